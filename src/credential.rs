@@ -1,0 +1,145 @@
+//! What is stored for a login, and what is handed out. Shared words of store, oauth, login and broker.
+//!
+//! Guarantees: tokens stand in [`Secret`] everywhere; `Debug` of all of these shows none.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::login_id::LoginId;
+use crate::secret::{Secret, expose, expose_opt};
+
+/// How a credential is to travel: the key into a provider's `use` table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An access token, mostly short-lived.
+    Oauth,
+    /// A key that stays until it is revoked.
+    ApiKey,
+}
+
+impl Kind {
+    /// `oauth` or `api-key`, as in the files and for Lua.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Oauth => "oauth",
+            Self::ApiKey => "api-key",
+        }
+    }
+}
+
+/// The secret part of a stored login: one JSON value, in a keyring item or in a sealed blob.
+///
+/// It repeats `expires_at` so that it is complete alone: after a crash between the keyring write and the index
+/// write, this value is the truth and the index catches up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// What an API call carries (the second step's token, where a provider has a second step).
+    #[serde(serialize_with = "expose")]
+    pub access_token: Secret,
+    /// What the next refresh spends.
+    #[serde(
+        default,
+        serialize_with = "expose_opt",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub refresh_token: Option<Secret>,
+    /// OpenID Connect's token about the person, kept for account ids; its signature is not checked.
+    #[serde(
+        default,
+        serialize_with = "expose_opt",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub id_token: Option<Secret>,
+    /// For a provider with a second step: the first step's token, from which the next one is made.
+    #[serde(
+        default,
+        serialize_with = "expose_opt",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub base_token: Option<Secret>,
+    /// When the access token ends, Unix seconds; `None` for one that does not expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// When it was obtained, Unix seconds.
+    #[serde(default)]
+    pub obtained_at: i64,
+    /// Granted scopes, if the provider named them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// Who this is, if the provider told: an e-mail address or a user name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// API base URL that the provider named for this very login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Values that header templates and later requests need (`{account_id}`, a registered client id …), by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, String>,
+}
+
+impl Tokens {
+    /// A key with nothing beside it.
+    pub fn api_key(key: Secret, now: i64) -> Self {
+        Self {
+            access_token: key,
+            refresh_token: None,
+            id_token: None,
+            base_token: None,
+            expires_at: None,
+            obtained_at: now,
+            scopes: Vec::new(),
+            identity: None,
+            base_url: None,
+            extra: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the access token is good for more than `margin` seconds from `now` (Unix seconds; rule 1).
+    pub fn is_fresh(&self, now: i64, margin: i64) -> bool {
+        self.expires_at.is_none_or(|end| end.saturating_sub(now) > margin)
+    }
+}
+
+/// What a caller gets: `ConvCredential` in Lua, `token --json` on the command line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Credential {
+    /// The token or key.
+    #[serde(serialize_with = "expose")]
+    pub token: Secret,
+    /// How it travels.
+    pub kind: Kind,
+    /// Everything the API wants, authorization included, by header name.
+    #[serde(serialize_with = "expose_headers")]
+    pub headers: BTreeMap<String, Secret>,
+    /// API base URL, if the provider has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Unix seconds; absent for a key that does not expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// Which source won: `login`, `env:VARIABLE` or `app`.
+    pub source: String,
+    /// The login it belongs to.
+    pub login: LoginId,
+    /// Who this is, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The stored login's revision; 0 for a credential that is not stored here.
+    pub revision: u64,
+}
+
+impl Credential {
+    /// Whether it is good for more than `margin` seconds from `now` (Unix seconds).
+    pub fn is_fresh(&self, now: i64, margin: i64) -> bool {
+        self.expires_at.is_none_or(|end| end.saturating_sub(now) > margin)
+    }
+}
+
+fn expose_headers<S: serde::Serializer>(
+    headers: &BTreeMap<String, Secret>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(headers.iter().map(|(name, value)| (name, value.expose())))
+}

@@ -1,0 +1,25 @@
+//! Convocations: sign in to AI providers once, and hand out tokens that are always fresh.
+//!
+//! Who knows what; an arrow points at what a module may use. All of them may use the plain words in `error`,
+//! `secret`, `clock`, `paths`, `login_id` and `credential`, which use nothing else.
+//!
+//! | module | subject | may use |
+//! |---|---|---|
+//! | [`cli`] | the command line | broker, login, store (status only), config |
+//! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | broker, login, config |
+//! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | oauth, store, provider, config |
+//! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | oauth, store, provider, config |
+//! | [`oauth`] | the protocol on the wire; knows no store | http, provider (descriptions) |
+//! | [`provider`] | descriptions as data, and the few second steps in code | http |
+//! | [`config`] | config.toml and the editor's options, checked and merged over the built-in descriptions | provider |
+//! | [`store`] | index, keyring, encrypted file, locks, the app's key; knows no network | |
+//! | [`authority`] | the OAuth provider in front of OpenRouter | http |
+//! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
+//! | [`logfile`] | the log file, redacted and rotated | |
+
+pub mod clock;
+pub mod credential;
+pub mod error;
+pub mod login_id;
+pub mod paths;
+pub mod secret;

@@ -1,0 +1,91 @@
+//! Where our files are (DESIGN: `dirs::config_dir()/convocations/`, or `$CONVOCATIONS_DIR`).
+//!
+//! Guarantees: only names; nothing here reads, makes or checks a file.
+
+use std::path::PathBuf;
+
+use crate::error::{Code, Error, Result};
+
+/// Folder and file names of one configuration.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    config: PathBuf,
+    state: PathBuf,
+}
+
+impl Paths {
+    /// The person's own folders, from the environment.
+    ///
+    /// # Errors
+    /// `config_invalid` if there is no home folder and `CONVOCATIONS_DIR` is not an absolute path.
+    pub fn from_env() -> Result<Self> {
+        let config = match std::env::var_os("CONVOCATIONS_DIR").filter(|value| !value.is_empty()) {
+            Some(value) => PathBuf::from(value),
+            None => dirs::config_dir()
+                .map(|dir| dir.join("convocations"))
+                .ok_or_else(no_home)?,
+        };
+        if !config.is_absolute() {
+            return Err(
+                Error::new(Code::ConfigInvalid, "`CONVOCATIONS_DIR` is not an absolute path.")
+                    .with_hint("Set it to a folder's full path, or unset it."),
+            );
+        }
+        // macOS and Windows have no state folder; their local data folder is what programs use for logs.
+        let state = dirs::state_dir()
+            .or_else(dirs::data_local_dir)
+            .ok_or_else(no_home)?;
+        Ok(Self {
+            config,
+            state: state.join("convocations"),
+        })
+    }
+
+    /// Folders named by the caller, for tests.
+    pub fn new(config: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
+        Self {
+            config: config.into(),
+            state: state.into(),
+        }
+    }
+
+    /// The folder that holds everything but the log.
+    pub fn config_dir(&self) -> PathBuf {
+        self.config.clone()
+    }
+
+    /// The person's settings; only ever read.
+    pub fn config_file(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    /// The index of logins.
+    pub fn index_file(&self) -> PathBuf {
+        self.config.join("credentials.toml")
+    }
+
+    /// The master key of the encrypted file.
+    pub fn key_file(&self) -> PathBuf {
+        self.config.join("secret.key")
+    }
+
+    /// Lock files.
+    pub fn locks_dir(&self) -> PathBuf {
+        self.config.join("locks")
+    }
+
+    /// Folder of the log.
+    pub fn log_dir(&self) -> PathBuf {
+        self.state.clone()
+    }
+
+    /// The log.
+    pub fn log_file(&self) -> PathBuf {
+        self.state.join("convocations.log")
+    }
+}
+
+fn no_home() -> Error {
+    Error::new(Code::ConfigInvalid, "There is no home folder to keep logins in.")
+        .with_hint("Set `HOME`, or `CONVOCATIONS_DIR` to a folder's full path.")
+}

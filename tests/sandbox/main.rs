@@ -1,0 +1,3 @@
+//! The pretend providers.
+
+fn main() {}
