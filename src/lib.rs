@@ -20,6 +20,7 @@
 pub mod clock;
 pub mod credential;
 pub mod error;
+pub mod login;
 pub mod login_id;
 pub mod paths;
 pub mod secret;
