@@ -14,9 +14,11 @@
 //! | [`config`] | config.toml and the editor's options, checked and merged over the built-in descriptions | provider |
 //! | [`store`] | index, keyring, encrypted file, locks, the app's key; knows no network | |
 //! | [`authority`] | the OAuth provider in front of OpenRouter | http |
+//! | [`bounded_server`] | a warp filter on a socket, with limits | |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
 //! | [`logfile`] | the log file, redacted and rotated | |
 
+pub mod bounded_server;
 pub mod clock;
 pub mod credential;
 pub mod error;
