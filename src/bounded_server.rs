@@ -1,23 +1,29 @@
 //! Serves a warp filter on a listener with the limits that warp's own server leaves out.
 //!
 //! Guarantees: a bounded number of connections, header bytes, header time and connection time, whoever connects;
-//! one slow peer holds up no other. Knows nothing of what is served.
+//! one slow peer holds up no other, and many silent ones keep nobody out: when all places are taken, the oldest
+//! connection gives way. Dropping the future closes everything at once. Knows nothing of what is served.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 use warp::Filter;
 
 /// What one listener bears.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections served at once; more are closed at once.
+    /// Connections served at once; one more, and the oldest is closed.
     pub connections: usize,
     /// Bytes of a request's line and headers; past it the answer is 431. At least 8,192, hyper's smallest buffer.
     pub header_bytes: usize,
@@ -51,34 +57,71 @@ pub async fn serve<F>(
     listener: TcpListener,
     make_filter: impl Fn(SocketAddr) -> F,
     limits: Limits,
+    stop: watch::Receiver<bool>,
+) where
+    F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
+    F::Extract: warp::Reply,
+{
+    serve_all(vec![listener], make_filter, limits, stop).await;
+}
+
+/// [`serve`] on several listeners, which share the limits.
+pub async fn serve_all<F>(
+    listeners: Vec<TcpListener>,
+    make_filter: impl Fn(SocketAddr) -> F,
+    limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) where
     F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
     F::Extract: warp::Reply,
 {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = Connections::default();
+    let stop_connections = stop.clone();
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             () = stopped(&mut stop) => break,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, peer)) = accepted else {
-            // Out of file descriptors, mostly: connections that end give some back.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            continue;
-        };
-        let connection = converse(stream, make_filter(peer), limits, stop.clone());
-        tokio::spawn(async move {
-            let _ = tokio::time::timeout(limits.connection_time, connection).await;
-            drop(place);
-        });
+            Some(_) = connections.tasks.join_next() => {}
+            accepted = accept(&listeners) => match accepted {
+                Ok((stream, peer)) => {
+                    let connection = converse(stream, make_filter(peer), limits, stop_connections.clone());
+                    connections.admit(connection, limits);
+                }
+                // Out of file descriptors, mostly: connections that end give some back.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+        }
     }
-    drop(listener);
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(limits.connection_time, places.acquire_many(all)).await;
+    drop(listeners);
+    while connections.tasks.join_next().await.is_some() {}
+}
+
+/// The next connection of any of the listeners.
+async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    let next = |cx: &mut Context<'_>| {
+        let mut polled = listeners.iter().map(|listener| listener.poll_accept(cx));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    };
+    poll_fn(next).await
+}
+
+/// Connections being served, oldest first.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    order: VecDeque<AbortHandle>,
+}
+
+impl Connections {
+    fn admit(&mut self, connection: impl Future<Output = ()> + Send + 'static, limits: Limits) {
+        self.order.retain(|task| !task.is_finished());
+        if self.order.len() >= limits.connections
+            && let Some(oldest) = self.order.pop_front()
+        {
+            oldest.abort();
+        }
+        let bounded = async move { drop(tokio::time::timeout(limits.connection_time, connection).await) };
+        self.order.push_back(self.tasks.spawn(bounded));
+    }
 }
 
 async fn converse<F>(stream: TcpStream, filter: F, limits: Limits, mut stop: watch::Receiver<bool>)
