@@ -1,0 +1,119 @@
+//! The person at the browser: opens an authorize URL, reads the page, presses a button, and is sent back.
+
+use crate::common::http::{self, Response};
+
+/// A consent page that was opened.
+#[derive(Debug)]
+pub struct Page {
+    /// Where the form goes.
+    action: String,
+    /// The hidden fields.
+    hidden: Vec<(String, String)>,
+    /// The page's HTML.
+    pub html: String,
+}
+
+impl Page {
+    /// Presses a button. The answer is a redirect back to the program, or a page that shows a code.
+    pub fn press(&self, decision: &str, extra: &[(&str, &str)]) -> Response {
+        let hidden = self
+            .hidden
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut fields: Vec<(&str, &str)> = hidden.collect();
+        fields.push(("decision", decision));
+        fields.extend(extra);
+        http::post_form(&self.action, &fields)
+    }
+}
+
+/// Opens an authorize URL, following the provider's own redirects as a browser does. Panics with the page's text
+/// if it is no consent page.
+pub fn open(authorize_url: &str) -> Page {
+    let mut url = authorize_url.to_owned();
+    let mut response = http::get(&url);
+    while response.status == 307 {
+        url = url::Url::parse(&url)
+            .unwrap()
+            .join(&response.location())
+            .unwrap()
+            .into();
+        response = http::get(&url);
+    }
+    let html = response.text();
+    assert_eq!(response.status, 200, "{url} shows: {html}");
+    let action = attribute(&html, "<form", "action").unwrap_or_else(|| panic!("no form in {html}"));
+    let action = url::Url::parse(&url).unwrap().join(&action).unwrap().into();
+    let inputs = html
+        .match_indices("<input type=\"hidden\"")
+        .map(|(at, _)| &html[at..]);
+    let field = |input: &str| {
+        Some((
+            attribute(input, "<input", "name")?,
+            attribute(input, "<input", "value")?,
+        ))
+    };
+    let hidden = inputs.filter_map(field).collect();
+    Page { action, hidden, html }
+}
+
+/// Approves, and returns the URL to which the browser is then sent (not requested yet: see [`visit`]).
+pub fn approve(authorize_url: &str) -> String {
+    open(authorize_url).press("approve", &[]).location()
+}
+
+/// Approves as another of the sandbox's people (`ada`, `grace`).
+pub fn approve_as(authorize_url: &str, account: &str) -> String {
+    open(authorize_url)
+        .press("approve", &[("account", account)])
+        .location()
+}
+
+/// Denies, and returns the URL to which the browser is then sent.
+pub fn deny(authorize_url: &str) -> String {
+    open(authorize_url).press("deny", &[]).location()
+}
+
+/// Approves where the provider shows a code, and returns what stands there to be copied.
+pub fn approve_and_copy(authorize_url: &str) -> String {
+    let mut response = open(authorize_url).press("approve", &[]);
+    if response.status == 303 {
+        response = http::get(&response.location());
+    }
+    shown_code(&response.text())
+}
+
+/// The code that a page shows.
+pub fn shown_code(html: &str) -> String {
+    let (_, rest) = html
+        .split_once("id=\"code\">")
+        .unwrap_or_else(|| panic!("no code in {html}"));
+    unescape(rest.split('<').next().unwrap())
+}
+
+/// Requests a URL as the browser does when it is sent there.
+pub fn visit(url: &str) -> Response {
+    let headers = [
+        ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+        ("user-agent", "Mozilla/5.0 (sandbox)"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "document"),
+    ];
+    http::get_with(url, &headers)
+}
+
+fn attribute(html: &str, tag: &str, name: &str) -> Option<String> {
+    let (_, rest) = html.split_once(tag)?;
+    let (inside, _) = rest.split_once('>')?;
+    let (_, value) = inside.split_once(&format!(" {name}=\""))?;
+    Some(unescape(value.split('"').next()?))
+}
+
+fn unescape(text: &str) -> String {
+    let plain = text.replace("&quot;", "\"").replace("&#39;", "'");
+    plain
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+}

@@ -1,0 +1,45 @@
+//! Everything the pretend providers remember.
+
+use crate::anthropic::Anthropic;
+use crate::calls::Calls;
+use crate::clock::Clock;
+use crate::fault::Faults;
+use crate::openrouter::OpenRouter;
+use crate::switches::Switches;
+
+/// The state behind one lock. Handlers hold it only while they compute an answer.
+#[derive(Debug, Default)]
+pub struct World {
+    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    pub base: String,
+    pub clock: Clock,
+    pub switches: Switches,
+    /// The switches of the command line, to which a reset goes back.
+    pub first_switches: Switches,
+    pub faults: Faults,
+    pub calls: Calls,
+    pub openrouter: OpenRouter,
+    pub anthropic: Anthropic,
+}
+
+impl World {
+    /// A fresh world.
+    pub fn new(base: String, switches: Switches) -> Self {
+        Self {
+            base,
+            first_switches: switches.clone(),
+            switches,
+            ..Self::default()
+        }
+    }
+
+    /// Forgets everything but the address and the command line.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.base.clone(), self.first_switches.clone());
+    }
+
+    /// Unix seconds by the providers' clock.
+    pub fn now(&self) -> i64 {
+        self.clock.now()
+    }
+}
