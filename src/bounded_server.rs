@@ -135,6 +135,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
         .max_buf_size(limits.header_bytes)
+        .max_header_size(limits.header_bytes)
         .keep_alive(limits.keep_alive)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

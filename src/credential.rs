@@ -39,25 +39,13 @@ pub struct Tokens {
     #[serde(serialize_with = "expose")]
     pub access_token: Secret,
     /// What the next refresh spends.
-    #[serde(
-        default,
-        serialize_with = "expose_opt",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, serialize_with = "expose_opt", skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Secret>,
     /// OpenID Connect's token about the person, kept for account ids; its signature is not checked.
-    #[serde(
-        default,
-        serialize_with = "expose_opt",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, serialize_with = "expose_opt", skip_serializing_if = "Option::is_none")]
     pub id_token: Option<Secret>,
     /// For a provider with a second step: the first step's token, from which the next one is made.
-    #[serde(
-        default,
-        serialize_with = "expose_opt",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, serialize_with = "expose_opt", skip_serializing_if = "Option::is_none")]
     pub base_token: Option<Secret>,
     /// When the access token ends, Unix seconds; `None` for one that does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -94,12 +94,7 @@ pub struct Error {
 impl Error {
     /// An error with a one-sentence message. The message must be free of secrets: see the module comment.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            hint: None,
-            retry_after: None,
-        }
+        Self { code, message: message.into(), hint: None, retry_after: None }
     }
 
     /// Adds what the person should do next.

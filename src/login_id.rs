@@ -52,10 +52,7 @@ impl FromStr for LoginId {
             None => (text, None),
         };
         if is_name(provider) && account.is_none_or(is_name) {
-            return Ok(Self {
-                text: text.to_owned(),
-                provider_len: provider.len(),
-            });
+            return Ok(Self { text: text.to_owned(), provider_len: provider.len() });
         }
         Err(Error::new(Code::InvalidArgument, "This is not a login name.").with_hint(
             "A login is PROVIDER or PROVIDER@ACCOUNT, each of lower-case letters, digits and `-`, such as `anthropic` or `openrouter@work`.",
@@ -85,9 +82,7 @@ impl serde::Serialize for LoginId {
 
 impl<'de> serde::Deserialize<'de> for LoginId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -98,34 +93,14 @@ mod tests {
     #[test]
     fn takes_providers_and_accounts() {
         let login: LoginId = "github-copilot@work2".parse().unwrap();
-        assert_eq!(
-            (login.provider(), login.account()),
-            ("github-copilot", Some("work2"))
-        );
+        assert_eq!((login.provider(), login.account()), ("github-copilot", Some("work2")));
         assert_eq!("openai".parse::<LoginId>().unwrap().account(), None);
     }
 
     #[test]
     fn refuses_everything_else() {
-        for bad in [
-            "",
-            "@",
-            "a@",
-            "@b",
-            "A",
-            "-a",
-            "a@b@c",
-            "a b",
-            "a/b",
-            "../x",
-            "a\n",
-            &"x".repeat(65),
-        ] {
-            assert_eq!(
-                bad.parse::<LoginId>().unwrap_err().code(),
-                Code::InvalidArgument,
-                "{bad:?}"
-            );
+        for bad in ["", "@", "a@", "@b", "A", "-a", "a@b@c", "a b", "a/b", "../x", "a\n", &"x".repeat(65)] {
+            assert_eq!(bad.parse::<LoginId>().unwrap_err().code(), Code::InvalidArgument, "{bad:?}");
         }
     }
 }

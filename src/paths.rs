@@ -21,32 +21,20 @@ impl Paths {
     pub fn from_env() -> Result<Self> {
         let config = match std::env::var_os("CONVOCATIONS_DIR").filter(|value| !value.is_empty()) {
             Some(value) => PathBuf::from(value),
-            None => dirs::config_dir()
-                .map(|dir| dir.join("convocations"))
-                .ok_or_else(no_home)?,
+            None => dirs::config_dir().map(|dir| dir.join("convocations")).ok_or_else(no_home)?,
         };
         if !config.is_absolute() {
-            return Err(
-                Error::new(Code::ConfigInvalid, "`CONVOCATIONS_DIR` is not an absolute path.")
-                    .with_hint("Set it to a folder's full path, or unset it."),
-            );
+            return Err(Error::new(Code::ConfigInvalid, "`CONVOCATIONS_DIR` is not an absolute path.")
+                .with_hint("Set it to a folder's full path, or unset it."));
         }
         // macOS and Windows have no state folder; their local data folder is what programs use for logs.
-        let state = dirs::state_dir()
-            .or_else(dirs::data_local_dir)
-            .ok_or_else(no_home)?;
-        Ok(Self {
-            config,
-            state: state.join("convocations"),
-        })
+        let state = dirs::state_dir().or_else(dirs::data_local_dir).ok_or_else(no_home)?;
+        Ok(Self { config, state: state.join("convocations") })
     }
 
     /// Folders named by the caller, for tests.
     pub fn new(config: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
-        Self {
-            config: config.into(),
-            state: state.into(),
-        }
+        Self { config: config.into(), state: state.into() }
     }
 
     /// The folder that holds everything but the log.

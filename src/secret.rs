@@ -76,11 +76,7 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing() {
-        let shown = format!(
-            "{:?} {:#?}",
-            Secret::new("sk-planted"),
-            Some(Secret::new("sk-planted"))
-        );
+        let shown = format!("{:?} {:#?}", Secret::new("sk-planted"), Some(Secret::new("sk-planted")));
         assert!(!shown.contains("planted"), "{shown}");
     }
 

@@ -143,13 +143,7 @@ mod tests {
     fn event(stage: Stage) -> serde_json::Value {
         let login = "openrouter".parse().unwrap();
         let method = "browser".to_owned();
-        serde_json::to_value(LoginEvent {
-            id: 7,
-            login,
-            method,
-            stage,
-        })
-        .unwrap()
+        serde_json::to_value(LoginEvent { id: 7, login, method, stage }).unwrap()
     }
 
     #[test]
