@@ -16,10 +16,7 @@ pub struct Page {
 impl Page {
     /// Presses a button. The answer is a redirect back to the program, or a page that shows a code.
     pub fn press(&self, decision: &str, extra: &[(&str, &str)]) -> Response {
-        let hidden = self
-            .hidden
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let hidden = self.hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut fields: Vec<(&str, &str)> = hidden.collect();
         fields.push(("decision", decision));
         fields.extend(extra);
@@ -33,26 +30,16 @@ pub fn open(authorize_url: &str) -> Page {
     let mut url = authorize_url.to_owned();
     let mut response = http::get(&url);
     while response.status == 307 {
-        url = url::Url::parse(&url)
-            .unwrap()
-            .join(&response.location())
-            .unwrap()
-            .into();
+        url = url::Url::parse(&url).unwrap().join(&response.location()).unwrap().into();
         response = http::get(&url);
     }
     let html = response.text();
     assert_eq!(response.status, 200, "{url} shows: {html}");
     let action = attribute(&html, "<form", "action").unwrap_or_else(|| panic!("no form in {html}"));
     let action = url::Url::parse(&url).unwrap().join(&action).unwrap().into();
-    let inputs = html
-        .match_indices("<input type=\"hidden\"")
-        .map(|(at, _)| &html[at..]);
-    let field = |input: &str| {
-        Some((
-            attribute(input, "<input", "name")?,
-            attribute(input, "<input", "value")?,
-        ))
-    };
+    let inputs = html.match_indices("<input type=\"hidden\"").map(|(at, _)| &html[at..]);
+    let field =
+        |input: &str| Some((attribute(input, "<input", "name")?, attribute(input, "<input", "value")?));
     let hidden = inputs.filter_map(field).collect();
     Page { action, hidden, html }
 }
@@ -64,9 +51,7 @@ pub fn approve(authorize_url: &str) -> String {
 
 /// Approves as another of the sandbox's people (`ada`, `grace`).
 pub fn approve_as(authorize_url: &str, account: &str) -> String {
-    open(authorize_url)
-        .press("approve", &[("account", account)])
-        .location()
+    open(authorize_url).press("approve", &[("account", account)]).location()
 }
 
 /// Denies, and returns the URL to which the browser is then sent.
@@ -85,9 +70,7 @@ pub fn approve_and_copy(authorize_url: &str) -> String {
 
 /// The code that a page shows.
 pub fn shown_code(html: &str) -> String {
-    let (_, rest) = html
-        .split_once("id=\"code\">")
-        .unwrap_or_else(|| panic!("no code in {html}"));
+    let (_, rest) = html.split_once("id=\"code\">").unwrap_or_else(|| panic!("no code in {html}"));
     unescape(rest.split('<').next().unwrap())
 }
 
@@ -112,8 +95,5 @@ fn attribute(html: &str, tag: &str, name: &str) -> Option<String> {
 
 fn unescape(text: &str) -> String {
     let plain = text.replace("&quot;", "\"").replace("&#39;", "'");
-    plain
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&")
+    plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }

@@ -16,13 +16,7 @@ impl TestDir {
         let name = format!("conv-{}-{:08x}", std::process::id(), rand::random::<u32>());
         let root = std::env::temp_dir().join(name);
         let dir = Self { root };
-        let folders = [
-            dir.home(),
-            dir.config_home(),
-            dir.state_home(),
-            dir.data_home(),
-            dir.cache_home(),
-        ];
+        let folders = [dir.home(), dir.config_home(), dir.state_home(), dir.data_home(), dir.cache_home()];
         for folder in folders.iter().chain(&[dir.runtime(), dir.tmp(), dir.config()]) {
             std::fs::create_dir_all(folder).unwrap();
             restrict(folder);
@@ -105,10 +99,7 @@ impl TestDir {
             ("XDG_RUNTIME_DIR", self.runtime()),
             ("TMPDIR", self.tmp()),
             ("CONVOCATIONS_DIR", self.config()),
-            (
-                "DBUS_SESSION_BUS_ADDRESS",
-                format!("unix:path={}/no-bus", self.root.display()).into(),
-            ),
+            ("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}/no-bus", self.root.display()).into()),
             ("LANG", "C.UTF-8".into()),
             ("TZ", "UTC".into()),
         ]
@@ -117,10 +108,7 @@ impl TestDir {
     /// A program with this environment and no other.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command
-            .env_clear()
-            .envs(self.environment())
-            .current_dir(self.home());
+        command.env_clear().envs(self.environment()).current_dir(self.home());
         command
     }
 

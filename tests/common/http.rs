@@ -21,10 +21,7 @@ pub struct Response {
 impl Response {
     /// A header by its name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(have, _)| have.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(have, _)| have.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -40,9 +37,7 @@ impl Response {
 
     /// Where a redirect leads.
     pub fn location(&self) -> String {
-        self.header("location")
-            .unwrap_or_else(|| panic!("no redirect: {self:?} {}", self.text()))
-            .to_owned()
+        self.header("location").unwrap_or_else(|| panic!("no redirect: {self:?} {}", self.text())).to_owned()
     }
 }
 
@@ -77,9 +72,7 @@ pub fn post_form(url: &str, fields: &[(&str, &str)]) -> Response {
 pub fn post_form_with(url: &str, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> Response {
     let mut all = vec![("content-type", "application/x-www-form-urlencoded")];
     all.extend(headers);
-    let body = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish();
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     request("POST", url, &all, body.as_bytes())
 }
 
@@ -99,11 +92,7 @@ pub fn try_request(
     body: &[u8],
 ) -> std::io::Result<Response> {
     let url = Url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
-    assert_eq!(
-        url.scheme(),
-        "http",
-        "tests speak plain HTTP to loopback only: {url}"
-    );
+    assert_eq!(url.scheme(), "http", "tests speak plain HTTP to loopback only: {url}");
     let host = url.host_str().expect("a host");
     let port = url.port_or_known_default().expect("a port");
     let mut stream = connect(host, port)?;
@@ -127,10 +116,7 @@ fn connect(host: &str, port: u16) -> std::io::Result<TcpStream> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
     for address in (host, port).to_socket_addrs()? {
-        assert!(
-            address.ip().is_loopback(),
-            "tests stay on this machine: {address}"
-        );
+        assert!(address.ip().is_loopback(), "tests stay on this machine: {address}");
         match TcpStream::connect_timeout(&address, LIMIT) {
             Ok(stream) => {
                 stream.set_read_timeout(Some(LIMIT))?;
@@ -151,17 +137,12 @@ fn parse(answer: &[u8]) -> Option<Response> {
         let (name, value) = line.split_once(':')?;
         Some((name.to_owned(), value.trim().to_owned()))
     };
-    let mut response = Response {
-        status,
-        headers: lines.filter_map(header).collect(),
-        body: answer[end + 4..].to_vec(),
-    };
+    let mut response =
+        Response { status, headers: lines.filter_map(header).collect(), body: answer[end + 4..].to_vec() };
     if response.header("transfer-encoding").is_some() {
         response.body = dechunk(&response.body)?;
     }
-    let length = response
-        .header("content-length")
-        .and_then(|text| text.parse::<usize>().ok());
+    let length = response.header("content-length").and_then(|text| text.parse::<usize>().ok());
     (length.is_none_or(|length| length == response.body.len())).then_some(response)
 }
 

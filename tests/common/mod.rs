@@ -3,12 +3,7 @@
 //! Everything is blocking and has a time limit; nothing sleeps where something can be awaited. Used as `mod common;`
 //! by test binaries that each need only a part.
 #![allow(dead_code, unused_imports)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stdout,
-    clippy::print_stderr
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod browser;
 pub mod dir;

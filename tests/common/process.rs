@@ -20,9 +20,7 @@ pub struct Ran {
 impl Ran {
     /// The exit code; panics if a signal ended it.
     pub fn code(&self) -> i32 {
-        self.status
-            .code()
-            .unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
+        self.status.code().unwrap_or_else(|| panic!("ended by a signal: {self:?}"))
     }
 
     /// Itself, if the exit code is 0.

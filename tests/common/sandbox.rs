@@ -32,9 +32,7 @@ impl Sandbox {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let url = ready["url"].as_str().unwrap().to_owned();
         Self { child, url }
@@ -145,19 +143,14 @@ impl Sandbox {
 
     /// How many refreshes a token route has had.
     pub fn refreshes(&self, route: &str) -> u64 {
-        self.calls()["grants"][format!("{route}:refresh_token")]
-            .as_u64()
-            .unwrap_or(0)
+        self.calls()["grants"][format!("{route}:refresh_token")].as_u64().unwrap_or(0)
     }
 
     /// The calls of a route, in order.
     pub fn calls_of(&self, route: &str) -> Vec<Value> {
         let calls = self.calls();
         let list = calls["list"].as_array().unwrap();
-        list.iter()
-            .filter(|call| call["route"] == route)
-            .cloned()
-            .collect()
+        list.iter().filter(|call| call["route"] == route).cloned().collect()
     }
 
     /// Forgets the calls.
@@ -169,12 +162,7 @@ impl Sandbox {
     #[track_caller]
     pub fn wait_for_calls(&self, route: &str, count: u64) {
         let answer = http::get(&self.at(&format!("/_control/wait?route={route}&count={count}&ms=10000")));
-        assert_eq!(
-            answer.status,
-            200,
-            "{route} was called {} times, not {count}",
-            answer.text()
-        );
+        assert_eq!(answer.status, 200, "{route} was called {} times, not {count}", answer.text());
     }
 
     /// What is valid now and what was ever given out, by provider.
@@ -314,15 +302,11 @@ fn find_or_build() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let profile = this.parent().and_then(std::path::Path::parent).unwrap();
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    build
-        .args(["build", "--quiet", "--example", "sandbox"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    build.args(["build", "--quiet", "--example", "sandbox"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     build.arg("--target-dir").arg(profile.parent().unwrap());
     if profile.ends_with("release") {
         build.arg("--release");
     }
     assert!(build.status().unwrap().success(), "the sandbox does not build");
-    profile
-        .join("examples")
-        .join(format!("sandbox{}", std::env::consts::EXE_SUFFIX))
+    profile.join("examples").join(format!("sandbox{}", std::env::consts::EXE_SUFFIX))
 }

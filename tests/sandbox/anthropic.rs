@@ -19,61 +19,16 @@ use crate::world::World;
 
 /// The routes under `/anthropic`.
 pub const ROUTES: &[Route] = &[
-    Route::new(
-        "anthropic.authorize",
-        "GET",
-        "/anthropic/oauth/authorize",
-        authorize,
-    ),
-    Route::new(
-        "anthropic.authorize-console",
-        "GET",
-        "/anthropic/console/oauth/authorize",
-        authorize_console,
-    ),
-    Route::new(
-        "anthropic.authorize-moved",
-        "GET",
-        "/anthropic/cai/oauth/authorize",
-        moved,
-    ),
+    Route::new("anthropic.authorize", "GET", "/anthropic/oauth/authorize", authorize),
+    Route::new("anthropic.authorize-console", "GET", "/anthropic/console/oauth/authorize", authorize_console),
+    Route::new("anthropic.authorize-moved", "GET", "/anthropic/cai/oauth/authorize", moved),
     Route::new("anthropic.consent", "POST", "/anthropic/oauth/consent", answer),
-    Route::new(
-        "anthropic.code-page",
-        "GET",
-        "/anthropic/oauth/code/callback",
-        code_page,
-    ),
-    Route::new(
-        "anthropic.token",
-        "POST",
-        "/anthropic/v1/oauth/token",
-        anthropic_token::token,
-    ),
-    Route::new(
-        "anthropic.token-old",
-        "POST",
-        "/anthropic/console/v1/oauth/token",
-        anthropic_token::old_host,
-    ),
-    Route::new(
-        "anthropic.create-key",
-        "POST",
-        "/anthropic/api/oauth/claude_cli/create_api_key",
-        create_key,
-    ),
-    Route::new(
-        "anthropic.roles",
-        "GET",
-        "/anthropic/api/oauth/claude_cli/roles",
-        roles,
-    ),
-    Route::new(
-        "anthropic.profile",
-        "GET",
-        "/anthropic/api/oauth/profile",
-        profile,
-    ),
+    Route::new("anthropic.code-page", "GET", "/anthropic/oauth/code/callback", code_page),
+    Route::new("anthropic.token", "POST", "/anthropic/v1/oauth/token", anthropic_token::token),
+    Route::new("anthropic.token-old", "POST", "/anthropic/console/v1/oauth/token", anthropic_token::old_host),
+    Route::new("anthropic.create-key", "POST", "/anthropic/api/oauth/claude_cli/create_api_key", create_key),
+    Route::new("anthropic.roles", "GET", "/anthropic/api/oauth/claude_cli/roles", roles),
+    Route::new("anthropic.profile", "GET", "/anthropic/api/oauth/profile", profile),
 ];
 
 /// The one client that is registered.
@@ -89,10 +44,8 @@ const SCOPES: &[&str] = &[
 ];
 
 /// The paste pages that are registered; the sandbox's own stands for both.
-const PASTE_PAGES: &[&str] = &[
-    "https://platform.claude.com/oauth/code/callback",
-    "https://console.anthropic.com/oauth/code/callback",
-];
+const PASTE_PAGES: &[&str] =
+    &["https://platform.claude.com/oauth/code/callback", "https://console.anthropic.com/oauth/code/callback"];
 
 /// What Anthropic remembers.
 #[derive(Debug, Default)]
@@ -193,10 +146,7 @@ fn asked(params: &Params, base: &str, via: &'static str) -> Result<Asked, String
         return Err(format!("Parameter {name} is given twice"));
     }
     if params.get("client_id") != Some(CLIENT_ID) {
-        return Err(format!(
-            "Invalid client id: {}",
-            params.get("client_id").unwrap_or("missing")
-        ));
+        return Err(format!("Invalid client id: {}", params.get("client_id").unwrap_or("missing")));
     }
     if params.get("response_type") != Some("code") {
         return Err("Invalid response_type: only code is supported".to_owned());
@@ -211,20 +161,11 @@ fn asked(params: &Params, base: &str, via: &'static str) -> Result<Asked, String
     if scopes.is_empty() {
         return Err("Missing scope parameter".to_owned());
     }
-    Ok(Asked {
-        redirect_uri,
-        paste,
-        challenge,
-        state,
-        scopes,
-        via,
-    })
+    Ok(Asked { redirect_uri, paste, challenge, state, scopes, via })
 }
 
 fn redirect(params: &Params, base: &str) -> Result<(String, bool), String> {
-    let given = params
-        .text("redirect_uri")
-        .ok_or("Missing redirect_uri parameter")?;
+    let given = params.text("redirect_uri").ok_or("Missing redirect_uri parameter")?;
     let own_page = format!("{base}/anthropic/oauth/code/callback");
     if given == own_page || PASTE_PAGES.contains(&given.as_str()) {
         return match params.get("code") {
@@ -248,17 +189,11 @@ fn is_loopback(given: &str) -> bool {
 fn challenge(params: &Params) -> Result<Challenge, String> {
     let method = params.get("code_challenge_method");
     if method != Some("S256") {
-        return Err(format!(
-            "Invalid code_challenge_method: {}",
-            method.unwrap_or("missing")
-        ));
+        return Err(format!("Invalid code_challenge_method: {}", method.unwrap_or("missing")));
     }
     let value = params.text("code_challenge").unwrap_or_default();
     match value.len() == 43 && random::is_verifier(&value) {
-        true => Ok(Challenge {
-            value,
-            method: Some("S256".to_owned()),
-        }),
+        true => Ok(Challenge { value, method: Some("S256".to_owned()) }),
         false => Err("Invalid code_challenge".to_owned()),
     }
 }
@@ -279,10 +214,7 @@ fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
         false => asked.redirect_uri.clone(),
     };
     let Decision::Approve(account) = decision else {
-        return Reply::redirect(&add_query(
-            &target,
-            &[("error", "access_denied"), ("state", &asked.state)],
-        ));
+        return Reply::redirect(&add_query(&target, &[("error", "access_denied"), ("state", &asked.state)]));
     };
     let state = asked.state.clone();
     let code = world.anthropic.codes.issue(Grant {
@@ -306,22 +238,14 @@ fn code_page(_: &mut World, request: &Request) -> Reply {
             let words = "Paste this code into the program that asked for it.";
             pages::code("Authentication code", words, &format!("{code}#{state}"))
         }
-        _ => pages::page(
-            200,
-            "Denied",
-            "<p>Nothing was granted. You can close this page.</p>",
-        ),
+        _ => pages::page(200, "Denied", "<p>Nothing was granted. You can close this page.</p>"),
     }
 }
 
 /// The login behind the request's access token.
 fn session<'a>(world: &'a World, request: &Request) -> Result<&'a Session, Reply> {
     let token = request.bearer().ok_or_else(|| refused("Missing bearer token"))?;
-    world
-        .anthropic
-        .tokens
-        .check(token, world.now())
-        .map_err(|bad| refused(reason(bad)))
+    world.anthropic.tokens.check(token, world.now()).map_err(|bad| refused(reason(bad)))
 }
 
 fn refused(message: &str) -> Reply {
@@ -343,11 +267,7 @@ fn profile(world: &mut World, request: &Request) -> Reply {
         Err(refusal) => return refusal,
     };
     if !session.scopes.iter().any(|scope| scope == "user:profile") {
-        return error(
-            403,
-            "permission_error",
-            "OAuth token does not meet scope requirement user:profile",
-        );
+        return error(403, "permission_error", "OAuth token does not meet scope requirement user:profile");
     }
     let account = session.account;
     let body = json!({

@@ -50,10 +50,7 @@ fn filter(world: &World, request: &Request) -> Option<Reply> {
         Some(anthropic::error(404, "not_found_error", "Not found"))
     } else if agent.starts_with("claude-code/") {
         let message = "Rate limited. Please try again later.";
-        Some(Reply::json(
-            429,
-            &json!({ "error": { "type": "rate_limit_error", "message": message } }),
-        ))
+        Some(Reply::json(429, &json!({ "error": { "type": "rate_limit_error", "message": message } })))
     } else {
         None
     }
@@ -79,13 +76,8 @@ fn exchange(world: &mut World, fields: &Fields) -> Reply {
         return invalid_grant("The code has expired.");
     }
     let same_redirect = grant.redirect_uri.as_deref() == fields.get("redirect_uri");
-    let same_state = fields
-        .get("state")
-        .is_none_or(|state| grant.state.as_deref() == Some(state));
-    let met = grant
-        .challenge
-        .as_ref()
-        .is_some_and(|challenge| challenge.is_met_by(verifier));
+    let same_state = fields.get("state").is_none_or(|state| grant.state.as_deref() == Some(state));
+    let met = grant.challenge.as_ref().is_some_and(|challenge| challenge.is_met_by(verifier));
     if !(same_redirect && same_state && met) {
         world.anthropic.codes.burn(code);
         return invalid_grant("Invalid 'redirect_uri', 'state' or 'code_verifier' in request.");

@@ -79,7 +79,5 @@ impl Calls {
 fn headers(request: &Request) -> Map<String, Value> {
     let pairs = request.headers.iter();
     let text = |value: &warp::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    pairs
-        .map(|(name, value)| (name.to_string(), Value::String(text(value))))
-        .collect()
+    pairs.map(|(name, value)| (name.to_string(), Value::String(text(value)))).collect()
 }

@@ -10,30 +10,10 @@ use crate::{anthropic, openrouter, random};
 
 /// The chat and model routes.
 pub const ROUTES: &[Route] = &[
-    Route::new(
-        "openrouter.chat",
-        "POST",
-        "/openrouter/api/v1/chat/completions",
-        openrouter_chat,
-    ),
-    Route::new(
-        "openrouter.models",
-        "GET",
-        "/openrouter/api/v1/models",
-        openrouter_models,
-    ),
-    Route::new(
-        "anthropic.messages",
-        "POST",
-        "/anthropic/v1/messages",
-        anthropic_messages,
-    ),
-    Route::new(
-        "anthropic.models",
-        "GET",
-        "/anthropic/v1/models",
-        anthropic_models,
-    ),
+    Route::new("openrouter.chat", "POST", "/openrouter/api/v1/chat/completions", openrouter_chat),
+    Route::new("openrouter.models", "GET", "/openrouter/api/v1/models", openrouter_models),
+    Route::new("anthropic.messages", "POST", "/anthropic/v1/messages", anthropic_messages),
+    Route::new("anthropic.models", "GET", "/anthropic/v1/models", anthropic_models),
 ];
 
 fn openrouter_chat(world: &mut World, request: &Request) -> Reply {
@@ -140,10 +120,8 @@ pub fn openai_shaped(request: &Request, bad: &dyn Fn(&str) -> Reply) -> Reply {
         return events(stream + "data: [DONE]\n\n");
     }
     let message = json!({ "role": "assistant", "content": text });
-    let mut whole = shape(
-        "chat.completion",
-        json!({ "index": 0, "message": message, "finish_reason": "stop" }),
-    );
+    let mut whole =
+        shape("chat.completion", json!({ "index": 0, "message": message, "finish_reason": "stop" }));
     whole["usage"] = json!({ "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2 });
     Reply::json(200, &whole)
 }
@@ -172,10 +150,7 @@ fn anthropic_shaped(request: &Request) -> Reply {
     if fields.0.get("stream") == Some(&Value::Bool(true)) {
         return anthropic_events(&message(json!([]), Value::Null), &text);
     }
-    Reply::json(
-        200,
-        &message(json!([{ "type": "text", "text": text }]), "end_turn".into()),
-    )
+    Reply::json(200, &message(json!([{ "type": "text", "text": text }]), "end_turn".into()))
 }
 
 fn anthropic_events(start: &Value, text: &str) -> Reply {

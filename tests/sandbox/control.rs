@@ -200,9 +200,7 @@ async fn wait(sandbox: &Arc<Sandbox>, request: &Request) -> Reply {
         return refused("count and ms are numbers");
     };
     let enough = |world: &World| world.calls.count(route, params.get("grant")) as u64 >= count;
-    let came = tokio::time::timeout(Duration::from_millis(ms), sandbox.until(enough))
-        .await
-        .is_ok();
+    let came = tokio::time::timeout(Duration::from_millis(ms), sandbox.until(enough)).await.is_ok();
     let count = sandbox.world().calls.count(route, params.get("grant"));
     Reply::json(if came { 200 } else { 408 }, &json!({ "count": count }))
 }

@@ -255,11 +255,7 @@ impl Faults {
 
     /// The fault of a call, if any, counted down.
     pub fn take(&mut self, route: &str, grant: Option<&str>) -> Option<Fault> {
-        for planted in self
-            .planted
-            .iter_mut()
-            .filter(|planted| planted.hits(route, grant))
-        {
+        for planted in self.planted.iter_mut().filter(|planted| planted.hits(route, grant)) {
             if planted.skip > 0 {
                 planted.skip -= 1;
                 continue;

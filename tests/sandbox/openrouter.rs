@@ -70,10 +70,7 @@ impl OpenRouter {
 
 /// OpenRouter's envelope of every error.
 pub fn error(status: u16, message: &str) -> Reply {
-    Reply::json(
-        status,
-        &json!({ "error": { "code": status, "message": message } }),
-    )
+    Reply::json(status, &json!({ "error": { "code": status, "message": message } }))
 }
 
 fn auth(world: &mut World, request: &Request) -> Reply {
@@ -85,13 +82,8 @@ fn auth(world: &mut World, request: &Request) -> Reply {
         return decided(world, asked, decision);
     }
     let app = request.params().text("client_id");
-    let app = app
-        .or_else(|| asked.callback_url.as_deref().and_then(host_of))
-        .unwrap_or("A program".into());
-    let back = asked
-        .callback_url
-        .clone()
-        .unwrap_or("nowhere: this page will show a code".into());
+    let app = app.or_else(|| asked.callback_url.as_deref().and_then(host_of)).unwrap_or("A program".into());
+    let back = asked.callback_url.clone().unwrap_or("nowhere: this page will show a code".into());
     let label = asked.key_label.clone();
     let id = world.openrouter.waiting.ask(asked);
     pages::ask(&Ask {
@@ -125,12 +117,7 @@ fn asked(params: &Params) -> Result<Asked, String> {
         return Err("key_label may have at most 100 characters.".to_owned());
     }
     let state = params.text("state");
-    Ok(Asked {
-        callback_url,
-        challenge,
-        key_label,
-        state,
-    })
+    Ok(Asked { callback_url, challenge, key_label, state })
 }
 
 fn check_callback(callback: &str) -> Result<(), String> {
@@ -172,10 +159,7 @@ fn answer(world: &mut World, request: &Request) -> Reply {
 }
 
 fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
-    let state = asked
-        .state
-        .clone()
-        .filter(|_| world.switches.openrouter.echo_state);
+    let state = asked.state.clone().filter(|_| world.switches.openrouter.echo_state);
     let state = state.as_deref().map(|state| ("state", state));
     let Decision::Approve(account) = decision else {
         return match &asked.callback_url {
@@ -196,11 +180,7 @@ fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
     });
     match &asked.callback_url {
         Some(callback) => Reply::redirect(&with_state(callback, ("code", &code), state)),
-        None => pages::code(
-            "Your code",
-            "Paste this code into the program that asked for it.",
-            &code,
-        ),
+        None => pages::code("Your code", "Paste this code into the program that asked for it.", &code),
     }
 }
 
@@ -238,26 +218,17 @@ fn redeem(
     now: i64,
 ) -> Result<String, (u16, &'static str)> {
     const WRONG: (u16, &str) = (403, "Invalid code or code_verifier");
-    let grant = codes
-        .get_mut(code)
-        .filter(|grant| grant.spent.is_none())
-        .ok_or(WRONG)?;
+    let grant = codes.get_mut(code).filter(|grant| grant.spent.is_none()).ok_or(WRONG)?;
     if grant.is_expired(now) {
         return Err((403, "Authorization code expired"));
     }
-    let method = grant
-        .challenge
-        .as_ref()
-        .and_then(|challenge| challenge.method.clone());
+    let method = grant.challenge.as_ref().and_then(|challenge| challenge.method.clone());
     if method.as_deref() != fields.get("code_challenge_method") {
         return Err((400, "Invalid code_challenge_method"));
     }
     let verifier = fields.or_empty("code_verifier");
     let label = grant.client_id.clone();
-    let met = grant
-        .challenge
-        .as_ref()
-        .is_none_or(|challenge| challenge.is_met_by(verifier));
+    let met = grant.challenge.as_ref().is_none_or(|challenge| challenge.is_met_by(verifier));
     grant.spent = Some(0);
     if met { Ok(label) } else { Err(WRONG) }
 }
@@ -284,9 +255,7 @@ fn key_info(world: &mut World, request: &Request) -> Reply {
 fn key_of(world: &World, request: &Request) -> Option<String> {
     let hash = request.path.strip_prefix("/openrouter/keys/")?;
     let keys = world.openrouter.keys.keys();
-    keys.into_iter()
-        .find(|key| random::sha256_hex(key) == hash)
-        .cloned()
+    keys.into_iter().find(|key| random::sha256_hex(key) == hash).cloned()
 }
 
 fn key_page(world: &mut World, request: &Request) -> Reply {

@@ -86,11 +86,8 @@ pub struct Ask<'a> {
 pub fn ask(ask: &Ask<'_>) -> Reply {
     let title = format!("{} wants to use your {} account", ask.app, ask.provider);
     let facts: String = ask.facts.iter().map(|(name, value)| fact(name, value)).collect();
-    let scopes: String = ask
-        .scopes
-        .iter()
-        .map(|scope| format!("<li><code>{}</code></li>", escape(scope)))
-        .collect();
+    let scopes: String =
+        ask.scopes.iter().map(|scope| format!("<li><code>{}</code></li>", escape(scope))).collect();
     let scopes = match scopes.is_empty() {
         true => String::new(),
         false => format!("<p>It will be able to use:</p><ul>{scopes}</ul>"),
@@ -130,11 +127,7 @@ fn fact(name: &str, value: &str) -> String {
 pub fn code(title: &str, words: &str, code: &str) -> Reply {
     let (words, code) = (escape(words), escape(code));
     let soft = "<p class=\"soft\">It works once, and for ten minutes.</p>";
-    page(
-        200,
-        title,
-        &format!("<p>{words}</p><code class=\"code\" id=\"code\">{code}</code>{soft}"),
-    )
+    page(200, title, &format!("<p>{words}</p><code class=\"code\" id=\"code\">{code}</code>{soft}"))
 }
 
 fn front(world: &mut World, _: &Request) -> Reply {
@@ -147,8 +140,5 @@ fn front(world: &mut World, _: &Request) -> Reply {
 }
 
 fn no_icon(_: &mut World, _: &Request) -> Reply {
-    Reply {
-        status: 204,
-        ..Reply::default()
-    }
+    Reply { status: 204, ..Reply::default() }
 }

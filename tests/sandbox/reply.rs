@@ -25,11 +25,7 @@ impl Reply {
 
     /// Any text.
     pub fn text(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        let reply = Self {
-            status,
-            headers: Vec::new(),
-            body: body.into(),
-        };
+        let reply = Self { status, headers: Vec::new(), body: body.into() };
         reply.with("content-type", media_type)
     }
 
@@ -40,10 +36,7 @@ impl Reply {
 
     /// An OAuth error (RFC 6749, 5.2).
     pub fn oauth_error(status: u16, error: &str, description: &str) -> Self {
-        Self::json(
-            status,
-            &json!({ "error": error, "error_description": description }),
-        )
+        Self::json(status, &json!({ "error": error, "error_description": description }))
     }
 
     /// Adds a header, or replaces the one of that name.

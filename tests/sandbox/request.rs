@@ -85,16 +85,9 @@ impl Params {
     /// The first parameter that occurs twice, which OAuth forbids (RFC 6749, 3.1).
     pub fn repeated(&self) -> Option<&str> {
         let twice = |(at, (key, _)): (usize, &(String, String))| {
-            self.0[..at]
-                .iter()
-                .any(|(earlier, _)| earlier == key)
-                .then_some(at)
+            self.0[..at].iter().any(|(earlier, _)| earlier == key).then_some(at)
         };
-        self.0
-            .iter()
-            .enumerate()
-            .find_map(twice)
-            .map(|at| self.0[at].0.as_str())
+        self.0.iter().enumerate().find_map(twice).map(|at| self.0[at].0.as_str())
     }
 
     /// The words of the `scope` parameter.

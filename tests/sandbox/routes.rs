@@ -24,12 +24,7 @@ pub struct Route {
 impl Route {
     /// A line of a table.
     pub const fn new(name: &'static str, method: &'static str, path: &'static str, handler: Handler) -> Self {
-        Self {
-            name,
-            method,
-            path,
-            handler,
-        }
+        Self { name, method, path, handler }
     }
 
     fn is_at(&self, path: &str) -> bool {
@@ -46,9 +41,7 @@ impl Route {
 
 /// All tables.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [openrouter::ROUTES, anthropic::ROUTES, chat::ROUTES, pages::ROUTES]
-        .into_iter()
-        .flatten()
+    [openrouter::ROUTES, anthropic::ROUTES, chat::ROUTES, pages::ROUTES].into_iter().flatten()
 }
 
 /// The route of a request; one that answers 404 or 405 if there is none.
@@ -58,10 +51,7 @@ pub fn find(request: &Request) -> Route {
         return *route;
     }
     match at_path().next() {
-        Some(route) => Route {
-            handler: wrong_method,
-            ..*route
-        },
+        Some(route) => Route { handler: wrong_method, ..*route },
         None => Route::new("unknown", "*", "*", unknown),
     }
 }

@@ -30,10 +30,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// A sandbox around a fresh world.
     pub fn new(world: World) -> Arc<Self> {
-        Arc::new(Self {
-            world: Mutex::new(world),
-            moved: Notify::new(),
-        })
+        Arc::new(Self { world: Mutex::new(world), moved: Notify::new() })
     }
 
     /// The world, locked. A handler that panicked has not spoilt it for others.
@@ -73,18 +70,10 @@ pub async fn serve(sandbox: Arc<Sandbox>, listener: tokio::net::TcpListener) {
         .and(query)
         .and(warp::header::headers_cloned())
         .and(warp::body::bytes().map(Vec::<u8>::from))
-        .then(
-            move |method: Method, path: FullPath, query, headers: HeaderMap, body: Vec<u8>| {
-                let request = Request {
-                    method,
-                    path: path.as_str().to_owned(),
-                    query,
-                    headers,
-                    body,
-                };
-                answer(sandbox.clone(), request)
-            },
-        );
+        .then(move |method: Method, path: FullPath, query, headers: HeaderMap, body: Vec<u8>| {
+            let request = Request { method, path: path.as_str().to_owned(), query, headers, body };
+            answer(sandbox.clone(), request)
+        });
     warp::serve(handle).incoming(listener).run().await;
 }
 
@@ -99,10 +88,7 @@ async fn answer(sandbox: Arc<Sandbox>, request: Request) -> Response {
         // Unwinding ends this connection's task, and with it the connection, without a word to the client or
         // to stderr: warp has no other way to hang up.
         Ok(None) => resume_unwind(Box::new("the connection is cut on purpose")),
-        Err(panic) => on_wire(
-            Reply::text(500, "text/plain", panic.to_string()),
-            &Fault::default(),
-        ),
+        Err(panic) => on_wire(Reply::text(500, "text/plain", panic.to_string()), &Fault::default()),
     }
 }
 
@@ -115,10 +101,7 @@ impl Sandbox {
             let now = world.now();
             let number = world.calls.begin(route.name, &request, now);
             let grant = world.calls.grant(number).map(str::to_owned);
-            let fault = world
-                .faults
-                .take(route.name, grant.as_deref())
-                .unwrap_or_default();
+            let fault = world.faults.take(route.name, grant.as_deref()).unwrap_or_default();
             (number, fault, world.switches.delay_ms)
         };
         self.wake();

@@ -127,21 +127,13 @@ impl Tokens {
     /// Registers an access token of a family; a `lifetime` of 0 never ends.
     pub fn add_access(&mut self, family: usize, token: &str, now: i64, lifetime: i64) {
         let expires_at = (lifetime > 0).then_some(now + lifetime);
-        let access = Access {
-            family,
-            expires_at,
-            ended: false,
-        };
+        let access = Access { family, expires_at, ended: false };
         self.access.insert(token.to_owned(), access);
     }
 
     /// Registers a refresh token of a family.
     fn add_refresh(&mut self, family: usize, token: &str) {
-        let refresh = Refresh {
-            family,
-            spent: false,
-            ended: false,
-        };
+        let refresh = Refresh { family, spent: false, ended: false };
         self.refresh.insert(token.to_owned(), refresh);
     }
 
@@ -209,10 +201,7 @@ impl Tokens {
     pub fn end_family(&mut self, family: usize) {
         let access = self.access.values_mut().filter(|access| access.family == family);
         access.for_each(|access| access.ended = true);
-        let refresh = self
-            .refresh
-            .values_mut()
-            .filter(|refresh| refresh.family == family);
+        let refresh = self.refresh.values_mut().filter(|refresh| refresh.family == family);
         refresh.for_each(|refresh| refresh.ended = true);
     }
 

@@ -25,12 +25,7 @@ pub struct World {
 impl World {
     /// A fresh world.
     pub fn new(base: String, switches: Switches) -> Self {
-        Self {
-            base,
-            first_switches: switches.clone(),
-            switches,
-            ..Self::default()
-        }
+        Self { base, first_switches: switches.clone(), switches, ..Self::default() }
     }
 
     /// Forgets everything but the address and the command line.
