@@ -18,10 +18,12 @@
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
 //! | [`logfile`] | the log file, redacted and rotated | |
 
+pub mod authority;
 pub mod bounded_server;
 pub mod clock;
 pub mod credential;
 pub mod error;
+pub mod http;
 pub mod login;
 pub mod login_id;
 pub mod paths;

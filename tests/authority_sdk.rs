@@ -1,0 +1,118 @@
+//! The official MCP SDKs, unmodified, sign in through the authority with the sandbox as OpenRouter.
+//!
+//! `make deps` puts the SDKs into `.deps/sdk`; where node or python is missing the test says so and is skipped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::Sandbox;
+use common::http::{get, request};
+use convocations::authority::{Settings, serve};
+use convocations::clock::Clock;
+use serde_json::Value;
+
+/// Where `make deps` installs the SDKs.
+fn sdks() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(".deps/sdk")
+}
+
+/// An authority in front of the sandbox; returns its issuer.
+fn authority(sandbox: &Sandbox) -> String {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let upstream = sandbox.at("/openrouter");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let folder = std::env::temp_dir().join(format!("authority-sdk-{:016x}", rand::random::<u64>()));
+            let settings = Settings {
+                listen: "127.0.0.1:0".parse().unwrap(),
+                public_url: None,
+                metrics: None,
+                upstream,
+                trust_forwarded_for: false,
+                rate_limit: true,
+            };
+            let own = folder.join("authority.secret");
+            let bound = serve::bind(&settings, None, &own, Clock::System).await.unwrap();
+            std::fs::remove_dir_all(folder).unwrap();
+            sender.send(bound.issuer().to_owned()).unwrap();
+            bound.serve(std::future::pending()).await;
+        });
+    });
+    receiver.recv().unwrap()
+}
+
+/// Plays the person: allow on the authority's page, approve on OpenRouter's, and back to the client's redirect.
+fn sign_in(authorize_url: &str) -> String {
+    let page = get(authorize_url);
+    assert_eq!(page.status, 200, "{}", page.text());
+    let cookie = cookie(&page);
+    let html = page.text();
+    let sealed = html.split("name=\"request\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let endpoint = authorize_url.split('?').next().unwrap();
+    let origin = endpoint.strip_suffix("/authorize").unwrap();
+    let form = format!("request={sealed}&decision=allow");
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("cookie", cookie.as_str()),
+        ("origin", origin),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let away = request("POST", endpoint, &headers, form.as_bytes());
+    let cookie = self::cookie(&away);
+    let callback = common::approve(&away.location());
+    request("GET", &callback, &[("cookie", &cookie)], b"").location()
+}
+
+fn cookie(response: &common::Response) -> String {
+    let all = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let pairs = all.map(|(_, value)| value.split(';').next().unwrap()).filter(|pair| !pair.ends_with('='));
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+/// Runs a client program through the whole flow and returns its last line.
+fn drive(command: &mut Command) -> Value {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&lines.next().expect("an authorize line").unwrap()).unwrap();
+    let redirect = sign_in(first["authorize"].as_str().unwrap());
+    writeln!(child.stdin.take().unwrap(), "{redirect}").unwrap();
+    let last = serde_json::from_str(&lines.next().expect("an answer line").unwrap()).unwrap();
+    assert!(child.wait().unwrap().success());
+    last
+}
+
+fn check(answer: &Value) {
+    assert_eq!(answer["status"], 200, "{answer}");
+    assert!(answer["body"]["data"]["label"].is_string(), "{answer}");
+}
+
+#[test]
+fn the_typescript_sdk_signs_in() {
+    let sdk = sdks().join("node_modules/@modelcontextprotocol/sdk");
+    if !sdk.exists() {
+        eprintln!("skipped: no MCP TypeScript SDK in .deps/sdk (`make deps` installs it where npm is)");
+        return;
+    }
+    let sandbox = Sandbox::start();
+    let resource = format!("{}/me", authority(&sandbox));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp/client.mjs");
+    check(&drive(Command::new("node").arg(script).arg(resource).arg(sdk)));
+}
+
+#[test]
+fn the_python_sdk_signs_in() {
+    let python = sdks().join("venv/bin/python");
+    if !python.exists() {
+        eprintln!("skipped: no MCP Python SDK in .deps/sdk (`make deps` installs it where python3 is)");
+        return;
+    }
+    let sandbox = Sandbox::start();
+    let resource = format!("{}/me", authority(&sandbox));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp/client.py");
+    check(&drive(Command::new(python).arg(script).arg(resource)));
+}
