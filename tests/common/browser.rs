@@ -1,6 +1,6 @@
 //! The person at the browser: opens an authorize URL, reads the page, presses a button, and is sent back.
 
-use crate::common::http::{self, Response};
+use super::http::{self, Response};
 
 /// A consent page that was opened.
 #[derive(Debug)]

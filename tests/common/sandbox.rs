@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::common::http;
+use super::http;
 
 /// A running sandbox; ended when dropped, and also when the test process dies.
 #[derive(Debug)]
@@ -163,6 +163,13 @@ impl Sandbox {
     pub fn wait_for_calls(&self, route: &str, count: u64) {
         let answer = http::get(&self.at(&format!("/_control/wait?route={route}&count={count}&ms=10000")));
         assert_eq!(answer.status, 200, "{route} was called {} times, not {count}", answer.text());
+    }
+
+    /// Waits until a call has come to a hold: see [`fault::hold`] and [`fault::hold_reply`]. Panics after 10 s.
+    #[track_caller]
+    pub fn wait_for_hold(&self, name: &str) {
+        let answer = http::get(&self.at(&format!("/_control/wait?held={name}&ms=10000")));
+        assert_eq!(answer.status, 200, "nothing came to hold {name}");
     }
 
     /// What is valid now and what was ever given out, by provider.

@@ -192,15 +192,19 @@ fn routes() -> Value {
 }
 
 /// `GET /_control/wait?route=R&count=N[&grant=G][&ms=5000]`: answers as soon as so many calls have arrived.
+/// `GET /_control/wait?held=NAME…`: as soon as so many calls have come to a hold.
 async fn wait(sandbox: &Arc<Sandbox>, request: &Request) -> Reply {
     let params = request.params();
-    let route = params.get("route").unwrap_or_default();
     let number = |name: &str, default: u64| params.get(name).map_or(Some(default), |text| text.parse().ok());
-    let (Some(count), Some(ms)) = (number("count", 1), number("ms", 5000)) else {
+    let (Some(least), Some(ms)) = (number("count", 1), number("ms", 5000)) else {
         return refused("count and ms are numbers");
     };
-    let enough = |world: &World| world.calls.count(route, params.get("grant")) as u64 >= count;
-    let came = tokio::time::timeout(Duration::from_millis(ms), sandbox.until(enough)).await.is_ok();
-    let count = sandbox.world().calls.count(route, params.get("grant"));
+    let count = |world: &World| match params.get("held") {
+        Some(name) => world.faults.held(name) as u64,
+        None => world.calls.count(params.get("route").unwrap_or_default(), params.get("grant")) as u64,
+    };
+    let enough = sandbox.until(|world| count(world) >= least);
+    let came = tokio::time::timeout(Duration::from_millis(ms), enough).await.is_ok();
+    let count = count(&sandbox.world());
     Reply::json(if came { 200 } else { 408 }, &json!({ "count": count }))
 }

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::reply::Reply;
 
 /// Size of a `huge` body and of an unpacked `gzip-bomb`.
-const HUGE: usize = 64 << 20;
+const HUGE: usize = 8 << 20;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -243,6 +243,8 @@ impl Planted {
 #[derive(Debug, Default)]
 pub struct Faults {
     planted: Vec<Planted>,
+    /// The holds that somebody has come to.
+    arrived: Vec<String>,
     /// The holds that are released.
     released: Vec<String>,
 }
@@ -264,6 +266,16 @@ impl Faults {
             return Some(planted.fault.clone());
         }
         None
+    }
+
+    /// Notes that a call is held under this name.
+    pub fn arrive(&mut self, name: &str) {
+        self.arrived.push(name.to_owned());
+    }
+
+    /// How many calls have been held under this name.
+    pub fn held(&self, name: &str) -> usize {
+        self.arrived.iter().filter(|arrived| *arrived == name).count()
     }
 
     /// Lets go whoever is held under this name, now and later.

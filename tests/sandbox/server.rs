@@ -56,6 +56,8 @@ impl Sandbox {
 
     async fn released(&self, name: Option<&String>) {
         if let Some(name) = name {
+            self.world().faults.arrive(name);
+            self.wake();
             self.until(|world| world.faults.is_released(name)).await;
         }
     }

@@ -1,7 +1,15 @@
-//! The sandbox holds to its rules: a test that passes against it has met every check of the real providers.
+//! The sandbox holds to its rules: what passes against it has met every check that the real providers are known for.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod anthropic;
+mod chat;
+mod control;
+mod faults;
+mod openrouter;
+mod pkce;
 
 use common::{Sandbox, get};
 
