@@ -1,0 +1,296 @@
+-- Calls to the backend and what comes back (doc/rpc.md). Starts it when first needed, answers every call exactly
+-- once: by its reply, its deadline, or the backend's end. Knows nothing of logins; who wants events listens on the bus.
+-- `on_reply` and `on_event` are called by the backend and never raise: a traceback would carry their arguments.
+
+local bus = require("conv.bus")
+local errors = require("conv.errors")
+
+local M = {}
+
+---The protocol this plugin speaks, and its own version.
+M.PROTOCOL = 1
+M.VERSION = "0.1.0"
+
+---Milliseconds until a call is given up. Those that reach a provider outlast the backend's own limits (30 s for a
+---request, and a lock to wait for), so that its answer says what happened.
+local DEADLINES = {
+  hello = 10000,
+  providers = 10000,
+  status = 15000,
+  get = 60000,
+  invalidate = 60000,
+  ["login.start"] = 45000,
+  ["login.input"] = 60000,
+  ["login.cancel"] = 5000,
+  logout = 60000,
+  shutdown = 3000,
+}
+
+---Milliseconds in which a backend that refused `hello` is not asked again by callers, only by a person.
+local REFUSED_FOR = 5000
+
+---@class (exact) conv.Call
+---@field method string
+---@field params table
+---@field done fun(err?: ConvError, result?: any)
+---@field timer uv.uv_timer_t
+
+local state = "stopped" ---@type conv.BackendState
+local channel ---@type integer?
+local calls = {} ---@type table<integer, conv.Call>
+local queue = {} ---@type integer[] calls that wait for `hello`
+local last_id = 0
+local trouble ---@type ConvError? why it is down
+local trouble_until ---@type number? nil: until a person asks
+local leaving = false
+local hello_result ---@type table?
+
+---@return conv.BackendState
+function M.state()
+  return state
+end
+
+---@return ConvError? why the backend is down
+function M.trouble()
+  return trouble
+end
+
+---@return table? what `hello` answered
+function M.hello()
+  return hello_result
+end
+
+---@param new conv.BackendState
+---@param err? ConvError
+local function become(new, err)
+  state, trouble = new, err
+  bus.emit("backend", { state = new, error = err })
+end
+
+---@param id integer
+---@param err? ConvError
+---@param result? any
+local function answer(id, err, result)
+  local call = calls[id]
+  if not call then
+    return
+  end
+  calls[id] = nil
+  call.timer:stop()
+  call.timer:close()
+  local ok, problem = pcall(call.done, err, result)
+  if not ok then
+    require("conv.notify").internal(call.method, problem)
+  end
+end
+
+---@param err ConvError
+local function answer_all(err)
+  queue = {}
+  for _, id in ipairs(vim.tbl_keys(calls)) do
+    answer(id, err)
+  end
+end
+
+---@param id integer
+local function send(id)
+  local call = calls[id]
+  if not (call and channel) then
+    return
+  end
+  local params = next(call.params) ~= nil and call.params or vim.empty_dict()
+  if not pcall(vim.rpcnotify, channel, "call", id, call.method, params) then
+    answer(id, errors.new("backend_crashed", "The backend is gone.", "Try again: it starts by itself."))
+  end
+end
+
+---@param method string
+---@param params table
+---@param timeout? integer
+---@param done fun(err?: ConvError, result?: any)
+---@return integer id
+local function register(method, params, timeout, done)
+  last_id = last_id + 1
+  local id = last_id
+  local limit = timeout or DEADLINES[method]
+  local timer = vim.defer_fn(function()
+    answer(id, errors.new("timeout", ("The backend did not answer `%s` within %d s."):format(method, limit / 1000)))
+  end, limit)
+  calls[id] = { method = method, params = params, done = done, timer = timer }
+  return id
+end
+
+---@param err ConvError
+---@param seconds? number how long callers get this answer; nil: until a person asks
+local function give_up(err, seconds)
+  local old = channel
+  channel, hello_result = nil, nil
+  if old then
+    require("conv.process").stop(old)
+  end
+  trouble_until = seconds and (vim.uv.now() + seconds) or nil
+  become("down", err)
+  answer_all(err)
+end
+
+local function say_hello()
+  local params = { protocol = M.PROTOCOL, version = M.VERSION, options = require("conv.config").shared() }
+  local id = register("hello", params, nil, function(err, result)
+    if err then
+      -- A crash has been dealt with by `on_exit`; everything else is said by this backend about itself.
+      if err.code ~= "backend_crashed" then
+        give_up(err, REFUSED_FOR)
+      end
+      return
+    end
+    hello_result = result
+    local waiting = queue
+    queue = {}
+    become("ready")
+    vim.iter(waiting):each(send)
+  end)
+  send(id)
+end
+
+---@param code integer
+local function on_exit(code)
+  channel, hello_result = nil, nil
+  if leaving then
+    return
+  end
+  local process = require("conv.process")
+  local delay = process.crashed()
+  local message = ("The backend ended unexpectedly (exit status %d)."):format(code)
+  if delay then
+    local err = errors.new("backend_crashed", message, "Try again: it starts by itself.")
+    become("stopped", err)
+    answer_all(err)
+    vim.defer_fn(function()
+      if state == "stopped" then
+        M.start()
+      end
+    end, delay)
+    return
+  end
+  local hint = "Run `:ConvStatus` to start it again, `:checkhealth conv` to see why."
+  local err = errors.new("backend_crashed", "The backend ended 3 times within 10 s and stays off.", hint)
+  trouble_until = nil
+  become("down", err)
+  answer_all(err)
+  require("conv.notify").error(err)
+end
+
+local function close_when_leaving()
+  vim.api.nvim_create_autocmd("VimLeavePre", {
+    group = vim.api.nvim_create_augroup("conv.backend", { clear = true }),
+    callback = function()
+      leaving = true
+      M.stop()
+    end,
+  })
+end
+
+---Starts the backend if it does not run.
+---@return ConvError? err why it cannot run now
+function M.start()
+  if state == "starting" or state == "ready" then
+    return nil
+  elseif leaving then
+    return errors.new("cancelled", "Neovim is closing.")
+  elseif state == "down" and not (trouble_until and vim.uv.now() > trouble_until) then
+    return trouble
+  end
+  local mistake = require("conv.config").problems()[1]
+  local found, err = nil, mistake
+  if not mistake then
+    found, err = require("conv.binary").find()
+  end
+  if not found then
+    return err
+  end
+  local started
+  started, err = require("conv.process").start(found.path, function(code)
+    if channel == started then
+      on_exit(code)
+    end
+  end)
+  if not started then
+    return err
+  end
+  channel = started
+  close_when_leaving()
+  become("starting")
+  say_hello()
+end
+
+---A person asks: forget what went wrong before, and start.
+---@return ConvError? err
+function M.retry()
+  if state == "down" then
+    require("conv.process").forgive()
+    become("stopped")
+  end
+  return M.start()
+end
+
+---Ends the backend; the next call starts it again.
+function M.stop()
+  local old = channel
+  channel, hello_result = nil, nil
+  if old then
+    require("conv.process").stop(old)
+  end
+  if state ~= "stopped" then
+    become("stopped")
+  end
+  answer_all(errors.new("cancelled", "The backend was stopped."))
+end
+
+---Brings changed options to a running backend.
+function M.options_changed()
+  if state == "ready" or state == "down" then
+    M.stop()
+    M.retry()
+  end
+end
+
+---Calls the backend. `done` gets exactly one of error and result, once; at once if the backend cannot run.
+---@param method string
+---@param params table
+---@param done fun(err?: ConvError, result?: any)
+---@param timeout? integer milliseconds
+function M.call(method, params, done, timeout)
+  local err = M.start()
+  if err then
+    return done(err)
+  end
+  local id = register(method, params, timeout, done)
+  if state == "ready" then
+    send(id)
+  else
+    table.insert(queue, id)
+  end
+end
+
+---The backend's answer to one call.
+---@param id integer
+---@param err any
+---@param result any
+function M.on_reply(id, err, result)
+  if err ~= vim.NIL and err ~= nil then
+    answer(id, errors.from_wire(err))
+  else
+    answer(id, nil, result)
+  end
+end
+
+---News from the backend.
+---@param name string
+---@param data any
+function M.on_event(name, data)
+  if type(name) == "string" and type(data) == "table" then
+    bus.emit(name, data)
+  end
+end
+
+return M

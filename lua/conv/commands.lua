@@ -1,0 +1,154 @@
+-- The commands: what each does and what completes. A bad argument gives one line that says what is allowed.
+
+local errors = require("conv.errors")
+local notify = require("conv.notify")
+
+local M = {}
+
+---@class (exact) conv.Command
+---@field run fun(args: string[], bang: boolean)
+---@field max integer how many arguments it takes
+---@field usage string
+---@field complete (fun(): string[])[] one per argument, given those before it
+
+---@param done fun(providers: conv.Provider[])
+local function providers(done)
+  require("conv")
+  require("conv.backend").call("providers", {}, function(err, result)
+    done(not err and result.providers or {})
+  end)
+end
+
+---What completes comes from the backend, for which a key press may wait a little.
+---@return conv.Provider[]
+local function known_providers()
+  local found ---@type conv.Provider[]?
+  providers(function(list)
+    found = list
+  end)
+  vim.wait(1000, function()
+    return found ~= nil
+  end, 5)
+  return found or {}
+end
+
+---@return string[]
+local function stored_logins()
+  local names = {} ---@type string[]
+  for name, status in pairs(require("conv").status().logins) do
+    if status.state ~= "logged_out" then
+      table.insert(names, name)
+    end
+  end
+  return names
+end
+
+---@return string[]
+local function all_logins()
+  local names = {} ---@type table<string, true>
+  for _, provider in ipairs(known_providers()) do
+    names[provider.id] = true
+    for _, login in ipairs(provider.logins) do
+      names[login] = true
+    end
+  end
+  return vim.tbl_keys(names)
+end
+
+---@param login string
+---@return string[]
+local function methods(login)
+  local id = login:match("^[^@]+")
+  for _, provider in ipairs(known_providers()) do
+    if provider.id == id then
+      return vim.tbl_map(function(method)
+        return method.id
+      end, provider.methods)
+    end
+  end
+  return {}
+end
+
+---@param login string
+local function logout(login)
+  require("conv").logout(login, nil, function(err, result)
+    if err then
+      return notify.error(err)
+    end
+    local page = result.page and (" Its page: " .. result.page) or ""
+    notify.say(result.message .. page)
+  end)
+end
+
+---@type table<string, conv.Command>
+local commands = {
+  ConvLogin = {
+    usage = ":ConvLogin[!] [LOGIN] [METHOD]",
+    max = 2,
+    run = function(args, bang)
+      require("conv").login(args[1], { method = args[2], browser = bang and false or nil })
+    end,
+    complete = { all_logins, methods },
+  },
+  ConvLogout = {
+    usage = ":ConvLogout [LOGIN]",
+    max = 1,
+    run = function(args)
+      if args[1] then
+        return logout(args[1])
+      end
+      require("conv")
+      require("conv.choose").login(function(login, err)
+        if err then
+          notify.error(err)
+        elseif login then
+          logout(login)
+        end
+      end)
+    end,
+    complete = { stored_logins },
+  },
+  ConvStatus = {
+    usage = ":ConvStatus",
+    max = 0,
+    run = function()
+      require("conv")
+      require("conv.ui.status").open()
+    end,
+    complete = {},
+  },
+}
+
+---@param name string
+---@param args vim.api.keyset.create_user_command.command_args
+function M.run(name, args)
+  local command = commands[name]
+  if #args.fargs > command.max then
+    return notify.error(errors.new("invalid_argument", "Too many arguments.", "Usage: `" .. command.usage .. "`."))
+  end
+  command.run(args.fargs, args.bang)
+end
+
+---@param name string
+---@param lead string
+---@param line string
+---@param position integer
+---@return string[]
+function M.complete(name, lead, line, position)
+  local words = vim.split(line:sub(1, position):gsub("^.-" .. name .. "!?%s*", ""), "%s+")
+  local source = commands[name].complete[#words]
+  local found = source and source(words[1]) or {}
+  table.sort(found)
+  return vim.tbl_filter(function(item)
+    return vim.startswith(item, lead)
+  end, found)
+end
+
+---The editor is idle: fetch what the option `preload` names.
+function M.preload()
+  for _, login in ipairs(require("conv.config").get().preload) do
+    require("conv").get(login, nil, function() end)
+  end
+end
+
+return M

@@ -1,0 +1,123 @@
+-- `:checkhealth conv`: what is there, what is not, and what to do about it. Waits for the backend, but not long.
+
+local M = {}
+
+local health = vim.health
+
+---Milliseconds that one question may take.
+local WAIT = 5000
+
+---@param method string
+---@return any result, ConvError? err
+local function ask(method)
+  local done, err, result = false, nil, nil
+  require("conv.backend").call(method, {}, function(failed, answer)
+    done, err, result = true, failed, answer
+  end, WAIT)
+  vim.wait(WAIT + 500, function()
+    return done
+  end, 10)
+  return result, err
+end
+
+---@param err ConvError
+---@param report fun(text: string, advice?: string[])
+local function tell(err, report)
+  report(err.message, err.hint and { err.hint } or nil)
+end
+
+local function check_neovim()
+  health.start("conv: Neovim")
+  if vim.fn.has("nvim-0.11") == 1 then
+    health.ok("Neovim " .. tostring(vim.version()))
+  else
+    health.error("Neovim 0.11 or newer is needed", { "Update Neovim." })
+  end
+  local problems = require("conv.config").problems()
+  for _, problem in ipairs(problems) do
+    tell(problem, health.error)
+  end
+  if #problems == 0 then
+    health.ok("The options are valid")
+  end
+end
+
+---@return boolean
+local function check_backend()
+  health.start("conv: backend")
+  local found, err = require("conv.binary").find()
+  if not found then
+    tell(err --[[@as ConvError]], health.error)
+    return false
+  end
+  health.ok(("Program: %s (%s)"):format(found.path, found.how))
+  err = require("conv.backend").retry()
+  if not err then
+    _, err = ask("status")
+  end
+  if err then
+    tell(err, health.error)
+    health.info("Its log: " .. vim.fs.joinpath(vim.fn.stdpath("state"), "..", "convocations", "convocations.log"))
+    return false
+  end
+  local hello = require("conv.backend").hello() or {}
+  health.ok(("It runs: version %s, protocol %s, process %s"):format(hello.version, hello.protocol, hello.pid))
+  if hello.version ~= require("conv.backend").VERSION then
+    health.warn("The plugin is version " .. require("conv.backend").VERSION, { "Run `make build` in the plugin's folder." })
+  end
+  return true
+end
+
+---@param store conv.StoreReport
+local function check_store(store)
+  health.start("conv: store")
+  health.ok(("New logins go to: %s (%s)"):format(store.backend, store.reason))
+  if store.problem then
+    health.warn(store.problem)
+  end
+end
+
+---@param login ConvLoginStatus
+local function check_login(login)
+  local left = login.expires_at and require("conv.ui.status").duration(login.expires_at - os.time()) or "does not expire"
+  if login.error then
+    tell(login.error, health.error)
+  elseif login.state == "needs_login" then
+    local why = login.needs_login or "its refresh was refused"
+    health.warn(login.login .. ": " .. why, { "Run `:ConvLogin " .. login.login .. "`." })
+  elseif login.state ~= "logged_out" then
+    health.ok(("%s: %s, from %s, %s"):format(login.login, login.state, login.source or "login", left))
+  end
+end
+
+local function check_surroundings()
+  health.start("conv: browser")
+  local browser, why = require("conv.environment").browser()
+  if browser then
+    health.ok("A login opens the browser")
+  else
+    health.info(("You are %s: a login leads with a pasted code"):format(why or "set to log in without a browser"))
+  end
+  local port = vim.env.RCONV_HTTP_PORT
+  if port then
+    health.info("Callback port from $RCONV_HTTP_PORT: " .. port)
+  end
+end
+
+function M.check()
+  require("conv")
+  check_neovim()
+  if check_backend() then
+    local result, err = ask("status")
+    if result then
+      check_store(result.store)
+      health.start("conv: logins")
+      vim.iter(result.logins):each(check_login)
+    else
+      tell(err --[[@as ConvError]], health.error)
+    end
+  end
+  check_surroundings()
+end
+
+return M

@@ -1,0 +1,215 @@
+-- The API for companion plugins: `:h conv-api`. What is good in memory is answered from memory; nothing here prompts
+-- or opens a browser, except `login`. A mistake is an answer `nil, { code, message, hint }`, never a Lua error.
+
+local backend = require("conv.backend")
+local bus = require("conv.bus")
+local credentials = require("conv.credentials")
+local status = require("conv.status")
+
+local M = {}
+
+local held, time = credentials.held, os.time
+
+---The option `login`, once set: which account to use here.
+---@type (fun(login: string): string?)?
+local choose
+
+---@param login string
+---@return string
+local function chosen(login)
+  if choose and not vim.in_fast_event() then
+    local ok, other = pcall(choose, login)
+    if ok and type(other) == "string" then
+      return other
+    end
+  end
+  return login
+end
+
+---@param login string
+---@return conv.Held?, ConvError?
+local function good(login)
+  if choose then
+    login = chosen(login)
+  end
+  local found = held[login]
+  if found and found.fresh_until > time() then
+    return found
+  end
+  return credentials.acquire(login)
+end
+
+---@param callback fun(...)
+---@param ... any
+local function later(callback, ...)
+  local args = vim.F.pack_len(...)
+  vim.schedule(function()
+    callback(vim.F.unpack_len(args))
+  end)
+end
+
+---Sets options. Not needed: `vim.g.conv` works too, and every option has a default.
+---@param opts? table see `:h conv-options`
+function M.setup(opts)
+  local config = require("conv.config")
+  config.set(opts)
+  choose = config.get().login
+  for _, problem in ipairs(config.problems()) do
+    require("conv.notify").error(problem)
+  end
+  backend.options_changed()
+end
+
+---The token of a login, synchronously. From memory if it is good; else it waits at most `cold_wait`.
+---@param login string
+---@return string? token, ConvError? err
+function M.token(login)
+  if not choose then
+    local found = held[login]
+    if found and found.fresh_until > time() then
+      return found.token
+    end
+  end
+  local found, err = good(login)
+  if found then
+    return found.token
+  end
+  return nil, err
+end
+
+---Every header the API wants, authorization included, synchronously.
+---@param login string
+---@return table<string, string>? headers, ConvError? err
+function M.headers(login)
+  local found, err = good(login)
+  if found then
+    return vim.deepcopy(found.credential.headers)
+  end
+  return nil, err
+end
+
+---The whole credential, synchronously.
+---@param login string
+---@return ConvCredential? credential, ConvError? err
+function M.credential(login)
+  local found, err = good(login)
+  if found then
+    return credentials.copy(found)
+  end
+  return nil, err
+end
+
+---The credential, asynchronously. `cb(err, credential)` runs once, on the main loop, never before this returns.
+---@param login string
+---@param opts? ConvGetOpts
+---@param cb fun(err?: ConvError, credential?: ConvCredential)
+function M.get(login, opts, cb)
+  opts = opts or {}
+  login = chosen(login)
+  local err = credentials.check_name(login)
+  if err then
+    return later(cb, err)
+  end
+  local found = held[login]
+  local needed = opts.min_validity and opts.min_validity - credentials.margin or 0
+  if found and found.fresh_until > time() + needed then
+    return later(cb, nil, credentials.copy(found))
+  end
+  local timeout = opts.timeout or require("conv.config").get().timeout
+  credentials.fetch(login, { min_validity = opts.min_validity, timeout = timeout }, function(failed, credential)
+    later(cb, failed, credential and vim.deepcopy(credential))
+  end)
+end
+
+---Says that the API answered 401 to this token: one refresh, unless a newer token is already there.
+---@param login string
+---@param token string
+---@param cb? fun(err?: ConvError, credential?: ConvCredential)
+function M.invalidate(login, token, cb)
+  cb = cb or function() end
+  login = chosen(login)
+  local err = credentials.check_name(login)
+  if err or type(token) ~= "string" then
+    return later(cb, err or require("conv.errors").new("invalid_argument", "The token is not a string."))
+  end
+  local timeout = require("conv.config").get().timeout
+  credentials.invalidate(login, token, timeout, function(failed, credential)
+    later(cb, failed, credential and vim.deepcopy(credential))
+  end)
+end
+
+---Begins a login: picks what is not named, shows a window, and ends with the event `ConvAuthComplete`.
+---@param login? string
+---@param opts? ConvLoginOpts
+---@param cb? fun(err?: ConvError, status?: ConvLoginStatus)
+function M.login(login, opts, cb)
+  require("conv.login").start(login, opts or {}, cb or function() end)
+end
+
+---Ends a login that is under way. Nothing happens if there is none.
+function M.cancel()
+  if package.loaded["conv.login"] then
+    require("conv.login").cancel()
+  end
+end
+
+---Revokes a login at its provider, where that can be done, and forgets it here in any case.
+---@param login string
+---@param opts? table reserved
+---@param cb? fun(err?: ConvError, result?: ConvLogoutResult)
+function M.logout(login, opts, cb)
+  if type(opts) == "function" then
+    cb = opts
+  end
+  cb = cb or function() end
+  local err = credentials.check_name(login)
+  if err then
+    return later(cb, err)
+  end
+  backend.call("logout", { login = login }, function(failed, result)
+    if not failed then
+      credentials.drop(login)
+    end
+    later(cb, failed, result)
+  end)
+end
+
+---What is known of a login, or of all. From memory; never waits.
+---@param login? string
+---@return ConvLoginStatus|ConvStatus
+function M.status(login)
+  if login == nil then
+    return status.all()
+  end
+  return status.of(chosen(login))
+end
+
+---Whether a credential is there. From memory or the plain index; starts nothing.
+---@param login string
+---@return boolean
+function M.is_logged_in(login)
+  login = chosen(login)
+  return held[login] ~= nil or status.is_logged_in(login)
+end
+
+bus.on("credential", function(data)
+  credentials.accept(data)
+end)
+bus.on("changed", status.on_changed)
+bus.on("log", require("conv.notify").on_log)
+bus.on("backend", function(data)
+  status.on_backend(data)
+  if data.state == "ready" then
+    local set = require("conv.config").get().refresh or {}
+    credentials.margin = (backend.hello() or {}).margin or set.margin or credentials.margin
+    backend.call("status", {}, function(err, result)
+      if not err then
+        status.on_status(result)
+      end
+    end)
+    credentials.resubscribe()
+  end
+end)
+choose = require("conv.config").get().login
+
+return M

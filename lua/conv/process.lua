@@ -1,0 +1,86 @@
+-- One child process: start, end, and the guard against a crash loop. It knows neither calls nor events.
+-- The child is detached, so that Neovim's exit does not kill it in the middle of a refresh: it ends by itself at the
+-- end of its stdin (see doc/rpc.md). What it writes to stderr goes to a file and to nobody's screen.
+
+local errors = require("conv.errors")
+
+local M = {}
+
+---This many crashes within this many milliseconds, and it is not started again unless a person asks.
+local MAX_CRASHES, WINDOW = 3, 10000
+
+---Bytes of stderr kept per session.
+local MAX_STDERR = 65536
+
+---@type number[] times of the last crashes, milliseconds
+local crashes = {}
+
+---@return string
+function M.stderr_file()
+  return vim.fs.joinpath(vim.fn.stdpath("log") --[[@as string]], "conv-stderr.log")
+end
+
+---@return fun(lines: string[]) sink
+local function stderr_sink()
+  local left, file = MAX_STDERR, nil
+  return function(lines)
+    local text = errors.redact(table.concat(lines, "\n"))
+    if text == "" or left <= 0 then
+      return
+    end
+    if not file then
+      vim.fn.mkdir(vim.fs.dirname(M.stderr_file()), "p", "0700")
+      file = vim.uv.fs_open(M.stderr_file(), "w", 384) -- 0600
+    end
+    left = left - #text
+    if file then
+      vim.uv.fs_write(file, text)
+    end
+  end
+end
+
+---@param path string
+---@param on_exit fun(code: integer)
+---@return integer? channel, ConvError? err
+function M.start(path, on_exit)
+  local sink = stderr_sink()
+  local ok, channel = pcall(vim.fn.jobstart, { path, "rpc" }, {
+    rpc = true,
+    detach = true,
+    on_stderr = function(_, lines)
+      sink(lines)
+    end,
+    on_exit = function(_, code)
+      on_exit(code)
+    end,
+  })
+  if ok and channel > 0 then
+    return channel
+  end
+  local hint = "Run `:checkhealth conv` to see which program was tried."
+  return nil, errors.new("backend_missing", "The backend program could not be started.", hint)
+end
+
+---Closes the child's stdin, at which it ends.
+---@param channel integer
+function M.stop(channel)
+  pcall(vim.fn.chanclose, channel)
+end
+
+---Notes a crash.
+---@return integer? delay milliseconds to wait before the next start; nil: do not start again
+function M.crashed()
+  local now = vim.uv.now()
+  table.insert(crashes, now)
+  crashes = vim.tbl_filter(function(at)
+    return now - at < WINDOW
+  end, crashes)
+  return #crashes < MAX_CRASHES and 100 * 2 ^ (#crashes - 1) or nil
+end
+
+---Forgets the crashes: a person asked to try again.
+function M.forgive()
+  crashes = {}
+end
+
+return M

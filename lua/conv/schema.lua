@@ -1,0 +1,168 @@
+-- Every option, once: type, default, what it does. Defaults, checks, the help's table and what goes to the backend
+-- all come from here. Entries marked `shared` have the shape of config.toml and win over it; they have no default on
+-- this side, because what is not set here is config.toml's to say.
+
+---@class (exact) conv.SchemaEntry
+---@field name string
+---@field type string|string[] names as `type()` gives them, plus `integer` and `list`
+---@field default? any
+---@field enum? any[] the values allowed, where strings are
+---@field min? integer
+---@field max? integer
+---@field shared? boolean
+---@field open? boolean a table whose keys are the person's own; the backend checks it
+---@field fields? conv.SchemaEntry[]
+---@field items? string type of a list's items
+---@field shown_default? string the default as the help shows it
+---@field description string
+
+---@type conv.SchemaEntry[]
+return {
+  {
+    name = "binary",
+    type = "string",
+    shown_default = "found",
+    description = "Path of the `convocations` program. Otherwise the one built in the plugin's folder, then `$PATH`.",
+  },
+  {
+    name = "browser",
+    type = { "boolean", "string" },
+    enum = { "auto" },
+    default = "auto",
+    description = "Whether a browser can be opened from here. `auto`: not over SSH, in WSL or in a container, "
+      .. "where a login leads with a pasted code or a device code instead.",
+  },
+  {
+    name = "cold_wait",
+    type = "integer",
+    min = 0,
+    max = 10000,
+    default = 200,
+    description = "Milliseconds that a synchronous call may wait for a token that is not in memory yet; 0: never.",
+  },
+  {
+    name = "timeout",
+    type = "integer",
+    min = 1,
+    max = 600000,
+    default = 60000,
+    description = "Milliseconds after which `conv.get` and `conv.invalidate` give up.",
+  },
+  {
+    name = "open",
+    type = "function",
+    shown_default = "vim.ui.open",
+    description = "Opens an address in a browser: `function(url)`. May return an error text.",
+  },
+  {
+    name = "notify",
+    type = "function",
+    shown_default = "vim.notify",
+    description = "Shows a message: `function(text, level, opts)`.",
+  },
+  {
+    name = "login",
+    type = "function",
+    shown_default = "none",
+    description = "Picks the account: `function(login)` gets the login asked for and returns the one to use, so that "
+      .. "a work repository uses the work account. Runs at each `conv.token()`: keep it quick.",
+  },
+  {
+    name = "preload",
+    type = "list",
+    items = "string",
+    default = {},
+    description = "Logins to fetch once the editor is idle, so that the first request finds them. Empty: nothing "
+      .. "happens before first use.",
+  },
+  {
+    name = "icons",
+    type = { "boolean", "table" },
+    open = true,
+    default = true,
+    description = "The statusline's signs. `false`: ASCII only. A table replaces single ones: `logged_out`, "
+      .. "`logging_in`, `valid`, `refreshing`, `expiring`, `needs_login`, `error`, `down`.",
+  },
+  {
+    name = "store",
+    type = "table",
+    shared = true,
+    description = "Where secrets are kept.",
+    fields = {
+      {
+        name = "backend",
+        type = "string",
+        enum = { "auto", "keyring", "local-encrypted" },
+        shown_default = '"auto"',
+        description = "`auto`: the OS keyring, else an encrypted file, and it says which and why.",
+      },
+      {
+        name = "keyring_timeout",
+        type = "integer",
+        min = 1,
+        shown_default = "5",
+        description = "Seconds to wait for the keyring.",
+      },
+    },
+  },
+  {
+    name = "callback",
+    type = "table",
+    shared = true,
+    description = "The listener that waits for the browser.",
+    fields = {
+      {
+        name = "port",
+        type = "integer",
+        min = 0,
+        max = 65535,
+        shown_default = "3000",
+        description = "Preferred loopback port where the provider takes any; `$RCONV_HTTP_PORT` wins.",
+      },
+      {
+        name = "timeout",
+        type = "integer",
+        min = 1,
+        shown_default = "300",
+        description = "Seconds that a login waits.",
+      },
+    },
+  },
+  {
+    name = "refresh",
+    type = "table",
+    shared = true,
+    description = "When a token counts as old.",
+    fields = {
+      {
+        name = "margin",
+        type = "integer",
+        min = 0,
+        shown_default = "300",
+        description = "Seconds before its end at which a token no longer counts as fresh.",
+      },
+    },
+  },
+  {
+    name = "http",
+    type = "table",
+    shared = true,
+    description = "Requests to providers.",
+    fields = {
+      {
+        name = "timeout",
+        type = "integer",
+        min = 1,
+        shown_default = "30",
+        description = "Seconds for one request.",
+      },
+    },
+  },
+  {
+    name = "providers",
+    type = "table",
+    shared = true,
+    open = true,
+    description = "Providers of one's own, and changes to built-in ones: see |conv-providers|.",
+  },
+}

@@ -1,0 +1,296 @@
+-- What is known of every login, in one table, and what others see of it: `conv.status()`, the statusline's text in
+-- `vim.g.conv_status` (written only on change), and the `User` events. Until the backend runs, the table is the
+-- picture that the index gives. Nothing here waits or asks.
+
+local notify = require("conv.notify")
+
+local M = {}
+
+---@type table<string, ConvLoginStatus>
+local logins = {}
+---@type conv.StoreReport?
+local store
+---Whether `logins` came from the backend, and up to which news.
+local live, last_seq = false, -1
+---@type conv.BackendState
+local backend_state = "stopped"
+---@type string? the login that a conversation is about
+local logging_in
+---@type table<string, true> logins whose next news is a login of this editor, already announced
+local announced = {}
+---@type table<string, integer> revisions when the conversation began
+local revisions_before = {}
+
+local SIGNS = {
+  logged_out = { "○", "-" },
+  logging_in = { "◌", "..." },
+  valid = { "●", "+" },
+  refreshing = { "↻", "~" },
+  expiring = { "◔", "~" },
+  needs_login = { "◇", "!" },
+  error = { "✗", "!" },
+  down = { "✗", "x" },
+}
+
+---The state that speaks for several logins: the first of these that any of them has.
+local URGENCY = { "error", "needs_login", "refreshing", "expiring", "valid" }
+
+---@param kind string
+---@return string
+function M.sign(kind)
+  local icons = require("conv.config").get().icons
+  if type(icons) == "table" and icons[kind] then
+    return icons[kind]
+  end
+  local ascii = icons == false or vim.env.TERM == "linux"
+  return SIGNS[kind][ascii and 2 or 1]
+end
+
+---@param names string[]
+---@return string
+local function list(names)
+  table.sort(names)
+  if #names <= 2 then
+    return table.concat(names, ", ")
+  end
+  return ("%s +%d"):format(names[1], #names - 1)
+end
+
+local WORDS = {
+  error = "%s: error",
+  needs_login = "%s: log in again",
+  refreshing = "%s: refreshing",
+  expiring = "%s: expiring",
+  valid = "%s",
+}
+
+---@return string
+local function compose()
+  if logging_in then
+    return ("%s %s: logging in"):format(M.sign("logging_in"), logging_in)
+  elseif backend_state == "down" then
+    return M.sign("down") .. " backend down"
+  end
+  local by_state = {} ---@type table<string, string[]>
+  for name, status in pairs(logins) do
+    by_state[status.state] = by_state[status.state] or {}
+    table.insert(by_state[status.state], name)
+  end
+  for _, state in ipairs(URGENCY) do
+    if by_state[state] then
+      return M.sign(state) .. " " .. WORDS[state]:format(list(by_state[state]))
+    end
+  end
+  return M.sign("logged_out") .. " logged out"
+end
+
+local redraw_due = false
+
+---Brings the text up to date, and tells everybody once per turn of the main loop.
+local function publish()
+  local text = compose()
+  if vim.g.conv_status ~= text then
+    vim.g.conv_status = text
+  end
+  if redraw_due then
+    return
+  end
+  redraw_due = true
+  vim.schedule(function()
+    redraw_due = false
+    pcall(vim.api.nvim_exec_autocmds, "User", {
+      pattern = "ConvStatus",
+      modeline = false,
+      data = { text = vim.g.conv_status, logins = vim.deepcopy(logins) },
+    })
+    pcall(vim.cmd, "redrawstatus!")
+  end)
+end
+
+---@param status? ConvLoginStatus
+---@return boolean
+local function signed_in(status)
+  return status ~= nil and status.state ~= "logged_out" and status.state ~= "needs_login" and status.state ~= "error"
+end
+
+---@param login string
+---@param old? ConvLoginStatus
+---@param new ConvLoginStatus
+local function announce(login, old, new)
+  local data = { login = login, state = new.state, identity = new.identity, source = new.source }
+  local was, is = signed_in(old), signed_in(new)
+  local newer = (new.revision or 0) > (old and old.revision or 0)
+  if is and announced[login] and (not was or newer) then
+    announced[login] = nil
+  elseif is and not was and logging_in ~= login then
+    notify.event("ConvLogin", data)
+  elseif is and newer and logging_in ~= login then
+    notify.event("ConvRefresh", data)
+  elseif was and new.state == "logged_out" then
+    notify.event("ConvLogout", data)
+  elseif was and not is and new.error then
+    notify.event("ConvError", { login = login, error = new.error })
+  end
+end
+
+---@param list_of ConvLoginStatus[]
+---@return table<string, ConvLoginStatus>
+local function by_name(list_of)
+  local result = {}
+  for _, status in ipairs(list_of) do
+    result[status.login] = status
+  end
+  return result
+end
+
+---@param new table<string, ConvLoginStatus>
+---@param silent boolean nothing of this is news: it is the first picture
+local function replace(new, silent)
+  local old = logins
+  logins = new
+  if not silent then
+    for login, status in pairs(new) do
+      announce(login, old[login], status)
+    end
+    for login, status in pairs(old) do
+      if not new[login] then
+        announce(login, status, { login = login, provider = status.provider, state = "logged_out" })
+      end
+    end
+  end
+  publish()
+end
+
+local watcher ---@type uv.uv_fs_poll_t?
+
+local function stop_watching()
+  if watcher then
+    watcher:stop()
+    watcher:close()
+    watcher = nil
+  end
+end
+
+---Looks at the index, as long as no backend tells more. Cheap: one `stat` if nothing changed.
+function M.from_index()
+  if live then
+    return
+  end
+  local seen = require("conv.index").read()
+  if seen ~= logins then
+    replace(seen, vim.g.conv_status == nil)
+  end
+end
+
+---Keeps the picture true while no backend runs, so that a login in another editor shows here too.
+local function watch()
+  if watcher or live then
+    return
+  end
+  watcher = vim.uv.new_fs_poll()
+  if watcher then
+    watcher:start(require("conv.index").file(), 500, vim.schedule_wrap(M.from_index))
+  end
+end
+
+---Begins to show: the first picture, and the news after it.
+function M.show()
+  M.from_index()
+  if vim.g.conv_status == nil then
+    publish()
+  end
+  watch()
+end
+
+---@param data { logins: ConvLoginStatus[], seq?: integer }
+function M.on_changed(data)
+  if data.seq and data.seq < last_seq then
+    return
+  end
+  last_seq = data.seq or last_seq
+  local first = not live
+  live = true
+  stop_watching()
+  local new = by_name(data.logins)
+  require("conv.credentials").on_changed(new)
+  replace(new, first and next(announced) == nil)
+end
+
+---@param result { logins: ConvLoginStatus[], store?: conv.StoreReport }
+function M.on_status(result)
+  store = result.store or store
+  M.on_changed({ logins = result.logins })
+end
+
+---@param data { state: conv.BackendState, error?: ConvError }
+function M.on_backend(data)
+  backend_state = data.state
+  if data.state == "ready" then
+    last_seq = -1
+  elseif data.state == "stopped" or data.state == "down" then
+    live = false
+    watch()
+  end
+  if data.error then
+    notify.event("ConvError", { error = data.error })
+  end
+  publish()
+end
+
+---A conversation begins, or ends.
+---@param login? string
+function M.set_logging_in(login)
+  logging_in = login
+  if login then
+    revisions_before = vim.tbl_map(function(status)
+      return status.revision or 0
+    end, logins)
+  end
+  publish()
+end
+
+---A login of this editor succeeded.
+---@param login string
+---@param identity? string
+function M.logged_in(login, identity)
+  local known = logins[login]
+  local seen = signed_in(known) and (known.revision or 0) > (revisions_before[login] or -1)
+  announced[login] = not seen or nil
+  notify.event("ConvLogin", { login = login, state = "valid", identity = identity, source = "login" })
+end
+
+---@param login string
+---@return ConvLoginStatus
+function M.of(login)
+  M.from_index()
+  local status = logins[login]
+  local result = status and vim.deepcopy(status)
+    or { login = login, provider = login:match("^[^@]+"), account = login:match("@(.+)$"), state = "logged_out" }
+  if logging_in == login then
+    result.state = "logging_in"
+  end
+  return result
+end
+
+---@return ConvStatus
+function M.all()
+  M.show()
+  return { backend = backend_state, logins = vim.deepcopy(logins), store = store, text = vim.g.conv_status }
+end
+
+---@param login string
+---@return boolean
+function M.is_logged_in(login)
+  M.from_index()
+  return signed_in(logins[login])
+end
+
+---@return string the statusline's text; the first call takes it from the index
+function M.text()
+  if vim.g.conv_status == nil then
+    M.show()
+  end
+  return vim.g.conv_status
+end
+
+return M

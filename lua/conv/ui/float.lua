@@ -1,0 +1,195 @@
+-- A window of ours: a scratch buffer that leaves nothing behind (no file, swap, undo or name), never wraps, keeps
+-- inside the screen, and closes with one key. It knows nothing of what it shows.
+
+local M = {}
+
+local namespace = vim.api.nvim_create_namespace("conv.float")
+
+local LINKS = {
+  ConvTitle = "Title",
+  ConvUrl = "Underlined",
+  ConvCode = "Constant",
+  ConvKey = "Special",
+  ConvMuted = "Comment",
+  ConvOk = "DiagnosticOk",
+  ConvInfo = "DiagnosticInfo",
+  ConvWarn = "DiagnosticWarn",
+  ConvError = "DiagnosticError",
+}
+
+---@class conv.Float
+---@field buf integer
+---@field win integer
+---@field private opts conv.FloatOpts
+---@field private lines conv.Line[]
+local Float = {}
+Float.__index = Float
+
+---@class (exact) conv.FloatOpts
+---@field title string
+---@field width integer wanted columns
+---@field keys table<string, fun()> normal-mode keys
+---@field on_close? fun() the window is gone, by whatever hand
+---@field filetype string
+
+---@return integer buf
+local function scratch(filetype)
+  local buf = vim.api.nvim_create_buf(false, true)
+  local bo = vim.bo[buf]
+  bo.buftype, bo.bufhidden, bo.swapfile, bo.undolevels, bo.modeline = "nofile", "wipe", false, -1, false
+  bo.filetype, bo.modifiable = filetype, false
+  return buf
+end
+
+---@param width integer
+---@param height integer
+---@return vim.api.keyset.win_config
+local function geometry(width, height)
+  width = math.max(10, math.min(width, vim.o.columns - 4))
+  height = math.max(1, math.min(height, vim.o.lines - vim.o.cmdheight - 4))
+  return {
+    relative = "editor",
+    width = width,
+    height = height,
+    row = math.max(0, math.floor((vim.o.lines - vim.o.cmdheight - height) / 2) - 1),
+    col = math.max(0, math.floor((vim.o.columns - width) / 2) - 1),
+  }
+end
+
+---@param opts conv.FloatOpts
+---@return conv.Float
+function M.open(opts)
+  for group, link in pairs(LINKS) do
+    vim.api.nvim_set_hl(0, group, { link = link, default = true })
+  end
+  local buf = scratch(opts.filetype)
+  local border = vim.o.winborder ~= "" and vim.o.winborder or "rounded"
+  local config = vim.tbl_extend("force", geometry(opts.width, 1), {
+    style = "minimal",
+    border = border,
+    title = " " .. opts.title .. " ",
+    title_pos = "center",
+    noautocmd = true,
+  })
+  local win = vim.api.nvim_open_win(buf, true, config)
+  vim.wo[win].wrap = false
+  vim.wo[win].list = false
+  vim.wo[win].spell = false
+  vim.wo[win].sidescrolloff = 0
+  vim.wo[win].winfixbuf = true
+  local self = setmetatable({ buf = buf, win = win, opts = opts, lines = {} }, Float)
+  self:_map_keys()
+  self:_watch()
+  return self
+end
+
+function Float:_map_keys()
+  for key, action in pairs(self.opts.keys) do
+    vim.keymap.set("n", key, action, { buffer = self.buf, nowait = true, silent = true })
+  end
+end
+
+function Float:_watch()
+  local group = vim.api.nvim_create_augroup("conv.float." .. self.buf, { clear = true })
+  vim.api.nvim_create_autocmd("VimResized", {
+    group = group,
+    callback = function()
+      self:set(self.lines)
+    end,
+  })
+  vim.api.nvim_create_autocmd("BufWipeout", {
+    group = group,
+    buffer = self.buf,
+    once = true,
+    callback = function()
+      vim.api.nvim_del_augroup_by_id(group)
+      if self.opts.on_close then
+        vim.schedule(self.opts.on_close)
+      end
+    end,
+  })
+end
+
+---@return boolean
+function Float:is_open()
+  return vim.api.nvim_win_is_valid(self.win) and vim.api.nvim_buf_is_valid(self.buf)
+end
+
+---@return integer columns that text may take
+function Float:columns()
+  return math.max(10, math.min(self.opts.width, vim.o.columns - 4))
+end
+
+---Shows these lines. An address chunk may carry its target: it becomes a link in terminals that know links.
+---@param lines conv.Line[]
+function Float:set(lines)
+  if not self:is_open() then
+    return
+  end
+  self.lines = lines
+  local texts = vim.tbl_map(function(line)
+    return table.concat(vim.tbl_map(function(chunk)
+      return (chunk[1]:gsub("[%c]", " "))
+    end, line))
+  end, lines)
+  vim.bo[self.buf].modifiable = true
+  vim.api.nvim_buf_set_lines(self.buf, 0, -1, false, texts)
+  vim.bo[self.buf].modifiable = false
+  vim.bo[self.buf].modified = false
+  self:_highlight(lines)
+  vim.api.nvim_win_set_config(self.win, geometry(self.opts.width, #lines))
+end
+
+---@private
+---@param lines conv.Line[]
+function Float:_highlight(lines)
+  vim.api.nvim_buf_clear_namespace(self.buf, namespace, 0, -1)
+  for row, line in ipairs(lines) do
+    local col = 0
+    for _, chunk in ipairs(line) do
+      local text, group = chunk[1], chunk[2]
+      if group then
+        local opts = { end_col = col + #text, hl_group = group }
+        if group == "ConvUrl" and text:match("^https?://") then
+          opts.url = text
+        end
+        vim.api.nvim_buf_set_extmark(self.buf, namespace, row - 1, col, opts)
+      end
+      col = col + #text
+    end
+  end
+end
+
+function Float:focus()
+  if self:is_open() then
+    vim.api.nvim_set_current_win(self.win)
+  end
+end
+
+---Closes without telling `on_close`.
+function Float:close()
+  self.opts.on_close = nil
+  if vim.api.nvim_win_is_valid(self.win) then
+    pcall(vim.api.nvim_win_close, self.win, true)
+  end
+end
+
+---A text in lines of at most `width` columns, broken at blanks only.
+---@param text string
+---@param width integer
+---@return string[]
+function M.wrap(text, width)
+  local lines, line = {}, ""
+  for word in text:gmatch("%S+") do
+    if line ~= "" and vim.fn.strdisplaywidth(line .. " " .. word) > width then
+      table.insert(lines, line)
+      line = word
+    else
+      line = line == "" and word or (line .. " " .. word)
+    end
+  end
+  table.insert(lines, line)
+  return lines
+end
+
+return M

@@ -1,0 +1,52 @@
+-- A small window that shows the last lines of a long command's output.
+
+local float = require("conv.ui.float")
+
+local M = {}
+
+local SHOWN = 6
+
+---@param title string
+---@return { output: fun(problem?: string, text?: string), close: fun(), on_cancel: fun(cancel: fun()) }
+function M.open(title)
+  local cancel = function() end
+  local lines = {} ---@type string[]
+  local window
+  window = float.open({
+    title = title,
+    width = 76,
+    filetype = "conv",
+    keys = {
+      q = function()
+        window:close()
+        cancel()
+      end,
+    },
+  })
+  local function show()
+    local view = { { { "" } } } ---@type conv.Line[]
+    for index = math.max(1, #lines - SHOWN + 1), #lines do
+      table.insert(view, { { " " .. lines[index]:sub(1, 74), "ConvMuted" } })
+    end
+    table.insert(view, { { "" } })
+    table.insert(view, { { " q", "ConvKey" }, { " cancel", "ConvMuted" } })
+    window:set(view)
+  end
+  show()
+  return {
+    output = function(_, text)
+      for line in vim.gsplit(text or "", "[\r\n]+", { trimempty = true }) do
+        table.insert(lines, line)
+      end
+      vim.schedule(show)
+    end,
+    close = function()
+      window:close()
+    end,
+    on_cancel = function(action)
+      cancel = action
+    end,
+  }
+end
+
+return M

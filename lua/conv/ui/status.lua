@@ -1,0 +1,268 @@
+-- The window of `:ConvStatus`: every login with what is known of it, live, with keys to act on the one under the cursor.
+
+local float = require("conv.ui.float")
+local status = require("conv.status")
+
+local M = {}
+
+local WIDTH = 76
+
+local GROUPS = {
+  valid = "ConvOk",
+  refreshing = "ConvInfo",
+  expiring = "ConvInfo",
+  logging_in = "ConvInfo",
+  needs_login = "ConvWarn",
+  error = "ConvError",
+  logged_out = "ConvMuted",
+}
+
+local WORDS = {
+  logged_out = "logged out",
+  logging_in = "logging in",
+  valid = "logged in",
+  refreshing = "refreshing",
+  expiring = "expiring",
+  needs_login = "log in again",
+  error = "error",
+}
+
+---@type { window: conv.Float, rows: table<integer, string>, error?: ConvError, group: integer }?
+local open
+
+---@param seconds integer
+---@return string
+function M.duration(seconds)
+  if seconds <= 0 then
+    return "ended"
+  elseif seconds < 3600 then
+    return ("%d min left"):format(math.ceil(seconds / 60))
+  elseif seconds < 172800 then
+    return ("%d h %02d min left"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
+  end
+  return ("%d days left"):format(math.floor(seconds / 86400))
+end
+
+---What is known beside the state, without empty parts.
+---@param login ConvLoginStatus
+---@return string
+local function details(login)
+  local source = login.source
+  if source == "app" then
+    source = "key of the Convocations app"
+  elseif source and source ~= "login" then
+    source = source:gsub("^env:", "$")
+  else
+    source = nil
+  end
+  local ends = login.expires_at and M.duration(login.expires_at - os.time())
+  local parts = { login.method or false, source or false, login.store or false, login.identity or false, ends or false }
+  return table.concat(
+    vim.tbl_filter(function(part)
+      return part
+    end, parts),
+    " · "
+  )
+end
+
+---@param lines conv.Line[]
+---@param text string
+---@param group string
+local function indented(lines, text, group)
+  for _, line in ipairs(float.wrap(text, WIDTH - 8)) do
+    table.insert(lines, { { "      " .. line, group } })
+  end
+end
+
+---@param lines conv.Line[]
+---@param login ConvLoginStatus
+local function entry(lines, login)
+  local state = status.of(login.login).state
+  local group = GROUPS[state] or "ConvMuted"
+  table.insert(lines, {
+    { "  " .. status.sign(state) .. " ", group },
+    { ("%-26s"):format(login.login), "ConvTitle" },
+    { " " .. (WORDS[state] or state), group },
+  })
+  local text = details(login)
+  if text ~= "" then
+    indented(lines, text, "ConvMuted")
+  end
+  if login.needs_login then
+    indented(lines, login.needs_login, "ConvWarn")
+  end
+  if login.error then
+    indented(lines, require("conv.errors").text(login.error), "ConvError")
+  end
+end
+
+---@param store? conv.StoreReport
+---@return conv.Line[]
+local function header(store)
+  local lines = { {} } ---@type conv.Line[]
+  local state, trouble = require("conv.backend").state(), open and open.error
+  if trouble then
+    for _, line in ipairs(float.wrap(require("conv.errors").text(trouble), WIDTH - 4)) do
+      table.insert(lines, { { "  " .. line, "ConvError" } })
+    end
+    table.insert(lines, {})
+  elseif state ~= "ready" then
+    vim.list_extend(lines, { { { "  The backend is starting…", "ConvInfo" } }, {} })
+  elseif store then
+    local text = ("Logins are kept in: %s (%s)"):format(store.backend, store.reason)
+    for _, line in ipairs(float.wrap(text, WIDTH - 4)) do
+      table.insert(lines, { { "  " .. line, "ConvMuted" } })
+    end
+    if store.problem then
+      indented(lines, store.problem, "ConvWarn")
+    end
+    table.insert(lines, {})
+  end
+  return lines
+end
+
+local KEYS = { { "l", "log in" }, { "x", "log out" }, { "r", "refresh" }, { "R", "restart backend" }, { "q", "close" } }
+
+---@return conv.Line[] lines, table<integer, string> rows the login of each row
+local function view()
+  local all = status.all()
+  local lines, rows = header(all.store), {}
+  local names = vim.tbl_keys(all.logins)
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local first = #lines + 1
+    entry(lines, all.logins[name])
+    for row = first, #lines do
+      rows[row] = name
+    end
+  end
+  if #names == 0 then
+    table.insert(lines, { { "  Nobody is logged in yet.", "ConvMuted" } })
+  end
+  local keys = { { " " } } ---@type conv.Line
+  for _, key in ipairs(KEYS) do
+    vim.list_extend(keys, { { " " .. key[1], "ConvKey" }, { " " .. key[2] .. " ", "ConvMuted" } })
+  end
+  vim.list_extend(lines, { {}, keys })
+  return lines, rows
+end
+
+local function render()
+  if open and open.window:is_open() then
+    local lines, rows = view()
+    open.rows = rows
+    open.window:set(lines)
+  end
+end
+
+---@return string? login under the cursor
+local function current()
+  return open and open.rows[vim.api.nvim_win_get_cursor(open.window.win)[1]]
+end
+
+---@param action fun(login: string)
+---@return fun()
+local function with_login(action)
+  return function()
+    local login = current()
+    if login then
+      action(login)
+    end
+  end
+end
+
+---@param err? ConvError
+local function told(err)
+  if err then
+    require("conv.notify").error(err)
+  end
+end
+
+local function ask_backend()
+  local backend = require("conv.backend")
+  local err = backend.retry()
+  if not err then
+    backend.call("status", {}, function(failed, result)
+      if open then
+        open.error = failed
+      end
+      if result then
+        status.on_status(result)
+      end
+      render()
+    end)
+  elseif open then
+    open.error = err
+  end
+  render()
+end
+
+local function close()
+  if open then
+    vim.api.nvim_del_augroup_by_id(open.group)
+    open.window:close()
+    open = nil
+  end
+end
+
+---@return table<string, fun()>
+local function keys()
+  local function log_in()
+    local login = current()
+    close()
+    require("conv").login(login)
+  end
+  return {
+    l = log_in,
+    ["<CR>"] = log_in,
+    x = with_login(function(login)
+      require("conv").logout(login, nil, function(err, result)
+        told(err)
+        if result then
+          require("conv.notify").say(result.message)
+        end
+      end)
+    end),
+    -- More than any token has left: the backend refreshes, whatever the margin.
+    r = with_login(function(login)
+      require("conv").get(login, { min_validity = 2 ^ 31 }, told)
+    end),
+    R = function()
+      require("conv.backend").stop()
+      ask_backend()
+    end,
+    q = close,
+    ["<Esc>"] = close,
+  }
+end
+
+---Opens the window, or goes to it.
+function M.open()
+  if open and open.window:is_open() then
+    return open.window:focus()
+  end
+  local group = vim.api.nvim_create_augroup("conv.status_window", { clear = true })
+  local window = float.open({
+    title = "Convocations",
+    width = WIDTH,
+    filetype = "conv",
+    keys = keys(),
+    on_close = function()
+      if open and open.group == group then
+        close()
+      end
+    end,
+  })
+  vim.wo[window.win].cursorline = true
+  open = { window = window, rows = {}, group = group }
+  vim.api.nvim_create_autocmd("User", { group = group, pattern = "ConvStatus", callback = render })
+  ask_backend()
+  for row = 1, vim.api.nvim_buf_line_count(window.buf) do
+    if open.rows[row] then
+      vim.api.nvim_win_set_cursor(window.win, { row, 0 })
+      break
+    end
+  end
+end
+
+return M
