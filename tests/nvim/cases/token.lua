@@ -1,0 +1,171 @@
+-- The synchronous calls: memory first, bounded waits, and errors as values.
+
+local COUNTING = [[
+  local n = 0
+  return {
+    get = function(_, reply)
+      n = n + 1
+      reply(nil, backend.credential({ token = "tok-" .. n, revision = n, identity = "calls " .. n }))
+    end,
+  }
+]]
+
+return function(case)
+  case("the first call starts the backend and waits; later ones ask nobody", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(COUNTING), cold_wait = 5000 } })
+    t:eq(nvim:lua('return require("conv").token("anthropic")'), "tok-1")
+    for _ = 1, 5 do
+      t:eq(nvim:lua('return require("conv").token("anthropic")'), "tok-1")
+    end
+    t:eq(nvim:lua('return require("conv").headers("anthropic")'), { authorization = "Bearer tok-1" })
+    t:eq(nvim:lua('return require("conv").credential("anthropic").identity'), "calls 1")
+  end)
+
+  case("cold_wait = 0 never waits and says that the token is on its way", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(COUNTING), cold_wait = 0 } })
+    local answer = nvim:lua([[
+      local token, err = require("conv").token("anthropic")
+      return { token = token, code = err.code, hint = err.hint }
+    ]])
+    t:eq(answer.token, nil)
+    t:eq(answer.code, "starting")
+    t:wait("the token", function()
+      return nvim:lua('return require("conv").token("anthropic")') == "tok-1"
+    end)
+  end)
+
+  case("a slow backend holds a call for cold_wait and no longer, and the next call not at all", function(t)
+    local script = "return { get = function(_, reply) backend.after(1500, function() reply(nil, backend.credential()) end) end }"
+    local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 150 } })
+    local times = nvim:lua([[
+      local took, codes = {}, {}
+      for i = 1, 2 do
+        local start = vim.uv.hrtime()
+        local _, err = require("conv").token("anthropic")
+        took[i], codes[i] = (vim.uv.hrtime() - start) / 1e6, err.code
+      end
+      return { took = took, codes = codes }
+    ]])
+    t:eq(times.codes, { "starting", "starting" })
+    t:ok(times.took[1] >= 140 and times.took[1] < 600, "first took " .. times.took[1])
+    t:ok(times.took[2] < 50, "second took " .. times.took[2])
+  end)
+
+  case("a fast event gets an answer at once, and the token is fetched for later", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(COUNTING), cold_wait = 5000 } })
+    nvim:lua([[
+      local conv = require("conv")
+      local timer = vim.uv.new_timer()
+      timer:start(0, 0, function()
+        local token, err = conv.token("anthropic")
+        _G.fast = { token = token, code = err and err.code, in_fast = vim.in_fast_event() }
+        timer:close()
+      end)
+    ]])
+    local fast = t:wait("the fast event", function()
+      local seen = nvim:lua("return _G.fast")
+      return seen ~= vim.NIL and seen
+    end)
+    t:eq(fast, { code = "starting", in_fast = true })
+    t:wait("the token", function()
+      return nvim:lua('local held = require("conv.credentials").held.anthropic; return held and held.token') == "tok-1"
+    end)
+  end)
+
+  case("a token inside the margin is fetched anew; a lapsed one is never handed out", function(t)
+    local nvim = t:editor({
+      options = {
+        cold_wait = 2000,
+        binary = t:fake([[
+          local n = 0
+          return { get = function(_, reply)
+            n = n + 1
+            if n == 1 then return reply(nil, backend.credential({ token = "old", expires_at = os.time() + 2 })) end
+            reply({ code = "network", message = "No network." })
+          end }
+        ]]),
+      },
+    })
+    t:eq(nvim:lua('return require("conv").token("anthropic")'), "old")
+    t:eq(nvim:lua('return require("conv").token("anthropic")'), "old", "still valid while the refresh fails")
+    local code = t:wait("the end of the token", function()
+      local answer = nvim:lua('local t, e = require("conv").token("anthropic"); return { t, e and e.code }')
+      return answer[1] == vim.NIL and answer[2]
+    end)
+    t:eq(code, "network")
+  end)
+
+  case("a refusal is answered from memory until something changes", function(t)
+    local nvim = t:editor({
+      options = {
+        cold_wait = 5000,
+        binary = t:fake([[
+          local n, changed = 0, false
+          return {
+            status = function(_, reply) reply(nil, { logins = { backend.status({ state = "logged_out", revision = 0 }) } }) end,
+            get = function(_, reply)
+              n = n + 1
+              if n == 1 then
+                backend.after(300, function() backend.event("changed", { seq = 1, logins = { backend.status() } }) end)
+                return reply({ code = "not_logged_in", message = "Nobody is logged in.", hint = "`:ConvLogin anthropic`" })
+              end
+              reply(nil, backend.credential({ token = "call " .. n }))
+            end,
+          }
+        ]]),
+      },
+    })
+    local ask = 'local t, e = require("conv").token("anthropic"); return { t, e and e.code, e and e.hint }'
+    t:eq(nvim:lua(ask), { vim.NIL, "not_logged_in", "`:ConvLogin anthropic`" })
+    t:eq(nvim:lua(ask)[2], "not_logged_in")
+    t:wait("the login", function()
+      return nvim:lua(ask)[1] == "call 2"
+    end)
+  end)
+
+  case("names that are no logins are refused without a backend", function(t)
+    local nvim = t:editor({ options = { binary = "/nonexistent" } })
+    for _, bad in ipairs({ "", "Anthropic", "a b", "../x", "a@b@c", "-a" }) do
+      local code = nvim:lua('local _, e = require("conv").token(...); return e.code', bad)
+      t:eq(code, "invalid_argument", bad)
+    end
+    t:eq(nvim:lua('local _, e = require("conv").token(); return e.code'), "invalid_argument")
+    t:eq(nvim:lua('local _, e = require("conv").headers({}); return e.code'), "invalid_argument")
+  end)
+
+  case("what a caller does to its copy changes nothing", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(COUNTING), cold_wait = 5000 } })
+    local header = nvim:lua([[
+      local conv = require("conv")
+      conv.headers("anthropic").authorization = "spoilt"
+      conv.credential("anthropic").headers.authorization = "spoilt"
+      return conv.headers("anthropic").authorization
+    ]])
+    t:eq(header, "Bearer tok-1")
+  end)
+
+  case("the option `login` chooses the account", function(t)
+    local script = "return { get = function(p, reply) reply(nil, backend.credential({ login = p.login, token = p.login })) end }"
+    local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 5000 } })
+    nvim:lua('require("conv").setup({ login = function(l) return _G.work and l .. "@work" or l end })')
+    t:eq(nvim:lua('return require("conv").token("anthropic")'), "anthropic")
+    t:eq(nvim:lua('_G.work = true; return require("conv").token("anthropic")'), "anthropic@work")
+    t:eq(nvim:lua('_G.work = false; return require("conv").token("anthropic")'), "anthropic")
+  end)
+
+  case("a token in memory costs less than a microsecond", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(COUNTING), cold_wait = 5000 } })
+    local best = nvim:lua([[
+      local conv = require("conv")
+      conv.token("anthropic")
+      local best = math.huge
+      for _ = 1, 20 do
+        local start = vim.uv.hrtime()
+        for _ = 1, 10000 do conv.token("anthropic") end
+        best = math.min(best, (vim.uv.hrtime() - start) / 10000)
+      end
+      return best
+    ]])
+    t:ok(best < 1000, best .. " ns")
+  end)
+end
