@@ -21,10 +21,12 @@
 pub mod authority;
 pub mod bounded_server;
 pub mod clock;
+pub mod config;
 pub mod credential;
 pub mod error;
 pub mod http;
 pub mod login;
 pub mod login_id;
 pub mod paths;
+pub mod provider;
 pub mod secret;

@@ -1,0 +1,221 @@
+//! One layer of settings: read, checked alone, merged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{CallbackConfig, Config, HttpConfig, Providers, RefreshConfig, StoreBackend, StoreConfig};
+use crate::error::{Code, Error, Result};
+use crate::login_id::is_name;
+use crate::provider::describe::Description;
+
+/// Longest config.toml that is read, in bytes: a person's file has a few thousand.
+const MAX_FILE: u64 = 1 << 20;
+
+/// What the Convocations app keeps in the same file.
+const APP_TABLES: &[&str] = &["schema_version", "runtime", "ui", "presets"];
+
+/// One layer, every key optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    store: StoreSection,
+    callback: CallbackSection,
+    refresh: RefreshSection,
+    http: HttpSection,
+    providers: BTreeMap<String, Description>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct StoreSection {
+    backend: Option<StoreBackend>,
+    keyring_timeout: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CallbackSection {
+    port: Option<u16>,
+    timeout: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RefreshSection {
+    margin: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HttpSection {
+    timeout: Option<u64>,
+}
+
+impl Settings {
+    /// Checks a layer; `name` says in an error which one it is.
+    pub fn check(name: &str, layer: &Value) -> Result<Self> {
+        let settings: Self = decode(name, "", layer)?;
+        if let Some(id) = settings.providers.keys().find(|id| !is_name(id)) {
+            return Err(invalid(
+                name,
+                "providers",
+                &format!("`{id}` is no provider name; use a-z, 0-9 and `-`."),
+            ));
+        }
+        for (path, seconds) in [
+            ("store.keyring_timeout", settings.store.keyring_timeout),
+            ("callback.timeout", settings.callback.timeout),
+            ("http.timeout", settings.http.timeout),
+        ] {
+            if seconds.is_some_and(|seconds| !(1..=86_400).contains(&seconds)) {
+                return Err(invalid(name, path, "it must be 1 to 86400 seconds."));
+            }
+        }
+        if settings.refresh.margin.is_some_and(|margin| !(0..=86_400).contains(&margin)) {
+            return Err(invalid(name, "refresh.margin", "it must be 0 to 86400 seconds."));
+        }
+        Ok(settings)
+    }
+
+    /// Puts `over` over this layer; providers are merged elsewhere, as text.
+    pub fn under(self, over: Self) -> Self {
+        Self {
+            store: StoreSection {
+                backend: over.store.backend.or(self.store.backend),
+                keyring_timeout: over.store.keyring_timeout.or(self.store.keyring_timeout),
+            },
+            callback: CallbackSection {
+                port: over.callback.port.or(self.callback.port),
+                timeout: over.callback.timeout.or(self.callback.timeout),
+            },
+            refresh: RefreshSection { margin: over.refresh.margin.or(self.refresh.margin) },
+            http: HttpSection { timeout: over.http.timeout.or(self.http.timeout) },
+            providers: BTreeMap::new(),
+        }
+    }
+
+    /// `[store]` with its defaults.
+    pub fn store(&self) -> StoreConfig {
+        let default = StoreConfig::default();
+        StoreConfig {
+            backend: self.store.backend.unwrap_or(default.backend),
+            keyring_timeout: self.store.keyring_timeout.unwrap_or(default.keyring_timeout),
+        }
+    }
+
+    /// The settings with their defaults.
+    pub fn finish(self, described: BTreeMap<String, Value>, app_key: Option<Value>) -> Result<Config> {
+        Ok(Config {
+            store: self.store(),
+            callback: CallbackConfig {
+                port: port_from_environment()?.or(self.callback.port).unwrap_or(3000),
+                timeout: self.callback.timeout.unwrap_or(300),
+            },
+            refresh: RefreshConfig { margin: self.refresh.margin.unwrap_or(300) },
+            http: HttpConfig { timeout: self.http.timeout.unwrap_or(HttpConfig::default().timeout) },
+            providers: Arc::new(Providers { described, ..Providers::default() }),
+            app_key: app_key.map(Arc::new),
+        })
+    }
+}
+
+/// `RCONV_HTTP_PORT`, the Convocations app's variable, wins over the files.
+fn port_from_environment() -> Result<Option<u16>> {
+    match std::env::var("RCONV_HTTP_PORT") {
+        Ok(text) if !text.is_empty() => match text.trim().parse() {
+            Ok(port) => Ok(Some(port)),
+            Err(_) => {
+                Err(invalid("the environment", "RCONV_HTTP_PORT", "it must be a port from 0 to 65535."))
+            }
+        },
+        _ => Ok(None),
+    }
+}
+
+/// The file as JSON; an empty object if there is none.
+pub fn read_file(path: &Path) -> Result<Value> {
+    let unreadable = |what: &str| {
+        Error::new(Code::ConfigInvalid, format!("The file `{}` {what}.", path.display()))
+            .with_hint("Mend the file or move it away; nothing was changed.")
+    };
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Value::Object(Map::new())),
+        Err(_) => return Err(unreadable("cannot be read")),
+        Ok(metadata) if metadata.len() > MAX_FILE => return Err(unreadable("is larger than 1 MiB")),
+        Ok(_) => {}
+    }
+    let text = std::fs::read_to_string(path).map_err(|_| unreadable("cannot be read as UTF-8 text"))?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| {
+        // Only the place is told: the line itself could hold a key that somebody put there.
+        let line =
+            error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        unreadable(&format!("is not valid TOML at line {line}"))
+    })?;
+    serde_json::to_value(table).map_err(|_| unreadable("holds a value that settings cannot have"))
+}
+
+/// Takes the Convocations app's tables out of a layer and returns its reference to its key.
+pub fn take_app_tables(layer: &mut Value) -> Option<Value> {
+    let table = layer.as_object_mut()?;
+    let taken: Map<String, Value> =
+        APP_TABLES.iter().filter_map(|name| Some(((*name).to_owned(), table.remove(*name)?))).collect();
+    taken.get("runtime")?.get("openrouter_api_key").cloned()
+}
+
+/// A built-in description as JSON.
+pub fn parse_builtin(id: &str, text: &str) -> Result<Value> {
+    let broken = || Error::new(Code::ConfigInvalid, format!("The built-in description of `{id}` is broken."));
+    let table: toml::Table = toml::from_str(text).map_err(|_| broken())?;
+    serde_json::to_value(table).map_err(|_| broken())
+}
+
+/// Reads a provider's description out of a merged table.
+pub fn describe(name: &str, path: &str, table: &Value) -> Result<Description> {
+    decode(name, path, table)
+}
+
+/// Puts `over` over `under`: tables key by key, everything else as a whole.
+pub fn merge(under: &mut Value, over: Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(under.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (under, over) => *under = over,
+    }
+}
+
+fn decode<T: DeserializeOwned>(name: &str, prefix: &str, value: &Value) -> Result<T> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = match (prefix, error.path().to_string()) {
+            ("", path) => path,
+            (prefix, path) if path == "." => prefix.to_owned(),
+            (prefix, path) => format!("{prefix}.{path}"),
+        };
+        invalid(name, &path, &allowed(&error.inner().to_string()))
+    })
+}
+
+/// serde's message tells what is allowed but may repeat the value, which could be a secret: keep the part after it.
+fn allowed(message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("unknown field `") {
+        let (field, rest) = rest.split_once('`').unwrap_or((rest, ""));
+        let rest = rest.trim_start_matches(", ");
+        return format!("`{field}` is not known here; {rest}.");
+    }
+    match message.split_once(", expected ") {
+        Some((_, expected)) => format!("it must be {expected}."),
+        None => "the value is not of the right form.".to_owned(),
+    }
+}
+
+fn invalid(name: &str, path: &str, words: &str) -> Error {
+    Error::new(Code::ConfigInvalid, format!("In {name}, the setting `{path}` is not valid: {words}"))
+        .with_hint("`:h conv-options` lists every setting.")
+}

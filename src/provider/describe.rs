@@ -1,0 +1,138 @@
+//! A provider's description as it is written: every field optional, unknown ones refused.
+//!
+//! The same shape serves a built-in file, `[providers.NAME]` in config.toml and the editor's options, so that each
+//! can override the one before down to one URL. What the fields mean together is checked in `resolve`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{DeviceDialect, Encoding, Grant};
+use crate::credential::Kind;
+
+/// `[providers.NAME]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Description {
+    /// What people call it.
+    pub name: Option<String>,
+    /// Where its API is.
+    pub base_url: Option<String>,
+    /// `env:VARIABLE`, `login`, `app`, in the order they are tried.
+    pub sources: Option<Vec<String>>,
+    /// How the value of a variable travels, where it is not an API key.
+    pub env_kinds: BTreeMap<String, Kind>,
+    /// How a token of each kind travels.
+    #[serde(rename = "use")]
+    pub uses: BTreeMap<Kind, UseDescription>,
+    /// Variables for `convocations exec`, by kind; values are templates.
+    pub exec: BTreeMap<Kind, BTreeMap<String, String>>,
+    /// The methods in the order they are offered; the first is the default.
+    pub methods: Option<Vec<String>>,
+    /// Ways to log in, by name.
+    pub login: BTreeMap<String, MethodDescription>,
+    /// Page where a person sees and revokes what was given out; `{sha256}` stands for the key's SHA-256 in hex.
+    pub key_page: Option<String>,
+    /// The vendor's terms, in one line, where they matter.
+    pub terms: Option<String>,
+    /// Authorization server with discovery (RFC 8414, OpenID Connect Discovery).
+    pub issuer: Option<String>,
+    /// Protected resource with discovery (RFC 9728), such as an MCP server's URL.
+    pub resource: Option<String>,
+    /// Scopes of a provider described by `issuer` or `resource`.
+    pub scopes: Option<Vec<String>>,
+    /// Client id registered beforehand with such a provider.
+    pub client_id: Option<String>,
+    /// URL of a Client ID Metadata Document, used where the server supports them.
+    pub client_id_metadata_document: Option<String>,
+    /// Where the client secret comes from, if there is one: `store` or `env:VARIABLE`.
+    pub client_secret: Option<String>,
+    /// Values for templates and second steps (`{domain}` …).
+    pub options: BTreeMap<String, String>,
+}
+
+/// `[providers.NAME.use.KIND]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UseDescription {
+    /// Headers by name; values are templates.
+    pub headers: BTreeMap<String, String>,
+    /// API base URL for this kind, where it is not the provider's.
+    pub base_url: Option<String>,
+}
+
+/// `[providers.NAME.login.METHOD]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MethodDescription {
+    /// What people choose it by.
+    pub label: Option<String>,
+    /// Shown, and to be confirmed, before the first login by this method.
+    pub notice: Option<String>,
+    /// What is asked of the provider.
+    pub grant: Option<Grant>,
+    /// RFC 6749, 3.1.
+    pub authorize_url: Option<String>,
+    /// Parameters beside the standard ones.
+    pub authorize_params: BTreeMap<String, String>,
+    /// RFC 6749, 3.2, or where a key is minted.
+    pub token_url: Option<String>,
+    /// Encoding of the token request.
+    pub token_encoding: Option<Encoding>,
+    /// Encoding of the refresh request, where it differs.
+    pub refresh_encoding: Option<Encoding>,
+    /// RFC 6749, 2.2.
+    pub client_id: Option<String>,
+    /// RFC 6749, 3.3.
+    pub scopes: Option<Vec<String>>,
+    /// Where the answer goes.
+    pub redirect: Option<RedirectDescription>,
+    /// Name of the parameter that carries the redirect URI, `redirect_uri` if absent.
+    pub redirect_param: Option<String>,
+    /// Whether the token request repeats `state`.
+    pub state_in_token_request: Option<bool>,
+    /// RFC 7009, or a relative of it.
+    pub revoke_url: Option<String>,
+    /// Encoding of the revocation request.
+    pub revoke_encoding: Option<Encoding>,
+    /// RFC 8628, 3.1.
+    pub device_authorization_url: Option<String>,
+    /// Where the person types the code, for a dialect that does not say.
+    pub verification_url: Option<String>,
+    /// How the device flow is spoken.
+    pub device_dialect: Option<DeviceDialect>,
+    /// Name of a step in code that makes the credential out of the tokens.
+    pub second_step: Option<String>,
+    /// Where the second step asks.
+    pub second_step_url: Option<String>,
+    /// Where the person's name can be asked for with the token.
+    pub identity_url: Option<String>,
+    /// Headers of the token, device and second-step requests.
+    pub request_headers: BTreeMap<String, String>,
+    /// Page where a key is made by hand.
+    pub page: Option<String>,
+}
+
+/// `redirect = { … }`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedirectDescription {
+    /// Host as the provider registered it: `localhost` or `127.0.0.1`.
+    pub host: Option<String>,
+    /// `"any"` or a list.
+    pub ports: Option<PortsDescription>,
+    /// Path of the callback.
+    pub path: Option<String>,
+    /// Page of the provider that shows a code to paste.
+    pub page: Option<String>,
+}
+
+/// Ports that a provider takes in a loopback redirect.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum PortsDescription {
+    /// `"any"`.
+    Word(String),
+    /// Registered ones, in the order they are tried.
+    List(Vec<u16>),
+}

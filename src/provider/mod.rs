@@ -1,0 +1,296 @@
+//! Providers as data: what each one is called, how one logs in, and how its tokens travel.
+//!
+//! Guarantees: a [`Provider`] has passed every check (URLs, names, templates), so nobody after it has to. Adding a
+//! provider is a file in `builtin/` and a line in [`builtin`]. Knows no network and no store.
+
+pub mod builtin;
+pub mod describe;
+mod resolve;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+pub use resolve::{check_url, resolve};
+
+use crate::credential::{Credential, Kind, Tokens};
+use crate::login_id::LoginId;
+use crate::secret::Secret;
+
+/// What a login asks of the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grant {
+    /// RFC 6749, 4.1 with PKCE.
+    AuthorizationCode,
+    /// RFC 8628.
+    DeviceCode,
+    /// A code with PKCE that becomes a lasting key (OpenRouter and relatives).
+    MintKey,
+    /// A key that the person already has.
+    ApiKey,
+}
+
+/// How a request body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// `application/x-www-form-urlencoded`, as RFC 6749 has it.
+    #[default]
+    Form,
+    /// `application/json`.
+    Json,
+}
+
+/// How the device flow is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceDialect {
+    /// As RFC 8628 has it; errors at HTTP 200 are understood too (GitHub).
+    #[default]
+    Rfc8628,
+    /// OpenAI's own: the server makes the PKCE pair.
+    Openai,
+}
+
+/// Where a credential may come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// An environment variable, and how its value travels.
+    Env { var: String, kind: Kind },
+    /// The stored login.
+    Login,
+    /// The key that the Convocations app keeps.
+    App,
+}
+
+impl Source {
+    /// `env:VARIABLE`, `login` or `app`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Env { var, .. } => format!("env:{var}"),
+            Self::Login => "login".to_owned(),
+            Self::App => "app".to_owned(),
+        }
+    }
+}
+
+/// How a token of one kind travels.
+#[derive(Debug, Clone, Default)]
+pub struct Use {
+    /// Header templates by name.
+    pub headers: BTreeMap<String, String>,
+    /// API base URL for this kind, where it is not the provider's.
+    pub base_url: Option<String>,
+}
+
+/// Ports that a provider takes in a loopback redirect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedirectPorts {
+    /// Any (RFC 8252, 7.3).
+    Any,
+    /// Registered ones, in the order they are tried.
+    Fixed(Vec<u16>),
+}
+
+/// Where the answer of a browser login goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// Host as the provider has it registered.
+    pub host: String,
+    /// Ports it takes.
+    pub ports: RedirectPorts,
+    /// Path of the callback, starting with `/`.
+    pub path: String,
+    /// Page of the provider that shows a code to paste.
+    pub page: Option<String>,
+}
+
+/// One way to log in.
+#[derive(Debug, Clone)]
+pub struct Method {
+    /// Its name: `subscription`, `api-key` …
+    pub id: String,
+    /// What people choose it by.
+    pub label: String,
+    /// Shown, and to be confirmed, before the first login by this method.
+    pub notice: Option<String>,
+    /// What is asked of the provider.
+    pub grant: Grant,
+    /// RFC 6749, 3.1; absent until discovery has filled it in.
+    pub authorize_url: Option<Url>,
+    /// Parameters beside the standard ones.
+    pub authorize_params: BTreeMap<String, String>,
+    /// RFC 6749, 3.2; absent until discovery has filled it in.
+    pub token_url: Option<Url>,
+    /// Encoding of the token request.
+    pub token_encoding: Encoding,
+    /// Encoding of the refresh request.
+    pub refresh_encoding: Encoding,
+    /// RFC 6749, 2.2; absent for a grant without one, or until registration.
+    pub client_id: Option<String>,
+    /// Client secret, where the provider demands one; never from a description.
+    pub client_secret: Option<Secret>,
+    /// RFC 6749, 3.3.
+    pub scopes: Vec<String>,
+    /// Where the answer goes; absent where the code is only ever shown.
+    pub redirect: Option<Redirect>,
+    /// Name of the parameter that carries the redirect URI.
+    pub redirect_param: String,
+    /// Whether the token request repeats `state`.
+    pub state_in_token_request: bool,
+    /// Revocation endpoint.
+    pub revoke_url: Option<Url>,
+    /// Encoding of the revocation request.
+    pub revoke_encoding: Encoding,
+    /// RFC 8628, 3.1.
+    pub device_authorization_url: Option<Url>,
+    /// Where the person types the code, for a dialect that does not say.
+    pub verification_url: Option<Url>,
+    /// How the device flow is spoken.
+    pub device_dialect: DeviceDialect,
+    /// Name of the step in code that makes the credential out of the tokens.
+    pub second_step: Option<String>,
+    /// Where the second step asks.
+    pub second_step_url: Option<Url>,
+    /// Where the person's name can be asked for with the token.
+    pub identity_url: Option<Url>,
+    /// Headers of the token, device and second-step requests.
+    pub request_headers: BTreeMap<String, String>,
+    /// Page where a key is made by hand.
+    pub page: Option<String>,
+    /// RFC 8707: sent with authorize and token requests.
+    pub resource: Option<String>,
+    /// The issuer that answers must name (RFC 9207), once discovery has said so.
+    pub issuer: Option<String>,
+    /// Whether an answer without `iss` is refused (RFC 9207, 2.4).
+    pub iss_required: bool,
+    /// Whether the endpoints come from discovery.
+    pub discover: bool,
+}
+
+/// A provider whose description passed every check.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Its name in logins.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Where its API is.
+    pub base_url: Option<String>,
+    /// Where a credential may come from, in order.
+    pub sources: Vec<Source>,
+    /// How tokens travel, by kind.
+    pub uses: BTreeMap<Kind, Use>,
+    /// Variables for `exec`, by kind; values are templates.
+    pub exec: BTreeMap<Kind, BTreeMap<String, String>>,
+    /// Ways to log in; the first is the default.
+    pub methods: Vec<Method>,
+    /// Page where a person sees and revokes what was given out.
+    pub key_page: Option<String>,
+    /// The vendor's terms, in one line, where they matter.
+    pub terms: Option<String>,
+    /// Issuer, for a provider with discovery.
+    pub issuer: Option<String>,
+    /// Resource, for a provider with discovery.
+    pub resource: Option<String>,
+    /// URL of a Client ID Metadata Document.
+    pub client_id_metadata_document: Option<String>,
+    /// Where a client secret comes from: `store` or `env:VARIABLE`.
+    pub client_secret: Option<String>,
+    /// Values for templates and second steps.
+    pub options: BTreeMap<String, String>,
+    /// Whether it ships with the program.
+    pub builtin: bool,
+}
+
+impl Provider {
+    /// The method of this name.
+    pub fn method(&self, id: &str) -> Option<&Method> {
+        self.methods.iter().find(|method| method.id == id)
+    }
+
+    /// The method that is taken when none is named.
+    pub fn default_method(&self) -> Option<&Method> {
+        self.methods.first()
+    }
+
+    /// Everything the API wants with a token, by header name. A header whose template names a value that the login
+    /// does not have is left out.
+    pub fn headers(&self, kind: Kind, tokens: &Tokens) -> BTreeMap<String, Secret> {
+        let Some(how) = self.uses.get(&kind) else { return BTreeMap::new() };
+        let filled = how.headers.iter().filter_map(|(name, template)| {
+            Some((name.clone(), Secret::new(template::fill(template, |key| self.value(key, tokens))?)))
+        });
+        filled.collect()
+    }
+
+    /// What a caller gets for `tokens`.
+    pub fn credential(
+        &self,
+        login: &LoginId,
+        source: &str,
+        kind: Kind,
+        tokens: &Tokens,
+        revision: u64,
+    ) -> Credential {
+        let of_kind = self.uses.get(&kind).and_then(|how| how.base_url.clone());
+        Credential {
+            token: tokens.access_token.clone(),
+            kind,
+            headers: self.headers(kind, tokens),
+            base_url: tokens.base_url.clone().or(of_kind).or_else(|| self.base_url.clone()),
+            expires_at: tokens.expires_at,
+            source: source.to_owned(),
+            login: login.clone(),
+            identity: tokens.identity.clone(),
+            revision,
+        }
+    }
+
+    /// Variables for a program that is to use the credential, by name.
+    pub fn exec_variables(&self, kind: Kind, tokens: &Tokens) -> BTreeMap<String, Secret> {
+        let Some(variables) = self.exec.get(&kind) else { return BTreeMap::new() };
+        let filled = variables.iter().filter_map(|(name, template)| {
+            Some((name.clone(), Secret::new(template::fill(template, |key| self.value(key, tokens))?)))
+        });
+        filled.collect()
+    }
+
+    /// [`Provider::exec_variables`] for what was handed out.
+    pub fn exec_for(&self, credential: &Credential) -> BTreeMap<String, Secret> {
+        let mut tokens = Tokens::api_key(credential.token.clone(), 0);
+        tokens.base_url.clone_from(&credential.base_url);
+        self.exec_variables(credential.kind, &tokens)
+    }
+
+    /// The page where the person can see and revoke this very credential.
+    pub fn key_page(&self, tokens: &Tokens) -> Option<String> {
+        let digest = || {
+            let digest = Sha256::digest(tokens.access_token.expose().as_bytes());
+            digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        template::fill(self.key_page.as_deref()?, |key| match key {
+            "sha256" => Some(digest()),
+            other => self.options.get(other).cloned(),
+        })
+    }
+
+    /// The name under which an accepted notice of a method is remembered.
+    pub fn notice_name(&self, method: &Method) -> String {
+        format!("{}/{}", self.id, method.id)
+    }
+
+    fn value(&self, key: &str, tokens: &Tokens) -> Option<String> {
+        match key {
+            "token" => Some(tokens.access_token.expose().to_owned()),
+            "base_url" => tokens.base_url.clone().or_else(|| self.base_url.clone()),
+            other => tokens.extra.get(other).or_else(|| self.options.get(other)).cloned(),
+        }
+    }
+}

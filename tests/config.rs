@@ -1,0 +1,158 @@
+//! config.toml and the editor's options: what they change, and what a mistake in them is told like.
+#![allow(clippy::unwrap_used)]
+
+use convocations::config::{Config, StoreBackend};
+use convocations::error::{Code, Error};
+use convocations::paths::Paths;
+use convocations::provider::{Grant, RedirectPorts, Source};
+use serde_json::{Value, json};
+
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(config: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("convocations-config-{:016x}", rand::random::<u64>()));
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("config.toml"), config).unwrap();
+        Self(path)
+    }
+
+    fn load(&self, options: Option<&Value>) -> Result<Config, Error> {
+        Config::load(&Paths::new(&self.0, &self.0), options)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn load(text: &str) -> Result<Config, Error> {
+    Folder::new(text).load(None)
+}
+
+#[test]
+fn no_file_means_the_defaults() {
+    let folder = Folder::new("");
+    std::fs::remove_file(folder.0.join("config.toml")).unwrap();
+    let config = folder.load(None).unwrap();
+    assert_eq!((config.callback.port, config.refresh.margin, config.http.timeout), (3000, 300, 30));
+    assert_eq!(config.store.backend, StoreBackend::Auto);
+}
+
+#[test]
+fn one_url_of_a_builtin_provider_can_be_overridden() {
+    let config =
+        load("[providers.anthropic.login.subscription]\ntoken_url = \"http://127.0.0.1:9000/t\"").unwrap();
+    let provider = config.provider("anthropic").unwrap();
+    let method = provider.method("subscription").unwrap();
+    assert_eq!(method.token_url.as_ref().unwrap().as_str(), "http://127.0.0.1:9000/t");
+    assert_eq!(method.authorize_url.as_ref().unwrap().host_str(), Some("claude.ai"), "the rest stays");
+    assert_eq!(provider.methods.len(), 3);
+}
+
+#[test]
+fn the_editors_options_win() {
+    let folder =
+        Folder::new("[refresh]\nmargin = 100\n[providers.openrouter]\nbase_url = \"https://a.example\"");
+    let options = json!({"refresh": {"margin": 50}, "providers": {"openrouter": {"name": "OR"}}});
+    let config = folder.load(Some(&options)).unwrap();
+    let provider = config.provider("openrouter").unwrap();
+    assert_eq!(config.refresh.margin, 50);
+    assert_eq!((provider.name.as_str(), provider.base_url.as_deref()), ("OR", Some("https://a.example")));
+}
+
+#[test]
+fn the_apps_tables_are_left_alone() {
+    let text = "schema_version = 1\n[runtime]\nopenrouter_model = \"m\"\n\
+                [runtime.openrouter_api_key]\nbackend = \"keyring\"\naccount = \"a\"\n[ui]\nx = 1\n[[presets]]\ny = 2";
+    let config = load(text).unwrap();
+    assert_eq!(config.app_key_reference().unwrap()["backend"], "keyring");
+}
+
+#[test]
+fn mistakes_are_named_by_file_and_path() {
+    for (text, path, allowed) in [
+        ("[store]\nbackend = \"plain\"", "store.backend", "local-encrypted"),
+        ("[store]\nbakend = \"auto\"", "store.bakend", "backend"),
+        ("[refresh]\nmargin = \"soon\"", "refresh.margin", "i64"),
+        ("[refresh]\nmargin = -1", "refresh.margin", "0 to 86400"),
+        ("[callback]\nport = 70000", "callback.port", "u16"),
+        ("[http]\ntimeout = 0", "http.timeout", "1 to 86400"),
+        ("[cooking]\nx = 1", "cooking", "providers"),
+        ("[providers.Bad]\nname = \"x\"", "providers", "a-z"),
+        ("[providers.x]\nissuer = \"http://x.example\"", "providers.x.issuer", "https"),
+        ("[providers.x]\nsources = [\"keychain\"]", "providers.x.sources", "env:VARIABLE"),
+        ("[providers.x.login.a]\nlabel = \"x\"", "providers.x.login.a.grant", "device-code"),
+        ("[providers.x.login.a]\ngrant = \"magic\"", "providers.x.login.a.grant", "api-key"),
+        (
+            "[providers.x.login.a]\ngrant = \"authorization-code\"",
+            "providers.x.login.a.authorize_url",
+            "issuer",
+        ),
+        (
+            "[providers.x.use.api-key]\nheaders = { x = \"{\" }",
+            "providers.x.use.api-key.headers.x",
+            "{token}",
+        ),
+        ("[providers.openrouter.login.browser]\nredirect = { ports = \"some\" }", "redirect.ports", "any"),
+        ("[providers.openrouter]\nmethods = [\"telepathy\"]", "providers.openrouter.methods", "login"),
+    ] {
+        let error = load(text).unwrap_err();
+        assert_eq!(error.code(), Code::ConfigInvalid);
+        assert!(error.message().contains(path), "{text:?} → {error}");
+        assert!(error.message().contains(allowed), "{text:?} → {error}");
+    }
+}
+
+#[test]
+fn a_value_is_never_repeated() {
+    for text in [
+        "[store]\nbackend = \"sk-planted\"",
+        "[providers.x]\nissuer = \"http://x.example/?k=sk-planted\"",
+        "[store]\nkeyring_timeout = \"sk-planted\"",
+        "x = sk-planted",
+        "[providers.\"sk-planted sk-planted\"]\nname = 7",
+    ] {
+        let error = load(text).unwrap_err();
+        assert!(!error.message().contains("planted") || text.contains("providers.\""), "{error}");
+    }
+}
+
+#[test]
+fn broken_toml_is_named_by_its_line() {
+    let error = load("[store]\nbackend = \"auto\"\n\nthis is no toml").unwrap_err();
+    assert!(error.message().contains("line 4"), "{error}");
+}
+
+#[test]
+fn wrong_options_are_not_blamed_on_the_file() {
+    let error = Folder::new("").load(Some(&json!({"store": {"backend": 7}}))).unwrap_err();
+    assert!(error.message().contains("setup()") && !error.message().contains("config.toml"), "{error}");
+}
+
+#[test]
+fn five_lines_describe_a_provider_with_discovery() {
+    let config = load(
+        "[providers.mycorp]\nname = \"My Corp\"\nissuer = \"https://login.mycorp.example\"\n\
+         scopes = [\"openid\", \"offline_access\"]",
+    )
+    .unwrap();
+    let provider = config.provider("mycorp").unwrap();
+    let method = provider.default_method().unwrap();
+    assert_eq!((method.grant, method.discover), (Grant::AuthorizationCode, true));
+    assert_eq!(method.scopes, ["openid", "offline_access"]);
+    assert_eq!(method.redirect.as_ref().unwrap().ports, RedirectPorts::Any);
+    assert_eq!(provider.sources, [Source::Login]);
+    assert!(provider.method("device").is_some());
+}
+
+#[test]
+fn an_unknown_provider_is_answered_with_the_known_ones() {
+    let error = Config::builtin().provider("nobody").unwrap_err();
+    assert_eq!(error.code(), Code::UnknownLogin);
+    assert!(error.hint().unwrap().contains("openrouter"));
+    let error = Config::builtin().provider("SK-planted").unwrap_err();
+    assert!(!error.message().contains("planted"));
+}
