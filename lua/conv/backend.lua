@@ -76,8 +76,10 @@ local function answer(id, err, result)
     return
   end
   calls[id] = nil
-  call.timer:stop()
-  call.timer:close()
+  if not call.timer:is_closing() then
+    call.timer:stop()
+    call.timer:close()
+  end
   local ok, problem = pcall(call.done, err, result)
   if not ok then
     require("conv.notify").internal(call.method, problem)

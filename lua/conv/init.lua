@@ -39,12 +39,16 @@ local function good(login)
   return credentials.acquire(login)
 end
 
----@param callback fun(...)
----@param ... any
-local function later(callback, ...)
-  local args = vim.F.pack_len(...)
+---Calls a caller's function on the main loop. What it raises is told without its arguments, which hold the token.
+---@param callback fun(err?: ConvError, result?: any)
+---@param err? ConvError
+---@param result? any
+local function later(callback, err, result)
   vim.schedule(function()
-    callback(vim.F.unpack_len(args))
+    local ok, problem = pcall(callback, err, result)
+    if not ok then
+      require("conv.notify").internal("conv", problem)
+    end
   end)
 end
 

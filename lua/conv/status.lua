@@ -177,7 +177,7 @@ function M.from_index()
     return
   end
   local seen = require("conv.index").read()
-  if seen ~= logins then
+  if seen ~= logins and not vim.deep_equal(seen, logins) then
     replace(seen, vim.g.conv_status == nil)
   end
 end

@@ -15,10 +15,9 @@ end
 ---@return { name: string, run: fun(t: table) }[]
 local function collect()
   local cases = {}
-  for name in vim.spairs(vim.iter(vim.fs.dir(here .. "/cases")):fold({}, function(all, file)
-    all[file] = true
-    return all
-  end)) do
+  local files = vim.fn.readdir(here .. "/cases")
+  table.sort(files)
+  for _, name in ipairs(files) do
     local subject = name:match("^(.*)%.lua$")
     if subject then
       dofile(here .. "/cases/" .. name)(function(title, run)
@@ -38,10 +37,11 @@ local function wanted(name, filters)
   end)
 end
 
+local filters = vim.list_slice(_G.arg, 1)
 local passed, skipped, failed = 0, 0, {}
 local began = vim.uv.hrtime()
 for _, case in ipairs(collect()) do
-  if wanted(case.name, _G.arg) then
+  if wanted(case.name, filters) then
     local start = vim.uv.hrtime()
     local outcome, why = harness.run(case)
     local ms = (vim.uv.hrtime() - start) / 1e6
