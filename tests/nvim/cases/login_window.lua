@@ -1,0 +1,341 @@
+-- The conversation, against a backend that does as told: what the person sees at each stage, and each way it ends.
+
+---Two providers; `login.start` runs what the case gives.
+---@param methods string
+---@return string
+local function script(methods)
+  return ([[
+    local id = 0
+    local function started(reply) id = id + 1; reply(nil, { id = id }) end
+    local function event(stage, fields)
+      backend.event("login", vim.tbl_extend("force", { id = id, login = "anthropic", method = "subscription", stage = stage }, fields or {}))
+    end
+    local function open_url(fields)
+      event("open-url", vim.tbl_extend("force", { url = "http://127.0.0.1:9/authorize?state=planted-state-1234567890&" .. ("x"):rep(300),
+        input = "code", loopback = true, port = 3000, expires_at = os.time() + 300 }, fields or {}))
+    end
+    local base = {
+      status = function(_, reply) reply(nil, { logins = {
+        backend.status({ state = "logged_out", revision = 0 }),
+        backend.status({ login = "openrouter", provider = "openrouter", identity = "me@example.com" }) } }) end,
+      providers = function(_, reply)
+        reply(nil, { providers = {
+          { id = "anthropic", name = "Anthropic", builtin = true, logins = {}, env = {}, methods = {
+            { id = "subscription", label = "Claude subscription", grant = "authorization-code", default = true,
+              notice = "These are the terms.", notice_confirmed = true },
+            { id = "api-key", label = "API key", grant = "api-key" } } },
+          { id = "openrouter", name = "OpenRouter", builtin = true, logins = { "openrouter" }, env = {}, methods = {
+            { id = "browser", label = "Browser", grant = "mint-key", default = true } } } } })
+      end,
+      ["login.start"] = function(_, reply) started(reply) open_url() end,
+      ["login.input"] = function(params, reply)
+        if params.text == "good" then
+          reply(nil, vim.empty_dict()) event("exchanging") event("done", { store = "keyring", identity = "me@example.com" })
+        else
+          reply({ code = "state_mismatch", message = "This code belongs to another login attempt." })
+        end
+      end,
+      ["login.cancel"] = function(_, reply)
+        reply(nil, vim.empty_dict()) event("failed", { error = { code = "cancelled", message = "Cancelled." } })
+      end,
+    }
+    return vim.tbl_extend("force", base, %s)
+  ]]):format(methods or "{}")
+end
+
+local RESULT = [[
+  _G.result = nil
+  require("conv").login(_G.wanted, _G.login_opts or { method = "subscription" }, function(err, status)
+    _G.result = { code = err and err.code, login = status and status.login, state = status and status.state }
+  end)
+]]
+
+---@return table
+local function begin(t, methods, options)
+  local nvim = t:editor({ options = vim.tbl_extend("force", { binary = t:fake(script(methods)), browser = true }, options or {}) })
+  nvim:lua("_G.wanted = 'anthropic'")
+  nvim:lua(RESULT)
+  return nvim
+end
+
+---@return table
+local function result(t, nvim)
+  return t:wait("the end of the login", function()
+    local seen = nvim:lua("return _G.result")
+    return seen ~= vim.NIL and seen
+  end)
+end
+
+local function sees(t, nvim, pattern)
+  return t:wait("the window to show " .. pattern, function()
+    local text = nvim:window_text()
+    return text:find(pattern) and text
+  end)
+end
+
+return function(case)
+  case("the browser opens, the address is on one line, and keys and time left are shown", function(t)
+    local nvim = begin(t)
+    local text = sees(t, nvim, "Waiting for the browser, or a pasted code")
+    t:eq(#nvim:lua("return _G.opened"), 1)
+    local urls = vim.tbl_filter(function(line)
+      return line:find("http://127.0.0.1:9/authorize?", 1, true) ~= nil
+    end, nvim:window())
+    t:eq(#urls, 1)
+    t:eq(vim.trim(urls[1]), nvim:lua("return _G.opened[1]"))
+    t:match(text, "[45]:%d%d left")
+    t:match(text, "q cancel")
+    t:eq(nvim:lua("return vim.wo.wrap"), false)
+    t:match(nvim:lua("return vim.g.conv_status"), "anthropic: logging in")
+    t:eq(nvim:lua('return require("conv").status("anthropic").state'), "logging_in")
+  end)
+
+  case("done: the window closes, and all who listen hear it", function(t)
+    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) open_url() event('exchanging') event('done', { store = 'keyring', identity = 'me@example.com' }) end }")
+    t:eq(result(t, nvim), { login = "anthropic", state = "valid" })
+    t:eq(nvim:window(), nil)
+    t:eq(nvim:events("ConvAuthComplete"), { { login = "anthropic", ok = true } })
+    t:eq(#nvim:events("ConvLogin"), 1)
+    t:ok(nvim:said("Logged in to anthropic as me@example.com"), vim.inspect(nvim:notes()))
+  end)
+
+  case("a paste into the window is taken, line breaks and all, and stays out of the buffer", function(t)
+    local nvim = begin(t)
+    sees(t, nvim, "Waiting")
+    nvim:paste("wrong\ncode")
+    sees(t, nvim, "belongs to another login attempt")
+    t:ok(not nvim:window_text():find("wrong"), "the paste is visible")
+    nvim:paste("good")
+    t:eq(result(t, nvim).state, "valid")
+  end)
+
+  case("p opens a hidden prompt, and what is typed is taken", function(t)
+    local nvim = begin(t)
+    sees(t, nvim, "Waiting")
+    nvim:type("p")
+    t:wait("the prompt", function()
+      return nvim:mode() == "c"
+    end)
+    nvim:type("good<CR>")
+    t:eq(result(t, nvim).state, "valid")
+    for _, history in ipairs({ "cmd", "input", "search", "expr" }) do
+      t:ok(not nvim:lua("return vim.fn.execute('history ' .. ...)", history):find("good"), history)
+    end
+  end)
+
+  case("the browser wins while the prompt is open: the prompt goes away", function(t)
+    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) open_url() backend.after(400, function() event('exchanging') event('done', { store = 'keyring' }) end) end }")
+    sees(t, nvim, "Waiting")
+    nvim:type("p")
+    t:wait("the prompt", function()
+      return nvim:mode() == "c"
+    end)
+    nvim:type("half a co")
+    t:eq(result(t, nvim).state, "valid")
+    t:wait("normal mode", function()
+      return nvim:mode() == "n"
+    end)
+  end)
+
+  case("a paste while the prompt is open is taken whole", function(t)
+    local nvim = begin(t)
+    sees(t, nvim, "Waiting")
+    nvim:type("p")
+    t:wait("the prompt", function()
+      return nvim:mode() == "c"
+    end)
+    nvim:paste("good")
+    t:eq(result(t, nvim).state, "valid")
+    t:wait("normal mode", function()
+      return nvim:mode() == "n"
+    end)
+  end)
+
+  case("q cancels; so do conv.cancel() and closing the window", function(t)
+    for _, how in ipairs({ "nvim_input('q')", "require('conv').cancel()", "vim.cmd.quit()" }) do
+      local nvim = begin(t)
+      sees(t, nvim, "Waiting")
+      nvim:lua(how:gsub("^nvim_input", "vim.api.nvim_input"))
+      t:eq(result(t, nvim), { code = "cancelled" }, how)
+      t:eq(nvim:window(), nil)
+      t:eq(nvim:events("ConvAuthComplete")[1].error.code, "cancelled")
+      t:match(nvim:lua("return vim.g.conv_status"), "openrouter")
+      nvim:kill()
+    end
+  end)
+
+  case("cancelled before the backend has answered", function(t)
+    local nvim = begin(t, "{ ['login.start'] = function(_, reply) backend.after(200, function() started(reply) end) end }")
+    sees(t, nvim, "Getting ready")
+    nvim:type("q")
+    t:eq(result(t, nvim), { code = "cancelled" })
+  end)
+
+  case("cancelled, and begun anew at once", function(t)
+    local nvim = begin(t, "{ ['login.cancel'] = function(_, reply) backend.after(200, function() reply(nil, vim.empty_dict()) event('failed', { error = { code = 'cancelled', message = 'Cancelled.' } }) end) end }")
+    sees(t, nvim, "Waiting")
+    nvim:type("q")
+    nvim:lua("_G.first = nil")
+    nvim:lua('require("conv").login("anthropic", { method = "subscription" }, function() end)')
+    t:wait("the second login", function()
+      return #nvim:lua("return _G.opened") == 2
+    end)
+    t:match(nvim:window_text(), "Waiting")
+  end)
+
+  case("a second :ConvLogin says that one is under way and goes to its window", function(t)
+    local nvim = begin(t)
+    sees(t, nvim, "Waiting")
+    nvim:cmd("wincmd p")
+    nvim:cmd("ConvLogin openrouter")
+    t:wait("the message", function()
+      return nvim:said("under way already")
+    end)
+    t:eq(nvim:lua("return vim.bo.filetype"), "conv")
+    t:eq(#nvim:lua("return _G.opened"), 1)
+  end)
+
+  case("a failure stays on the screen with its hint; r tries again", function(t)
+    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) open_url() event('failed', { error = { code = 'login_denied', message = 'You said no.', hint = 'Say yes.' } }) end }")
+    t:eq(result(t, nvim), { code = "login_denied" })
+    local text = sees(t, nvim, "You said no")
+    t:match(text, "Say yes")
+    t:match(text, "r try again")
+    t:eq(nvim:events("ConvAuthComplete")[1].ok, false)
+    nvim:type("r")
+    t:wait("the second attempt", function()
+      return #nvim:lua("return _G.opened") == 2
+    end)
+  end)
+
+  case("the terms are shown first, and nothing happens before a yes", function(t)
+    local nvim = begin(t, [[{
+      providers = function(_, reply) reply(nil, { providers = { { id = "anthropic", name = "Anthropic", builtin = true, logins = {}, env = {},
+        methods = { { id = "subscription", label = "Subscription", grant = "authorization-code", notice = "These are the terms, read them.", notice_confirmed = false } } } } }) end,
+      ["login.start"] = function(params, reply)
+        if not params.confirmed then return reply({ code = "invalid_argument", message = "Not confirmed." }) end
+        started(reply) open_url()
+      end }]])
+    sees(t, nvim, "These are the terms")
+    t:eq(nvim:lua("return _G.opened"), {})
+    nvim:type("y")
+    sees(t, nvim, "Waiting")
+  end)
+
+  case("over SSH it leads with a pasted code and opens nothing", function(t)
+    local fake = t:fake(script("{ ['login.start'] = function(p, reply) started(reply) open_url({ loopback = false, notice = 'browser ' .. tostring(p.browser) }) end }"))
+    local nvim = t:editor({ options = { binary = fake }, env = { SSH_CONNECTION = "10.0.0.1 1 10.0.0.2 22" } })
+    nvim:lua("_G.wanted = 'anthropic'")
+    nvim:lua(RESULT)
+    local text = sees(t, nvim, "connected over SSH")
+    t:match(text, "browser false")
+    t:match(text, "paste the code")
+    t:eq(nvim:lua("return _G.opened"), {})
+  end)
+
+  case("an API key is asked for at once, hidden", function(t)
+    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) event('waiting', { input = 'api-key', label = 'OpenRouter key', page = 'https://example.com/keys', expires_at = os.time() + 300, ignored = 0 }) end }")
+    t:wait("the prompt", function()
+      return nvim:mode() == "c"
+    end)
+    t:match(nvim:window_text(), "https://example.com/keys")
+    nvim:type("good<CR>")
+    t:eq(result(t, nvim).state, "valid")
+  end)
+
+  case("a device code is shown with its address; c and y copy only when asked", function(t)
+    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) event('device-code', { user_code = 'ABCD-1234', verification_uri = 'https://example.com/device', interval = 5, input = 'none', expires_at = os.time() + 900 }) end }")
+    local text = sees(t, nvim, "ABCD%-1234")
+    t:match(text, "https://example.com/device")
+    t:match(text, "1[45]:%d%d left")
+    nvim:lua('package.loaded["conv.browser"].copy = function(x) _G.copied = x end')
+    nvim:type("c")
+    t:wait("the copy", function()
+      return nvim:lua("return _G.copied") == "ABCD-1234"
+    end)
+    nvim:type("y")
+    t:wait("the copy", function()
+      return nvim:lua("return _G.copied") == "https://example.com/device"
+    end)
+  end)
+
+  case("the backend dies in the middle: an error, and the next login works", function(t)
+    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) open_url() if not vim.uv.fs_stat('crashed') then io.open('crashed', 'w'):close() backend.after(100, backend.crash) end end }")
+    t:eq(result(t, nvim), { code = "backend_crashed" })
+    sees(t, nvim, "ended unexpectedly")
+    nvim:lua(RESULT)
+    sees(t, nvim, "Waiting")
+    nvim:paste("good")
+    t:eq(result(t, nvim).state, "valid")
+  end)
+
+  case("without a name it picks by vim.ui.select, each provider with its state", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+    nvim:lua([[
+      _G.asked = {}
+      vim.ui.select = function(items, opts, choose)
+        table.insert(_G.asked, { prompt = opts.prompt, lines = vim.tbl_map(opts.format_item or tostring, items) })
+        choose(items[1], 1)
+      end
+    ]])
+    nvim:cmd("ConvLogin")
+    sees(t, nvim, "Waiting")
+    local asked = nvim:lua("return _G.asked")
+    t:match(asked[1].lines[1], "Anthropic%s+○ logged out")
+    t:match(asked[1].lines[2], "OpenRouter%s+● me@example.com")
+    t:eq(asked[2].lines, { "Claude subscription", "API key" })
+  end)
+
+  case("nothing picked: cancelled, quietly", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+    nvim:lua("vim.ui.select = function(_, _, choose) choose(nil) end")
+    nvim:lua("_G.login_opts = {}")
+    nvim:lua(RESULT)
+    t:eq(result(t, nvim), { code = "cancelled" })
+    t:eq(nvim:events("ConvAuthComplete"), {})
+  end)
+
+  case("a browser that does not open is said; only http addresses are opened", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+    nvim:lua('vim.g.conv = vim.tbl_extend("force", vim.g.conv, { open = function() return "no display" end })')
+    nvim:cmd("ConvLogin anthropic subscription")
+    sees(t, nvim, "did not open %(no display%)")
+    local why = nvim:lua([[
+      local why
+      require("conv.browser").open("file:///etc/passwd", function(reason) why = reason end)
+      return why
+    ]])
+    t:match(why, "neither http nor https")
+  end)
+
+  case("wrong arguments give one line each that says what is allowed", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+    local wrong = {
+      ["ConvLogin Bad/Name"] = "PROVIDER or PROVIDER@ACCOUNT",
+      ["ConvLogin nobody"] = "Known are `anthropic`, `openrouter`",
+      ["ConvLogin anthropic magic"] = "It has `api%-key`, `subscription`",
+      ["ConvLogin a b c"] = "Usage: `:ConvLogin",
+      ["ConvStatus all"] = "Usage: `:ConvStatus`",
+    }
+    for command, pattern in pairs(wrong) do
+      nvim:cmd(command)
+      t:wait(command, function()
+        return nvim:said(pattern)
+      end)
+    end
+    t:eq(nvim:window(), nil)
+  end)
+
+  case("commands complete logins and methods", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+    local function complete(line)
+      return nvim:lua('return vim.fn.getcompletion(..., "cmdline")', line)
+    end
+    t:eq(complete("ConvLogin "), { "anthropic", "openrouter" })
+    t:eq(complete("ConvLogin an"), { "anthropic" })
+    t:eq(complete("ConvLogin! anthropic "), { "api-key", "subscription" })
+    t:eq(complete("ConvLogin anthropic s"), { "subscription" })
+    t:eq(complete("ConvLogout "), { "openrouter" })
+    t:eq(complete("ConvStatus "), {})
+  end)
+end
