@@ -27,7 +27,14 @@ local WORDS = {
   error = "error",
 }
 
----@type { window: conv.Float, rows: table<integer, string>, error?: ConvError, group: integer }?
+---@class (exact) conv.StatusWindow
+---@field window conv.Float
+---@field rows table<integer, string> the login of each row
+---@field error? ConvError
+---@field group integer
+---@field placed boolean whether the cursor has been put on a login
+
+---@type conv.StatusWindow?
 local open
 
 ---@param seconds integer
@@ -147,11 +154,22 @@ local function view()
   return lines, rows
 end
 
+---The cursor starts on the first login, as soon as there is one.
+---@param shown conv.StatusWindow
+local function place_cursor(shown)
+  local first = vim.iter(vim.tbl_keys(shown.rows)):fold(math.huge, math.min)
+  if not shown.placed and first < math.huge then
+    shown.placed = true
+    vim.api.nvim_win_set_cursor(shown.window.win, { first, 0 })
+  end
+end
+
 local function render()
   if open and open.window:is_open() then
     local lines, rows = view()
     open.rows = rows
     open.window:set(lines)
+    place_cursor(open)
   end
 end
 
@@ -254,15 +272,9 @@ function M.open()
     end,
   })
   vim.wo[window.win].cursorline = true
-  open = { window = window, rows = {}, group = group }
+  open = { window = window, rows = {}, group = group, placed = false }
   vim.api.nvim_create_autocmd("User", { group = group, pattern = "ConvStatus", callback = render })
   ask_backend()
-  for row = 1, vim.api.nvim_buf_line_count(window.buf) do
-    if open.rows[row] then
-      vim.api.nvim_win_set_cursor(window.win, { row, 0 })
-      break
-    end
-  end
 end
 
 return M

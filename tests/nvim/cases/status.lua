@@ -1,0 +1,219 @@
+-- What others see: the statusline's text and its states, the events, `conv.status()`, the window of `:ConvStatus`.
+
+---A backend whose logins are what the file `state.lua` in its folder says; it looks again when told by `get`.
+local SCRIPT = [[
+  local seq = 0
+  return {
+    status = function(_, reply) reply(nil, { logins = dofile("state.lua"), store = { backend = "local-encrypted", reason = "no keyring answers" } }) end,
+    get = function(params, reply)
+      seq = seq + 1
+      backend.event("changed", { seq = seq, logins = dofile("state.lua") })
+      reply(nil, backend.credential({ login = params.login, revision = 0, source = "env:X" }))
+    end,
+    logout = function(params, reply) reply(nil, { login = params.login, revoked = "unsupported", message = "Logged out of " .. params.login .. "." }) end,
+  }
+]]
+
+local function set(t, source)
+  t:file("state.lua", "return " .. source)
+end
+
+---@return table
+local function begin(t, source, options)
+  set(t, source)
+  local nvim = t:editor({ options = vim.tbl_extend("force", { binary = t:fake(SCRIPT), icons = false }, options or {}) })
+  nvim:lua('require("conv").get("other", nil, function() end)')
+  t:wait("the backend's word", function()
+    return nvim:lua('return require("conv").status().store ~= nil')
+  end)
+  return nvim
+end
+
+local function change(nvim)
+  nvim:lua('require("conv").get("other", { min_validity = 99999 }, function() end)')
+end
+
+local function shows(t, nvim, text)
+  t:wait("the text " .. text .. ", not " .. tostring(nvim:lua("return vim.g.conv_status")), function()
+    return nvim:lua("return vim.g.conv_status") == text
+  end)
+end
+
+local function login(fields)
+  return (vim.inspect(vim.tbl_extend("force", { login = "anthropic", provider = "anthropic", revision = 1 }, fields)):gsub("\n", " "))
+end
+
+return function(case)
+  case("each state has its text, in ASCII and with signs", function(t)
+    local states = {
+      logged_out = { "- logged out", "○ logged out" },
+      valid = { "+ anthropic", "● anthropic" },
+      refreshing = { "~ anthropic: refreshing", "↻ anthropic: refreshing" },
+      expiring = { "~ anthropic: expiring", "◔ anthropic: expiring" },
+      needs_login = { "! anthropic: log in again", "◇ anthropic: log in again" },
+      error = { "! anthropic: error", "✗ anthropic: error" },
+    }
+    local ascii = begin(t, "{}")
+    for state, texts in pairs(states) do
+      set(t, "{" .. login({ state = state }) .. "}")
+      change(ascii)
+      shows(t, ascii, texts[1])
+    end
+    local signs = begin(t, "{}", { icons = { valid = "OK" } })
+    for state, texts in pairs(states) do
+      set(t, "{" .. login({ state = state }) .. "}")
+      change(signs)
+      shows(t, signs, state == "valid" and "OK anthropic" or texts[2])
+    end
+  end)
+
+  case("several logins: the most urgent state speaks, and many become a number", function(t)
+    local nvim = begin(t, ("{ %s, %s }"):format(login({ state = "valid" }), login({ login = "openai", state = "valid" })))
+    shows(t, nvim, "+ anthropic, openai")
+    set(t, ("{ %s, %s, %s }"):format(login({ state = "valid" }), login({ login = "openai", state = "valid" }), login({ login = "xai", state = "valid" })))
+    change(nvim)
+    shows(t, nvim, "+ anthropic +2")
+    set(t, ("{ %s, %s }"):format(login({ state = "valid" }), login({ login = "openai", state = "needs_login" })))
+    change(nvim)
+    shows(t, nvim, "! openai: log in again")
+  end)
+
+  case("the text is written on change only", function(t)
+    local nvim = begin(t, "{" .. login({ state = "valid" }) .. "}")
+    shows(t, nvim, "+ anthropic")
+    nvim:cmd("function! Count(d, k, z)\n let g:writes = get(g:, 'writes', 0) + 1\n endfunction")
+    nvim:cmd("call dictwatcheradd(g:, 'conv_status', 'Count')")
+    change(nvim)
+    change(nvim)
+    set(t, "{}")
+    change(nvim)
+    shows(t, nvim, "- logged out")
+    t:eq(nvim:lua("return vim.g.writes"), 1)
+  end)
+
+  case("events: login, refresh and logout by anybody, each once", function(t)
+    local nvim = begin(t, "{" .. login({ state = "logged_out", revision = 0 }) .. "}")
+    shows(t, nvim, "- logged out")
+    local steps = { { state = "valid", revision = 1 }, { state = "refreshing", revision = 1 }, { state = "valid", revision = 2 }, { state = "logged_out", revision = 0 } }
+    for _, step in ipairs(steps) do
+      set(t, "{" .. login(step) .. "}")
+      change(nvim)
+      t:wait("state " .. step.state, function()
+        local seen = nvim:lua('return require("conv").status("anthropic")')
+        return seen.state == step.state and seen.revision == step.revision
+      end)
+    end
+    t:wait("the last event", function()
+      return #nvim:events("ConvLogout") > 0
+    end)
+    local names = vim.tbl_map(function(event)
+      return event.name
+    end, vim.tbl_filter(function(event)
+      return event.name ~= "ConvStatus"
+    end, nvim:lua("return _G.events")))
+    t:eq(names, { "ConvLogin", "ConvRefresh", "ConvLogout" })
+    t:ok(#nvim:events("ConvStatus") >= 4, "ConvStatus")
+  end)
+
+  case("older news does not overwrite newer", function(t)
+    local nvim = begin(t, "{" .. login({ state = "valid" }) .. "}")
+    shows(t, nvim, "+ anthropic")
+    nvim:lua([[
+      local on_event = require("conv.backend").on_event
+      on_event("changed", { seq = 50, logins = { { login = "xai", provider = "xai", state = "valid", revision = 1 } } })
+      on_event("changed", { seq = 49, logins = {} })
+    ]])
+    t:eq(nvim:lua('return require("conv").status("xai").state'), "valid")
+    t:eq(nvim:lua("return vim.g.conv_status"), "+ xai")
+  end)
+
+  case("before the backend runs, the plain index answers, and shows changes by others", function(t)
+    local nvim = t:editor({ options = { binary = "/nonexistent", icons = false } })
+    t:eq(nvim:lua('return require("conv").is_logged_in("anthropic")'), false)
+    t:eq(nvim:lua('return require("conv").status().text'), "- logged out")
+    local index = 'version = 1\n[logins.anthropic]\nbackend = "keyring"\nmethod = "subscription"\nkind = "oauth"\nidentity = "me@example.com"\nrevision = 3\n'
+    t:file("convocations/credentials.toml", index)
+    t:eq(nvim:lua('return require("conv").is_logged_in("anthropic")'), true)
+    t:eq(nvim:lua('return require("conv").status("anthropic").identity'), "me@example.com")
+    t:file("convocations/credentials.toml", index .. '[logins."openai@work"]\nneeds_login = "refresh token revoked"\n')
+    t:wait("the statusline to follow", function()
+      return nvim:lua("return vim.g.conv_status") == "! openai@work: log in again"
+    end, 2000)
+    t:eq(nvim:lua('return require("conv").is_logged_in("openai@work")'), false)
+    t:eq(nvim:lua('return require("conv.backend").state()'), "stopped")
+  end)
+
+  case("the index reader skips what it does not know, and never fails", function(t)
+    local nvim = t:editor()
+    local function parse(text)
+      return nvim:lua('return require("conv.index").parse(...)', text)
+    end
+    t:eq(parse(""), vim.empty_dict())
+    t:eq(parse("[[[\n=\n]"), vim.empty_dict())
+    local seen = parse('[notices]\nmethod = "x"\n[logins."a@b"] \r\nidentity = "a \\"b\\""\nexpires_at = 12 # end\nciphertext = "AAAA"\nscopes = ["x"]\n[logins.c]\n[other]\nmethod="no"')
+    t:eq(seen["a@b"].identity, 'a "b"')
+    t:eq(seen["a@b"].expires_at, 12)
+    t:eq(seen["a@b"].account, "b")
+    t:eq(seen["c"].state, "valid")
+    t:eq(seen["c"].method, nil)
+    t:ok(not vim.inspect(seen):find("AAAA"), "the blob is kept")
+  end)
+
+  case(":ConvStatus shows every login, follows changes, and its keys act on the line", function(t)
+    local nvim = begin(t, ("{ %s, %s }"):format(
+      login({ state = "valid", identity = "me@example.com", method = "subscription", store = "keyring", source = "login", expires_at = os.time() + 7400 }),
+      login({ login = "openrouter", state = "error", error = { code = "network", message = "No network.", hint = "Try later." } })
+    ))
+    nvim:cmd("ConvStatus")
+    local text = t:wait("the window", function()
+      local seen = nvim:window_text()
+      return seen:find("me@example.com") and seen:find("local%-encrypted") and seen
+    end)
+    t:match(text, "subscription · keyring · me@example.com · 2 h 0%d min left")
+    t:match(text, "No network. Try later.")
+    t:match(text, "l log in.*x log out.*r refresh.*q close")
+    for _, line in ipairs(nvim:window()) do
+      t:ok(vim.fn.strdisplaywidth(line) <= 76, "too wide: " .. line)
+    end
+    nvim:type("x")
+    t:wait("the logout", function()
+      return nvim:said("Logged out of anthropic")
+    end)
+    set(t, "{}")
+    change(nvim)
+    t:wait("the window to follow", function()
+      return nvim:window_text():find("Nobody is logged in")
+    end)
+    nvim:type("q")
+    t:wait("the end of the window", function()
+      return nvim:window() == nil
+    end)
+  end)
+
+  case(":ConvStatus at 80×24 and at 40×10 stays on the screen", function(t)
+    local nvim = begin(t, "{" .. login({ state = "valid", identity = ("x"):rep(200) }) .. "}")
+    nvim:cmd("ConvStatus")
+    for _, size in ipairs({ { 80, 24 }, { 40, 10 } }) do
+      nvim:lua("vim.o.columns, vim.o.lines = ...; vim.cmd.doautocmd('VimResized')", size[1], size[2])
+      local config = nvim:lua("local c = vim.api.nvim_win_get_config(0); return { c.row, c.col, c.width, c.height }")
+      t:ok(config[1] >= 0 and config[1] + config[4] + 2 <= size[2], "rows " .. vim.inspect(config))
+      t:ok(config[2] >= 0 and config[2] + config[3] + 2 <= size[1], "columns " .. vim.inspect(config))
+    end
+  end)
+
+  case("the lualine component shows the variable and loads nothing else", function(t)
+    local nvim = t:editor({ options = { binary = "/nonexistent", icons = false } })
+    local seen = nvim:lua([[
+      package.loaded["lualine.component"] = { extend = function() return { super = { init = function() end } } end }
+      local component = require("lualine.components.conv")
+      local before = component.update_status()
+      component.init({}, {})
+      return { before = before, loaded = package.loaded["conv.backend"] ~= nil }
+    ]])
+    t:eq(seen, { before = "", loaded = false })
+    t:wait("the first text", function()
+      return nvim:lua('return require("lualine.components.conv").update_status()') == "- logged out"
+    end)
+    t:eq(nvim:lua('return package.loaded["conv.backend"] ~= nil and require("conv.backend").state()'), false)
+  end)
+end
