@@ -11,7 +11,7 @@ local WIDTH = 76
 ---@field stage "preparing"|"notice"|"open-url"|"device-code"|"waiting"|"exchanging"|"failed"
 ---@field input "code"|"api-key"|"none"
 ---@field notice? string the method's terms, to be confirmed
----@field terms? string address of the terms
+---@field terms? string what the vendor allows, in a line
 ---@field url? string
 ---@field paste_url? string
 ---@field page? string
@@ -61,7 +61,7 @@ end
 ---@param view conv.LoginView
 local function notice(lines, view)
   para(lines, view.notice)
-  address(lines, view.terms)
+  para(lines, view.terms, "ConvMuted")
 end
 
 ---@param lines conv.Line[]
