@@ -27,6 +27,7 @@ pub mod error;
 pub mod http;
 pub mod login;
 pub mod login_id;
+pub mod oauth;
 pub mod paths;
 pub mod provider;
 pub mod secret;

@@ -174,6 +174,16 @@ pub struct Method {
     pub discover: bool,
 }
 
+impl Method {
+    /// How what this method yields travels.
+    pub fn kind(&self) -> Kind {
+        match (self.grant, self.second_step.as_deref()) {
+            (Grant::ApiKey | Grant::MintKey, _) | (_, Some("anthropic-console-key")) => Kind::ApiKey,
+            _ => Kind::Oauth,
+        }
+    }
+}
+
 /// A provider whose description passed every check.
 #[derive(Debug, Clone)]
 pub struct Provider {

@@ -1,0 +1,337 @@
+//! The device grant (RFC 8628), GitHub's errors at HTTP 200, and OpenAI's dialect.
+//!
+//! Guarantees: never polls sooner than the provider allows ([`Schedule`]); an answer that says nothing final keeps
+//! the login waiting. The waiting itself, and the person, are the caller's.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::failure::{self, Failure, lacking};
+use super::token::{self, CodeExchange, exchange_code};
+use crate::credential::Tokens;
+use crate::error::{Code, Error};
+use crate::http::{Http, Reply};
+use crate::provider::{DeviceDialect, Encoding, Method, Provider};
+use crate::secret::Secret;
+
+/// Seconds between polls if the provider does not say (RFC 8628, 3.2).
+const DEFAULT_INTERVAL: u64 = 5;
+/// Seconds that `slow_down` adds for good (RFC 8628, 3.5).
+const SLOW_DOWN: u64 = 5;
+/// Longest interval that is believed, in seconds.
+const MAX_INTERVAL: u64 = 120;
+/// Seconds a code lives if the provider does not say: OpenAI's fifteen minutes.
+const DEFAULT_LIFETIME: u64 = 900;
+/// Added to every wait: a provider's clock that runs a little slow counts a poll on the dot as too early.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// What the person is shown, and what the polls carry.
+#[derive(Debug, Clone)]
+pub struct DeviceAuthorization {
+    /// Carried by the polls.
+    pub device_code: Secret,
+    /// Typed by the person.
+    pub user_code: String,
+    /// Where it is typed.
+    pub verification_uri: String,
+    /// The same with the code in it.
+    pub verification_uri_complete: Option<String>,
+    /// Seconds between polls.
+    pub interval: u64,
+    /// Seconds until the code is void.
+    pub expires_in: u64,
+}
+
+/// What one poll brought.
+#[derive(Debug)]
+pub enum Poll {
+    /// The person is not done.
+    Pending,
+    /// The provider wants fewer polls; with the interval it asks for, if it says.
+    SlowDown(Option<u64>),
+    /// Logged in.
+    Done(Box<Tokens>),
+}
+
+/// When the next poll may be sent.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    interval: u64,
+}
+
+impl Schedule {
+    /// The schedule of an authorization; the first poll waits for an interval too.
+    pub fn new(authorization: &DeviceAuthorization) -> Self {
+        Self { interval: authorization.interval }
+    }
+
+    /// How long to wait before the next poll.
+    pub fn wait(&self) -> Duration {
+        Duration::from_secs(self.interval) + MARGIN
+    }
+
+    /// After `slow_down`: what the provider says, but never less than five seconds more than now.
+    pub fn slow_down(&mut self, asked: Option<u64>) {
+        self.interval = asked.unwrap_or(0).max(self.interval + SLOW_DOWN).min(MAX_INTERVAL);
+    }
+
+    /// After a connection that timed out (RFC 8628, 3.5: exponential back-off).
+    pub fn unreachable(&mut self) {
+        self.interval = (self.interval * 2).min(MAX_INTERVAL);
+    }
+}
+
+/// Asks for a code.
+///
+/// # Errors
+/// A [`Failure`].
+pub async fn start(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+) -> Result<DeviceAuthorization, Failure> {
+    let url = method.device_authorization_url.as_ref().ok_or_else(|| {
+        Failure::Configuration(
+            Error::new(
+                Code::ConfigInvalid,
+                format!("The method `{}` has no device authorization URL.", method.id),
+            )
+            .with_hint("Give `device_authorization_url` in config.toml."),
+        )
+    })?;
+    let mut params = Vec::new();
+    token::add_client(&mut params, method);
+    if !method.scopes.is_empty() {
+        params.push(("scope", method.scopes.join(" ")));
+    }
+    let encoding = match method.device_dialect {
+        DeviceDialect::Rfc8628 => method.token_encoding,
+        DeviceDialect::Openai => Encoding::Json,
+    };
+    let reply = token::post(http, method, url, encoding, &params).await?;
+    if reply.status == reqwest::StatusCode::NOT_FOUND {
+        return Err(Failure::Configuration(not_enabled(provider)));
+    }
+    let body = failure::read(&reply, &provider.name)?;
+    read_authorization(&body, provider, method)
+}
+
+fn read_authorization(
+    body: &Value,
+    provider: &Provider,
+    method: &Method,
+) -> Result<DeviceAuthorization, Failure> {
+    let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let any = |keys: &[&str]| keys.iter().find_map(|key| text(key)).map(str::to_owned);
+    let device_code =
+        any(&["device_code", "device_auth_id"]).ok_or_else(|| lacking(&provider.name, "device code"))?;
+    let user_code = any(&["user_code", "usercode"]).filter(|code| is_user_code(code));
+    let verification_uri = any(&["verification_uri", "verification_url"])
+        .or_else(|| method.verification_url.as_ref().map(ToString::to_string));
+    let verification_uri = verification_uri.filter(|uri| is_openable(uri));
+    Ok(DeviceAuthorization {
+        device_code: Secret::new(device_code),
+        user_code: user_code.ok_or_else(|| lacking(&provider.name, "code to type"))?,
+        verification_uri: verification_uri.ok_or_else(|| lacking(&provider.name, "address to open"))?,
+        verification_uri_complete: any(&["verification_uri_complete"]).filter(|uri| is_openable(uri)),
+        interval: seconds(body.get("interval")).unwrap_or(DEFAULT_INTERVAL).clamp(1, MAX_INTERVAL),
+        expires_in: seconds(body.get("expires_in")).unwrap_or(DEFAULT_LIFETIME).clamp(1, 3600),
+    })
+}
+
+/// A number, or OpenAI's number as text.
+fn seconds(value: Option<&Value>) -> Option<u64> {
+    let value = value?;
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+fn is_user_code(code: &str) -> bool {
+    code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
+
+/// https, or this machine in tests: whatever else a provider sends is not opened.
+fn is_openable(uri: &str) -> bool {
+    uri.len() <= 2048 && crate::provider::check_url("verification_uri", uri).is_ok()
+}
+
+/// Asks once whether the person is done.
+///
+/// # Errors
+/// A [`Failure`]; a `Transient` one keeps the login waiting.
+pub async fn poll(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    authorization: &DeviceAuthorization,
+    now: i64,
+) -> Result<Poll, Failure> {
+    match method.device_dialect {
+        DeviceDialect::Rfc8628 => poll_standard(http, provider, method, authorization, now).await,
+        DeviceDialect::Openai => poll_openai(http, provider, method, authorization, now).await,
+    }
+}
+
+async fn poll_standard(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    authorization: &DeviceAuthorization,
+    now: i64,
+) -> Result<Poll, Failure> {
+    let mut params = vec![
+        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code".to_owned()),
+        ("device_code", authorization.device_code.expose().to_owned()),
+    ];
+    token::add_client(&mut params, method);
+    let reply = token::post(http, method, token_url(method)?, method.token_encoding, &params).await?;
+    if let Some(waiting) = waiting(&reply) {
+        return Ok(waiting);
+    }
+    let body = failure::read(&reply, &provider.name)?;
+    let tokens = token::tokens(&body, &provider.name, now)?;
+    Ok(Poll::Done(Box::new(token::complete(http, provider, method, tokens, now).await?)))
+}
+
+/// `authorization_pending` and `slow_down`, at any status.
+fn waiting(reply: &Reply) -> Option<Poll> {
+    let body: Value = serde_json::from_slice(&reply.body).ok()?;
+    let codes = failure::codes(&body);
+    if codes.contains(&"slow_down") {
+        return Some(Poll::SlowDown(seconds(body.get("interval"))));
+    }
+    codes
+        .iter()
+        .any(|code| matches!(*code, "authorization_pending" | "deviceauth_authorization_pending"))
+        .then_some(Poll::Pending)
+}
+
+/// 403 and 404 mean "not yet"; at the end the server hands out a code and the verifier that it made itself.
+async fn poll_openai(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    authorization: &DeviceAuthorization,
+    now: i64,
+) -> Result<Poll, Failure> {
+    let mut url =
+        method.device_authorization_url.clone().ok_or_else(|| lacking(&provider.name, "device address"))?;
+    let polled = url.path().replace("/usercode", "/token");
+    url.set_path(&polled);
+    let body =
+        json!({ "device_auth_id": authorization.device_code.expose(), "user_code": authorization.user_code });
+    let request = http.client()?.post(url).header(reqwest::header::ACCEPT, "application/json").json(&body);
+    let reply = http.send(token::with_headers(request, &method.request_headers)).await?;
+    if let Some(waiting) = waiting(&reply) {
+        return Ok(waiting);
+    }
+    if matches!(reply.status.as_u16(), 403 | 404) {
+        return Ok(Poll::Pending);
+    }
+    let body = failure::read(&reply, &provider.name)?;
+    let secret = |key: &str| body.get(key).and_then(Value::as_str).map(Secret::new);
+    let exchange = CodeExchange {
+        code: secret("authorization_code").ok_or_else(|| lacking(&provider.name, "code"))?,
+        code_verifier: secret("code_verifier").ok_or_else(|| lacking(&provider.name, "verifier"))?,
+        redirect_uri: method.redirect.as_ref().and_then(|redirect| redirect.page.clone()),
+        state: None,
+    };
+    Ok(Poll::Done(Box::new(exchange_code(http, provider, method, &exchange, now).await?)))
+}
+
+fn token_url(method: &Method) -> Result<&url::Url, Failure> {
+    method.token_url.as_ref().ok_or_else(|| {
+        Failure::Configuration(Error::new(
+            Code::ConfigInvalid,
+            format!("The method `{}` has no token URL.", method.id),
+        ))
+    })
+}
+
+fn not_enabled(provider: &Provider) -> Error {
+    Error::new(
+        Code::ProviderRefused,
+        format!("{} does not offer device codes for this account.", provider.name),
+    )
+    .with_hint("Use another method, or allow device codes in the account's settings.")
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::StatusCode;
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn authorization(body: Value) -> Result<DeviceAuthorization, Failure> {
+        let provider = Config::builtin().provider("anthropic").unwrap();
+        read_authorization(&body, &provider, provider.default_method().unwrap())
+    }
+
+    fn good() -> Value {
+        json!({"device_code": "d", "user_code": "AB-12", "verification_uri": "https://x.example/device"})
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default() {
+        let found = authorization(good()).unwrap();
+        assert_eq!((found.interval, found.expires_in), (5, 900));
+    }
+
+    #[test]
+    fn intervals_come_as_numbers_and_as_text_and_never_as_a_hot_loop() {
+        for (sent, used) in
+            [(json!(7), 7), (json!("7"), 7), (json!(0), 1), (json!("x"), 5), (json!(9999), 120)]
+        {
+            let mut body = good();
+            body["interval"] = sent;
+            assert_eq!(authorization(body).unwrap().interval, used);
+        }
+    }
+
+    #[test]
+    fn nothing_but_a_web_address_is_opened() {
+        for bad in ["http://x.example/", "file:///etc/passwd", "javascript:1", ""] {
+            let mut body = good();
+            body["verification_uri"] = json!(bad);
+            assert!(authorization(body).is_err(), "{bad}");
+        }
+        let mut body = good();
+        body["user_code"] = json!("A\u{1b}[2J");
+        assert!(authorization(body).is_err(), "no terminal escapes");
+    }
+
+    #[test]
+    fn the_interval_only_grows() {
+        let mut schedule = Schedule::new(&authorization(good()).unwrap());
+        assert!(schedule.wait() >= Duration::from_secs(5));
+        schedule.slow_down(None);
+        assert!(schedule.wait() >= Duration::from_secs(10));
+        schedule.slow_down(Some(3));
+        assert!(schedule.wait() >= Duration::from_secs(15), "a server that asks for less is not obeyed");
+        schedule.slow_down(Some(40));
+        assert!(schedule.wait() >= Duration::from_secs(40));
+        schedule.unreachable();
+        assert!(schedule.wait() >= Duration::from_secs(80));
+        schedule.unreachable();
+        assert!(schedule.wait() <= Duration::from_secs(121));
+    }
+
+    #[test]
+    fn waiting_is_understood_at_any_status() {
+        let reply = |status: u16, body: &str| Reply {
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after: None,
+            date: None,
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+        };
+        assert!(matches!(waiting(&reply(200, r#"{"error":"authorization_pending"}"#)), Some(Poll::Pending)));
+        assert!(matches!(waiting(&reply(400, r#"{"error":"authorization_pending"}"#)), Some(Poll::Pending)));
+        let slow = waiting(&reply(200, r#"{"error":"slow_down","interval":10}"#));
+        assert!(matches!(slow, Some(Poll::SlowDown(Some(10)))));
+        assert!(waiting(&reply(400, r#"{"error":"access_denied"}"#)).is_none());
+        assert!(waiting(&reply(502, "<html>")).is_none());
+    }
+}

@@ -1,0 +1,83 @@
+//! Logout at the provider (RFC 7009, and OpenAI's JSON relative): best effort, with a limit of its own.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use super::failure::{self, Failure};
+use super::token;
+use crate::credential::Tokens;
+use crate::http::Http;
+use crate::provider::{Method, Provider};
+use crate::secret::Secret;
+
+/// Longest time that a logout waits for the provider (openai/codex uses the same).
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What became of a revocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revocation {
+    /// The provider took the tokens back.
+    Revoked,
+    /// The provider has no address for it; with the page where the person can do it, if there is one.
+    Unsupported { page: Option<String> },
+}
+
+/// Revokes the refresh token, then the access token (RFC 7009, 2.1).
+///
+/// # Errors
+/// A [`Failure`] if the provider did not take them back; the local copy is the caller's to delete in any case.
+pub async fn revoke(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    tokens: &Tokens,
+) -> Result<Revocation, Failure> {
+    if method.revoke_url.is_none() {
+        return Ok(Revocation::Unsupported { page: provider.key_page(tokens) });
+    }
+    let all = async {
+        let refresh = tokens.refresh_token.as_ref();
+        if let Some(token) = refresh {
+            one(http, provider, method, token, "refresh_token").await?;
+        }
+        // Revoking a refresh token takes its access tokens with it where the server follows the RFC's advice; where
+        // it does not, the second call does.
+        let access = one(http, provider, method, &tokens.access_token, "access_token").await;
+        if refresh.is_some() { Ok(()) } else { access }
+    };
+    match tokio::time::timeout(TIMEOUT, all).await {
+        Ok(result) => result.map(|()| Revocation::Revoked),
+        Err(_) => Err(Failure::answered(slow(provider), None)),
+    }
+}
+
+async fn one(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    secret: &Secret,
+    hint: &str,
+) -> Result<(), Failure> {
+    let Some(url) = &method.revoke_url else { return Ok(()) };
+    let mut params = vec![("token", secret.expose().to_owned()), ("token_type_hint", hint.to_owned())];
+    // OpenAI takes the client id with the refresh token only; RFC 7009 asks public clients for it always.
+    if hint == "refresh_token" || method.revoke_encoding == crate::provider::Encoding::Form {
+        token::add_client(&mut params, method);
+    }
+    let reply = token::post(http, method, url, method.revoke_encoding, &params).await?;
+    if reply.status == StatusCode::OK || reply.status == StatusCode::NO_CONTENT {
+        return Ok(());
+    }
+    Err(match failure::read(&reply, &provider.name) {
+        Err(failure) => failure,
+        Ok(_) => failure::lacking(&provider.name, "confirmation"),
+    })
+}
+
+fn slow(provider: &Provider) -> crate::error::Error {
+    crate::error::Error::new(
+        crate::error::Code::Timeout,
+        format!("{} did not answer the revocation in time.", provider.name),
+    )
+}

@@ -1,0 +1,182 @@
+//! The steps that data cannot describe: what some providers make of a login's tokens before an API takes them.
+//!
+//! Each has a name that a description's `second_step` gives. To add one: a function, and a line in [`run`].
+
+use serde_json::Value;
+use url::Url;
+
+use super::failure::{self, Failure, lacking};
+use super::token::with_headers;
+use crate::credential::Tokens;
+use crate::error::{Code, Error};
+use crate::http::Http;
+use crate::provider::{Method, Provider};
+use crate::secret::Secret;
+
+/// Makes an API key with the token and drops the tokens (Anthropic's console).
+pub const ANTHROPIC_CONSOLE_KEY: &str = "anthropic-console-key";
+/// Exchanges the GitHub token, which is kept, for a Copilot token of half an hour.
+pub const COPILOT_TOKEN: &str = "copilot-token";
+
+/// Whether there is a step of this name.
+pub fn is_known(name: &str) -> bool {
+    matches!(name, ANTHROPIC_CONSOLE_KEY | COPILOT_TOKEN)
+}
+
+/// Runs the step `name` on tokens whose `access_token` is the first step's.
+///
+/// # Errors
+/// A [`Failure`]; `Configuration` for a name that no step has.
+pub(super) async fn run(
+    name: &str,
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    tokens: Tokens,
+    now: i64,
+) -> Result<Tokens, Failure> {
+    match name {
+        ANTHROPIC_CONSOLE_KEY => anthropic_console_key(http, provider, method, &tokens, now).await,
+        COPILOT_TOKEN => copilot_token(http, provider, method, tokens, now).await,
+        _ => Err(Failure::Configuration(
+            Error::new(Code::ConfigInvalid, format!("There is no second step `{name}`."))
+                .with_hint("Correct `second_step` in config.toml."),
+        )),
+    }
+}
+
+fn url(method: &Method) -> Result<Url, Failure> {
+    method.second_step_url.clone().ok_or_else(|| {
+        Failure::Configuration(
+            Error::new(
+                Code::ConfigInvalid,
+                format!("The method `{}` has no URL for its second step.", method.id),
+            )
+            .with_hint("Give `second_step_url` in config.toml."),
+        )
+    })
+}
+
+async fn anthropic_console_key(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    tokens: &Tokens,
+    now: i64,
+) -> Result<Tokens, Failure> {
+    let request = http.client()?.post(url(method)?).bearer_auth(tokens.access_token.expose());
+    let request =
+        with_headers(request, &method.request_headers).header(reqwest::header::ACCEPT, "application/json");
+    let reply = http.send(request).await?;
+    let body = failure::read(&reply, &provider.name)?;
+    let key = body.get("raw_key").and_then(Value::as_str).filter(|key| !key.is_empty());
+    let key = key.ok_or_else(|| lacking(&provider.name, "key"))?;
+    let mut made = Tokens::api_key(Secret::new(key), now);
+    made.identity.clone_from(&tokens.identity);
+    Ok(made)
+}
+
+async fn copilot_token(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    tokens: Tokens,
+    now: i64,
+) -> Result<Tokens, Failure> {
+    let base = tokens.access_token.clone();
+    let request = http.client()?.get(url(method)?).bearer_auth(base.expose());
+    let request =
+        with_headers(request, &method.request_headers).header(reqwest::header::ACCEPT, "application/json");
+    let reply = http.send(request).await?;
+    match reply.status.as_u16() {
+        401 => return Err(Failure::Refused(github_refused(provider))),
+        403 => return Err(Failure::Configuration(no_copilot(provider))),
+        _ => {}
+    }
+    let body = failure::read(&reply, &provider.name)?;
+    let token = body.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
+    let token = token.ok_or_else(|| lacking(&provider.name, "Copilot token"))?;
+    let mut made = tokens;
+    made.base_url = copilot_base_url(&body, token);
+    made.expires_at = copilot_end(&body, now);
+    made.access_token = Secret::new(token);
+    made.base_token = Some(base);
+    made.obtained_at = now;
+    Ok(made)
+}
+
+/// `expires_at` is the server's clock; with `refresh_in` beside it a local clock that is wrong shows, and counts.
+fn copilot_end(body: &Value, now: i64) -> Option<i64> {
+    let end = body.get("expires_at").and_then(Value::as_i64);
+    let soon =
+        body.get("refresh_in").and_then(Value::as_i64).filter(|seconds| (1..=86_400).contains(seconds));
+    match (end, soon) {
+        // The token is new, so an end in the past or far off means that the clocks differ: `refresh_in` plus the
+        // five minutes that GitHub leaves between it and the end is right by our own clock.
+        (Some(end), Some(soon)) if (end - now - soon - 300).abs() > 600 => Some(now + soon + 300),
+        (Some(end), _) => Some(end),
+        (None, Some(soon)) => Some(now + soon + 300),
+        (None, None) => None,
+    }
+}
+
+/// `endpoints.api`, else the token's `proxy-ep` with `api.` for `proxy.`; else the description's own.
+fn copilot_base_url(body: &Value, token: &str) -> Option<String> {
+    let named = body.pointer("/endpoints/api").and_then(Value::as_str).map(str::to_owned);
+    let from_token = || {
+        let host = token.split(';').find_map(|pair| pair.trim().strip_prefix("proxy-ep="))?;
+        Some(format!("https://{}", host.replacen("proxy.", "api.", 1)))
+    };
+    let url = named.or_else(from_token)?;
+    // The token will be sent there: only an address of the allowed form.
+    crate::provider::check_url("endpoints.api", &url).ok().map(|_| url.trim_end_matches('/').to_owned())
+}
+
+fn github_refused(provider: &Provider) -> Error {
+    Error::new(Code::ProviderRefused, "GitHub no longer accepts the stored GitHub token.")
+        .with_hint(format!("Log in again with `:ConvLogin {}`.", provider.id))
+}
+
+fn no_copilot(provider: &Provider) -> Error {
+    Error::new(Code::ProviderRefused, "This GitHub account has no access to Copilot.").with_hint(format!(
+        "Check the plan at https://github.com/settings/copilot, or log in to another account with `:ConvLogin {}@NAME`.",
+        provider.id
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn copilots_base_url_comes_from_the_answer_or_the_token() {
+        let base = |body: Value, token: &str| copilot_base_url(&body, token);
+        let api = "https://api.business.githubcopilot.com";
+        assert_eq!(base(json!({"endpoints": {"api": api}}), "tid=1").as_deref(), Some(api));
+        let token = "tid=1;proxy-ep=proxy.individual.githubcopilot.com;exp=1";
+        assert_eq!(base(json!({}), token).as_deref(), Some("https://api.individual.githubcopilot.com"));
+        assert_eq!(base(json!({"endpoints": {"api": "http://evil.example"}}), "x"), None);
+        assert_eq!(base(json!({}), "tid=1"), None);
+    }
+
+    #[test]
+    fn copilots_end_allows_for_a_wrong_clock() {
+        let now = 1_000_000;
+        assert_eq!(
+            copilot_end(&json!({"expires_at": now + 1800, "refresh_in": 1500}), now),
+            Some(now + 1800)
+        );
+        assert_eq!(
+            copilot_end(&json!({"expires_at": now - 9000, "refresh_in": 1500}), now),
+            Some(now + 1800)
+        );
+        assert_eq!(
+            copilot_end(&json!({"expires_at": now + 90_000, "refresh_in": 1500}), now),
+            Some(now + 1800)
+        );
+        assert_eq!(copilot_end(&json!({"refresh_in": 1500}), now), Some(now + 1800));
+        assert_eq!(copilot_end(&json!({"expires_at": now + 5}), now), Some(now + 5));
+    }
+}

@@ -1,0 +1,284 @@
+//! The token endpoint: a code becomes tokens (RFC 6749, 4.1.3), a refresh token becomes newer ones (section 6).
+//!
+//! Guarantees: what a reply leaves out is kept from before (rule 7); a reply of odd but legal form is taken; the
+//! parameters travel in the body only.
+
+use std::collections::BTreeMap;
+
+use reqwest::RequestBuilder;
+use serde_json::Value;
+use url::Url;
+
+use super::failure::{self, Failure, lacking};
+use super::{identity, jwt, second_step};
+use crate::credential::Tokens;
+use crate::error::{Code, Error};
+use crate::http::{Http, Reply};
+use crate::provider::{Encoding, Grant, Method, Provider};
+use crate::secret::Secret;
+
+/// Longest lifetime that is believed, in seconds: ten years. Past it a number is a mistake of units.
+const MAX_LIFETIME: f64 = 315_360_000.0;
+
+/// What an exchange needs beside the method.
+#[derive(Debug, Clone)]
+pub struct CodeExchange {
+    /// The authorization code.
+    pub code: Secret,
+    /// The verifier of the request's PKCE pair.
+    pub code_verifier: Secret,
+    /// Exactly the `redirect_uri` of the authorize URL; absent where it had none.
+    pub redirect_uri: Option<String>,
+    /// The request's state, for providers that want it here too.
+    pub state: Option<Secret>,
+}
+
+/// Parameters of a request body.
+type Params<'a> = Vec<(&'a str, String)>;
+
+/// Turns a code into tokens, and by the method's second step into what an API call carries.
+///
+/// # Errors
+/// A [`Failure`]. A code is spent by any answer.
+pub async fn exchange_code(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    exchange: &CodeExchange,
+    now: i64,
+) -> Result<Tokens, Failure> {
+    let params = exchange_params(method, exchange);
+    let reply = post(http, method, token_url(method)?, method.token_encoding, &params).await?;
+    if method.grant == Grant::MintKey {
+        return minted(&reply, provider, now);
+    }
+    let body = failure::read(&reply, &provider.name)?;
+    let tokens = tokens(&body, &provider.name, now)?;
+    complete(http, provider, method, tokens, now).await
+}
+
+/// Identity and second step: what follows once a login's first tokens are there.
+pub(super) async fn complete(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    mut tokens: Tokens,
+    now: i64,
+) -> Result<Tokens, Failure> {
+    tokens.identity = identity::find(http, method, &tokens).await.or(tokens.identity);
+    match &method.second_step {
+        Some(step) => second_step::run(step, http, provider, method, tokens, now).await,
+        None => Ok(tokens),
+    }
+}
+
+fn exchange_params<'a>(method: &'a Method, exchange: &CodeExchange) -> Params<'a> {
+    let mut params: Params<'a> = vec![
+        ("code", exchange.code.expose().to_owned()),
+        ("code_verifier", exchange.code_verifier.expose().to_owned()),
+    ];
+    if method.grant == Grant::MintKey {
+        params.push(("code_challenge_method", "S256".to_owned()));
+        return params;
+    }
+    params.push(("grant_type", "authorization_code".to_owned()));
+    params.extend(exchange.redirect_uri.clone().map(|uri| ("redirect_uri", uri)));
+    add_client(&mut params, method);
+    if method.state_in_token_request {
+        params.extend(exchange.state.as_ref().map(|state| ("state", state.expose().to_owned())));
+    }
+    params
+}
+
+/// Public clients name themselves; `client_secret_post` where the provider gave a secret.
+pub(super) fn add_client(params: &mut Params<'_>, method: &Method) {
+    params.extend(method.client_id.clone().map(|id| ("client_id", id)));
+    params.extend(method.client_secret.as_ref().map(|secret| ("client_secret", secret.expose().to_owned())));
+    params.extend(method.resource.clone().map(|resource| ("resource", resource)));
+}
+
+/// Spends the refresh token, or repeats the second step from what it was made of.
+///
+/// # Errors
+/// A [`Failure`]; `Refused` if there is nothing to refresh with.
+pub async fn refresh(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    old: &Tokens,
+    now: i64,
+) -> Result<Tokens, Failure> {
+    if let (Some(step), Some(base)) = (&method.second_step, &old.base_token) {
+        let mut base_tokens = old.clone();
+        base_tokens.access_token = base.clone();
+        return second_step::run(step, http, provider, method, base_tokens, now).await;
+    }
+    let Some(refresh_token) = &old.refresh_token else { return Err(nothing_to_refresh_with(provider)) };
+    let mut params: Params<'_> = vec![
+        ("grant_type", "refresh_token".to_owned()),
+        ("refresh_token", refresh_token.expose().to_owned()),
+    ];
+    add_client(&mut params, method);
+    let reply = post(http, method, token_url(method)?, method.refresh_encoding, &params).await?;
+    let body = failure::read(&reply, &provider.name)?;
+    Ok(keep_what_is_left_out(tokens(&body, &provider.name, now)?, old))
+}
+
+/// Rule 7: a refresh says what changed.
+fn keep_what_is_left_out(mut new: Tokens, old: &Tokens) -> Tokens {
+    new.refresh_token = new.refresh_token.or_else(|| old.refresh_token.clone());
+    new.id_token = new.id_token.or_else(|| old.id_token.clone());
+    new.identity = new.identity.or_else(|| old.identity.clone());
+    new.base_url = new.base_url.or_else(|| old.base_url.clone());
+    if new.scopes.is_empty() {
+        new.scopes.clone_from(&old.scopes);
+    }
+    for (name, value) in &old.extra {
+        new.extra.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    new
+}
+
+fn nothing_to_refresh_with(provider: &Provider) -> Failure {
+    Failure::Refused(
+        Error::new(
+            Code::LoginExpired,
+            format!("The {} login has nothing to refresh itself with.", provider.name),
+        )
+        .with_hint(format!("Log in again with `:ConvLogin {}`.", provider.id)),
+    )
+}
+
+fn token_url(method: &Method) -> Result<&Url, Failure> {
+    method.token_url.as_ref().ok_or_else(|| {
+        Failure::Configuration(
+            Error::new(Code::ConfigInvalid, format!("The method `{}` has no token URL.", method.id))
+                .with_hint("Give `token_url` in config.toml, or describe the provider by `issuer`."),
+        )
+    })
+}
+
+/// Posts parameters as the provider reads them. `Accept` matters: without it GitHub answers in form encoding.
+pub(super) async fn post(
+    http: &Http,
+    method: &Method,
+    url: &Url,
+    encoding: Encoding,
+    params: &[(&str, String)],
+) -> Result<Reply, Failure> {
+    let request = http.client()?.post(url.clone()).header(reqwest::header::ACCEPT, "application/json");
+    let request = with_headers(request, &method.request_headers);
+    let request = match encoding {
+        Encoding::Form => request.form(params),
+        Encoding::Json => request.json(&params.iter().cloned().collect::<BTreeMap<_, _>>()),
+    };
+    Ok(http.send(request).await?)
+}
+
+/// Adds a description's headers.
+pub(super) fn with_headers(request: RequestBuilder, headers: &BTreeMap<String, String>) -> RequestBuilder {
+    headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+}
+
+/// Reads the tokens of a good answer (RFC 6749, 5.1). `token_type` is not looked at: providers leave it out or write
+/// it in any case, and how a token travels is the description's to say.
+pub(super) fn tokens(body: &Value, provider: &str, now: i64) -> Result<Tokens, Failure> {
+    let secret =
+        |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(Secret::new);
+    let access_token = secret("access_token").ok_or_else(|| lacking(provider, "access token"))?;
+    let id_token = secret("id_token");
+    let expires_at = lifetime(body).map(|seconds| now.saturating_add(seconds));
+    let expires_at = expires_at.or_else(|| jwt::expires_at(access_token.expose()));
+    let mut tokens = Tokens::api_key(access_token, now);
+    tokens.refresh_token = secret("refresh_token");
+    tokens.expires_at = expires_at;
+    tokens.scopes = scopes(body);
+    tokens.identity = identity::in_answer(body, id_token.as_ref());
+    tokens.extra = identity::account_values(id_token.as_ref(), &tokens.access_token);
+    tokens.id_token = id_token;
+    Ok(tokens)
+}
+
+/// `expires_in` as a number or, against the RFC and seen all the same, as text.
+fn lifetime(body: &Value) -> Option<i64> {
+    let value = body.get("expires_in")?;
+    let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    #[allow(clippy::cast_possible_truncation)]
+    (seconds.is_finite() && seconds > 0.0).then(|| seconds.min(MAX_LIFETIME) as i64)
+}
+
+/// Scopes parted by blanks (RFC 6749, 3.3), or by commas (GitHub).
+fn scopes(body: &Value) -> Vec<String> {
+    let text = body.get("scope").and_then(Value::as_str).unwrap_or_default();
+    text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+}
+
+/// A minted key. OpenRouter answers 403 for a code that is wrong, used or old, and 400 for a method that differs.
+fn minted(reply: &Reply, provider: &Provider, now: i64) -> Result<Tokens, Failure> {
+    let is_json = serde_json::from_slice::<Value>(&reply.body).is_ok_and(|body| body.is_object());
+    if is_json && matches!(reply.status.as_u16(), 401 | 403) {
+        return Err(Failure::Refused(
+            Error::new(
+                Code::ProviderRefused,
+                format!("{} does not accept the code: wrong, used or expired.", provider.name),
+            )
+            .with_hint("Start the login again; a code works once and for ten minutes."),
+        ));
+    }
+    let body = failure::read(reply, &provider.name)?;
+    let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let key = text("key").or_else(|| text("api_key")).ok_or_else(|| lacking(&provider.name, "key"))?;
+    let mut tokens = Tokens::api_key(Secret::new(key), now);
+    let lifetime = body.get("api_key_expires_in").and_then(Value::as_i64).filter(|seconds| *seconds > 0);
+    tokens.expires_at = lifetime.map(|seconds| now.saturating_add(seconds));
+    Ok(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: Value) -> Tokens {
+        tokens(&body, "P", 1000).unwrap()
+    }
+
+    #[test]
+    fn odd_but_legal_answers_are_taken() {
+        assert_eq!(read(json!({"access_token": "a", "expires_in": 60})).expires_at, Some(1060));
+        assert_eq!(read(json!({"access_token": "a", "expires_in": "60"})).expires_at, Some(1060));
+        assert_eq!(read(json!({"access_token": "a"})).expires_at, None);
+        assert_eq!(read(json!({"access_token": "a", "token_type": "bEaReR"})).expires_at, None);
+        assert_eq!(read(json!({"access_token": "a", "expires_in": [], "scope": 7})).scopes.len(), 0);
+        assert_eq!(
+            read(json!({"access_token": "a", "expires_in": 1e300})).expires_at,
+            Some(1000 + 315_360_000)
+        );
+        assert_eq!(read(json!({"access_token": "a", "expires_in": -5})).expires_at, None);
+        assert_eq!(read(json!({"access_token": "a", "scope": "x y,z"})).scopes, ["x", "y", "z"]);
+    }
+
+    #[test]
+    fn an_answer_without_a_token_is_none() {
+        for body in [json!({}), json!({"access_token": ""}), json!({"access_token": 7})] {
+            assert_eq!(tokens(&body, "P", 0).unwrap_err().error().code(), Code::BadResponse);
+        }
+    }
+
+    #[test]
+    fn a_refresh_keeps_what_it_does_not_mention() {
+        let mut old = read(json!({"access_token": "a", "refresh_token": "r", "id_token": "i", "scope": "s"}));
+        old.identity = Some("me".to_owned());
+        old.extra.insert("account_id".to_owned(), "7".to_owned());
+        let new = keep_what_is_left_out(read(json!({"access_token": "b", "expires_in": 1})), &old);
+        assert_eq!(new.access_token.expose(), "b");
+        assert_eq!(new.refresh_token.as_ref().unwrap().expose(), "r");
+        assert_eq!(
+            (new.identity.as_deref(), new.scopes.len(), new.extra["account_id"].as_str()),
+            (Some("me"), 1, "7")
+        );
+        let rotated = keep_what_is_left_out(read(json!({"access_token": "b", "refresh_token": "r2"})), &old);
+        assert_eq!(rotated.refresh_token.unwrap().expose(), "r2");
+    }
+}
