@@ -2,18 +2,7 @@
 
 local GOOD = "return { get = function(_, reply) reply(nil, backend.credential()) end }"
 
----Whether a process is there; a dead one that nobody has collected counts as gone.
----@param pid integer
----@return boolean
-local function runs(pid)
-  local file = io.open(("/proc/%d/stat"):format(pid))
-  if not file then
-    return vim.fn.isdirectory("/proc") == 0 and vim.uv.kill(pid, 0) == 0
-  end
-  local state = file:read("a"):match("%) (%a)")
-  file:close()
-  return state ~= "Z"
-end
+local runs = require("processes").runs
 
 local HELLO_PID = 'local h = require("conv.backend").hello(); return h and h.pid'
 

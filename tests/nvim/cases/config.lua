@@ -90,4 +90,17 @@ return function(case)
     end
     t:eq(redact("lua/conv/backend.lua:12: attempt to call a nil value"), "lua/conv/backend.lua:12: attempt to call a nil value")
   end)
+
+  case("the help says what the schema says, and has a tag for each option", function(t)
+    local root = require("harness").root
+    local job = vim.system({ t.nvim, "-u", "NONE", "-i", "NONE", "-l", root .. "/tests/tools/gen_doc.lua", "--check" }):wait(10000)
+    t:eq({ job.code, job.stderr }, { 0, "" })
+    vim.fn.mkdir(t.dir .. "/doc")
+    vim.uv.fs_copyfile(root .. "/doc/conv.txt", t.dir .. "/doc/conv.txt")
+    vim.cmd.helptags(t.dir .. "/doc")
+    local tags = assert(io.open(t.dir .. "/doc/tags")):read("a")
+    for _, tag in ipairs({ "conv-option-store.backend", "conv.token()", ":ConvLogin", "g:conv_status", "conv-errors" }) do
+      t:ok(tags:find(tag .. "\t", 1, true), tag)
+    end
+  end)
 end

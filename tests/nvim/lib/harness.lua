@@ -14,6 +14,8 @@ M.nvim = vim.env.NVIM and vim.fn.executable(vim.env.NVIM) == 1 and vim.env.NVIM 
 
 ---@class conv.Case
 ---@field dir string
+---@field nvim string
+---@field root string
 ---@field editors table[]
 ---@field cleanups fun()[]
 local Case = {}
@@ -91,6 +93,30 @@ function Case:editor(opts)
   return editor
 end
 
+---The program under test, as built for tests.
+---@return string
+function Case.program()
+  local path = vim.env.CONVOCATIONS or (M.root .. "/target/debug/convocations")
+  assert(vim.fn.executable(path) == 1, "the backend is not built: `cargo build`")
+  return path
+end
+
+---The pretend providers, with this case's config.toml pointing at them.
+function Case:sandbox()
+  local sandbox = require("sandbox").start(M.root)
+  self:file("convocations/config.toml", sandbox:config_toml() .. '\n[store]\nbackend = "local-encrypted"\n')
+  return sandbox
+end
+
+---A child editor with the real backend. `options` are added to those that a test needs.
+---@param opts? { options?: table, env?: table<string, string>, args?: string[] }
+function Case:real(opts)
+  opts = vim.deepcopy(opts or {})
+  local base = { binary = Case.program(), browser = true, cold_wait = 5000, callback = { port = 0 } }
+  opts.options = vim.tbl_deep_extend("force", base, opts.options or {})
+  return self:editor(opts)
+end
+
 ---@param cleanup fun()
 function Case:defer(cleanup)
   table.insert(self.cleanups, cleanup)
@@ -156,7 +182,7 @@ local function new_case()
   for _, name in ipairs({ "home", "config", "data", "state", "cache", "run", "tmp", "convocations" }) do
     vim.fn.mkdir(dir .. "/" .. name, "p", "0700")
   end
-  return setmetatable({ dir = dir, editors = {}, cleanups = {} }, Case)
+  return setmetatable({ dir = dir, nvim = M.nvim, root = M.root, editors = {}, cleanups = {} }, Case)
 end
 
 ---@param case { name: string, run: fun(t: conv.Case) }

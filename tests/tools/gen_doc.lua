@@ -1,0 +1,115 @@
+-- Writes the option table and the table of error codes into doc/conv.txt, from the schema and from the list of codes.
+-- `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it fails if the help is not what it would write.
+
+local here = vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, "S").source:sub(2), ":p")))
+local root = vim.fs.dirname(vim.fs.dirname(here))
+vim.opt.runtimepath:prepend(root)
+
+local path = root .. "/doc/conv.txt"
+local RULE = ("="):rep(78)
+
+---@param lines string[]
+---@param indent integer
+---@param text string
+local function wrapped(lines, indent, text)
+  for _, line in ipairs(require("conv.ui.float").wrap(text, 78 - indent)) do
+    table.insert(lines, (" "):rep(indent) .. line)
+  end
+end
+
+---@param entry conv.SchemaEntry
+---@return string
+local function kind(entry)
+  local names = type(entry.type) == "table" and vim.deepcopy(entry.type) or { entry.type }
+  if entry.enum then
+    names = vim.tbl_filter(function(name)
+      return name ~= "string"
+    end, names)
+    for _, value in ipairs(entry.enum) do
+      table.insert(names, ("%q"):format(value))
+    end
+  end
+  return table.concat(names, " | ")
+end
+
+---@param entry conv.SchemaEntry
+---@return string
+local function default(entry)
+  return entry.shown_default or vim.inspect(entry.default)
+end
+
+---@param lines string[]
+---@param entries conv.SchemaEntry[]
+---@param prefix string
+local function options(lines, entries, prefix)
+  for _, entry in ipairs(entries) do
+    local name = prefix .. entry.name
+    local tag = "*conv-option-" .. name .. "*"
+    table.insert(lines, name .. (" "):rep(math.max(1, 78 - #name - #tag)) .. tag)
+    if not entry.fields then
+      local text = kind(entry) .. ((entry.default ~= nil or entry.shown_default) and ", default " .. default(entry) or "")
+      wrapped(lines, 4, text)
+    end
+    wrapped(lines, 4, entry.description)
+    table.insert(lines, "")
+    if entry.fields then
+      options(lines, entry.fields, name .. ".")
+    end
+  end
+end
+
+---@return string[]
+local function options_section()
+  local lines = { "", "In `vim.g.conv`, a table or a function that returns one, or in |conv.setup()|,", "which wins: >lua" }
+  vim.list_extend(lines, { "    vim.g.conv = { icons = false, store = { backend = \"keyring\" } }", "<" })
+  wrapped(lines, 0, "An option that does not exist or has a wrong value is one message with its full name, and what is allowed.")
+  table.insert(lines, "")
+  options(lines, require("conv.schema"), "")
+  return lines
+end
+
+---@return string[]
+local function errors_section()
+  local lines = { "" }
+  for _, entry in ipairs(require("conv.errors").codes) do
+    table.insert(lines, ("    %-20s %s"):format(entry[1], entry[3]))
+  end
+  table.insert(lines, "")
+  return lines
+end
+
+---@param text string
+---@param tag string
+---@param section string[]
+---@return string
+local function replace(text, tag, section)
+  local lines, result, inside = vim.split(text, "\n"), {}, false
+  for _, line in ipairs(lines) do
+    if inside and line == RULE then
+      inside = false
+    end
+    if not inside then
+      table.insert(result, line)
+    end
+    if line:match("^%d+%..*%*" .. vim.pesc(tag) .. "%*$") then
+      inside = true
+      vim.list_extend(result, section)
+    end
+  end
+  return table.concat(result, "\n")
+end
+
+local file = assert(io.open(path))
+local old = file:read("a")
+file:close()
+local new = replace(replace(old, "conv-options", options_section()), "conv-errors", errors_section())
+if vim.list_contains(_G.arg, "--check") then
+  if new ~= old then
+    io.stderr:write("doc/conv.txt is not what the schema says: run `make doc`.\n")
+    os.exit(1)
+  end
+  return
+end
+file = assert(io.open(path, "w"))
+file:write(new)
+file:close()
