@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::account::Account;
 use crate::anthropic_token;
 use crate::codes::{Challenge, Codes, Grant};
 use crate::consent::{self, Decision, Waiting};
 use crate::pages::{self, Ask};
+use crate::provider::Provider;
 use crate::random;
 use crate::reply::{Reply, add_query};
-use crate::request::{Params, Request};
+use crate::request::{Params, Request, words};
 use crate::routes::Route;
 use crate::tokens::{Bad, Session, Tokens};
 use crate::world::World;
@@ -71,25 +73,51 @@ struct Asked {
 
 impl Anthropic {
     /// Makes an API key.
-    pub fn mint_key(&mut self) -> String {
+    fn mint_key(&mut self) -> String {
         let key = format!("sk-ant-api03-{}", random::token());
         self.keys.insert(key.clone());
         key
     }
+}
 
-    /// Ends every key and token.
-    pub fn end_all(&mut self) {
+impl Provider for Anthropic {
+    fn report(&self, now: i64) -> Value {
+        json!({
+            "keys": self.keys, "ever_keys": self.ended_keys,
+            "tokens": self.tokens.report(now), "codes": self.codes.report(now),
+        })
+    }
+
+    fn end_access(&mut self) {
+        self.tokens.end_access();
+    }
+
+    fn end_all(&mut self) {
         self.tokens.end_all();
         self.ended_keys.extend(std::mem::take(&mut self.keys));
     }
 
-    /// What works now, and everything that was ever given out.
-    pub fn report(&self, now: i64) -> Value {
-        let ever: Vec<&String> = self.keys.iter().chain(&self.ended_keys).collect();
-        json!({
-            "keys": self.keys, "ever_keys": ever,
-            "tokens": self.tokens.report(now), "codes": self.codes.report(now),
-        })
+    fn revoke(&mut self, token: &str) {
+        self.tokens.revoke(token);
+        self.ended_keys.extend(self.keys.take(token));
+    }
+}
+
+/// A key, or the tokens of a login.
+pub fn mint(world: &mut World, kind: &str, account: &'static Account) -> Option<Value> {
+    match kind {
+        "api-key" => Some(json!({ "key": world.anthropic.mint_key() })),
+        "oauth" => {
+            let family = world.anthropic.tokens.open(Session {
+                client_id: CLIENT_ID.to_owned(),
+                account,
+                scopes: words("user:profile user:inference"),
+                via: "claude.ai",
+                resource: None,
+            });
+            anthropic_token::granted(world, family, None).body_json()
+        }
+        _ => None,
     }
 }
 
@@ -225,6 +253,7 @@ fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
         scopes: asked.scopes,
         account,
         via: asked.via,
+        resource: None,
         issued_at: world.clock.now(),
         spent: None,
     });

@@ -87,6 +87,7 @@ fn exchange(world: &mut World, fields: &Fields) -> Reply {
         account: grant.account,
         scopes: grant.scopes.clone(),
         via: grant.via,
+        resource: None,
     });
     grant.spent = Some(family);
     granted(world, family, None)

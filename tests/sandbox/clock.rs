@@ -15,6 +15,12 @@ impl Clock {
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX) + self.offset
     }
 
+    /// Milliseconds since 1970, for intervals.
+    pub fn now_ms(self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX) + self.offset * 1000
+    }
+
     /// Moves the clock, forward or back.
     pub fn advance(&mut self, seconds: i64) {
         self.offset += seconds;

@@ -40,6 +40,8 @@ pub struct Grant {
     pub account: &'static Account,
     /// Which page gave it.
     pub via: &'static str,
+    /// The resource that was asked for (RFC 8707).
+    pub resource: Option<String>,
     pub issued_at: i64,
     /// The family of tokens that the code was exchanged for.
     pub spent: Option<usize>,

@@ -49,11 +49,16 @@ pub fn by_switch(consent: Consent) -> Option<Decision> {
 
 /// Id and answer of a submitted form.
 pub fn submitted(request: &Request) -> Option<(String, Decision)> {
+    let id = request.form()?.get("request")?.to_owned();
+    Some((id, decision(request)?))
+}
+
+/// The button that was pressed.
+pub fn decision(request: &Request) -> Option<Decision> {
     let form = request.form()?;
-    let decision = match form.get("decision")? {
-        "approve" => Decision::Approve(account::find(form.get("account"))),
-        "deny" => Decision::Deny,
-        _ => return None,
-    };
-    Some((form.get("request")?.to_owned(), decision))
+    match form.get("decision")? {
+        "approve" => Some(Decision::Approve(account::find(form.get("account")))),
+        "deny" => Some(Decision::Deny),
+        _ => None,
+    }
 }

@@ -14,9 +14,8 @@ use crate::request::Request;
 use crate::routes;
 use crate::server::Sandbox;
 use crate::switches::{self, Consent};
-use crate::tokens::Session;
-use crate::world::World;
-use crate::{account, anthropic_token};
+use crate::world::{PROVIDERS, World};
+use crate::{account, anthropic, generic, github, google, kimi, openai, openrouter};
 
 /// Answers a control request.
 pub async fn answer(sandbox: &Arc<Sandbox>, request: &Request) -> Reply {
@@ -25,7 +24,7 @@ pub async fn answer(sandbox: &Arc<Sandbox>, request: &Request) -> Reply {
         return wait(sandbox, request).await;
     }
     let answered = match request.method.as_str() {
-        "GET" => read(&sandbox.world(), name),
+        "GET" => read(&mut sandbox.world(), name),
         "POST" | "PUT" | "DELETE" => change(&mut sandbox.world(), name, request),
         _ => Err(Reply::text(405, "text/plain", "GET, POST or DELETE")),
     };
@@ -43,7 +42,7 @@ fn refused(message: impl std::fmt::Display) -> Reply {
     Reply::json(400, &json!({ "error": message.to_string() }))
 }
 
-fn read(world: &World, name: &str) -> Answer {
+fn read(world: &mut World, name: &str) -> Answer {
     match name {
         "config" => Ok(Reply::text(200, "application/toml", config::toml(&world.base))),
         "calls" => ok(&world.calls.report()),
@@ -112,9 +111,18 @@ struct Expire {
     provider: String,
     #[serde(default)]
     token: Option<String>,
-    /// `access` (the default) or `all`.
     #[serde(default)]
-    what: Option<String>,
+    what: Option<What>,
+}
+
+/// How much of a provider ends; access tokens if nothing is said.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum What {
+    Access,
+    All,
+    /// Registrations.
+    Clients,
 }
 
 #[derive(Deserialize)]
@@ -148,41 +156,41 @@ fn lifetime(world: &mut World, seconds: i64) -> Result<(), Reply> {
 }
 
 fn expire(world: &mut World, expire: &Expire) -> Result<(), Reply> {
-    let everything = expire.what.as_deref() == Some("all");
-    match (expire.provider.as_str(), &expire.token) {
-        ("openrouter", _) => world.openrouter.end_all(),
-        ("anthropic", Some(token)) => {
-            world.anthropic.tokens.revoke(token);
-        }
-        ("anthropic", None) if everything => world.anthropic.end_all(),
-        ("anthropic", None) => world.anthropic.tokens.end_access(),
-        (other, _) => return Err(refused(format!("there is no provider {other}"))),
+    let name = expire.provider.as_str();
+    if expire.what == Some(What::Clients) && name == "generic" {
+        world.generic.forget_clients();
+        return Ok(());
+    }
+    let provider = world.provider(name).ok_or_else(|| refused(format!("there is no provider {name}")))?;
+    match (&expire.token, expire.what) {
+        (Some(token), _) => provider.revoke(token),
+        (None, None | Some(What::Access)) => provider.end_access(),
+        (None, Some(What::All)) => provider.end_all(),
+        (None, Some(What::Clients)) => return Err(refused(format!("{name} has no clients that register"))),
     }
     Ok(())
 }
 
 /// A valid credential without a login, as the provider's own reply.
 fn mint(world: &mut World, mint: &Mint) -> Result<Value, Reply> {
-    match (mint.provider.as_str(), mint.kind.as_str()) {
-        ("openrouter", "api-key") => Ok(json!({ "key": world.openrouter.mint("minted") })),
-        ("anthropic", "api-key") => Ok(json!({ "key": world.anthropic.mint_key() })),
-        ("anthropic", "oauth") => {
-            let family = world.anthropic.tokens.open(Session {
-                client_id: crate::anthropic::CLIENT_ID.to_owned(),
-                account: account::find(mint.account.as_deref()),
-                scopes: vec!["user:profile".to_owned(), "user:inference".to_owned()],
-                via: "claude.ai",
-            });
-            let reply = anthropic_token::granted(world, family, None);
-            reply.body_json().ok_or_else(|| refused("no reply"))
-        }
-        (provider, kind) => Err(refused(format!("{provider} has no {kind}"))),
-    }
+    let (account, kind) = (account::find(mint.account.as_deref()), mint.kind.as_str());
+    let minted = match mint.provider.as_str() {
+        "openrouter" => openrouter::mint(world, kind),
+        "anthropic" => anthropic::mint(world, kind, account),
+        "github" => github::mint(world, kind, account),
+        "openai" => openai::mint(world, kind, account),
+        "google" => google::mint(world, kind, account),
+        "generic" => generic::mint(world, kind, account),
+        "kimi" => kimi::mint(world, kind, account),
+        _ => None,
+    };
+    minted.ok_or_else(|| refused(format!("{} has no {kind}", mint.provider)))
 }
 
-fn tokens(world: &World) -> Value {
+fn tokens(world: &mut World) -> Value {
     let now = world.now();
-    json!({ "openrouter": world.openrouter.report(now), "anthropic": world.anthropic.report(now) })
+    let report = |name: &&str| Some(((*name).to_owned(), world.provider(name)?.report(now)));
+    Value::Object(PROVIDERS.iter().filter_map(report).collect())
 }
 
 fn routes() -> Value {

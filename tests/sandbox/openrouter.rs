@@ -12,6 +12,7 @@ use url::Url;
 use crate::codes::{Challenge, Codes, Grant};
 use crate::consent::{self, Decision, Waiting};
 use crate::pages::{self, Ask};
+use crate::provider::Provider;
 use crate::random;
 use crate::reply::{Reply, add_query};
 use crate::request::{Params, Request};
@@ -32,7 +33,7 @@ pub const ROUTES: &[Route] = &[
 #[derive(Debug, Default)]
 pub struct OpenRouter {
     waiting: Waiting<Asked>,
-    pub codes: Codes,
+    codes: Codes,
     /// Keys that work, with their labels.
     pub keys: BTreeMap<String, String>,
     /// Keys that were revoked.
@@ -49,23 +50,35 @@ struct Asked {
 
 impl OpenRouter {
     /// Makes a key.
-    pub fn mint(&mut self, label: &str) -> String {
+    fn mint(&mut self, label: &str) -> String {
         let key = format!("sk-or-v1-{}", random::hex(32));
         self.keys.insert(key.clone(), label.to_owned());
         key
     }
+}
 
-    /// Takes away every key.
-    pub fn end_all(&mut self) {
+impl Provider for OpenRouter {
+    fn report(&self, now: i64) -> Value {
+        let keys: Vec<&String> = self.keys.keys().collect();
+        json!({ "keys": keys, "ever": self.gone, "codes": self.codes.report(now) })
+    }
+
+    fn end_access(&mut self) {
+        self.end_all();
+    }
+
+    fn end_all(&mut self) {
         self.gone.extend(std::mem::take(&mut self.keys).into_keys());
     }
 
-    /// The keys that work, and everything that was ever given out.
-    pub fn report(&self, now: i64) -> Value {
-        let keys: Vec<&String> = self.keys.keys().collect();
-        let ever: Vec<&String> = self.keys.keys().chain(&self.gone).collect();
-        json!({ "keys": keys, "ever": ever, "codes": self.codes.report(now) })
+    fn revoke(&mut self, token: &str) {
+        self.gone.extend(self.keys.remove_entry(token).map(|(key, _)| key));
     }
+}
+
+/// A key without a login.
+pub fn mint(world: &mut World, kind: &str) -> Option<Value> {
+    (kind == "api-key").then(|| json!({ "key": world.openrouter.mint("minted") }))
 }
 
 /// OpenRouter's envelope of every error.
@@ -175,6 +188,7 @@ fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
         scopes: Vec::new(),
         account,
         via: "auth",
+        resource: None,
         issued_at: world.clock.now(),
         spent: None,
     });
@@ -274,7 +288,6 @@ fn revoke(world: &mut World, request: &Request) -> Reply {
     let Some(key) = key_of(world, request) else {
         return pages::problem(404, "OpenRouter", "There is no such key.");
     };
-    world.openrouter.keys.remove(&key);
-    world.openrouter.gone.push(key);
+    world.openrouter.revoke(&key);
     pages::page(200, "The key is deleted", "<p>You can close this page.</p>")
 }

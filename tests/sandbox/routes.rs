@@ -5,7 +5,7 @@ use warp::http::Method;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::world::World;
-use crate::{anthropic, chat, openrouter, pages};
+use crate::{anthropic, chat, generic, github, google, kimi, openai, openrouter, pages};
 
 /// What answers a request.
 pub type Handler = fn(&mut World, &Request) -> Reply;
@@ -39,9 +39,21 @@ impl Route {
     }
 }
 
+const TABLES: &[&[Route]] = &[
+    openrouter::ROUTES,
+    anthropic::ROUTES,
+    github::ROUTES,
+    openai::ROUTES,
+    google::ROUTES,
+    generic::ROUTES,
+    kimi::ROUTES,
+    chat::ROUTES,
+    pages::ROUTES,
+];
+
 /// All tables.
 pub fn all() -> impl Iterator<Item = &'static Route> {
-    [openrouter::ROUTES, anthropic::ROUTES, chat::ROUTES, pages::ROUTES].into_iter().flatten()
+    TABLES.iter().copied().flatten()
 }
 
 /// The route of a request; one that answers 404 or 405 if there is none.

@@ -37,6 +37,11 @@ impl Default for TokenRules {
 }
 
 impl TokenRules {
+    /// The usual rules with another lifetime.
+    pub fn living(seconds: i64) -> Self {
+        Self { lifetime: seconds, ..Self::default() }
+    }
+
     /// Adds to a reply what it says about the access token.
     pub fn describe(&self, reply: &mut Value) {
         if self.expires_in && self.lifetime > 0 {
@@ -76,6 +81,8 @@ pub struct Session {
     pub scopes: Vec<String>,
     /// Which way the login came: the authorize page's variant, `device`, …
     pub via: &'static str,
+    /// The resource that the tokens are for (RFC 8707).
+    pub resource: Option<String>,
 }
 
 #[derive(Debug)]
@@ -165,6 +172,11 @@ impl Tokens {
             return Err(Bad::Expired);
         }
         Ok(self.session(access.family))
+    }
+
+    /// The login behind a refresh token, spent or not.
+    pub fn refresh_session(&self, token: &str) -> Option<&Session> {
+        self.refresh.get(token).map(|refresh| self.session(refresh.family))
     }
 
     /// Spends a refresh token under the provider's rules and returns its family.

@@ -4,7 +4,13 @@ use crate::anthropic::Anthropic;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::fault::Faults;
+use crate::generic::Generic;
+use crate::github::GitHub;
+use crate::google::Google;
+use crate::kimi::Kimi;
+use crate::openai::OpenAi;
 use crate::openrouter::OpenRouter;
+use crate::provider::Provider;
 use crate::switches::Switches;
 
 /// The state behind one lock. Handlers hold it only while they compute an answer.
@@ -20,7 +26,15 @@ pub struct World {
     pub calls: Calls,
     pub openrouter: OpenRouter,
     pub anthropic: Anthropic,
+    pub github: GitHub,
+    pub openai: OpenAi,
+    pub google: Google,
+    pub generic: Generic,
+    pub kimi: Kimi,
 }
+
+/// The providers' names, as `/_control` knows them.
+pub const PROVIDERS: &[&str] = &["openrouter", "anthropic", "github", "openai", "google", "generic", "kimi"];
 
 impl World {
     /// A fresh world.
@@ -36,5 +50,19 @@ impl World {
     /// Unix seconds by the providers' clock.
     pub fn now(&self) -> i64 {
         self.clock.now()
+    }
+
+    /// A provider by its name.
+    pub fn provider(&mut self, name: &str) -> Option<&mut dyn Provider> {
+        Some(match name {
+            "openrouter" => &mut self.openrouter,
+            "anthropic" => &mut self.anthropic,
+            "github" => &mut self.github,
+            "openai" => &mut self.openai,
+            "google" => &mut self.google,
+            "generic" => &mut self.generic,
+            "kimi" => &mut self.kimi,
+            _ => return None,
+        })
     }
 }
