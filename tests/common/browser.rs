@@ -68,6 +68,18 @@ pub fn approve_and_copy(authorize_url: &str) -> String {
     shown_code(&response.text())
 }
 
+/// Opens a device page, types the user code and approves as `account`. The page must then say that it is done.
+pub fn approve_device(verification_uri: &str, user_code: &str, account: &str) {
+    let done = open(verification_uri).press("approve", &[("user_code", user_code), ("account", account)]);
+    assert_eq!(done.status, 200, "{}", done.text());
+}
+
+/// The same, and denies.
+pub fn deny_device(verification_uri: &str, user_code: &str) {
+    let done = open(verification_uri).press("deny", &[("user_code", user_code)]);
+    assert_eq!(done.status, 200, "{}", done.text());
+}
+
 /// The code that a page shows.
 pub fn shown_code(html: &str) -> String {
     let (_, rest) = html.split_once("id=\"code\">").unwrap_or_else(|| panic!("no code in {html}"));

@@ -8,6 +8,13 @@ mod anthropic;
 mod chat;
 mod control;
 mod faults;
+mod generic;
+mod generic_device;
+mod generic_resource;
+mod github;
+mod google;
+mod kimi;
+mod openai;
 mod openrouter;
 mod pkce;
 
