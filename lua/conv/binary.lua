@@ -95,7 +95,7 @@ function M.ensure(done)
   end
   local yes = "Build it now"
   local opts = { prompt = "The Convocations backend is not built yet.", kind = "conv_build" }
-  vim.ui.select({ yes, "Not now" }, opts, function(choice)
+  require("conv.choose").select({ yes, "Not now" }, opts, function(choice)
     if choice == yes then
       return build(done)
     end

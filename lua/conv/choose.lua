@@ -5,6 +5,26 @@ local status = require("conv.status")
 
 local M = {}
 
+---Asks, from the main loop and not from inside an answer of the backend. Leaving it by whatever key is a nil.
+---@generic T
+---@param items T[]
+---@param opts table
+---@param done fun(choice?: T)
+function M.select(items, opts, done)
+  vim.schedule(function()
+    local answered = false
+    local ok, problem = pcall(vim.ui.select, items, opts, function(choice)
+      answered = true
+      done(choice)
+    end)
+    if not ok and not answered then
+      done(nil)
+    elseif not ok then
+      require("conv.notify").internal("vim.ui.select", problem)
+    end
+  end)
+end
+
 ---@param names string[]
 ---@return string
 local function quoted(names)
@@ -34,7 +54,7 @@ end
 ---@param done fun(login?: string)
 function M.provider(providers, done)
   local opts = { prompt = "Log in to", kind = "conv_provider", format_item = provider_line }
-  vim.ui.select(providers, opts, function(provider)
+  M.select(providers, opts, function(provider)
     done(provider and provider.id)
   end)
 end
@@ -103,7 +123,7 @@ function M.method(provider, wanted, browser, done)
       return method.label
     end,
   }
-  vim.ui.select(ordered(provider, browser), opts, done)
+  M.select(ordered(provider, browser), opts, done)
 end
 
 ---Picks among the logins that are there.
@@ -126,7 +146,7 @@ function M.login(done)
       return ("%-24s %s"):format(name, about(name))
     end,
   }
-  vim.ui.select(names, opts, done)
+  M.select(names, opts, done)
 end
 
 return M

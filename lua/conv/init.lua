@@ -106,9 +106,12 @@ end
 ---The credential, asynchronously. `cb(err, credential)` runs once, on the main loop, never before this returns.
 ---@param login string
 ---@param opts? ConvGetOpts
----@param cb fun(err?: ConvError, credential?: ConvCredential)
+---@param cb? fun(err?: ConvError, credential?: ConvCredential)
 function M.get(login, opts, cb)
-  opts = opts or {}
+  if type(opts) == "function" then
+    opts, cb = nil, opts
+  end
+  opts, cb = opts or {}, cb or function() end
   login = chosen(login)
   local err = credentials.check_name(login)
   if err then
@@ -184,6 +187,8 @@ end
 function M.status(login)
   if login == nil then
     return status.all()
+  elseif type(login) ~= "string" then
+    return { login = "", provider = "", state = "error", error = credentials.check_name(login) }
   end
   return status.of(chosen(login))
 end
@@ -192,7 +197,7 @@ end
 ---@param login string
 ---@return boolean
 function M.is_logged_in(login)
-  login = chosen(login)
+  login = type(login) == "string" and chosen(login) or ""
   return held[login] ~= nil or status.is_logged_in(login)
 end
 

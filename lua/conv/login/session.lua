@@ -80,6 +80,9 @@ end
 function Session:render()
   if self.window then
     self.window:set(ui.lines(self.view))
+    if secret.is_open() then
+      vim.cmd.redraw()
+    end
   end
 end
 

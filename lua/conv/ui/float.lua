@@ -63,6 +63,7 @@ function M.open(opts)
     vim.api.nvim_set_hl(0, group, { link = link, default = true })
   end
   local buf = scratch(opts.filetype)
+  vim.cmd.stopinsert()
   local border = vim.o.winborder ~= "" and vim.o.winborder or "rounded"
   local config = vim.tbl_extend("force", geometry(opts.width, 1), {
     style = "minimal",
