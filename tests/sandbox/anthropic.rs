@@ -264,8 +264,7 @@ fn code_page(_: &mut World, request: &Request) -> Reply {
     let params = request.params();
     match (params.get("code"), params.get("state")) {
         (Some(code), Some(state)) => {
-            let words = "Paste this code into the program that asked for it.";
-            pages::code("Authentication code", words, &format!("{code}#{state}"))
+            pages::code("Authentication code", pages::PASTE, &format!("{code}#{state}"))
         }
         _ => pages::page(200, "Denied", "<p>Nothing was granted. You can close this page.</p>"),
     }

@@ -1,33 +1,77 @@
-//! The config.toml that points the built-in providers at this sandbox.
+//! The config.toml that points the built-in providers at this sandbox: every URL of their descriptions that leads
+//! outside is replaced, whatever its field, so that a new field or a new provider is covered without a word here.
 
-/// Every URL of the built-in descriptions that leads outside, replaced. The text of `config.toml` (DESIGN 2.6).
+use convocations::provider::builtin;
+use toml::{Table, Value};
+
+/// Which host, or which part of one, is played at which path. The first that fits counts.
+const PLACES: &[(&str, &str)] = &[
+    ("https://openrouter.ai", "/openrouter"),
+    ("https://claude.ai", "/anthropic"),
+    ("https://platform.claude.com/oauth/authorize", "/anthropic/console/oauth/authorize"),
+    ("https://platform.claude.com", "/anthropic"),
+    ("https://console.anthropic.com", "/anthropic/console"),
+    ("https://api.anthropic.com", "/anthropic"),
+    ("https://api.github.com", "/github/api"),
+    ("https://api.individual.githubcopilot.com", "/github/copilot-individual"),
+    ("https://api.githubcopilot.com", "/github/copilot-individual"),
+    ("https://github.com", "/github"),
+    ("https://api.{domain}", "/github/api"),
+    ("https://copilot-api.{domain}", "/github/copilot-individual"),
+    ("https://{domain}", "/github"),
+    ("https://auth.openai.com", "/openai"),
+    ("https://chatgpt.com", "/openai"),
+    ("https://api.openai.com", "/openai"),
+    ("https://auth.kimi.com", "/kimi"),
+    ("https://api.kimi.com", "/kimi"),
+];
+
+/// The text of the config.toml (DESIGN 2.6).
 pub fn toml(base: &str) -> String {
-    format!(
-        r#"# The providers of the sandbox at {base}. Nothing here leads outside this machine.
+    let mut providers = Table::new();
+    for (id, text) in builtin::ALL {
+        let Ok(description) = text.parse::<Table>() else { continue };
+        let replaced = here(&description, base);
+        if !replaced.is_empty() {
+            providers.insert((*id).to_owned(), Value::Table(replaced));
+        }
+    }
+    let mut all = Table::new();
+    all.insert("providers".to_owned(), Value::Table(providers));
+    let head =
+        format!("# The providers of the sandbox at {base}. Nothing here leads outside this machine.\n\n");
+    toml::to_string(&all).map_or_else(|error| format!("# {error}\n"), |text| head + &text)
+}
 
-[providers.openrouter]
-base_url = "{base}/openrouter/api/v1"
+/// Only what leads outside, led here. A client id may be a URL too, and stays.
+fn here(description: &Table, base: &str) -> Table {
+    let mut replaced = Table::new();
+    for (name, value) in description {
+        match value {
+            Value::Table(inner) => {
+                let inner = here(inner, base);
+                if !inner.is_empty() {
+                    replaced.insert(name.clone(), Value::Table(inner));
+                }
+            }
+            Value::String(url) if is_url(url) && !name.starts_with("client_id") => {
+                replaced.insert(name.clone(), Value::String(place(url, base)));
+            }
+            _ => {}
+        }
+    }
+    replaced
+}
 
-[providers.openrouter.login.browser]
-authorize_url = "{base}/openrouter/auth"
-token_url = "{base}/openrouter/api/v1/auth/keys"
+fn is_url(text: &str) -> bool {
+    text.starts_with("https://") && !text.contains(' ')
+}
 
-[providers.openrouter.login.code]
-authorize_url = "{base}/openrouter/auth"
-token_url = "{base}/openrouter/api/v1/auth/keys"
-
-[providers.anthropic]
-base_url = "{base}/anthropic"
-
-[providers.anthropic.login.subscription]
-authorize_url = "{base}/anthropic/oauth/authorize"
-token_url = "{base}/anthropic/v1/oauth/token"
-redirect = {{ page = "{base}/anthropic/oauth/code/callback" }}
-
-[providers.anthropic.login.console-key]
-authorize_url = "{base}/anthropic/console/oauth/authorize"
-token_url = "{base}/anthropic/v1/oauth/token"
-redirect = {{ page = "{base}/anthropic/oauth/code/callback" }}
-"#
-    )
+/// Where a URL is played. A host without a part of its own takes keys only: `/key/HOST/…`.
+fn place(url: &str, base: &str) -> String {
+    let known = PLACES.iter().find_map(|(outside, path)| Some((url.strip_prefix(outside)?, path)));
+    match known {
+        Some((rest, path)) => format!("{base}{path}{rest}"),
+        None => format!("{base}/key/{}", url.trim_start_matches("https://")),
+    }
 }

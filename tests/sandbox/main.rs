@@ -1,8 +1,56 @@
 //! The sandbox: pretend AI providers on loopback, as strict as the real ones are known to be.
 //!
 //! Tests and `make demo` sign in here; nothing of it is in the shipped binary. It prints one JSON line when it is
-//! ready, `{"port":N,"url":"http://127.0.0.1:N"}`, and ends when it is killed or, with `--stdin`, when its standard
-//! input ends.
+//! ready, `{"port":N,"url":"http://127.0.0.1:N"}` (and `"config_toml"` with `--config-toml`), and ends when it is
+//! killed or, with `--stdin`, when its standard input ends.
+//!
+//! # Providers
+//!
+//! One port; each provider under a path. `GET /_control/routes` lists every route by its name, which is what faults
+//! and counts go by (`anthropic.token`, `openrouter.keys`, `github.copilot-token` …). The rules are in each module's
+//! comment and, as tests, in `tests/sandbox_rules`.
+//!
+//! | path | plays | module |
+//! |---|---|---|
+//! | `/openrouter` | consent page, headless page, key exchange, key info, key pages, chat | `openrouter`, `chat` |
+//! | `/anthropic` | authorize (claude.ai, console), code page, token, key creation, profile, messages | `anthropic`, `anthropic_token`, `chat` |
+//! | `/github` | device login, Copilot token, Copilot API by host | `github` |
+//! | `/openai` | authorize, token, revoke, device dialect, ChatGPT backend, platform API | `openai` |
+//! | `/google` | authorize and token with client secret, Code Assist set-up | `google` |
+//! | `/generic` | a standards-following server: metadata, registration, device grant, revocation, an MCP resource | `generic` |
+//! | `/kimi` | device login by form, with device headers | `kimi` |
+//! | `/key/HOST` | every other provider, which knows only keys | `keys` |
+//!
+//! The people are `ada` (who approves if nobody is chosen) and `grace`, see `account`. Clients that are known from the
+//! start: the real providers' own ids; `sandbox-public` and `sandbox-confidential` (secret
+//! `sandbox-confidential-secret`) at `/generic`; `sandbox.apps.googleusercontent.test` (secret `sandbox-google-secret`)
+//! at `/google`.
+//!
+//! # Control
+//!
+//! JSON in and out under `/_control/`; unknown fields are refused with 400. Requests here are not counted.
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET config` | config.toml that points all built-in providers here |
+//! | `POST fault {route, grant?, times?, skip?, fault}` | plants a fault: `route` a name or a beginning and `*`, `grant` a `grant_type`, `times` for ever if absent, `skip` calls that go by first |
+//! | `DELETE fault` | removes all, and lets go whoever is held |
+//! | `POST release {name}` | lets go what `hold` or `hold_reply` holds under this name |
+//! | `GET calls` | `{total, routes: {ROUTE: n}, grants: {"ROUTE:GRANT": n}, list: [{route, method, path, query, headers, fields, at, status}]}`; `DELETE` forgets |
+//! | `GET wait?route=R&count=N[&grant=G][&ms=M]` | answers when so many calls have arrived (408 after M, 5000 by default); `wait?held=NAME` when a call has come to a hold |
+//! | `GET tokens` | by provider, what is valid now and all that was ever given out |
+//! | `POST mint {provider, kind: "oauth"\|"api-key", account?}` | a valid credential without a login, as the provider's own reply |
+//! | `POST expire {provider, what?: "access"\|"all"\|"clients", token?}` | ends access tokens (or everything, registrations, one token) before their time |
+//! | `POST clock {advance: seconds}` | moves the providers' clock; `GET` shows it |
+//! | `GET switches`, `POST switches {…}` | every choice there is, read and changed in part: see `switches` |
+//! | `POST consent {mode: "ask"\|"auto"\|"deny"}` | who answers the consent pages |
+//! | `POST lifetime {seconds}` | of access tokens, at every provider |
+//! | `POST reset {}` | forgets everything but the command line |
+//!
+//! A fault's fields combine (module `fault`): `delay_ms`, `hold`, `hold_reply`, `hang`, `drop: "before"|"after"` (the
+//! latter is a reply lost after rotating), `process`, `status`, `body` (text, or JSON), `headers`, `retry_after`
+//! (seconds, `{"date": seconds}`, or text), `shape` (`html`, `empty`, `truncated`, `cut-short`, `huge`, `gzip-bomb`,
+//! `binary`), `omit` and `set` (fields of the true reply), `drip_ms`.
 
 mod account;
 mod anthropic;
@@ -20,6 +68,7 @@ mod generic;
 mod github;
 mod google;
 mod jwt;
+mod keys;
 mod kimi;
 mod openai;
 mod openrouter;

@@ -194,7 +194,7 @@ fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
     });
     match &asked.callback_url {
         Some(callback) => Reply::redirect(&with_state(callback, ("code", &code), state)),
-        None => pages::code("Your code", "Paste this code into the program that asked for it.", &code),
+        None => pages::code("Your code", pages::PASTE, &code),
     }
 }
 

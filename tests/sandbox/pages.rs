@@ -123,11 +123,14 @@ fn fact(name: &str, value: &str) -> String {
     format!("<dt>{}</dt><dd>{}</dd>", escape(name), escape(value))
 }
 
+/// What stands above every authorization code that a person has to copy.
+pub const PASTE: &str =
+    "Paste this code into the program that asked for it. It works once, and for ten minutes.";
+
 /// Shows a code to be copied. `id` marks it for whoever reads the page by program.
 pub fn code(title: &str, words: &str, code: &str) -> Reply {
     let (words, code) = (escape(words), escape(code));
-    let soft = "<p class=\"soft\">It works once, and for ten minutes.</p>";
-    page(200, title, &format!("<p>{words}</p><code class=\"code\" id=\"code\">{code}</code>{soft}"))
+    page(200, title, &format!("<p>{words}</p><code class=\"code\" id=\"code\">{code}</code>"))
 }
 
 fn front(world: &mut World, _: &Request) -> Reply {

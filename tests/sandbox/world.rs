@@ -7,6 +7,7 @@ use crate::fault::Faults;
 use crate::generic::Generic;
 use crate::github::GitHub;
 use crate::google::Google;
+use crate::keys::Keys;
 use crate::kimi::Kimi;
 use crate::openai::OpenAi;
 use crate::openrouter::OpenRouter;
@@ -31,10 +32,12 @@ pub struct World {
     pub google: Google,
     pub generic: Generic,
     pub kimi: Kimi,
+    pub keys: Keys,
 }
 
 /// The providers' names, as `/_control` knows them.
-pub const PROVIDERS: &[&str] = &["openrouter", "anthropic", "github", "openai", "google", "generic", "kimi"];
+pub const PROVIDERS: &[&str] =
+    &["openrouter", "anthropic", "github", "openai", "google", "generic", "kimi", "key"];
 
 impl World {
     /// A fresh world.
@@ -62,6 +65,7 @@ impl World {
             "google" => &mut self.google,
             "generic" => &mut self.generic,
             "kimi" => &mut self.kimi,
+            "key" => &mut self.keys,
             _ => return None,
         })
     }

@@ -6,6 +6,7 @@ mod common;
 
 mod anthropic;
 mod chat;
+mod config;
 mod control;
 mod faults;
 mod generic;
@@ -13,6 +14,7 @@ mod generic_device;
 mod generic_resource;
 mod github;
 mod google;
+mod keys;
 mod kimi;
 mod openai;
 mod openrouter;
