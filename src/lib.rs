@@ -31,3 +31,4 @@ pub mod oauth;
 pub mod paths;
 pub mod provider;
 pub mod secret;
+pub mod store;

@@ -1,0 +1,392 @@
+//! Where logins are kept: an index, and for each login a secret in the keyring or sealed beside the index.
+//!
+//! Guarantees: reading takes no lock and never sees a half-written file; writing takes a [`StoreLock`] and is a
+//! read–modify–write of the newest content (rule 8); what cannot be read now is never taken for empty, and nothing is
+//! written over it (rule 9); a backend that is gone affects its own logins only (rule 11). Everything blocks: async
+//! callers go through `spawn_blocking`. Knows no network.
+
+mod app_key;
+mod index;
+mod keyring;
+mod lock;
+mod private_file;
+mod seal;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+pub use index::{Backend, Entry, Index};
+pub use keyring::{SERVICE, Trouble};
+pub use lock::{LoginLock, StoreLock, pause};
+
+use crate::config::{StoreBackend, StoreConfig};
+use crate::credential::{Kind, Tokens};
+use crate::error::{Code, Error, Result};
+use crate::login_id::LoginId;
+use crate::paths::Paths;
+use crate::secret::Secret;
+use keyring::Keyring;
+use seal::MasterKey;
+
+/// A store. Cheap to clone; nothing is touched before it is used.
+#[derive(Debug, Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    interactive: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    paths: Paths,
+    backend: StoreBackend,
+    keyring: Keyring,
+    warnings: Mutex<Vec<String>>,
+}
+
+/// A login with its secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// What the index says.
+    pub entry: Entry,
+    /// The secret.
+    pub tokens: Tokens,
+}
+
+/// What a new entry says beside its tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEntry {
+    /// The method it was made by.
+    pub method: String,
+    /// How its token travels.
+    pub kind: Kind,
+}
+
+/// What a removal left behind.
+#[derive(Debug)]
+pub struct Removed {
+    /// What the index said.
+    pub entry: Entry,
+    /// Why the keyring item could not be removed, if it could not.
+    pub leftover: Option<Error>,
+}
+
+/// Where new logins go, and why.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct BackendReport {
+    /// `keyring` or `local-encrypted`.
+    pub backend: &'static str,
+    /// In words.
+    pub reason: String,
+    /// What is wrong with it, if something is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Error>,
+}
+
+/// Changes whenever the index file does: modification time in nanoseconds, length, inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp(Option<(u128, u64, u64)>);
+
+impl Store {
+    /// The store of these folders.
+    pub fn new(paths: &Paths, config: &StoreConfig) -> Self {
+        let shared = Shared {
+            paths: paths.clone(),
+            backend: config.backend,
+            keyring: Keyring::new(Duration::from_secs(config.keyring_timeout)),
+            warnings: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared), interactive: false }
+    }
+
+    /// The same store, which may let a locked keyring ask the person: for calls that a person just made and waits for.
+    #[must_use]
+    pub fn interactive(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), interactive: true }
+    }
+
+    /// The index; empty if there is no file.
+    ///
+    /// # Errors
+    /// `store_unreadable` if there is one that cannot be read now, is damaged or of a newer version.
+    pub fn index(&self) -> Result<Index> {
+        let path = self.shared.paths.index_file();
+        let (index, mended) = index::read(&path)?;
+        if mended {
+            self.warn(format!("`{}` could be read by other users; its mode is 0600 now.", path.display()));
+        }
+        Ok(index)
+    }
+
+    /// A value that differs after every change of the index, for the cost of one `stat`.
+    pub fn stamp(&self) -> Stamp {
+        let Ok(metadata) = std::fs::metadata(self.shared.paths.index_file()) else { return Stamp(None) };
+        let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let nanoseconds = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Stamp(Some((nanoseconds, metadata.len(), inode)))
+    }
+
+    /// A login with its secret; `None` if there is no such login.
+    ///
+    /// # Errors
+    /// `store_unreadable`, `keyring_locked` or `keyring_unavailable`.
+    pub fn read(&self, login: &LoginId) -> Result<Option<Stored>> {
+        let Some(entry) = self.index()?.logins.remove(login) else { return Ok(None) };
+        let secret = self.secret(login, &entry.backend)?;
+        let tokens = serde_json::from_str(secret.expose()).map_err(|_| {
+            Error::new(
+                Code::StoreUnreadable,
+                format!("The stored login `{login}` is not of a form that is known."),
+            )
+            .with_hint(format!("Update Convocations, or log in again with `:ConvLogin {login}`."))
+        })?;
+        Ok(Some(Stored { entry, tokens }))
+    }
+
+    fn secret(&self, login: &LoginId, backend: &Backend) -> Result<Secret> {
+        match backend {
+            Backend::LocalEncrypted { nonce, ciphertext } => {
+                MasterKey::read(&self.shared.paths.key_file())?.open(login, nonce, ciphertext)
+            }
+            Backend::Keyring { account } => {
+                let found = self.shared.keyring.get(account, self.interactive).map_err(Trouble::error)?;
+                found.ok_or_else(|| {
+                    Error::new(
+                        Code::StoreUnreadable,
+                        format!("The keyring no longer has the login `{login}`."),
+                    )
+                    .with_hint(format!("Somebody removed its item. Log in again with `:ConvLogin {login}`."))
+                })
+            }
+        }
+    }
+
+    /// Takes a login's lock, waiting for at most `wait`.
+    ///
+    /// # Errors
+    /// `busy` if somebody has it for longer, `store_unwritable` if there can be no lock.
+    pub fn lock_login(&self, login: &LoginId, wait: Duration) -> Result<LoginLock> {
+        lock::login(&self.login_lock_file(login), wait)
+    }
+
+    /// Takes a login's lock if nobody has it.
+    ///
+    /// # Errors
+    /// `store_unwritable` if there can be no lock.
+    pub fn try_lock_login(&self, login: &LoginId) -> Result<Option<LoginLock>> {
+        lock::try_login(&self.login_lock_file(login))
+    }
+
+    fn login_lock_file(&self, login: &LoginId) -> PathBuf {
+        self.shared.paths.locks_dir().join(format!("{login}.lock"))
+    }
+
+    /// Takes the store's lock, waiting for at most `wait`.
+    ///
+    /// # Errors
+    /// `busy` if somebody has it for longer, `store_unwritable` if there can be no lock.
+    pub fn lock(&self, wait: Duration) -> Result<StoreLock> {
+        let lock = lock::store(&self.shared.paths.locks_dir().join("store.lock"), wait)?;
+        private_file::clean(&self.shared.paths.config_dir());
+        Ok(lock)
+    }
+
+    /// Stores a login durably, over an older one of the same name, and returns its entry.
+    ///
+    /// A login that is there stays in its backend unless the settings name another one; a new one goes where
+    /// [`Store::backend_report`] says. An index that is damaged beyond reading is set aside first, with a warning.
+    ///
+    /// # Errors
+    /// `store_unwritable`, `store_unreadable`, `keyring_locked` or `keyring_unavailable`; the old login is whole then.
+    pub fn put(&self, lock: &StoreLock, login: &LoginId, new: NewEntry, tokens: &Tokens) -> Result<Entry> {
+        let mut index = self.index_to_write(lock)?;
+        let old = index.logins.get(login).cloned();
+        let text = serde_json::to_string(tokens).map(Zeroizing::new);
+        let text = text.map_err(|_| Error::new(Code::StoreUnwritable, "The login cannot be encoded."))?;
+        let secret = Secret::new(text.as_str());
+        let backend = self.keep_secret(&index, login, old.as_ref(), &secret)?;
+        let revision = old.as_ref().map_or(0, |entry| entry.revision).max(index.last_revision) + 1;
+        let entry = Entry {
+            backend,
+            method: new.method,
+            kind: new.kind,
+            identity: tokens.identity.clone(),
+            scopes: tokens.scopes.clone(),
+            expires_at: tokens.expires_at,
+            revision,
+            needs_login: None,
+            refused: None,
+            unknown: old.as_ref().map(|entry| entry.unknown.clone()).unwrap_or_default(),
+        };
+        index.last_revision = revision;
+        index.logins.insert(login.clone(), entry.clone());
+        index::write(&self.shared.paths.index_file(), &index)?;
+        self.drop_old_secret(old.as_ref(), &entry);
+        Ok(entry)
+    }
+
+    /// Puts the secret where it belongs and says where that is. The keyring item comes before the index: a reader
+    /// finds the newest tokens by either.
+    fn keep_secret(
+        &self,
+        index: &Index,
+        login: &LoginId,
+        old: Option<&Entry>,
+        secret: &Secret,
+    ) -> Result<Backend> {
+        let stays_sealed = matches!(old.map(|entry| &entry.backend), Some(Backend::LocalEncrypted { .. }));
+        match self.shared.backend {
+            StoreBackend::LocalEncrypted => self.seal(index, login, secret),
+            StoreBackend::Auto if stays_sealed => self.seal(index, login, secret),
+            StoreBackend::Keyring => self.set_keyring(login, secret).map_err(Trouble::error),
+            StoreBackend::Auto => match self.set_keyring(login, secret) {
+                Ok(backend) => Ok(backend),
+                // A rotated token that is not stored is a lost login: the encrypted file takes it, and that is said.
+                Err(trouble) => {
+                    self.warn(format!(
+                        "{} The login `{login}` is kept in the encrypted file.",
+                        trouble.error()
+                    ));
+                    self.seal(index, login, secret)
+                }
+            },
+        }
+    }
+
+    fn set_keyring(&self, login: &LoginId, secret: &Secret) -> Result<Backend, Trouble> {
+        let account = format!("convocations-{login}");
+        self.shared.keyring.set(&account, secret, self.interactive)?;
+        Ok(Backend::Keyring { account })
+    }
+
+    fn seal(&self, index: &Index, login: &LoginId, secret: &Secret) -> Result<Backend> {
+        let sealed = |entry: &Entry| matches!(entry.backend, Backend::LocalEncrypted { .. });
+        // The app seals under the same key: a blob of its own is as good a reason not to make a new one.
+        let others = index.logins.iter().any(|(name, entry)| name != login && sealed(entry))
+            || self.shared.paths.config_dir().join("secrets").exists();
+        MasterKey::read_or_make(&self.shared.paths.key_file(), !others)?.seal(login, secret)
+    }
+
+    /// Rule 10: a login that moved leaves nothing behind.
+    fn drop_old_secret(&self, old: Option<&Entry>, new: &Entry) {
+        let Some(Backend::Keyring { account }) = old.map(|entry| &entry.backend) else { return };
+        if matches!(new.backend, Backend::Keyring { .. }) {
+            return;
+        }
+        if self.shared.keyring.delete(account, self.interactive).is_err() {
+            self.warn(format!("The keyring still holds the old item `{account}` of service `{SERVICE}`."));
+        }
+    }
+
+    /// Remembers that exactly this refresh token was refused. `None` if the login is gone or has another by now.
+    ///
+    /// # Errors
+    /// As for [`Store::put`].
+    pub fn mark_needs_login(
+        &self,
+        lock: &StoreLock,
+        login: &LoginId,
+        fingerprint: &str,
+        reason: &str,
+    ) -> Result<Option<Entry>> {
+        let mut index = self.index_to_write(lock)?;
+        let revision = index.last_revision;
+        let Some(entry) = index.logins.get_mut(login) else { return Ok(None) };
+        entry.needs_login = Some(reason.to_owned());
+        entry.refused = Some(fingerprint.to_owned());
+        entry.revision = entry.revision.max(revision) + 1;
+        let entry = entry.clone();
+        index.last_revision = entry.revision;
+        index::write(&self.shared.paths.index_file(), &index)?;
+        Ok(Some(entry))
+    }
+
+    /// Remembers that a method's notice was accepted.
+    ///
+    /// # Errors
+    /// As for [`Store::put`].
+    pub fn confirm_notice(&self, lock: &StoreLock, notice: &str) -> Result<()> {
+        let mut index = self.index_to_write(lock)?;
+        if !index.confirmed_notices.insert(notice.to_owned()) {
+            return Ok(());
+        }
+        index::write(&self.shared.paths.index_file(), &index)
+    }
+
+    /// Removes a login, secret first: what is left after a crash in between is an entry that says so.
+    ///
+    /// # Errors
+    /// `store_unreadable` or `store_unwritable`. A keyring that cannot be reached is no reason to keep the login.
+    pub fn remove(&self, lock: &StoreLock, login: &LoginId) -> Result<Option<Removed>> {
+        let mut index = self.index_to_write(lock)?;
+        let Some(entry) = index.logins.remove(login) else { return Ok(None) };
+        let leftover = match &entry.backend {
+            Backend::LocalEncrypted { .. } => None,
+            Backend::Keyring { account } => {
+                self.shared.keyring.delete(account, self.interactive).err().map(Trouble::error)
+            }
+        };
+        index.last_revision = index.last_revision.max(entry.revision) + 1;
+        index::write(&self.shared.paths.index_file(), &index)?;
+        Ok(Some(Removed { entry, leftover }))
+    }
+
+    /// The newest index, under the lock. One that is damaged beyond reading is set aside, so that it does not stand
+    /// in the way of logging in or out; one that merely cannot be read now is an error.
+    fn index_to_write(&self, _lock: &StoreLock) -> Result<Index> {
+        let path = self.shared.paths.index_file();
+        match self.index() {
+            Err(error) if index::is_damaged(&path) => {
+                let aside = private_file::set_aside(&path)?;
+                self.warn(format!("{error} It was set aside as `{}`.", aside.display()));
+                Ok(Index::default())
+            }
+            other => other,
+        }
+    }
+
+    /// Where new logins go, and why. Asks the keyring: not for startup.
+    pub fn backend_report(&self) -> BackendReport {
+        let report =
+            |backend, reason: &str, problem| BackendReport { backend, reason: reason.to_owned(), problem };
+        if self.shared.backend == StoreBackend::LocalEncrypted {
+            return report("local-encrypted", "The settings say so.", None);
+        }
+        let chosen = self.shared.backend == StoreBackend::Keyring;
+        match (self.shared.keyring.probe(), chosen) {
+            (Ok(()), true) => report("keyring", "The settings say so, and it answers.", None),
+            (Ok(()), false) => report("keyring", "The keyring answers.", None),
+            (Err(trouble), true) => report("keyring", "The settings say so.", Some(trouble.error())),
+            (Err(trouble), false) => report("local-encrypted", trouble.error().message(), None),
+        }
+    }
+
+    /// The OpenRouter key of the Convocations app, by its reference in config.toml.
+    ///
+    /// # Errors
+    /// `keyring_locked` or `keyring_unavailable` if the key is in a keyring that gives no answer.
+    pub fn app_key(&self, reference: Option<&Value>) -> Result<Option<Secret>> {
+        app_key::find(&self.shared.paths, reference, &self.shared.keyring)
+    }
+
+    /// What the person should be told, once: modes that were mended, files set aside, backends that were changed.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The folders.
+    pub fn paths(&self) -> &Paths {
+        &self.shared.paths
+    }
+
+    fn warn(&self, text: String) {
+        self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+}

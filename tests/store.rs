@@ -1,0 +1,312 @@
+//! The store on files: one suite for a login's life, and what happens to a folder in bad shape.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+#[path = "common/store_suite.rs"]
+mod store_suite;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::time::Duration;
+
+use common::TestDir;
+use convocations::config::{StoreBackend, StoreConfig};
+use convocations::credential::{Kind, Tokens};
+use convocations::error::{Code, Error};
+use convocations::login_id::LoginId;
+use convocations::secret::Secret;
+use convocations::store::{Backend, Entry, NewEntry, Store};
+
+const WAIT: Duration = Duration::from_secs(5);
+
+fn store(dir: &TestDir) -> Store {
+    let config = StoreConfig { backend: StoreBackend::LocalEncrypted, ..StoreConfig::default() };
+    Store::new(&dir.paths(), &config)
+}
+
+fn login(name: &str) -> LoginId {
+    name.parse().unwrap()
+}
+
+fn put(store: &Store, name: &str, key: &str) -> Result<Entry, Error> {
+    let lock = store.lock(WAIT)?;
+    let new = NewEntry { method: "api-key".to_owned(), kind: Kind::ApiKey };
+    store.put(&lock, &login(name), new, &Tokens::api_key(Secret::new(key), 1))
+}
+
+fn key(store: &Store, name: &str) -> Option<String> {
+    let stored = store.read(&login(name)).unwrap()?;
+    Some(stored.tokens.access_token.expose().to_owned())
+}
+
+fn mode(path: impl AsRef<std::path::Path>) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn the_encrypted_file_passes_the_suite() {
+    let dir = TestDir::new();
+    store_suite::run(&store(&dir), &dir);
+}
+
+/// A mask belongs to a whole process, so each is tried in a process of its own: this very test, called again.
+#[test]
+fn files_are_private_whatever_the_mask() {
+    const CHILD: &str = "STORE_TEST_MASK_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        return put_and_check_modes();
+    }
+    for mask in ["000", "022", "077"] {
+        let script = format!("umask {mask}; exec \"$0\" --exact files_are_private_whatever_the_mask");
+        let mut child = std::process::Command::new("sh");
+        child.args(["-c", &script]).arg(std::env::current_exe().unwrap()).env(CHILD, "1");
+        let output = child.output().unwrap();
+        assert!(output.status.success(), "{mask}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+fn put_and_check_modes() {
+    let dir = TestDir::new();
+    fs::remove_dir_all(dir.config()).ok();
+    put(&store(&dir), "openrouter", "k").unwrap();
+    let config = dir.config();
+    assert_eq!(mode(&config), 0o700);
+    for entry in fs::read_dir(&config).unwrap().chain(fs::read_dir(config.join("locks")).unwrap()) {
+        let entry = entry.unwrap();
+        let wanted = if entry.file_type().unwrap().is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(entry.path()), wanted, "{}", entry.path().display());
+    }
+}
+
+#[test]
+fn nothing_in_clear_text() {
+    let dir = TestDir::new();
+    put(&store(&dir), "openrouter", "sk-planted-key").unwrap();
+    assert_eq!(dir.files_with(&["sk-planted-key".to_owned()]), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_readable_file_is_mended_and_said() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "k").unwrap();
+    let index = dir.paths().index_file();
+    fs::set_permissions(&index, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("k"));
+    assert_eq!(mode(&index), 0o600);
+    assert!(store.take_warnings().iter().any(|text| text.contains("credentials.toml")));
+}
+
+#[test]
+fn links_foreign_modes_and_folders_are_refused() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "k").unwrap();
+    let index = dir.paths().index_file();
+    let elsewhere = dir.path().join("elsewhere.toml");
+    fs::rename(&index, &elsewhere).unwrap();
+    symlink(&elsewhere, &index).unwrap();
+    let error = store.index().unwrap_err();
+    assert!(error.code() == Code::StoreUnreadable && error.message().contains("symbolic link"), "{error}");
+    assert_eq!(put(&store, "openrouter", "new").unwrap_err().code(), Code::StoreUnreadable);
+    fs::remove_file(&index).unwrap();
+    fs::rename(&elsewhere, &index).unwrap();
+    fs::set_permissions(&index, fs::Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(store.index().unwrap_err().code(), Code::StoreUnreadable);
+    fs::set_permissions(&index, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(dir.config(), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(put(&store, "openrouter", "new").is_err(), "a folder that others may write to");
+    fs::set_permissions(dir.config(), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("k"), "nothing was lost");
+}
+
+#[test]
+fn what_cannot_be_read_is_never_empty() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "k").unwrap();
+    let index = dir.paths().index_file();
+    let good = fs::read(&index).unwrap();
+    let newer = String::from_utf8(good.clone()).unwrap().replace("version = 1", "version = 2");
+    for (bytes, aside) in [
+        (&good[..good.len() / 2], true),
+        (&b""[..], true),
+        (&b"\xff\xfe garbage"[..], true),
+        (newer.as_bytes(), false),
+        (&b"version = 1\n[logins.openrouter]\nbackend = \"punch-card\"\n"[..], false),
+    ] {
+        fs::write(&index, bytes).unwrap();
+        assert_eq!(store.read(&login("openrouter")).unwrap_err().code(), Code::StoreUnreadable);
+        let result = put(&store, "anthropic", "other");
+        if aside {
+            result.unwrap();
+            let warnings = store.take_warnings().join(" ");
+            let name = warnings.split('`').find(|part| part.contains("damaged-")).unwrap().to_owned();
+            assert_eq!(fs::read(&name).unwrap(), bytes, "the damaged bytes are kept");
+            fs::remove_file(name).unwrap();
+        } else {
+            assert_eq!(result.unwrap_err().code(), Code::StoreUnreadable);
+            assert_eq!(fs::read(&index).unwrap(), bytes, "nothing is written over it");
+        }
+    }
+    fs::write(&index, &good).unwrap();
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("k"), "and the key is still the old one");
+}
+
+#[test]
+fn the_master_key_is_never_replaced_beside_a_blob() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "k").unwrap();
+    let file = dir.paths().key_file();
+    let key_bytes = fs::read(&file).unwrap();
+    assert_eq!(key_bytes.len(), 32);
+    fs::remove_file(&file).unwrap();
+    assert_eq!(store.read(&login("openrouter")).unwrap_err().code(), Code::StoreUnreadable);
+    assert_eq!(put(&store, "anthropic", "x").unwrap_err().code(), Code::StoreUnreadable);
+    assert!(!file.exists(), "no new key beside an old blob");
+    for wrong in [&key_bytes[..31], &[key_bytes.as_slice(), b"x"].concat(), b""] {
+        fs::write(&file, wrong).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(store.read(&login("openrouter")).unwrap_err().code(), Code::StoreUnreadable);
+        assert!(put(&store, "anthropic", "x").is_err());
+        assert_eq!(fs::read(&file).unwrap(), wrong);
+    }
+    fs::write(&file, [0u8; 32]).unwrap();
+    let error = store.read(&login("openrouter")).unwrap_err();
+    assert!(error.message().contains("does not open"), "{error}");
+    fs::write(&file, &key_bytes).unwrap();
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("k"));
+}
+
+#[test]
+fn a_changed_or_swapped_blob_is_noticed() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "one").unwrap();
+    put(&store, "anthropic", "two").unwrap();
+    let index = dir.paths().index_file();
+    let good = fs::read_to_string(&index).unwrap();
+    let swapped =
+        good.replace("logins.openrouter", "logins.x").replace("logins.anthropic", "logins.openrouter");
+    fs::write(&index, swapped.replace("logins.x", "logins.anthropic")).unwrap();
+    for name in ["openrouter", "anthropic"] {
+        assert_eq!(store.read(&login(name)).unwrap_err().code(), Code::StoreUnreadable, "{name}");
+    }
+    fs::write(&index, &good).unwrap();
+    let entry = store.index().unwrap().logins.remove(&login("openrouter")).unwrap();
+    let Backend::LocalEncrypted { ciphertext, .. } = entry.backend else { panic!("sealed") };
+    for at in 0..ciphertext.len() {
+        let mut changed = ciphertext.clone().into_bytes();
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        fs::write(&index, good.replace(&ciphertext, std::str::from_utf8(&changed).unwrap())).unwrap();
+        assert!(store.read(&login("openrouter")).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn each_write_has_a_new_nonce() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    let blob = |entry: Entry| match entry.backend {
+        Backend::LocalEncrypted { nonce, .. } => nonce,
+        Backend::Keyring { .. } => panic!("sealed"),
+    };
+    let (one, other) = (put(&store, "openrouter", "k").unwrap(), put(&store, "openrouter", "k").unwrap());
+    assert_ne!(blob(one), blob(other));
+}
+
+#[test]
+fn many_writers_lose_nothing() {
+    let dir = TestDir::new();
+    let writers: Vec<_> = (0..20)
+        .map(|number| {
+            let store = store(&dir);
+            std::thread::spawn(move || {
+                put(&store, &format!("openrouter@a{number}"), &format!("k{number}")).unwrap()
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    let store = store(&dir);
+    for number in 0..20 {
+        assert_eq!(key(&store, &format!("openrouter@a{number}")), Some(format!("k{number}")));
+    }
+}
+
+#[test]
+fn a_reader_never_sees_half_a_file() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "k").unwrap();
+    let writer = {
+        let store = self::store(&dir);
+        std::thread::spawn(move || (0..40).for_each(|_| drop(put(&store, "openrouter", "k").unwrap())))
+    };
+    while !writer.is_finished() {
+        assert_eq!(key(&store, "openrouter").as_deref(), Some("k"));
+    }
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_lock_in_other_hands_is_waited_for_and_then_named() {
+    let dir = TestDir::new();
+    let (one, other) = (store(&dir), store(&dir));
+    let held = one.lock(WAIT).unwrap();
+    assert_eq!(other.lock(Duration::from_millis(50)).unwrap_err().code(), Code::Busy);
+    drop(held);
+    other.lock(WAIT).unwrap();
+    let login = login("openrouter");
+    let held = one.lock_login(&login, WAIT).unwrap();
+    assert!(other.try_lock_login(&login).unwrap().is_none());
+    assert!(other.try_lock_login(&self::login("anthropic")).unwrap().is_some(), "each login has its own");
+    drop(held);
+    assert!(other.try_lock_login(&login).unwrap().is_some());
+}
+
+#[test]
+fn keys_of_a_newer_program_are_kept() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "k").unwrap();
+    let index = dir.paths().index_file();
+    let text = fs::read_to_string(&index).unwrap();
+    let text = text
+        .replace("version = 1", "version = 1\nfuture = \"x\"")
+        .replace("method =", "colour = \"red\"\nmethod =");
+    fs::write(&index, text).unwrap();
+    put(&store, "openrouter", "k2").unwrap();
+    put(&store, "anthropic", "k3").unwrap();
+    let text = fs::read_to_string(&index).unwrap();
+    assert!(text.contains("future = \"x\"") && text.contains("colour = \"red\""), "{text}");
+}
+
+#[test]
+fn the_apps_key_is_read_and_never_written() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use chacha20poly1305::aead::{Aead, KeyInit};
+    let dir = TestDir::new();
+    let store = store(&dir);
+    let (key, nonce) = ([7u8; 32], [9u8; 12]);
+    let cipher = chacha20poly1305::ChaCha20Poly1305::new(&key.into());
+    let sealed = cipher.encrypt(&nonce.into(), b"sk-or-v1-app".as_slice()).unwrap();
+    fs::create_dir_all(dir.config().join("secrets")).unwrap();
+    fs::write(dir.paths().key_file(), key).unwrap();
+    fs::set_permissions(dir.paths().key_file(), fs::Permissions::from_mode(0o600)).unwrap();
+    let blob = serde_json::json!({
+        "backend": "local-encrypted", "nonce": STANDARD.encode(nonce), "ciphertext": STANDARD.encode(&sealed)
+    });
+    assert_eq!(store.app_key(None).unwrap(), None);
+    assert_eq!(store.app_key(Some(&blob)).unwrap(), Some(Secret::new("sk-or-v1-app")));
+    let copy = dir.config().join("secrets/openrouter_api_key.json");
+    fs::write(&copy, blob.to_string()).unwrap();
+    assert_eq!(store.app_key(None).unwrap(), Some(Secret::new("sk-or-v1-app")));
+    put(&store, "openrouter", "ours").unwrap();
+    assert_eq!(fs::read(dir.paths().key_file()).unwrap(), key, "one key for both");
+    assert_eq!(store.app_key(None).unwrap(), Some(Secret::new("sk-or-v1-app")));
+}
