@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::qr::Qr;
 use crate::credential::Kind;
 use crate::error::Error;
 use crate::login_id::LoginId;
@@ -71,6 +72,9 @@ pub enum Stage {
         /// Something to tell beside it: the preferred port was taken, or there is no listener.
         #[serde(skip_serializing_if = "Option::is_none")]
         notice: Option<String>,
+        /// The address for another device's camera, where the answer is pasted anyway.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        qr: Option<Qr>,
         /// When the login gives up, Unix seconds.
         expires_at: i64,
     },
@@ -84,6 +88,9 @@ pub enum Stage {
         /// The same with the code in it: for a QR code or a click.
         #[serde(serialize_with = "expose_opt", skip_serializing_if = "Option::is_none")]
         verification_uri_complete: Option<Secret>,
+        /// The address alone, never the code without it, for another device's camera.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        qr: Option<Qr>,
         /// Seconds between two polls.
         interval: u64,
         /// When the code ends, Unix seconds.
@@ -156,6 +163,7 @@ mod tests {
             loopback: true,
             port: Some(3000),
             notice: None,
+            qr: None,
             expires_at: 9,
         };
         assert!(!format!("{stage:?}").contains("planted"));

@@ -1,0 +1,48 @@
+//! Which login a new credential becomes, if the person named no account.
+//!
+//! Guarantees: pure; another person's login is never replaced by accident, and signing in again as the same person
+//! replaces the login that they have.
+
+use std::collections::BTreeMap;
+
+use crate::login_id::{LoginId, is_name};
+use crate::store::Entry;
+
+/// Longest account name that is made from an identity, in bytes.
+const MAX_NAME: usize = 40;
+
+/// The login to store under: the one asked for, unless it has no account and `PROVIDER` belongs to somebody else.
+pub(super) fn pick(asked: &LoginId, identity: Option<&str>, stored: &BTreeMap<LoginId, Entry>) -> LoginId {
+    let Some(identity) = identity.filter(|_| asked.account().is_none()) else { return asked.clone() };
+    let is_mine = |entry: &Entry| entry.identity.as_deref().is_none_or(|known| known == identity);
+    if stored.get(asked).is_none_or(is_mine) {
+        return asked.clone();
+    }
+    let mine = |(login, entry): &(&LoginId, &Entry)| {
+        login.provider() == asked.provider() && entry.identity.as_deref() == Some(identity)
+    };
+    if let Some((login, _)) = stored.iter().find(mine) {
+        return login.clone();
+    }
+    let names = [identity.split('@').next().unwrap_or(identity), identity];
+    let logins = names.iter().filter_map(|name| LoginId::new(asked.provider(), Some(&account(name)?)).ok());
+    let mut free = logins.filter(|login| !stored.contains_key(login));
+    free.next().unwrap_or_else(|| numbered(asked, stored))
+}
+
+/// `PROVIDER@2`, `@3` …: for identities that make no name, or the same one.
+fn numbered(asked: &LoginId, stored: &BTreeMap<LoginId, Entry>) -> LoginId {
+    let mut logins =
+        (2u32..).filter_map(|number| LoginId::new(asked.provider(), Some(&number.to_string())).ok());
+    logins.find(|login| !stored.contains_key(login)).unwrap_or_else(|| asked.clone())
+}
+
+/// An identity as an account name: lower case, everything else than letters and digits a single `-`.
+fn account(identity: &str) -> Option<String> {
+    let lower = identity.to_ascii_lowercase();
+    let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut name = words.collect::<Vec<_>>().join("-");
+    name.truncate(MAX_NAME);
+    let name = name.trim_end_matches('-');
+    is_name(name).then(|| name.to_owned())
+}

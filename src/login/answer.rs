@@ -1,0 +1,241 @@
+//! The provider's answer as it comes back: the query of the callback, or the same in pasted text.
+//!
+//! Guarantees: pure; a parameter that stands there twice is refused; `state` is compared in constant time, and
+//! before `error` is looked at (rule 14); `iss` is compared by plain string comparison (RFC 9207).
+
+use url::form_urlencoded;
+
+use crate::secret::Secret;
+
+/// Longest code that is taken, in bytes. The longest seen in the wild are JWTs below 4 KiB.
+const MAX_CODE: usize = 8 * 1024;
+/// Longest piece of a provider's `error_description` that is shown, in characters.
+const MAX_DESCRIPTION: usize = 200;
+
+/// The parameters of an authorization response (RFC 6749 section 4.1.2, RFC 9207).
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Params {
+    pub code: Option<Secret>,
+    pub state: Option<Secret>,
+    pub iss: Option<String>,
+    pub error: Option<String>,
+    pub error_description: Option<String>,
+}
+
+/// What an answer is held against.
+#[derive(Debug, Clone)]
+pub(super) struct Expected {
+    /// The `state` of the authorization request; `None` if the request carried none.
+    pub state: Option<Secret>,
+    /// Whether an answer without `state` is one of ours: it came by a path that only we and the provider know.
+    pub state_optional: bool,
+    /// The issuer that was asked, if it is known.
+    pub issuer: Option<String>,
+    /// The provider's metadata promise `iss` in every answer.
+    pub iss_required: bool,
+}
+
+/// A checked answer.
+#[derive(Debug, PartialEq)]
+pub(super) enum Answer {
+    /// The authorization code.
+    Code(Secret),
+    /// The provider or the person said no.
+    Refused(Refusal),
+}
+
+/// An error answer, with what may be shown of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Refusal {
+    /// One of the codes that the standards know, or `None`: a provider's own words never reach a message.
+    pub code: Option<&'static str>,
+    /// The provider's description, cleaned and cut; for the page alone.
+    pub description: Option<String>,
+}
+
+/// Why an answer is not taken. It never ends a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reject {
+    /// Not the form of an answer: a parameter twice, neither code nor error, a code with blanks inside.
+    Malformed,
+    /// No state, or another attempt's.
+    State,
+    /// Another issuer's answer, or none named where one must be.
+    Issuer,
+}
+
+/// Error codes of RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6.
+const KNOWN_ERRORS: &[&str] = &[
+    "access_denied",
+    "invalid_request",
+    "unauthorized_client",
+    "unsupported_response_type",
+    "invalid_scope",
+    "server_error",
+    "temporarily_unavailable",
+    "interaction_required",
+    "login_required",
+    "account_selection_required",
+    "consent_required",
+    "invalid_target",
+];
+
+impl Params {
+    /// Reads a query string, without its `?`.
+    pub fn parse(query: &str) -> Result<Self, Reject> {
+        let mut params = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = value.into_owned();
+            match &*name {
+                "code" => put(&mut params.code, Secret::new(value))?,
+                "state" => put(&mut params.state, Secret::new(value))?,
+                "iss" => put(&mut params.iss, value)?,
+                "error" => put(&mut params.error, value)?,
+                "error_description" => put(&mut params.error_description, value)?,
+                _ => {}
+            }
+        }
+        Ok(params)
+    }
+
+    /// Holds the answer against what was asked.
+    pub fn check(self, expected: &Expected) -> Result<Answer, Reject> {
+        match (&self.state, &expected.state) {
+            (Some(got), Some(wanted)) if got == wanted => {}
+            (None, _) if expected.state_optional => {}
+            // A provider that was sent no `state` has nothing to echo, and what it makes up says nothing.
+            (Some(_), None) if expected.state_optional => {}
+            _ => return Err(Reject::State),
+        }
+        match (&self.iss, &expected.issuer) {
+            (Some(got), Some(wanted)) if got != wanted => return Err(Reject::Issuer),
+            (None, _) if expected.iss_required => return Err(Reject::Issuer),
+            _ => {}
+        }
+        match (self.error, self.code) {
+            (Some(error), _) => Ok(Answer::Refused(Refusal::new(&error, self.error_description.as_deref()))),
+            (None, Some(code)) if is_code(code.expose()) => Ok(Answer::Code(code)),
+            _ => Err(Reject::Malformed),
+        }
+    }
+}
+
+impl Refusal {
+    fn new(code: &str, description: Option<&str>) -> Self {
+        Self {
+            code: KNOWN_ERRORS.iter().find(|known| **known == code).copied(),
+            description: description.map(clean).filter(|text| !text.is_empty()),
+        }
+    }
+}
+
+/// Whether `text` may be an authorization code: visible ASCII (RFC 6749 appendix A.11 without the blank).
+pub(super) fn is_code(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_CODE && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// One line of at most 200 characters, without control characters and without those that turn the text around.
+fn clean(text: &str) -> String {
+    let shown = |c: char| {
+        let hidden = c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if hidden { ' ' } else { c }
+    };
+    let text: String = text.chars().take(MAX_DESCRIPTION * 4).map(shown).collect();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(MAX_DESCRIPTION) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+fn put<T>(slot: &mut Option<T>, value: T) -> Result<(), Reject> {
+    match slot.replace(value) {
+        Some(_) => Err(Reject::Malformed),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected() -> Expected {
+        Expected {
+            state: Some(Secret::new("s3cret")),
+            state_optional: false,
+            issuer: Some("https://id.example".into()),
+            iss_required: false,
+        }
+    }
+
+    fn check(query: &str, expected: &Expected) -> Result<Answer, Reject> {
+        Params::parse(query)?.check(expected)
+    }
+
+    #[test]
+    fn the_right_state_brings_the_code() {
+        let code = Answer::Code(Secret::new("a-b+c/d"));
+        assert_eq!(check("code=a-b%2Bc/d&state=s3cret&scope=x", &expected()), Ok(code));
+    }
+
+    #[test]
+    fn state_comes_before_everything_else() {
+        for query in [
+            "code=a",
+            "code=a&state=",
+            "code=a&state=S3cret",
+            "error=access_denied&state=x",
+            "error=access_denied",
+        ] {
+            assert_eq!(check(query, &expected()), Err(Reject::State), "{query}");
+        }
+    }
+
+    #[test]
+    fn nothing_may_stand_there_twice() {
+        for query in
+            ["code=a&code=a&state=s3cret", "code=a&state=s3cret&state=s3cret", "state=s3cret&error=a&error=a"]
+        {
+            assert_eq!(check(query, &expected()), Err(Reject::Malformed), "{query}");
+        }
+    }
+
+    #[test]
+    fn an_answer_has_a_code_or_an_error() {
+        for query in
+            ["state=s3cret", "code=&state=s3cret", "code=a%20b&state=s3cret", "code=a%00&state=s3cret"]
+        {
+            assert_eq!(check(query, &expected()), Err(Reject::Malformed), "{query}");
+        }
+    }
+
+    #[test]
+    fn the_issuer_is_compared_as_it_is() {
+        let mut expected = expected();
+        let with = |iss: &str| format!("error=access_denied&state=s3cret{iss}");
+        assert!(check(&with("&iss=https://id.example"), &expected).is_ok());
+        assert!(check(&with(""), &expected).is_ok());
+        assert_eq!(check(&with("&iss=https://id.example/"), &expected), Err(Reject::Issuer));
+        expected.iss_required = true;
+        assert_eq!(check(&with(""), &expected), Err(Reject::Issuer));
+    }
+
+    #[test]
+    fn a_secret_path_makes_up_for_a_missing_state_but_not_for_a_wrong_one() {
+        let mut expected = expected();
+        expected.state_optional = true;
+        assert!(check("code=a", &expected).is_ok());
+        assert_eq!(check("code=a&state=x", &expected), Err(Reject::State));
+    }
+
+    #[test]
+    fn what_the_provider_says_is_cleaned_and_its_code_is_one_we_know() {
+        let query = "state=s3cret&error=evil%1b[2J&error_description=no%1b]0;x%07%0a%E2%80%AEway";
+        let refusal = Refusal { code: None, description: Some("no ]0;x way".into()) };
+        assert_eq!(check(query, &expected()), Ok(Answer::Refused(refusal)));
+        let long = clean(&"é".repeat(10_000));
+        assert_eq!(long.chars().count(), MAX_DESCRIPTION + 1);
+    }
+}

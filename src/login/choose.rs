@@ -1,0 +1,87 @@
+//! Which method a login uses, and whether its notice has been accepted.
+
+use crate::error::{Code, Error, Result};
+use crate::provider::{Grant, Method, Provider};
+
+/// The method asked for; else the provider's default or, without a browser, the first that needs no callback.
+///
+/// # Errors
+/// `invalid_argument` if the provider has no such method, or none at all.
+pub(super) fn method<'a>(provider: &'a Provider, wanted: Option<&str>, browser: bool) -> Result<&'a Method> {
+    if let Some(wanted) = wanted {
+        return provider.method(wanted).ok_or_else(|| no_such(provider, wanted));
+    }
+    let default = provider.default_method().ok_or_else(|| no_login(provider))?;
+    if browser || is_headless(default) || default.grant == Grant::ApiKey {
+        return Ok(default);
+    }
+    Ok(provider.methods.iter().find(|method| is_headless(method)).unwrap_or(default))
+}
+
+/// Whether the method gets by without a callback to this machine, and without a key that the person must have.
+fn is_headless(method: &Method) -> bool {
+    match method.grant {
+        Grant::DeviceCode => true,
+        Grant::ApiKey => false,
+        Grant::AuthorizationCode | Grant::MintKey => {
+            method.redirect.as_ref().is_none_or(|redirect| redirect.page.is_some())
+        }
+    }
+}
+
+/// What a login ends with whose method has a notice that nobody accepted.
+pub(super) fn unconfirmed(provider: &Provider, method: &Method) -> Error {
+    let message = format!("The {} login of {} has a notice to be accepted first.", method.id, provider.name);
+    Error::new(Code::InvalidArgument, message).with_hint(format!(
+        "`:ConvLogin {0} {1}` and `convocations login {0} --method {1}` show it and ask.",
+        provider.id, method.id
+    ))
+}
+
+fn no_such(provider: &Provider, wanted: &str) -> Error {
+    let known: Vec<&str> = provider.methods.iter().map(|method| method.id.as_str()).collect();
+    // A name that is none is not repeated: it may be a key that went astray.
+    let message = match crate::login_id::is_name(wanted) {
+        true => format!("{} has no login method `{wanted}`.", provider.name),
+        false => format!("{} has no login method of this name.", provider.name),
+    };
+    Error::new(Code::InvalidArgument, message).with_hint(format!("It has: {}.", known.join(", ")))
+}
+
+fn no_login(provider: &Provider) -> Error {
+    Error::new(Code::InvalidArgument, format!("{} has no way to log in.", provider.name))
+        .with_hint(format!("Describe one in config.toml, under `[providers.{}.login]`.", provider.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn chosen(provider: &str, wanted: Option<&str>, browser: bool) -> Result<String> {
+        let provider = Config::builtin().provider(provider)?;
+        method(&provider, wanted, browser).map(|method| method.id.clone())
+    }
+
+    #[test]
+    fn without_a_browser_the_first_that_needs_no_callback_is_taken() {
+        assert_eq!(chosen("openrouter", None, true).unwrap(), "browser");
+        assert_eq!(chosen("openrouter", None, false).unwrap(), "code");
+        assert_eq!(chosen("anthropic", None, false).unwrap(), "console-key");
+        assert_eq!(
+            chosen("openrouter", Some("browser"), false).unwrap(),
+            "browser",
+            "what is named is taken"
+        );
+    }
+
+    #[test]
+    fn a_method_that_is_none_is_answered_with_those_that_are() {
+        let error = chosen("openrouter", Some("telepathy"), true).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument);
+        assert!(error.message().contains("telepathy"));
+        assert_eq!(error.hint(), Some("It has: browser, code, api-key."));
+        let error = chosen("openrouter", Some("sk-or-v1-PLANTED"), true).unwrap_err();
+        assert!(!error.message().contains("PLANTED"), "{error:?}");
+    }
+}

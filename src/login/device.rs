@@ -1,0 +1,64 @@
+//! A login by device code (RFC 8628): the person types a short code in any browser anywhere, and we ask until they
+//! have.
+//!
+//! Guarantees: a fault on the way ends nothing, since the person may be typing at that moment; ends with the code's
+//! own life, which the provider sets.
+
+use std::time::Duration;
+
+use super::flow::Flow;
+use super::qr::Qr;
+use super::race::timed_out;
+use super::stage::{Input, Stage};
+use super::wait::Deadline;
+use crate::credential::Tokens;
+use crate::error::Result;
+use crate::oauth::Failure;
+use crate::oauth::device::{self, DeviceAuthorization, Poll, Schedule};
+use crate::secret::Secret;
+
+/// Shows the code and asks until the person has typed it.
+pub(super) async fn obtain(flow: &mut Flow) -> Result<Tokens> {
+    // Nothing can be pasted here.
+    flow.typed.close();
+    let (http, provider, method) = (&flow.context.http, &flow.provider, &flow.method);
+    let code = device::start(http, provider, method).await.map_err(Failure::into_error)?;
+    let deadline = Deadline::after(code.expires_in, &flow.context.clock);
+    tell(flow, &code, deadline.expires_at);
+    let mut schedule = Schedule::new(&code);
+    let mut asked_to_wait = Duration::ZERO;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(schedule.wait().max(asked_to_wait)) => {}
+            () = deadline.passed() => return Err(timed_out().with_hint("The code has expired: start again for a new one.")),
+        }
+        asked_to_wait = Duration::ZERO;
+        match device::poll(http, provider, method, &code, flow.context.clock.now()).await {
+            Ok(Poll::Done(tokens)) => {
+                flow.teller.tell(Stage::Exchanging);
+                return Ok(*tokens);
+            }
+            Ok(Poll::Pending) => {}
+            Ok(Poll::SlowDown(interval)) => schedule.slow_down(interval),
+            Err(Failure::Transient { retry_after, .. }) => {
+                schedule.unreachable();
+                asked_to_wait = retry_after.unwrap_or_default();
+            }
+            Err(failure) => return Err(failure.into_error()),
+        }
+    }
+}
+
+fn tell(flow: &Flow, code: &DeviceAuthorization, expires_at: i64) {
+    let address = code.verification_uri_complete.as_ref().unwrap_or(&code.verification_uri);
+    flow.teller.tell(Stage::DeviceCode {
+        qr: Qr::of(address),
+        user_code: Secret::new(code.user_code.clone()),
+        verification_uri: code.verification_uri.clone(),
+        verification_uri_complete: code.verification_uri_complete.clone().map(Secret::new),
+        interval: code.interval,
+        expires_at,
+        input: Input::None,
+    });
+    flow.teller.tell(Stage::Waiting { input: Input::None, label: None, page: None, expires_at, ignored: 0 });
+}

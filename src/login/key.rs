@@ -1,0 +1,82 @@
+//! A login whose credential the person has already: an API key, typed or pasted.
+
+use super::flow::Flow;
+use super::race::timed_out;
+use super::stage::{Input, Stage};
+use crate::credential::Tokens;
+use crate::error::{Code, Error, Result};
+use crate::secret::Secret;
+
+/// Longest key that is taken, in bytes. The longest seen are service-account tokens below 4 KiB.
+const MAX_KEY: usize = 8 * 1024;
+
+/// Waits for a key of possible form.
+pub(super) async fn obtain(flow: &mut Flow) -> Result<Tokens> {
+    flow.teller.tell(Stage::Waiting {
+        input: Input::ApiKey,
+        label: Some(format!("{} API key", flow.provider.name)),
+        page: flow.method.page.clone(),
+        expires_at: flow.deadline.expires_at,
+        ignored: 0,
+    });
+    loop {
+        let typed = tokio::select! {
+            Some(typed) = flow.typed.recv() => typed,
+            () = flow.deadline.passed() => return Err(timed_out().with_hint("Start again, with the key at hand.")),
+        };
+        let key = check(typed.text.expose());
+        // Whoever typed may be gone; that changes nothing for the key.
+        let _ = typed.reply.send(key.clone().map(drop));
+        if let Ok(key) = key {
+            return Ok(Tokens::api_key(key, flow.context.clock.now()));
+        }
+    }
+}
+
+/// A key without the blanks, quotes and `NAME=` that come along with it.
+///
+/// # Errors
+/// `invalid_argument` for what cannot travel in a header.
+pub fn check(text: &str) -> Result<Secret> {
+    let text = text.trim().trim_matches(['"', '\'', '`']).trim();
+    let key = match text.strip_prefix("export ").unwrap_or(text).split_once('=') {
+        Some((name, value)) if is_variable(name) => value.trim_matches(['"', '\'']),
+        _ => text,
+    };
+    if key.is_empty() {
+        return Err(Error::new(Code::InvalidArgument, "The key is empty.").with_hint("Paste the whole key."));
+    }
+    if key.len() > MAX_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::new(Code::InvalidArgument, "This does not look like an API key.")
+            .with_hint("Paste the key alone, on one line."));
+    }
+    Ok(Secret::new(key))
+}
+
+fn is_variable(name: &str) -> bool {
+    name.ends_with("_KEY")
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_key_out_of_its_wrapping() {
+        for text in
+            ["sk-1_a=", " sk-1_a=\n", "\"sk-1_a=\"", "OPENAI_API_KEY=sk-1_a=", "export X_KEY='sk-1_a='"]
+        {
+            assert_eq!(check(text).unwrap().expose(), "sk-1_a=", "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_no_header_can_carry() {
+        for text in
+            ["", " ", "''", "two words", "line\nbreak", "schlüssel", "nul\0", &"x".repeat(MAX_KEY + 1)]
+        {
+            assert_eq!(check(text).unwrap_err().code(), Code::InvalidArgument, "{text:?}");
+        }
+    }
+}

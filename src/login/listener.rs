@@ -1,0 +1,212 @@
+//! The loopback listener: the one place where the browser brings the provider's answer.
+//!
+//! Guarantees (rules 13, 14, 16): answers only to its own `Host`, its own path and `GET`, and only while the login
+//! waits; whatever else comes is answered, counted and ends nothing; the first right answer is taken and no second;
+//! the browser is sent on at once, so that the code leaves its address bar, to a page that tells how the login ended.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinSet;
+use warp::Filter;
+use warp::host::Authority;
+use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use warp::path::FullPath;
+use warp::reply::Response;
+
+use super::answer::{Answer, Expected, Params, Reject};
+use super::pages::{self, Outcome, Words};
+use super::port::Bound;
+use crate::bounded_server::{self, Limits, Stop};
+use crate::secret::Secret;
+
+/// What strangers on this machine may cost us: 128 × 16 KiB, and five seconds each.
+const LIMITS: Limits = Limits {
+    connections: 128,
+    header_bytes: 16 * 1024,
+    header_time: Duration::from_secs(5),
+    connection_time: Duration::from_secs(60),
+    keep_alive: false,
+};
+/// How long the last answer may take to leave.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long a browser waits for the end of the login before it is told to look elsewhere.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// How long a browser that brought the answer may take to fetch its page.
+const FETCH: Duration = Duration::from_secs(3);
+
+/// What one listener answers to.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// The redirect's host, without the port.
+    pub host: String,
+    /// The redirect's path; it may hold a secret.
+    pub path: Secret,
+    /// Where the browser is sent to, known to nobody else.
+    pub done_path: Secret,
+    /// What the answer is held against.
+    pub expected: Expected,
+    /// Names for the pages.
+    pub words: Words,
+}
+
+/// A listener at work; dropping it closes it at once.
+#[derive(Debug)]
+pub(super) struct Listener {
+    /// The port.
+    pub port: u16,
+    /// How many stray requests were turned away.
+    pub ignored: watch::Receiver<u64>,
+    answer: oneshot::Receiver<Answer>,
+    desk: Arc<Desk>,
+    stop: Stop,
+    tasks: JoinSet<()>,
+}
+
+/// What the handlers of all connections share.
+#[derive(Debug)]
+struct Desk {
+    site: Site,
+    authority: String,
+    answer: Mutex<Option<oneshot::Sender<Answer>>>,
+    taken: AtomicBool,
+    ignored: watch::Sender<u64>,
+    outcome: watch::Sender<Option<Outcome>>,
+    shown: Notify,
+}
+
+impl Listener {
+    /// Begins to answer on the sockets.
+    pub fn open(bound: Bound, site: Site) -> Self {
+        let (sender, answer) = oneshot::channel();
+        let (stop, stopped) = Stop::new();
+        let desk = Arc::new(Desk {
+            authority: format!("{}:{}", site.host, bound.port),
+            site,
+            answer: Mutex::new(Some(sender)),
+            taken: AtomicBool::new(false),
+            ignored: watch::Sender::new(0),
+            outcome: watch::Sender::new(None),
+            shown: Notify::new(),
+        });
+        let filter = routes(Arc::clone(&desk));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(bounded_server::serve_all(bound.listeners, move |_| filter.clone(), LIMITS, stopped));
+        Self { port: bound.port, ignored: desk.ignored.subscribe(), answer, desk, stop, tasks }
+    }
+
+    /// The right answer, once it comes.
+    pub async fn answer(&mut self) -> Answer {
+        match (&mut self.answer).await {
+            Ok(answer) => answer,
+            // Taken already: there is no second one.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Turns every later answer away: another way has won.
+    pub fn refuse_more(&self) {
+        self.desk.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Tells the browser that brought the answer, if one did, how the login ended; then closes.
+    pub async fn close(mut self, outcome: Outcome) {
+        self.refuse_more();
+        self.desk.outcome.send_replace(Some(outcome));
+        if self.desk.taken.load(Ordering::SeqCst) {
+            let _ = tokio::time::timeout(FETCH, self.desk.shown.notified()).await;
+        }
+        self.stop.stop();
+        let _ = tokio::time::timeout(LINGER, self.tasks.join_next()).await;
+    }
+}
+
+fn routes(
+    desk: Arc<Desk>,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
+    let host = warp::host::optional().or(warp::any().map(|| None)).unify();
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let method = warp::method();
+    let (path, headers) = (warp::path::full(), warp::header::headers_cloned());
+    host.and(method).and(path).and(query).and(headers).then(
+        move |host: Option<Authority>, method: Method, path: FullPath, query: String, headers: HeaderMap| {
+            let desk = Arc::clone(&desk);
+            let query = Secret::new(query);
+            async move {
+                let ours = host.is_some_and(|host| host.as_str().eq_ignore_ascii_case(&desk.authority));
+                if !ours || is_foreign(&headers) {
+                    return desk.stray(pages::refusal(StatusCode::FORBIDDEN));
+                }
+                desk.route(&method, path.as_str(), &query).await
+            }
+        },
+    )
+}
+
+/// Whether a page of another origin sends this in the background, or a program that says two things about itself.
+/// What a person clicks is a navigation, whoever leads there.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    let prefetch = ["purpose", "sec-purpose"].iter().any(|name| value(name).is_some());
+    let background = matches!(value("sec-fetch-site"), Some(site) if site != b"none" && site != b"same-origin")
+        && value("sec-fetch-mode").is_some_and(|mode| mode != b"navigate");
+    let framed = value("sec-fetch-dest").is_some_and(|dest| dest != b"document" && dest != b"empty");
+    let hosts = headers.get_all(header::HOST).iter().count();
+    // A navigation by GET carries no Origin at all.
+    headers.contains_key(header::ORIGIN) || prefetch || background || framed || hosts > 1
+}
+
+impl Desk {
+    async fn route(&self, method: &Method, path: &str, query: &Secret) -> Response {
+        let path = Secret::new(path);
+        let (callback, done) = (path == self.site.path, path == self.site.done_path);
+        if !callback && !done {
+            return self.stray(pages::refusal(StatusCode::NOT_FOUND));
+        }
+        if method != Method::GET {
+            return self.stray(pages::not_allowed());
+        }
+        if done { self.tell().await } else { self.callback(query) }
+    }
+
+    /// Takes the first right answer.
+    fn callback(&self, query: &Secret) -> Response {
+        match Params::parse(query.expose()).and_then(|params| params.check(&self.site.expected)) {
+            Ok(answer) => self.take(answer),
+            Err(Reject::State | Reject::Issuer) => self.stray(pages::stale(&self.site.words)),
+            Err(Reject::Malformed) => self.stray(pages::refusal(StatusCode::BAD_REQUEST)),
+        }
+    }
+
+    fn take(&self, answer: Answer) -> Response {
+        let sender = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if sender.is_none_or(|sender| sender.send(answer).is_err()) {
+            return self.stray(pages::used());
+        }
+        self.taken.store(true, Ordering::SeqCst);
+        pages::redirect(self.site.done_path.expose())
+    }
+
+    /// The page on which the browser stays: waits for the login's end.
+    async fn tell(&self) -> Response {
+        if !self.taken.load(Ordering::SeqCst) {
+            return self.stray(pages::refusal(StatusCode::NOT_FOUND));
+        }
+        let mut outcome = self.outcome.subscribe();
+        let ended = async { outcome.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone()) };
+        let page = match tokio::time::timeout(PATIENCE, ended).await {
+            Ok(Some(outcome)) => pages::outcome(&self.site.words, &outcome),
+            _ => pages::unfinished(&self.site.words),
+        };
+        self.shown.notify_one();
+        page
+    }
+
+    fn stray(&self, reply: Response) -> Response {
+        self.ignored.send_modify(|count| *count += 1);
+        reply
+    }
+}

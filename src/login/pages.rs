@@ -1,0 +1,238 @@
+//! What the browser shows at the end of a login.
+//!
+//! Guarantees: every text put in is escaped; the headers of rule 16 are on every response; no script, and nothing
+//! is loaded from anywhere.
+
+use warp::http::header::{self, HeaderValue};
+use warp::http::{Response, StatusCode};
+use warp::reply::Response as Reply;
+
+use crate::error::Error;
+
+const TEMPLATE: &str = include_str!("pages/page.html");
+const STYLE: &str = include_str!("pages/page.css");
+
+const CHECK: &str =
+    r#"<circle class="disc" cx="32" cy="32" r="30"/><path class="line" d="M20 33l8.5 8.5L45 25"/>"#;
+const CROSS: &str =
+    r#"<circle class="disc" cx="32" cy="32" r="30"/><path class="line" d="M23 23l18 18M41 23L23 41"/>"#;
+const DOTS: &str = r#"<circle class="disc" cx="32" cy="32" r="30"/><g class="dot"><circle cx="20" cy="32" r="3.5"/><circle cx="32" cy="32" r="3.5"/><circle cx="44" cy="32" r="3.5"/></g>"#;
+
+/// Names that the pages use.
+#[derive(Debug, Clone)]
+pub(super) struct Words {
+    /// The provider's name for people.
+    pub provider: String,
+    /// Where the person came from: `Neovim`, or `your terminal`.
+    pub place: String,
+}
+
+/// How a login ended, for the page.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    /// Stored.
+    Done { identity: Option<String>, store: String },
+    /// Not stored, with the provider's cleaned words, if it gave any.
+    Failed { error: Error, description: Option<String> },
+}
+
+/// The page that the person stays on.
+pub(super) fn outcome(words: &Words, outcome: &Outcome) -> Reply {
+    match outcome {
+        Outcome::Done { identity, store } => signed_in(words, identity.as_deref(), store),
+        Outcome::Failed { error, description } => failed(words, error, description.as_deref()),
+    }
+}
+
+fn signed_in(words: &Words, identity: Option<&str>, store: &str) -> Reply {
+    let kept = match store {
+        "keyring" => "your system keyring",
+        "local-encrypted" => "an encrypted file on this machine",
+        other => other,
+    };
+    let account = identity.map(|identity| row("Account", identity)).unwrap_or_default();
+    let body = format!(
+        "<p class=\"soft\">Your AI plugins can use it right away.</p>\n<dl>\n{account}{}</dl>\n\
+         <p class=\"next\">You can close this tab and go back to {}.</p>\n",
+        row("Kept in", kept),
+        escape(&words.place)
+    );
+    let heading = format!("You are signed in to {}", words.provider);
+    page(StatusCode::OK, "good", CHECK, &heading, &body)
+}
+
+fn row(name: &str, value: &str) -> String {
+    format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value))
+}
+
+fn failed(words: &Words, error: &Error, description: Option<&str>) -> Reply {
+    let quote = description.map(|text| {
+        let (provider, text) = (escape(&words.provider), escape(text));
+        format!("<blockquote><small>{provider} says</small>{text}</blockquote>\n")
+    });
+    let hint = error.hint().map(|hint| format!("<p class=\"soft\">{}</p>\n", prose(hint)));
+    let body = format!(
+        "<p>{}</p>\n{}{}<p class=\"next\">You can close this tab and go back to {}.</p>\n",
+        prose(error.message()),
+        quote.unwrap_or_default(),
+        hint.unwrap_or_default(),
+        escape(&words.place)
+    );
+    let heading = format!("You are not signed in to {}", words.provider);
+    page(StatusCode::OK, "bad", CROSS, &heading, &body)
+}
+
+/// The provider takes longer to answer us than a browser likes to wait.
+pub(super) fn unfinished(words: &Words) -> Reply {
+    let body = format!(
+        "<p>{} still has to confirm it. {} tells you how it ends.</p>\n\
+         <p class=\"next\">You can close this tab.</p>\n",
+        escape(&words.provider),
+        escape(&capital(&words.place))
+    );
+    page(StatusCode::OK, "wait", DOTS, "Almost there", &body)
+}
+
+/// An answer of another attempt, mostly from a tab of yesterday.
+pub(super) fn stale(words: &Words) -> Reply {
+    let body = format!(
+        "<p>It may come from an older tab. The login that waits now is not disturbed by it.</p>\n\
+         <p class=\"next\">Finish the newest tab, or start again from {}.</p>\n",
+        escape(&words.place)
+    );
+    page(StatusCode::BAD_REQUEST, "wait", DOTS, "This answer belongs to another login", &body)
+}
+
+/// A second hit of a callback.
+pub(super) fn used() -> Reply {
+    let body = "<p>A login link works once. Nothing was changed.</p>\n\
+                <p class=\"next\">You can close this tab.</p>\n";
+    page(StatusCode::CONFLICT, "wait", DOTS, "This link was used already", body)
+}
+
+/// Any other refusal: one line, for programs more than for people.
+pub(super) fn refusal(status: StatusCode) -> Reply {
+    let text = format!("{}\n", status.canonical_reason().unwrap_or("Refused"));
+    respond(status, "text/plain; charset=utf-8", text)
+}
+
+/// A method other than GET.
+pub(super) fn not_allowed() -> Reply {
+    let mut reply = refusal(StatusCode::METHOD_NOT_ALLOWED);
+    reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+    reply
+}
+
+/// Sends the browser on, so that the code leaves its address bar and history.
+pub(super) fn redirect(path: &str) -> Reply {
+    let mut reply = refusal(StatusCode::SEE_OTHER);
+    if let Ok(path) = HeaderValue::from_str(path) {
+        reply.headers_mut().insert(header::LOCATION, path);
+    }
+    reply
+}
+
+fn page(status: StatusCode, tone: &str, mark: &str, heading: &str, body: &str) -> Reply {
+    let heading = escape(heading);
+    let fields = [
+        ("title", &*heading),
+        ("style", STYLE),
+        ("tone", tone),
+        ("mark", mark),
+        ("heading", &heading),
+        ("body", body),
+    ];
+    respond(status, "text/html; charset=utf-8", fill(TEMPLATE, &fields))
+}
+
+/// Fills `{name}` fields in one pass, so that a text put in is never taken for a field.
+fn fill(template: &str, fields: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(template.len() + STYLE.len() + 1024);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        match after.split_once('}') {
+            Some((name, tail)) => {
+                out.push_str(fields.iter().find(|(field, _)| *field == name).map_or("", |(_, value)| value));
+                rest = tail;
+            }
+            None => rest = after,
+        }
+    }
+    out + rest
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: String) -> Reply {
+    let mut reply = Response::new(body.into());
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(header::CONTENT_TYPE, content_type);
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(header::CACHE_CONTROL, "no-store");
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(header::CONNECTION, "close");
+    reply
+}
+
+/// No script, and nothing loaded from anywhere.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Escaped, with `commands` in backticks set as code.
+fn prose(text: &str) -> String {
+    let escaped = escape(text);
+    let mut pieces = escaped.split('`');
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for (index, piece) in pieces.enumerate() {
+        out.push_str(if index % 2 == 0 { "<code>" } else { "</code>" });
+        out.push_str(piece);
+    }
+    if escaped.matches('`').count() % 2 == 1 {
+        out.push_str("</code>");
+    }
+    out
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_put_in_is_never_a_field_or_markup() {
+        let fields = [("a", "{b}"), ("b", "no")];
+        assert_eq!(fill("<{a}>{b}{c}{", &fields), "<{b}>no");
+        assert_eq!(
+            escape("<a href=\"x\" on='y'>&\u{1b}"),
+            "&lt;a href=&quot;x&quot; on=&#39;y&#39;&gt;&amp; "
+        );
+    }
+
+    #[test]
+    fn commands_are_set_as_code_and_always_closed() {
+        assert_eq!(prose("Type `:x <y>` now."), "Type <code>:x &lt;y&gt;</code> now.");
+        assert_eq!(prose("odd `tick"), "odd <code>tick</code>");
+    }
+}

@@ -1,0 +1,166 @@
+//! The logins of one process: started, fed with what the person types, cancelled.
+//!
+//! Guarantees: at most one login of a provider at a time; logins of different providers do not disturb each other;
+//! dropping the last handle cancels all that run.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::choose;
+use super::flow::{Flow, Teller};
+use super::race::Typed;
+use super::stage::{LoginEvent, LoginRequest};
+use super::wait::{Cancel, Deadline};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::{Code, Error, Result};
+use crate::http::Http;
+use crate::secret::Secret;
+use crate::store::Store;
+
+/// What a login works with.
+#[derive(Clone)]
+pub struct LoginContext {
+    /// Settings and providers.
+    pub config: Config,
+    /// Where the result goes.
+    pub store: Store,
+    /// How the provider is asked.
+    pub http: Http,
+    /// The time.
+    pub clock: Clock,
+    /// Where the person is, as the page in the browser says it: `Neovim`, `your terminal`.
+    pub place: String,
+}
+
+/// The logins of this process. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Logins(Arc<Mutex<Running>>);
+
+#[derive(Debug, Default)]
+struct Running {
+    last_id: u64,
+    logins: BTreeMap<u64, Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    provider: String,
+    typed: mpsc::Sender<Typed>,
+    /// Its end, too, is a cancel.
+    cancel: watch::Sender<bool>,
+}
+
+/// Removes a login from the list.
+#[derive(Debug, Clone)]
+pub(super) struct Leave {
+    running: Weak<Mutex<Running>>,
+    id: u64,
+}
+
+impl Logins {
+    /// Begins a login on the current runtime and returns its number. Everything else comes through `events`, up to
+    /// one `done` or `failed`; the channel closes when the browser has its page too.
+    ///
+    /// # Errors
+    /// `unknown_login`, `invalid_argument` (method, notice), `busy`, or what the store's index says.
+    pub fn start(
+        &self,
+        context: &LoginContext,
+        request: LoginRequest,
+        events: mpsc::UnboundedSender<LoginEvent>,
+    ) -> Result<u64> {
+        let provider = context.config.provider(request.login.provider())?;
+        let method = choose::method(&provider, request.method.as_deref(), request.browser)?.clone();
+        if method.notice.is_some() && !request.confirmed {
+            let known = context.store.index()?.confirmed_notices;
+            if !known.contains(&provider.notice_name(&method)) {
+                return Err(choose::unconfirmed(&provider, &method));
+            }
+        }
+        let (typed, receiver) = mpsc::channel(1);
+        let (cancel, cancelled) = Cancel::new();
+        let id = self.enter(Handle { provider: provider.id.clone(), typed, cancel })?;
+        let leave = Leave { running: Arc::downgrade(&self.0), id };
+        let flow = Flow {
+            teller: Teller { id, login: request.login.clone(), method: method.id.clone(), events },
+            deadline: Deadline::after(context.config.callback.timeout, &context.clock),
+            context: context.clone(),
+            provider,
+            method,
+            login: request.login,
+            browser: request.browser,
+            confirmed: request.confirmed,
+            typed: receiver,
+            listener: None,
+            description: None,
+        };
+        tokio::spawn(flow.run(cancelled, leave));
+        Ok(id)
+    }
+
+    /// Hands over what the person typed or pasted. An error leaves the login waiting.
+    ///
+    /// # Errors
+    /// `invalid_argument` or `state_mismatch` about the text; `invalid_argument` if no such login waits for one.
+    pub async fn input(&self, id: u64, text: Secret) -> Result<()> {
+        let typed = self.lock().logins.get(&id).map(|login| login.typed.clone()).ok_or_else(not_waiting)?;
+        let (reply, answer) = oneshot::channel();
+        typed.send(Typed { text, reply }).await.map_err(|_| not_waiting())?;
+        answer.await.map_err(|_| not_waiting())?
+    }
+
+    /// Cancels a login; one that has ended already is none to cancel, and no fault.
+    pub fn cancel(&self, id: u64) {
+        if let Some(login) = self.lock().logins.get(&id) {
+            login.cancel.send_replace(true);
+        }
+    }
+
+    /// Cancels all.
+    pub fn cancel_all(&self) {
+        for login in self.lock().logins.values() {
+            login.cancel.send_replace(true);
+        }
+    }
+
+    /// The numbers of those that run.
+    pub fn running(&self) -> Vec<u64> {
+        self.lock().logins.keys().copied().collect()
+    }
+
+    fn enter(&self, handle: Handle) -> Result<u64> {
+        let mut running = self.lock();
+        if running.logins.values().any(|login| login.provider == handle.provider) {
+            return Err(busy(&handle.provider));
+        }
+        running.last_id += 1;
+        let id = running.last_id;
+        running.logins.insert(id, handle);
+        Ok(id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.upgrade() {
+            running.lock().unwrap_or_else(PoisonError::into_inner).logins.remove(&self.id);
+        }
+    }
+}
+
+fn busy(provider: &str) -> Error {
+    Error::new(Code::Busy, format!("A login to {provider} is under way already."))
+        .with_hint("Finish it or cancel it first.")
+}
+
+fn not_waiting() -> Error {
+    Error::new(Code::InvalidArgument, "No login waits for a text.")
+        .with_hint("Start one with `:ConvLogin`, or `convocations login`.")
+}

@@ -1,0 +1,82 @@
+//! The ends of a login's patience: the person cancels, or nobody finishes in time.
+//!
+//! Guarantees: a cancel is noticed at the next await; the time limit holds by the wall clock too, which goes on while
+//! a machine sleeps.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::error::{Code, Error, Result};
+
+/// How often the wall clock is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The person's cancel. The sender's end counts as one: whoever started the login is gone.
+#[derive(Debug, Clone)]
+pub(super) struct Cancel(watch::Receiver<bool>);
+
+impl Cancel {
+    /// A cancel and the means to give it.
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// Returns when the login is to end.
+    pub async fn given(&mut self) {
+        drop(self.0.wait_for(|given| *given).await);
+    }
+
+    /// Runs `work`, unless the login is cancelled first.
+    ///
+    /// # Errors
+    /// What `work` says, or `cancelled`.
+    pub async fn guard<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.given() => Err(cancelled()),
+            result = work => result,
+        }
+    }
+}
+
+/// What a cancelled login ends with.
+pub(super) fn cancelled() -> Error {
+    Error::new(Code::Cancelled, "The login was cancelled.")
+}
+
+/// When a login gives up waiting.
+#[derive(Debug, Clone)]
+pub(super) struct Deadline {
+    clock: Clock,
+    at: Instant,
+    /// The same by the wall clock, Unix seconds.
+    pub expires_at: i64,
+}
+
+impl Deadline {
+    /// `seconds` from now.
+    pub fn after(seconds: u64, clock: &Clock) -> Self {
+        Self {
+            clock: clock.clone(),
+            at: Instant::now() + Duration::from_secs(seconds),
+            expires_at: clock.now().saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)),
+        }
+    }
+
+    /// Returns when the time is up by either clock.
+    pub async fn passed(&self) {
+        loop {
+            let left = self.expires_at.saturating_sub(self.clock.now());
+            if left <= 0 || Instant::now() >= self.at {
+                return;
+            }
+            let by_wall = Duration::from_secs(left.unsigned_abs());
+            tokio::time::sleep_until(self.at.min(Instant::now() + LOOK.min(by_wall))).await;
+        }
+    }
+}
