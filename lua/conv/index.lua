@@ -7,15 +7,7 @@ local M = {}
 ---Larger than any index of ours; a larger file is not read.
 local MAX_BYTES = 1024 * 1024
 
-local wanted = {
-  method = true,
-  kind = true,
-  identity = true,
-  expires_at = true,
-  revision = true,
-  needs_login = true,
-  backend = true,
-}
+local wanted = { method = true, kind = true, identity = true, expires_at = true, revision = true, needs_login = true, backend = true }
 
 ---@return string
 function M.dir()
@@ -120,10 +112,7 @@ function M.read()
   if file then
     vim.uv.fs_close(file)
   end
-  cache = {
-    stamp = stamp,
-    logins = M.parse(text --[[@as string]]),
-  }
+  cache = { stamp = stamp, logins = M.parse(text --[[@as string]]) }
   return cache.logins
 end
 

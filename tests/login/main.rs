@@ -1,0 +1,13 @@
+//! Logins from the first event to the stored credential, against the sandbox and a browser by hand.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod desk;
+
+mod accounts;
+mod anthropic;
+mod ends;
+mod leaks;
+mod openrouter;
+mod race;
