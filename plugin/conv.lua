@@ -3,29 +3,26 @@ if vim.g.loaded_conv then
   return
 end
 vim.g.loaded_conv = true
-
 if vim.fn.has("nvim-0.11") == 0 then
-  vim.notify("conv: Neovim 0.11 or newer is needed.", vim.log.levels.ERROR)
-  return
+  return vim.notify("conv: Neovim 0.11 or newer is needed.", vim.log.levels.ERROR)
 end
 
----@param name string
----@param opts table
-local function command(name, opts)
-  vim.api.nvim_create_user_command(name, function(args)
+local function command(name, desc, bang)
+  local function run(args)
     require("conv.commands").run(name, args)
-  end, vim.tbl_extend("error", opts, {
-    complete = function(...)
-      return require("conv.commands").complete(name, ...)
-    end,
-  }))
+  end
+  local function complete(...)
+    return require("conv.commands").complete(name, ...)
+  end
+  local opts = { nargs = "*", bang = bang, desc = desc, complete = complete }
+  vim.api.nvim_create_user_command(name, run, opts)
   vim.keymap.set("n", "<Plug>(" .. name .. ")", "<Cmd>" .. name .. "<CR>")
 end
+command("ConvLogin", "Log in to an AI provider", true)
+command("ConvLogout", "Log out of an AI provider", false)
+command("ConvStatus", "Show every login", false)
 
-command("ConvLogin", { nargs = "*", bang = true, desc = "Log in to an AI provider" })
-command("ConvLogout", { nargs = "*", desc = "Log out of an AI provider" })
-command("ConvStatus", { nargs = "*", desc = "Show every login" })
-
+-- For the option `preload`: nothing happens before the editor is idle, and then only if something is set.
 vim.api.nvim_create_autocmd("CursorHold", {
   once = true,
   callback = function()

@@ -3,6 +3,7 @@
 -- `on_reply` and `on_event` are called by the backend and never raise: a traceback would carry their arguments.
 
 local bus = require("conv.bus")
+local calls = require("conv.calls")
 local errors = require("conv.errors")
 
 local M = {}
@@ -11,35 +12,12 @@ local M = {}
 M.PROTOCOL = 1
 M.VERSION = "0.1.0"
 
----Milliseconds until a call is given up. Those that reach a provider outlast the backend's own limits (30 s for a
----request, and a lock to wait for), so that its answer says what happened.
-local DEADLINES = {
-  hello = 10000,
-  providers = 10000,
-  status = 15000,
-  get = 60000,
-  invalidate = 60000,
-  ["login.start"] = 45000,
-  ["login.input"] = 60000,
-  ["login.cancel"] = 5000,
-  logout = 60000,
-  shutdown = 3000,
-}
-
 ---Milliseconds in which a backend that refused `hello` is not asked again by callers, only by a person.
 local REFUSED_FOR = 5000
 
----@class (exact) conv.Call
----@field method string
----@field params table
----@field done fun(err?: ConvError, result?: any)
----@field timer uv.uv_timer_t
-
 local state = "stopped" ---@type conv.BackendState
 local channel ---@type integer?
-local calls = {} ---@type table<integer, conv.Call>
 local queue = {} ---@type integer[] calls that wait for `hello`
-local last_id = 0
 local trouble ---@type ConvError? why it is down
 local trouble_until ---@type number? nil: until a person asks
 local leaving = false
@@ -67,80 +45,43 @@ local function become(new, err)
   bus.emit("backend", { state = new, error = err })
 end
 
----@param id integer
----@param err? ConvError
----@param result? any
-local function answer(id, err, result)
-  local call = calls[id]
-  if not call then
-    return
-  end
-  calls[id] = nil
-  if not call.timer:is_closing() then
-    call.timer:stop()
-    call.timer:close()
-  end
-  local ok, problem = pcall(call.done, err, result)
-  if not ok then
-    require("conv.notify").internal(call.method, problem)
-  end
-end
-
 ---@param err ConvError
 local function answer_all(err)
   queue = {}
-  for _, id in ipairs(vim.tbl_keys(calls)) do
-    answer(id, err)
-  end
+  calls.answer_all(err)
 end
 
 ---@param id integer
 local function send(id)
-  local call = calls[id]
+  local call = calls.get(id)
   if not (call and channel) then
     return
   end
   local params = next(call.params) ~= nil and call.params or vim.empty_dict()
   if not pcall(vim.rpcnotify, channel, "call", id, call.method, params) then
-    answer(id, errors.new("backend_crashed", "The backend is gone.", "Try again: it starts by itself."))
+    calls.answer(id, errors.new("backend_crashed", "The backend is gone.", "Try again: it starts by itself."))
   end
 end
 
----@param method string
----@param params table
----@param timeout? integer
----@param done fun(err?: ConvError, result?: any)
----@return integer id
-local function register(method, params, timeout, done)
-  last_id = last_id + 1
-  local id = last_id
-  local limit = timeout or DEADLINES[method]
-  local timer = vim.defer_fn(function()
-    answer(id, errors.new("timeout", ("The backend did not answer `%s` within %d s."):format(method, limit / 1000)))
-  end, limit)
-  calls[id] = { method = method, params = params, done = done, timer = timer }
-  return id
-end
-
 ---@param err ConvError
----@param seconds? number how long callers get this answer; nil: until a person asks
-local function give_up(err, seconds)
+---@param milliseconds? number how long callers get this answer; nil: until a person asks
+local function give_up(err, milliseconds)
   local old = channel
   channel, hello_result = nil, nil
   if old then
     require("conv.process").stop(old)
   end
-  trouble_until = seconds and (vim.uv.now() + seconds) or nil
+  trouble_until = milliseconds and (vim.uv.now() + milliseconds) or nil
   become("down", err)
   answer_all(err)
 end
 
 local function say_hello()
   local params = { protocol = M.PROTOCOL, version = M.VERSION, options = require("conv.config").shared() }
-  local id = register("hello", params, nil, function(err, result)
+  local id = calls.add("hello", params, nil, function(err, result)
     if err then
-      -- A crash has been dealt with by `on_exit`; everything else is said by this backend about itself.
-      if err.code ~= "backend_crashed" then
+      -- Its end, or a stop, has been dealt with already; everything else this backend says about itself.
+      if channel then
         give_up(err, REFUSED_FOR)
       end
       return
@@ -250,8 +191,9 @@ end
 
 ---Brings changed options to a running backend.
 function M.options_changed()
-  if state == "ready" or state == "down" then
-    M.stop()
+  if channel then
+    say_hello()
+  elseif state == "down" then
     M.retry()
   end
 end
@@ -266,7 +208,7 @@ function M.call(method, params, done, timeout)
   if err then
     return done(err)
   end
-  local id = register(method, params, timeout, done)
+  local id = calls.add(method, params, timeout, done)
   if state == "ready" then
     send(id)
   else
@@ -280,9 +222,9 @@ end
 ---@param result any
 function M.on_reply(id, err, result)
   if err ~= vim.NIL and err ~= nil then
-    answer(id, errors.from_wire(err))
+    calls.answer(id, errors.from_wire(err))
   else
-    answer(id, nil, result)
+    calls.answer(id, nil, result)
   end
 end
 

@@ -40,7 +40,7 @@ local function about(login)
   local words = { logged_out = "logged out", needs_login = "log in again", error = "error" }
   local text = words[state.state] or state.identity or state.source or "logged in"
   local account = state.account and (state.account .. ": ") or ""
-  return status.sign(state.state) .. " " .. account .. text
+  return require("conv.statusline").sign(state.state) .. " " .. account .. text
 end
 
 ---@param provider conv.Provider

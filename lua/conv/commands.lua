@@ -124,7 +124,9 @@ local commands = {
 function M.run(name, args)
   local command = commands[name]
   if #args.fargs > command.max then
-    return notify.error(errors.new("invalid_argument", "Too many arguments.", "Usage: `" .. command.usage .. "`."))
+    return notify.error(
+      errors.new("invalid_argument", "Too many arguments.", "Usage: `" .. command.usage .. "`.")
+    )
   end
   command.run(args.fargs, args.bang)
 end

@@ -191,7 +191,10 @@ function M.set(opts)
   if opts ~= nil and type(opts) ~= "table" then
     from_setup, options = nil, nil
     M.get()
-    table.insert(problems, errors.new("config_invalid", "`conv.setup()` takes a table.", "See `:h conv-options`."))
+    table.insert(
+      problems,
+      errors.new("config_invalid", "`conv.setup()` takes a table.", "See `:h conv-options`.")
+    )
     return
   end
   from_setup, options = opts, nil

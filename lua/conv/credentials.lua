@@ -91,7 +91,8 @@ function M.on_changed(logins)
     local mine = held.credential
     local status = logins[mine.login]
     local stored = mine.source == "login"
-    local gone = stored and (not status or status.state == "logged_out" or (status.revision or 0) < mine.revision)
+    local gone = stored
+      and (not status or status.state == "logged_out" or (status.revision or 0) < mine.revision)
     if gone or (status and status.source and status.source ~= mine.source) then
       M.drop(mine.login)
     end
@@ -102,7 +103,10 @@ end
 ---@return ConvError? err
 function M.check_name(login)
   local part = "[a-z0-9][a-z0-9-]*"
-  if type(login) == "string" and (login:match("^" .. part .. "$") or login:match("^" .. part .. "@" .. part .. "$")) then
+  if
+    type(login) == "string"
+    and (login:match("^" .. part .. "$") or login:match("^" .. part .. "@" .. part .. "$"))
+  then
     return nil
   end
   local hint = "A login is PROVIDER or PROVIDER@ACCOUNT, such as `anthropic` or `openrouter@work`."

@@ -10,7 +10,9 @@ end
 
 ---@return boolean
 local function is_container()
-  return vim.env.container ~= nil or vim.uv.fs_stat("/.dockerenv") ~= nil or vim.uv.fs_stat("/run/.containerenv") ~= nil
+  return vim.env.container ~= nil
+    or vim.uv.fs_stat("/.dockerenv") ~= nil
+    or vim.uv.fs_stat("/run/.containerenv") ~= nil
 end
 
 ---Why a browser cannot be expected here, in words that complete "You are …"; nil where one can.

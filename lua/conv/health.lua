@@ -57,13 +57,18 @@ local function check_backend()
   end
   if err then
     tell(err, health.error)
-    health.info("Its log: " .. vim.fs.joinpath(vim.fn.stdpath("state"), "..", "convocations", "convocations.log"))
+    health.info(
+      "Its log: " .. vim.fs.joinpath(vim.fn.stdpath("state"), "..", "convocations", "convocations.log")
+    )
     return false
   end
   local hello = require("conv.backend").hello() or {}
   health.ok(("It runs: version %s, protocol %s, process %s"):format(hello.version, hello.protocol, hello.pid))
   if hello.version ~= require("conv.backend").VERSION then
-    health.warn("The plugin is version " .. require("conv.backend").VERSION, { "Run `make build` in the plugin's folder." })
+    health.warn(
+      "The plugin is version " .. require("conv.backend").VERSION,
+      { "Run `make build` in the plugin's folder." }
+    )
   end
   return true
 end
@@ -79,7 +84,8 @@ end
 
 ---@param login ConvLoginStatus
 local function check_login(login)
-  local left = login.expires_at and require("conv.ui.status").duration(login.expires_at - os.time()) or "does not expire"
+  local left = login.expires_at and require("conv.ui.status").duration(login.expires_at - os.time())
+    or "does not expire"
   if login.error then
     tell(login.error, health.error)
   elseif login.state == "needs_login" then
@@ -96,7 +102,9 @@ local function check_surroundings()
   if browser then
     health.ok("A login opens the browser")
   else
-    health.info(("You are %s: a login leads with a pasted code"):format(why or "set to log in without a browser"))
+    health.info(
+      ("You are %s: a login leads with a pasted code"):format(why or "set to log in without a browser")
+    )
   end
   local port = vim.env.RCONV_HTTP_PORT
   if port then

@@ -7,7 +7,15 @@ local M = {}
 ---Larger than any index of ours; a larger file is not read.
 local MAX_BYTES = 1024 * 1024
 
-local wanted = { method = true, kind = true, identity = true, expires_at = true, revision = true, needs_login = true, backend = true }
+local wanted = {
+  method = true,
+  kind = true,
+  identity = true,
+  expires_at = true,
+  revision = true,
+  needs_login = true,
+  backend = true,
+}
 
 ---@return string
 function M.dir()
@@ -112,7 +120,10 @@ function M.read()
   if file then
     vim.uv.fs_close(file)
   end
-  cache = { stamp = stamp, logins = M.parse(text --[[@as string]]) }
+  cache = {
+    stamp = stamp,
+    logins = M.parse(text --[[@as string]]),
+  }
   return cache.logins
 end
 

@@ -123,9 +123,13 @@ function M.get(login, opts, cb)
     return later(cb, nil, credentials.copy(found))
   end
   local timeout = opts.timeout or require("conv.config").get().timeout
-  credentials.fetch(login, { min_validity = opts.min_validity, timeout = timeout }, function(failed, credential)
-    later(cb, failed, credential and vim.deepcopy(credential))
-  end)
+  credentials.fetch(
+    login,
+    { min_validity = opts.min_validity, timeout = timeout },
+    function(failed, credential)
+      later(cb, failed, credential and vim.deepcopy(credential))
+    end
+  )
 end
 
 ---Says that the API answered 401 to this token: one refresh, unless a newer token is already there.

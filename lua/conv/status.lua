@@ -3,6 +3,7 @@
 -- picture that the index gives. Nothing here waits or asks.
 
 local notify = require("conv.notify")
+local statusline = require("conv.statusline")
 
 local M = {}
 
@@ -21,74 +22,11 @@ local announced = {}
 ---@type table<string, integer> revisions when the conversation began
 local revisions_before = {}
 
-local SIGNS = {
-  logged_out = { "○", "-" },
-  logging_in = { "◌", "..." },
-  valid = { "●", "+" },
-  refreshing = { "↻", "~" },
-  expiring = { "◔", "~" },
-  needs_login = { "◇", "!" },
-  error = { "✗", "!" },
-  down = { "✗", "x" },
-}
-
----The state that speaks for several logins: the first of these that any of them has.
-local URGENCY = { "error", "needs_login", "refreshing", "expiring", "valid" }
-
----@param kind string
----@return string
-function M.sign(kind)
-  local icons = require("conv.config").get().icons
-  if type(icons) == "table" and icons[kind] then
-    return icons[kind]
-  end
-  local ascii = icons == false or vim.env.TERM == "linux"
-  return SIGNS[kind][ascii and 2 or 1]
-end
-
----@param names string[]
----@return string
-local function list(names)
-  table.sort(names)
-  if #names <= 2 then
-    return table.concat(names, ", ")
-  end
-  return ("%s +%d"):format(names[1], #names - 1)
-end
-
-local WORDS = {
-  error = "%s: error",
-  needs_login = "%s: log in again",
-  refreshing = "%s: refreshing",
-  expiring = "%s: expiring",
-  valid = "%s",
-}
-
----@return string
-local function compose()
-  if logging_in then
-    return ("%s %s: logging in"):format(M.sign("logging_in"), logging_in)
-  elseif backend_state == "down" then
-    return M.sign("down") .. " backend down"
-  end
-  local by_state = {} ---@type table<string, string[]>
-  for name, status in pairs(logins) do
-    by_state[status.state] = by_state[status.state] or {}
-    table.insert(by_state[status.state], name)
-  end
-  for _, state in ipairs(URGENCY) do
-    if by_state[state] then
-      return M.sign(state) .. " " .. WORDS[state]:format(list(by_state[state]))
-    end
-  end
-  return M.sign("logged_out") .. " logged out"
-end
-
 local redraw_due = false
 
 ---Brings the text up to date, and tells everybody once per turn of the main loop.
 local function publish()
-  local text = compose()
+  local text = statusline.compose(logins, backend_state, logging_in)
   if vim.g.conv_status ~= text then
     vim.g.conv_status = text
   end
@@ -110,7 +48,10 @@ end
 ---@param status? ConvLoginStatus
 ---@return boolean
 local function signed_in(status)
-  return status ~= nil and status.state ~= "logged_out" and status.state ~= "needs_login" and status.state ~= "error"
+  return status ~= nil
+    and status.state ~= "logged_out"
+    and status.state ~= "needs_login"
+    and status.state ~= "error"
 end
 
 ---@param login string
@@ -265,7 +206,12 @@ function M.of(login)
   M.from_index()
   local status = logins[login]
   local result = status and vim.deepcopy(status)
-    or { login = login, provider = login:match("^[^@]+"), account = login:match("@(.+)$"), state = "logged_out" }
+    or {
+      login = login,
+      provider = login:match("^[^@]+"),
+      account = login:match("@(.+)$"),
+      state = "logged_out",
+    }
   if logging_in == login then
     result.state = "logging_in"
   end

@@ -32,9 +32,10 @@ end
 ---@param filters string[]
 ---@return boolean
 local function wanted(name, filters)
-  return #filters == 0 or vim.iter(filters):any(function(filter)
-    return name:lower():find(filter:lower(), 1, true) ~= nil
-  end)
+  return #filters == 0
+    or vim.iter(filters):any(function(filter)
+      return name:lower():find(filter:lower(), 1, true) ~= nil
+    end)
 end
 
 local filters = vim.list_slice(_G.arg, 1)
@@ -61,10 +62,12 @@ harness.close()
 for _, name in ipairs(failed) do
   say("failed: " .. name)
 end
-say(("%d passed, %d failed%s in %.1f s"):format(
-  passed,
-  #failed,
-  skipped > 0 and (", " .. skipped .. " skipped") or "",
-  (vim.uv.hrtime() - began) / 1e9
-))
+say(
+  ("%d passed, %d failed%s in %.1f s"):format(
+    passed,
+    #failed,
+    skipped > 0 and (", " .. skipped .. " skipped") or "",
+    (vim.uv.hrtime() - began) / 1e9
+  )
+)
 os.exit((#failed > 0 or passed == 0) and 1 or 0)

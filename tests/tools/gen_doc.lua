@@ -47,7 +47,8 @@ local function options(lines, entries, prefix)
     local tag = "*conv-option-" .. name .. "*"
     table.insert(lines, name .. (" "):rep(math.max(1, 78 - #name - #tag)) .. tag)
     if not entry.fields then
-      local text = kind(entry) .. ((entry.default ~= nil or entry.shown_default) and ", default " .. default(entry) or "")
+      local text = kind(entry)
+        .. ((entry.default ~= nil or entry.shown_default) and ", default " .. default(entry) or "")
       wrapped(lines, 4, text)
     end
     wrapped(lines, 4, entry.description)
@@ -60,9 +61,17 @@ end
 
 ---@return string[]
 local function options_section()
-  local lines = { "", "In `vim.g.conv`, a table or a function that returns one, or in |conv.setup()|,", "which wins: >lua" }
-  vim.list_extend(lines, { "    vim.g.conv = { icons = false, store = { backend = \"keyring\" } }", "<" })
-  wrapped(lines, 0, "An option that does not exist or has a wrong value is one message with its full name, and what is allowed.")
+  local lines = {
+    "",
+    "In `vim.g.conv`, a table or a function that returns one, or in |conv.setup()|,",
+    "which wins: >lua",
+  }
+  vim.list_extend(lines, { '    vim.g.conv = { icons = false, store = { backend = "keyring" } }', "<" })
+  wrapped(
+    lines,
+    0,
+    "An option that does not exist or has a wrong value is one message with its full name, and what is allowed."
+  )
   table.insert(lines, "")
   options(lines, require("conv.schema"), "")
   return lines

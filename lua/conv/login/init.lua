@@ -189,7 +189,11 @@ local function under_way()
   elseif s.window then
     s.window:focus()
   end
-  return errors.new("busy", "A login is under way already.", "Finish it, or cancel it with `q` in its window.")
+  return errors.new(
+    "busy",
+    "A login is under way already.",
+    "Finish it, or cancel it with `q` in its window."
+  )
 end
 
 ---@param login? string

@@ -115,7 +115,9 @@ function Session:every_second()
   local ends = self.view.expires_at
   if ends and os.time() > ends + GRACE then
     self:tell_backend_to_cancel()
-    return self:finish(errors.new("login_timeout", "The login was not finished in time.", "Try again: `:ConvLogin`."))
+    return self:finish(
+      errors.new("login_timeout", "The login was not finished in time.", "Try again: `:ConvLogin`.")
+    )
   end
   self:render()
 end

@@ -17,7 +17,10 @@ function M.ask(label, done)
   if prompting then
     return
   elseif vim.fn.reg_recording() ~= "" then
-    require("conv.notify").say("Stop recording the macro first (`q`): what you type would be kept in a register.", vim.log.levels.WARN)
+    require("conv.notify").say(
+      "Stop recording the macro first (`q`): what you type would be kept in a register.",
+      vim.log.levels.WARN
+    )
     return
   end
   prompting = true

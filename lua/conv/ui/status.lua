@@ -63,7 +63,8 @@ local function details(login)
     source = nil
   end
   local ends = login.expires_at and M.duration(login.expires_at - os.time())
-  local parts = { login.method or false, source or false, login.store or false, login.identity or false, ends or false }
+  local parts =
+    { login.method or false, source or false, login.store or false, login.identity or false, ends or false }
   return table.concat(
     vim.tbl_filter(function(part)
       return part
@@ -87,7 +88,7 @@ local function entry(lines, login)
   local state = status.of(login.login).state
   local group = GROUPS[state] or "ConvMuted"
   table.insert(lines, {
-    { "  " .. status.sign(state) .. " ", group },
+    { "  " .. require("conv.statusline").sign(state) .. " ", group },
     { ("%-26s"):format(login.login), "ConvTitle" },
     { " " .. (WORDS[state] or state), group },
   })
@@ -128,7 +129,8 @@ local function header(store)
   return lines
 end
 
-local KEYS = { { "l", "log in" }, { "x", "log out" }, { "r", "refresh" }, { "R", "restart backend" }, { "q", "close" } }
+local KEYS =
+  { { "l", "log in" }, { "x", "log out" }, { "r", "refresh" }, { "R", "restart backend" }, { "q", "close" } }
 
 ---@return conv.Line[] lines, table<integer, string> rows the login of each row
 local function view()

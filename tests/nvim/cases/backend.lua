@@ -24,7 +24,10 @@ return function(case)
     table.sort(loaded)
     -- The idle event reads the options, because of `preload`; it starts nothing.
     t:eq(vim.list_contains(loaded, "conv.backend"), false, "backend loaded")
-    t:eq(#nvim:lua("return vim.api.nvim_list_chans()"), nvim:lua("return #vim.tbl_filter(function(c) return c.stream ~= 'job' end, vim.api.nvim_list_chans())"))
+    t:eq(
+      #nvim:lua("return vim.api.nvim_list_chans()"),
+      nvim:lua("return #vim.tbl_filter(function(c) return c.stream ~= 'job' end, vim.api.nvim_list_chans())")
+    )
   end)
 
   case("answers that come out of order reach the right callers", function(t)
@@ -46,11 +49,15 @@ return function(case)
       local seen = nvim:lua("return _G.answers")
       return #seen == 2 and seen
     end)
-    t:eq(answers, { { name = "openrouter", token = "openrouter" }, { name = "anthropic", token = "anthropic" } })
+    t:eq(
+      answers,
+      { { name = "openrouter", token = "openrouter" }, { name = "anthropic", token = "anthropic" } }
+    )
   end)
 
   case("callers that ask for the same at once share one call", function(t)
-    local script = "local n = 0; return { get = function(_, reply) n = n + 1; local mine = n; backend.after(100, function() reply(nil, backend.credential({ token = 'call ' .. mine })) end) end }"
+    local script =
+      "local n = 0; return { get = function(_, reply) n = n + 1; local mine = n; backend.after(100, function() reply(nil, backend.credential({ token = 'call ' .. mine })) end) end }"
     local nvim = t:editor({ options = { binary = t:fake(script) } })
     nvim:lua("_G.answers = {}")
     for _ = 1, 5 do
@@ -66,7 +73,8 @@ return function(case)
   end)
 
   case("a call past its deadline is answered with `timeout`, and its late reply is ignored", function(t)
-    local script = "return { get = function(_, reply) backend.after(400, function() reply(nil, backend.credential()); backend.event('log', { level = 'info', message = 'Sent late.' }) end) end }"
+    local script =
+      "return { get = function(_, reply) backend.after(400, function() reply(nil, backend.credential()); backend.event('log', { level = 'info', message = 'Sent late.' }) end) end }"
     local nvim = t:editor({ options = { binary = t:fake(script) } })
     nvim:lua([[
       _G.answers = {}
@@ -109,7 +117,12 @@ return function(case)
 
   case("it starts again by itself and asks anew for what is held", function(t)
     local nvim = t:editor({
-      options = { binary = t:fake("local n = 0; return { get = function(_, reply) reply(nil, backend.credential()) end }"), cold_wait = 5000 },
+      options = {
+        binary = t:fake(
+          "local n = 0; return { get = function(_, reply) reply(nil, backend.credential()) end }"
+        ),
+        cold_wait = 5000,
+      },
     })
     nvim:lua('require("conv").token("anthropic")')
     local pid = nvim:lua(HELLO_PID)
@@ -123,7 +136,8 @@ return function(case)
 
   case("three crashes in a row: it stays off, says so once, and starts when a person asks", function(t)
     local mark = t.dir .. "/mended"
-    local script = "return { hello = function(_, reply) if not vim.uv.fs_stat(%q) then return backend.crash() end reply(nil, { protocol = 1, version = '0.1.0', pid = 1 }) end }"
+    local script =
+      "return { hello = function(_, reply) if not vim.uv.fs_stat(%q) then return backend.crash() end reply(nil, { protocol = 1, version = '0.1.0', pid = 1 }) end }"
     local nvim = t:editor({ options = { binary = t:fake(script:format(mark)), cold_wait = 0 } })
     nvim:lua(ANSWERS, "anthropic")
     t:wait("the message", function()
@@ -145,7 +159,8 @@ return function(case)
   end)
 
   case("a protocol that does not match is said, and not asked again at once", function(t)
-    local script = "return { hello = function(_, reply) reply({ code = 'protocol_mismatch', message = 'The backend speaks protocol 2.', hint = 'Update the plugin.' }) end }"
+    local script =
+      "return { hello = function(_, reply) reply({ code = 'protocol_mismatch', message = 'The backend speaks protocol 2.', hint = 'Update the plugin.' }) end }"
     local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 3000 } })
     local answer = nvim:lua('local _, e = require("conv").token("anthropic"); return { e.code, e.hint }')
     t:eq(answer, { "protocol_mismatch", "Update the plugin." })
@@ -177,11 +192,16 @@ return function(case)
   end)
 
   case("changed options reach the backend", function(t)
-    local script = "local o; return { hello = function(p, reply) o = p.options; reply(nil, { protocol = 1, version = '0.1.0', pid = vim.uv.os_getpid() }) end, get = function(_, reply) reply(nil, backend.credential({ token = vim.json.encode(o) })) end }"
-    local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 5000, refresh = { margin = 7 } } })
+    local script =
+      "local o; return { hello = function(p, reply) o = p.options; reply(nil, { protocol = 1, version = '0.1.0', pid = vim.uv.os_getpid() }) end, get = function(_, reply) reply(nil, backend.credential({ token = vim.json.encode(o) })) end }"
+    local nvim =
+      t:editor({ options = { binary = t:fake(script), cold_wait = 5000, refresh = { margin = 7 } } })
     t:eq(vim.json.decode(nvim:lua('return require("conv").token("anthropic")')), { refresh = { margin = 7 } })
     nvim:lua('require("conv").setup({ refresh = { margin = 9 }, cold_wait = 4000 })')
-    t:eq(vim.json.decode(nvim:lua('return require("conv").token("openrouter")')), { refresh = { margin = 9 } })
+    t:eq(
+      vim.json.decode(nvim:lua('return require("conv").token("openrouter")')),
+      { refresh = { margin = 9 } }
+    )
   end)
 
   case("the backend ends with the editor: by :q, and when the editor is killed", function(t)
@@ -202,7 +222,8 @@ return function(case)
   end)
 
   case("stderr of the backend goes to a file, redacted, and to no screen", function(t)
-    local script = "io.stderr:write('panicked with sk-or-v1-0123456789abcdef0123\\n'); return { get = function(_, reply) reply(nil, backend.credential()) end }"
+    local script =
+      "io.stderr:write('panicked with sk-or-v1-0123456789abcdef0123\\n'); return { get = function(_, reply) reply(nil, backend.credential()) end }"
     local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 5000 } })
     nvim:lua('require("conv").token("anthropic")')
     local path = nvim:lua('return require("conv.process").stderr_file()')

@@ -7,7 +7,10 @@ local function begin(t, make)
   t:file("bin/make", "#!/bin/sh\n" .. make .. "\n", 448)
   local nvim = t:editor({ env = { PATH = bin .. ":/usr/bin:/bin" } })
   vim.fn.mkdir(t.dir .. "/plugin-folder", "p")
-  nvim:lua("local dir = ...; require('conv.binary').root = function() return dir end", t.dir .. "/plugin-folder")
+  nvim:lua(
+    "local dir = ...; require('conv.binary').root = function() return dir end",
+    t.dir .. "/plugin-folder"
+  )
   nvim:lua([[
     _G.asked = {}
     vim.ui.select = function(items, opts, choose)
@@ -22,7 +25,9 @@ return function(case)
   case("the option first, then the plugin's own build, then $PATH", function(t)
     local nvim = begin(t, "exit 1")
     local function found()
-      return nvim:lua("local f, e = require('conv.binary').find(); return { f and f.path, f and f.how, e and e.hint }")
+      return nvim:lua(
+        "local f, e = require('conv.binary').find(); return { f and f.path, f and f.how, e and e.hint }"
+      )
     end
     t:match(found()[3], "make build")
     t:file("bin/convocations", "#!/bin/sh\n", 448)
@@ -37,7 +42,14 @@ return function(case)
   case("where it is missing, the first command offers to build it, shows progress, and goes on", function(t)
     local fake = t:fake("return { providers = function(_, reply) reply(nil, { providers = {} }) end }")
     local target = t.dir .. "/plugin-folder/target/release"
-    local nvim = begin(t, ("test $1 = build || exit 9; echo Compiling convocations; sleep 0.3; mkdir -p %s; cp %s %s/convocations"):format(target, fake, target))
+    local nvim = begin(
+      t,
+      ("test $1 = build || exit 9; echo Compiling convocations; sleep 0.3; mkdir -p %s; cp %s %s/convocations"):format(
+        target,
+        fake,
+        target
+      )
+    )
     nvim:cmd("ConvLogin anthropic")
     t:wait("the progress", function()
       return nvim:window_text():find("Compiling convocations")
@@ -102,7 +114,9 @@ return function(case)
     local text = health()
     t:match(text, "ERROR The backend program is not built yet")
     t:match(text, "make build")
-    local fake = t:fake("return { status = function(_, reply) reply(nil, { logins = { backend.status({ expires_at = os.time() + 600 }), backend.status({ login = 'openai', state = 'needs_login', needs_login = 'It was revoked.' }) }, store = { backend = 'keyring', reason = 'it answers' } }) end }")
+    local fake = t:fake(
+      "return { status = function(_, reply) reply(nil, { logins = { backend.status({ expires_at = os.time() + 600 }), backend.status({ login = 'openai', state = 'needs_login', needs_login = 'It was revoked.' }) }, store = { backend = 'keyring', reason = 'it answers' } }) end }"
+    )
     nvim:lua("require('conv').setup({ binary = ..., browser = true })", fake)
     text = health()
     t:match(text, "It runs: version 0.1.0, protocol 1, process %d+")

@@ -3,11 +3,20 @@
 return function(case)
   case("each mistake is named with its full key path and what is allowed", function(t)
     local wrong = {
-      { { cold_wait = "x" }, "`cold_wait` has a value that is not allowed. It takes integer from 0 to 10000%." },
+      {
+        { cold_wait = "x" },
+        "`cold_wait` has a value that is not allowed. It takes integer from 0 to 10000%.",
+      },
       { { cold_wait = -1 }, "`cold_wait`" },
       { { colt_wait = 1 }, "`colt_wait` is not an option. Allowed here: .*`cold_wait`" },
-      { { store = { backend = "file" } }, '`store.backend` .* It takes "auto" or "keyring" or "local%-encrypted"%.' },
-      { { store = { backends = "auto" } }, "`store.backends` is not an option. Allowed here: `backend`, `keyring_timeout`%." },
+      {
+        { store = { backend = "file" } },
+        '`store.backend` .* It takes "auto" or "keyring" or "local%-encrypted"%.',
+      },
+      {
+        { store = { backends = "auto" } },
+        "`store.backends` is not an option. Allowed here: `backend`, `keyring_timeout`%.",
+      },
       { { callback = { port = 70000 } }, "`callback.port`.*from 0 to 65535" },
       { { callback = 3000 }, "`callback` .* It takes table" },
       { { browser = "never" }, '`browser` .* It takes boolean or "auto"' },
@@ -52,12 +61,18 @@ return function(case)
   end)
 
   case("only what was set goes to the backend, so that config.toml keeps its say", function(t)
-    local nvim = t:editor({ options = { store = { backend = "keyring" }, cold_wait = 1, providers = { mine = { name = "Mine" } } } })
-    t:eq(nvim:lua('return require("conv.config").shared()'), { store = { backend = "keyring" }, providers = { mine = { name = "Mine" } } })
+    local nvim = t:editor({
+      options = { store = { backend = "keyring" }, cold_wait = 1, providers = { mine = { name = "Mine" } } },
+    })
+    t:eq(
+      nvim:lua('return require("conv.config").shared()'),
+      { store = { backend = "keyring" }, providers = { mine = { name = "Mine" } } }
+    )
   end)
 
   case("preload fetches once the editor is idle, and only then", function(t)
-    local script = "return { get = function(p, reply) reply(nil, backend.credential({ login = p.login })) end }"
+    local script =
+      "return { get = function(p, reply) reply(nil, backend.credential({ login = p.login })) end }"
     local nvim = t:editor({ options = { binary = t:fake(script), preload = { "anthropic" } } })
     t:eq(nvim:lua('return package.loaded["conv.backend"] == nil'), true)
     nvim:cmd("doautocmd CursorHold")
@@ -85,21 +100,36 @@ return function(case)
     local function redact(text)
       return nvim:lua('return require("conv.errors").redact(...)', text)
     end
-    for _, secret in ipairs({ "sk-or-v1-0123456789abcdef", "eyJhbGciOi.J9eyJzdWIi.4sflKxwRJ", "Bearer abc123def456ghi789" }) do
+    for _, secret in ipairs({
+      "sk-or-v1-0123456789abcdef",
+      "eyJhbGciOi.J9eyJzdWIi.4sflKxwRJ",
+      "Bearer abc123def456ghi789",
+    }) do
       t:ok(not redact("x " .. secret .. " y"):find("%d%d%d"), secret)
     end
-    t:eq(redact("lua/conv/backend.lua:12: attempt to call a nil value"), "lua/conv/backend.lua:12: attempt to call a nil value")
+    t:eq(
+      redact("lua/conv/backend.lua:12: attempt to call a nil value"),
+      "lua/conv/backend.lua:12: attempt to call a nil value"
+    )
   end)
 
   case("the help says what the schema says, and has a tag for each option", function(t)
     local root = require("harness").root
-    local job = vim.system({ t.nvim, "-u", "NONE", "-i", "NONE", "-l", root .. "/tests/tools/gen_doc.lua", "--check" }):wait(10000)
+    local job = vim
+      .system({ t.nvim, "-u", "NONE", "-i", "NONE", "-l", root .. "/tests/tools/gen_doc.lua", "--check" })
+      :wait(10000)
     t:eq({ job.code, job.stderr }, { 0, "" })
     vim.fn.mkdir(t.dir .. "/doc")
     vim.uv.fs_copyfile(root .. "/doc/conv.txt", t.dir .. "/doc/conv.txt")
     vim.cmd.helptags(t.dir .. "/doc")
     local tags = assert(io.open(t.dir .. "/doc/tags")):read("a")
-    for _, tag in ipairs({ "conv-option-store.backend", "conv.token()", ":ConvLogin", "g:conv_status", "conv-errors" }) do
+    for _, tag in ipairs({
+      "conv-option-store.backend",
+      "conv.token()",
+      ":ConvLogin",
+      "g:conv_status",
+      "conv-errors",
+    }) do
       t:ok(tags:find(tag .. "\t", 1, true), tag)
     end
   end)

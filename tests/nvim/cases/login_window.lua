@@ -52,7 +52,9 @@ local RESULT = [[
 
 ---@return table
 local function begin(t, methods, options)
-  local nvim = t:editor({ options = vim.tbl_extend("force", { binary = t:fake(script(methods)), browser = true }, options or {}) })
+  local nvim = t:editor({
+    options = vim.tbl_extend("force", { binary = t:fake(script(methods)), browser = true }, options or {}),
+  })
   nvim:lua("_G.wanted = 'anthropic'")
   nvim:lua(RESULT)
   return nvim
@@ -91,7 +93,10 @@ return function(case)
   end)
 
   case("done: the window closes, and all who listen hear it", function(t)
-    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) open_url() event('exchanging') event('done', { store = 'keyring', identity = 'me@example.com' }) end }")
+    local nvim = begin(
+      t,
+      "{ ['login.start'] = function(_, reply) started(reply) open_url() event('exchanging') event('done', { store = 'keyring', identity = 'me@example.com' }) end }"
+    )
     t:eq(result(t, nvim), { login = "anthropic", state = "valid" })
     t:eq(nvim:window(), nil)
     t:eq(nvim:events("ConvAuthComplete"), { { login = "anthropic", ok = true } })
@@ -124,7 +129,10 @@ return function(case)
   end)
 
   case("the browser wins while the prompt is open: the prompt goes away", function(t)
-    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) open_url() backend.after(400, function() event('exchanging') event('done', { store = 'keyring' }) end) end }")
+    local nvim = begin(
+      t,
+      "{ ['login.start'] = function(_, reply) started(reply) open_url() backend.after(400, function() event('exchanging') event('done', { store = 'keyring' }) end) end }"
+    )
     sees(t, nvim, "Waiting")
     nvim:type("p")
     t:wait("the prompt", function()
@@ -165,14 +173,20 @@ return function(case)
   end)
 
   case("cancelled before the backend has answered", function(t)
-    local nvim = begin(t, "{ ['login.start'] = function(_, reply) backend.after(200, function() started(reply) end) end }")
+    local nvim = begin(
+      t,
+      "{ ['login.start'] = function(_, reply) backend.after(200, function() started(reply) end) end }"
+    )
     sees(t, nvim, "Getting ready")
     nvim:type("q")
     t:eq(result(t, nvim), { code = "cancelled" })
   end)
 
   case("cancelled, and begun anew at once", function(t)
-    local nvim = begin(t, "{ ['login.cancel'] = function(_, reply) backend.after(200, function() reply(nil, vim.empty_dict()) event('failed', { error = { code = 'cancelled', message = 'Cancelled.' } }) end) end }")
+    local nvim = begin(
+      t,
+      "{ ['login.cancel'] = function(_, reply) backend.after(200, function() reply(nil, vim.empty_dict()) event('failed', { error = { code = 'cancelled', message = 'Cancelled.' } }) end) end }"
+    )
     sees(t, nvim, "Waiting")
     nvim:type("q")
     nvim:lua("_G.first = nil")
@@ -196,7 +210,10 @@ return function(case)
   end)
 
   case("a failure stays on the screen with its hint; r tries again", function(t)
-    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) open_url() event('failed', { error = { code = 'login_denied', message = 'You said no.', hint = 'Say yes.' } }) end }")
+    local nvim = begin(
+      t,
+      "{ ['login.start'] = function(_, reply) started(reply) open_url() event('failed', { error = { code = 'login_denied', message = 'You said no.', hint = 'Say yes.' } }) end }"
+    )
     t:eq(result(t, nvim), { code = "login_denied" })
     local text = sees(t, nvim, "You said no")
     t:match(text, "Say yes")
@@ -209,13 +226,16 @@ return function(case)
   end)
 
   case("the terms are shown first, and nothing happens before a yes", function(t)
-    local nvim = begin(t, [[{
+    local nvim = begin(
+      t,
+      [[{
       providers = function(_, reply) reply(nil, { providers = { { id = "anthropic", name = "Anthropic", builtin = true, logins = {}, env = {},
         methods = { { id = "subscription", label = "Subscription", grant = "authorization-code", notice = "These are the terms, read them.", notice_confirmed = false } } } } }) end,
       ["login.start"] = function(params, reply)
         if not params.confirmed then return reply({ code = "invalid_argument", message = "Not confirmed." }) end
         started(reply) open_url()
-      end }]])
+      end }]]
+    )
     sees(t, nvim, "These are the terms")
     t:eq(nvim:lua("return _G.opened"), {})
     nvim:type("y")
@@ -223,8 +243,13 @@ return function(case)
   end)
 
   case("over SSH it leads with a pasted code and opens nothing", function(t)
-    local fake = t:fake(script("{ ['login.start'] = function(p, reply) started(reply) open_url({ loopback = false, notice = 'browser ' .. tostring(p.browser) }) end }"))
-    local nvim = t:editor({ options = { binary = fake }, env = { SSH_CONNECTION = "10.0.0.1 1 10.0.0.2 22" } })
+    local fake = t:fake(
+      script(
+        "{ ['login.start'] = function(p, reply) started(reply) open_url({ loopback = false, notice = 'browser ' .. tostring(p.browser) }) end }"
+      )
+    )
+    local nvim =
+      t:editor({ options = { binary = fake }, env = { SSH_CONNECTION = "10.0.0.1 1 10.0.0.2 22" } })
     nvim:lua("_G.wanted = 'anthropic'")
     nvim:lua(RESULT)
     local text = sees(t, nvim, "connected over SSH")
@@ -234,7 +259,10 @@ return function(case)
   end)
 
   case("an API key is asked for at once, hidden", function(t)
-    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) event('waiting', { input = 'api-key', label = 'OpenRouter key', page = 'https://example.com/keys', expires_at = os.time() + 300, ignored = 0 }) end }")
+    local nvim = begin(
+      t,
+      "{ ['login.start'] = function(_, reply) started(reply) event('waiting', { input = 'api-key', label = 'OpenRouter key', page = 'https://example.com/keys', expires_at = os.time() + 300, ignored = 0 }) end }"
+    )
     t:wait("the prompt", function()
       return nvim:mode() == "c"
     end)
@@ -244,7 +272,10 @@ return function(case)
   end)
 
   case("a device code is shown with its address; c and y copy only when asked", function(t)
-    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) event('device-code', { user_code = 'ABCD-1234', verification_uri = 'https://example.com/device', interval = 5, input = 'none', expires_at = os.time() + 900 }) end }")
+    local nvim = begin(
+      t,
+      "{ ['login.start'] = function(_, reply) started(reply) event('device-code', { user_code = 'ABCD-1234', verification_uri = 'https://example.com/device', interval = 5, input = 'none', expires_at = os.time() + 900 }) end }"
+    )
     local text = sees(t, nvim, "ABCD%-1234")
     t:match(text, "https://example.com/device")
     t:match(text, "1[45]:%d%d left")
@@ -260,7 +291,10 @@ return function(case)
   end)
 
   case("the backend dies in the middle: an error, and the next login works", function(t)
-    local nvim = begin(t, "{ ['login.start'] = function(_, reply) started(reply) open_url() if not vim.uv.fs_stat('crashed') then io.open('crashed', 'w'):close() backend.after(100, backend.crash) end end }")
+    local nvim = begin(
+      t,
+      "{ ['login.start'] = function(_, reply) started(reply) open_url() if not vim.uv.fs_stat('crashed') then io.open('crashed', 'w'):close() backend.after(100, backend.crash) end end }"
+    )
     t:eq(result(t, nvim), { code = "backend_crashed" })
     sees(t, nvim, "ended unexpectedly")
     nvim:lua(RESULT)
@@ -297,7 +331,9 @@ return function(case)
 
   case("a browser that does not open is said; only http addresses are opened", function(t)
     local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
-    nvim:lua('vim.g.conv = vim.tbl_extend("force", vim.g.conv, { open = function() return "no display" end })')
+    nvim:lua(
+      'vim.g.conv = vim.tbl_extend("force", vim.g.conv, { open = function() return "no display" end })'
+    )
     nvim:cmd("ConvLogin anthropic subscription")
     sees(t, nvim, "did not open %(no display%)")
     local why = nvim:lua([[

@@ -21,7 +21,8 @@ end
 ---@return table
 local function begin(t, source, options)
   set(t, source)
-  local nvim = t:editor({ options = vim.tbl_extend("force", { binary = t:fake(SCRIPT), icons = false }, options or {}) })
+  local nvim =
+    t:editor({ options = vim.tbl_extend("force", { binary = t:fake(SCRIPT), icons = false }, options or {}) })
   nvim:lua('require("conv").get("other", nil, function() end)')
   t:wait("the backend's word", function()
     return nvim:lua('return require("conv").status().store ~= nil')
@@ -40,7 +41,11 @@ local function shows(t, nvim, text)
 end
 
 local function login(fields)
-  return (vim.inspect(vim.tbl_extend("force", { login = "anthropic", provider = "anthropic", revision = 1 }, fields)):gsub("\n", " "))
+  return (
+    vim
+      .inspect(vim.tbl_extend("force", { login = "anthropic", provider = "anthropic", revision = 1 }, fields))
+      :gsub("\n", " ")
+  )
 end
 
 return function(case)
@@ -68,12 +73,25 @@ return function(case)
   end)
 
   case("several logins: the most urgent state speaks, and many become a number", function(t)
-    local nvim = begin(t, ("{ %s, %s }"):format(login({ state = "valid" }), login({ login = "openai", state = "valid" })))
+    local nvim = begin(
+      t,
+      ("{ %s, %s }"):format(login({ state = "valid" }), login({ login = "openai", state = "valid" }))
+    )
     shows(t, nvim, "+ anthropic, openai")
-    set(t, ("{ %s, %s, %s }"):format(login({ state = "valid" }), login({ login = "openai", state = "valid" }), login({ login = "xai", state = "valid" })))
+    set(
+      t,
+      ("{ %s, %s, %s }"):format(
+        login({ state = "valid" }),
+        login({ login = "openai", state = "valid" }),
+        login({ login = "xai", state = "valid" })
+      )
+    )
     change(nvim)
     shows(t, nvim, "+ anthropic +2")
-    set(t, ("{ %s, %s }"):format(login({ state = "valid" }), login({ login = "openai", state = "needs_login" })))
+    set(
+      t,
+      ("{ %s, %s }"):format(login({ state = "valid" }), login({ login = "openai", state = "needs_login" }))
+    )
     change(nvim)
     shows(t, nvim, "! openai: log in again")
   end)
@@ -94,7 +112,12 @@ return function(case)
   case("events: login, refresh and logout by anybody, each once", function(t)
     local nvim = begin(t, "{" .. login({ state = "logged_out", revision = 0 }) .. "}")
     shows(t, nvim, "- logged out")
-    local steps = { { state = "valid", revision = 1 }, { state = "refreshing", revision = 1 }, { state = "valid", revision = 2 }, { state = "logged_out", revision = 0 } }
+    local steps = {
+      { state = "valid", revision = 1 },
+      { state = "refreshing", revision = 1 },
+      { state = "valid", revision = 2 },
+      { state = "logged_out", revision = 0 },
+    }
     for _, step in ipairs(steps) do
       set(t, "{" .. login(step) .. "}")
       change(nvim)
@@ -106,11 +129,14 @@ return function(case)
     t:wait("the last event", function()
       return #nvim:events("ConvLogout") > 0
     end)
-    local names = vim.tbl_map(function(event)
-      return event.name
-    end, vim.tbl_filter(function(event)
-      return event.name ~= "ConvStatus"
-    end, nvim:lua("return _G.events")))
+    local names = vim.tbl_map(
+      function(event)
+        return event.name
+      end,
+      vim.tbl_filter(function(event)
+        return event.name ~= "ConvStatus"
+      end, nvim:lua("return _G.events"))
+    )
     t:eq(names, { "ConvLogin", "ConvRefresh", "ConvLogout" })
     t:ok(#nvim:events("ConvStatus") >= 4, "ConvStatus")
   end)
@@ -131,11 +157,15 @@ return function(case)
     local nvim = t:editor({ options = { binary = "/nonexistent", icons = false } })
     t:eq(nvim:lua('return require("conv").is_logged_in("anthropic")'), false)
     t:eq(nvim:lua('return require("conv").status().text'), "- logged out")
-    local index = 'version = 1\n[logins.anthropic]\nbackend = "keyring"\nmethod = "subscription"\nkind = "oauth"\nidentity = "me@example.com"\nrevision = 3\n'
+    local index =
+      'version = 1\n[logins.anthropic]\nbackend = "keyring"\nmethod = "subscription"\nkind = "oauth"\nidentity = "me@example.com"\nrevision = 3\n'
     t:file("convocations/credentials.toml", index)
     t:eq(nvim:lua('return require("conv").is_logged_in("anthropic")'), true)
     t:eq(nvim:lua('return require("conv").status("anthropic").identity'), "me@example.com")
-    t:file("convocations/credentials.toml", index .. '[logins."openai@work"]\nneeds_login = "refresh token revoked"\n')
+    t:file(
+      "convocations/credentials.toml",
+      index .. '[logins."openai@work"]\nneeds_login = "refresh token revoked"\n'
+    )
     t:wait("the statusline to follow", function()
       return nvim:lua("return vim.g.conv_status") == "! openai@work: log in again"
     end, 2000)
@@ -150,7 +180,9 @@ return function(case)
     end
     t:eq(parse(""), vim.empty_dict())
     t:eq(parse("[[[\n=\n]"), vim.empty_dict())
-    local seen = parse('[notices]\nmethod = "x"\n[logins."a@b"] \r\nidentity = "a \\"b\\""\nexpires_at = 12 # end\nciphertext = "AAAA"\nscopes = ["x"]\n[logins.c]\n[other]\nmethod="no"')
+    local seen = parse(
+      '[notices]\nmethod = "x"\n[logins."a@b"] \r\nidentity = "a \\"b\\""\nexpires_at = 12 # end\nciphertext = "AAAA"\nscopes = ["x"]\n[logins.c]\n[other]\nmethod="no"'
+    )
     t:eq(seen["a@b"].identity, 'a "b"')
     t:eq(seen["a@b"].expires_at, 12)
     t:eq(seen["a@b"].account, "b")
@@ -160,10 +192,24 @@ return function(case)
   end)
 
   case(":ConvStatus shows every login, follows changes, and its keys act on the line", function(t)
-    local nvim = begin(t, ("{ %s, %s }"):format(
-      login({ state = "valid", identity = "me@example.com", method = "subscription", store = "keyring", source = "login", expires_at = os.time() + 7400 }),
-      login({ login = "openrouter", state = "error", error = { code = "network", message = "No network.", hint = "Try later." } })
-    ))
+    local nvim = begin(
+      t,
+      ("{ %s, %s }"):format(
+        login({
+          state = "valid",
+          identity = "me@example.com",
+          method = "subscription",
+          store = "keyring",
+          source = "login",
+          expires_at = os.time() + 7400,
+        }),
+        login({
+          login = "openrouter",
+          state = "error",
+          error = { code = "network", message = "No network.", hint = "Try later." },
+        })
+      )
+    )
     nvim:cmd("ConvStatus")
     local text = t:wait("the window", function()
       local seen = nvim:window_text()
@@ -195,7 +241,8 @@ return function(case)
     nvim:cmd("ConvStatus")
     for _, size in ipairs({ { 80, 24 }, { 40, 10 } }) do
       nvim:lua("vim.o.columns, vim.o.lines = ...; vim.cmd.doautocmd('VimResized')", size[1], size[2])
-      local config = nvim:lua("local c = vim.api.nvim_win_get_config(0); return { c.row, c.col, c.width, c.height }")
+      local config =
+        nvim:lua("local c = vim.api.nvim_win_get_config(0); return { c.row, c.col, c.width, c.height }")
       t:ok(config[1] >= 0 and config[1] + config[4] + 2 <= size[2], "rows " .. vim.inspect(config))
       t:ok(config[2] >= 0 and config[2] + config[3] + 2 <= size[1], "columns " .. vim.inspect(config))
     end

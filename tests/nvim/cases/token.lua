@@ -35,7 +35,8 @@ return function(case)
   end)
 
   case("a slow backend holds a call for cold_wait and no longer, and the next call not at all", function(t)
-    local script = "return { get = function(_, reply) backend.after(1500, function() reply(nil, backend.credential()) end) end }"
+    local script =
+      "return { get = function(_, reply) backend.after(1500, function() reply(nil, backend.credential()) end) end }"
     local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 150 } })
     local times = nvim:lua([[
       local took, codes = {}, {}
@@ -68,7 +69,8 @@ return function(case)
     end)
     t:eq(fast, { code = "starting", in_fast = true })
     t:wait("the token", function()
-      return nvim:lua('local held = require("conv.credentials").held.anthropic; return held and held.token') == "tok-1"
+      return nvim:lua('local held = require("conv.credentials").held.anthropic; return held and held.token')
+        == "tok-1"
     end)
   end)
 
@@ -145,7 +147,8 @@ return function(case)
   end)
 
   case("the option `login` chooses the account", function(t)
-    local script = "return { get = function(p, reply) reply(nil, backend.credential({ login = p.login, token = p.login })) end }"
+    local script =
+      "return { get = function(p, reply) reply(nil, backend.credential({ login = p.login, token = p.login })) end }"
     local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 5000 } })
     nvim:lua('require("conv").setup({ login = function(l) return _G.work and l .. "@work" or l end })')
     t:eq(nvim:lua('return require("conv").token("anthropic")'), "anthropic")

@@ -49,7 +49,8 @@ end
 ---@param fields? table
 ---@return table
 function backend.status(fields)
-  local base = { login = "anthropic", provider = "anthropic", name = "Anthropic", state = "valid", revision = 1 }
+  local base =
+    { login = "anthropic", provider = "anthropic", name = "Anthropic", state = "valid", revision = 1 }
   return vim.tbl_extend("force", base, fields or {})
 end
 
@@ -58,7 +59,10 @@ local defaults = {
     reply(nil, { protocol = 1, version = "0.1.0", pid = uv.os_getpid() })
   end,
   status = function(_, reply)
-    reply(nil, { logins = { backend.status() }, store = { backend = "local-encrypted", reason = "the test" } })
+    reply(
+      nil,
+      { logins = { backend.status() }, store = { backend = "local-encrypted", reason = "the test" } }
+    )
   end,
   shutdown = function(_, reply)
     reply(nil, vim.empty_dict())

@@ -83,7 +83,8 @@ end
 function M.works(sandbox, nvim, login)
   local headers = nvim:lua('return require("conv").headers(...)', login)
   local path = login == "openrouter" and "/openrouter/api/v1/key" or "/anthropic/api/oauth/profile"
-  return type(headers) == "table" and http.request("GET", sandbox.url .. path, { headers = headers }).status == 200
+  return type(headers) == "table"
+    and http.request("GET", sandbox.url .. path, { headers = headers }).status == 200
 end
 
 ---The number of the backend's process, once it runs.

@@ -7,7 +7,9 @@ local M = {}
 ---Seconds for one case.
 local LIMIT = 30
 
-local here = vim.fs.dirname(vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, "S").source:sub(2), ":p"))))
+local here = vim.fs.dirname(
+  vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, "S").source:sub(2), ":p")))
+)
 
 M.root = vim.fs.dirname(vim.fs.dirname(here))
 M.nvim = vim.env.NVIM and vim.fn.executable(vim.env.NVIM) == 1 and vim.env.NVIM or vim.v.progpath

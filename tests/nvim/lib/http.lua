@@ -43,9 +43,11 @@ end
 ---@param text string
 ---@return string
 function M.decode(text)
-  return (text:gsub("%+", " "):gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
+  return (
+    text:gsub("%+", " "):gsub("%%(%x%x)", function(hex)
+      return string.char(tonumber(hex, 16))
+    end)
+  )
 end
 
 ---@param fields table<string, string>
