@@ -14,6 +14,7 @@ use super::http;
 pub struct Sandbox {
     child: Child,
     url: String,
+    ready: Value,
 }
 
 impl Sandbox {
@@ -35,12 +36,18 @@ impl Sandbox {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let url = ready["url"].as_str().unwrap().to_owned();
-        Self { child, url }
+        Self { child, url, ready }
     }
 
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// `https://localhost:PORT` and the PEM of the authority to trust, if it was started with `--tls`.
+    pub fn tls(&self) -> (&str, &str) {
+        let text = |name: &str| self.ready[name].as_str().expect("a sandbox that was started with --tls");
+        (text("tls_url"), text("ca_pem"))
     }
 
     /// The URL of a path that begins with a slash.

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use crate::clock::Clock;
 use crate::reply::Reply;
 
-/// Size of a `huge` body and of an unpacked `gzip-bomb`.
-const HUGE: usize = 8 << 20;
+/// Size of an unpacked `gzip-bomb`.
+const UNPACKED: usize = 8 << 20;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ pub enum Shape {
     Truncated,
     /// The first half of the true answer, then the connection is cut.
     CutShort,
-    /// More than anybody should read.
+    /// 100 MB of blanks without a length: more than anybody should read.
     Huge,
     /// Small on the wire and huge when unpacked, declared as gzip.
     GzipBomb,
@@ -123,7 +123,7 @@ impl Fault {
             Some(Shape::Empty) => reply.body.clear(),
             Some(Shape::Truncated) => reply.body.truncate(reply.body.len() / 2),
             Some(Shape::CutShort) => {}
-            Some(Shape::Huge) => reply.body = vec![b' '; HUGE],
+            Some(Shape::Huge) => {}
             Some(Shape::GzipBomb) => return gzip_bomb(),
             Some(Shape::Binary) => reply.body = vec![0xff, 0xfe, 0x00, 0x80, 0xc3, 0x28],
         }
@@ -150,13 +150,13 @@ fn retry_after(value: &Value, clock: Clock) -> String {
     }
 }
 
-/// A valid gzip stream (RFC 1952) of `HUGE` blanks: one fixed-Huffman block (RFC 1951, 3.2.6) with a blank and
+/// A valid gzip stream (RFC 1952) of `UNPACKED` blanks: one fixed-Huffman block (RFC 1951, 3.2.6) with a blank and
 /// then matches of 258 bytes at distance 1, written bit by bit so that no packer is needed.
 fn gzip_bomb() -> Reply {
     let mut bits = Bits::default();
     bits.put(0b011, 3); // last block, fixed Huffman codes
     bits.put_code(0x30 + u32::from(b' '), 8);
-    let matches = (HUGE - 1) / 258;
+    let matches = (UNPACKED - 1) / 258;
     for _ in 0..matches {
         bits.put_code(0b1100_0101, 8); // length 258
         bits.put_code(0, 5); // distance 1

@@ -1,8 +1,8 @@
 //! The sandbox: pretend AI providers on loopback, as strict as the real ones are known to be.
 //!
 //! Tests and `make demo` sign in here; nothing of it is in the shipped binary. It prints one JSON line when it is
-//! ready, `{"port":N,"url":"http://127.0.0.1:N"}` (and `"config_toml"` with `--config-toml`), and ends when it is
-//! killed or, with `--stdin`, when its standard input ends.
+//! ready, `{"port":N,"url":"http://127.0.0.1:N"}` (and `config_toml` with `--config-toml`, `tls_url` and `ca_pem`
+//! with `--tls`), and ends when it is killed or, with `--stdin`, when its standard input ends.
 //!
 //! # Providers
 //!
@@ -80,18 +80,20 @@ mod request;
 mod routes;
 mod server;
 mod switches;
+mod tls;
 mod tokens;
 mod world;
 
 use std::io::{self, Write};
 
 use clap::Parser;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use server::Sandbox;
 use switches::Switches;
+use tls::Tls;
 use world::World;
 
 /// Pretend AI providers on loopback, for tests and for trying things out.
@@ -107,6 +109,9 @@ struct Args {
     /// Put the config.toml that points here into the JSON line, as `config_toml`.
     #[arg(long)]
     config_toml: bool,
+    /// Listen with TLS as well, and put `tls_url` and `ca_pem` into the JSON line.
+    #[arg(long)]
+    tls: bool,
     /// Seconds that access tokens live.
     #[arg(long)]
     lifetime: Option<i64>,
@@ -125,7 +130,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = listener.local_addr()?.port();
     let base = format!("http://127.0.0.1:{port}");
     let sandbox = Sandbox::new(World::new(base.clone(), switches(&args)?));
-    announce(&args, port, &base)?;
+    let tls = if args.tls { Some(tls::listen(port).await?) } else { None };
+    announce(&args, port, &base, tls.as_ref())?;
     let serving = server::serve(sandbox, listener);
     if !args.stdin {
         serving.await;
@@ -149,10 +155,14 @@ fn switches(args: &Args) -> Result<Switches, String> {
     Switches::default().patched(&all)
 }
 
-fn announce(args: &Args, port: u16, base: &str) -> io::Result<()> {
+fn announce(args: &Args, port: u16, base: &str, tls: Option<&Tls>) -> io::Result<()> {
     let mut line = json!({ "port": port, "url": base });
+    if let Some(tls) = tls {
+        line["tls_url"] = tls.url.as_str().into();
+        line["ca_pem"] = tls.ca_pem.as_str().into();
+    }
     if args.config_toml {
-        line["config_toml"] = Value::String(config::toml(base));
+        line["config_toml"] = config::toml(tls.map_or(base, |tls| &tls.url)).into();
     }
     let mut stdout = io::stdout();
     writeln!(stdout, "{line}")?;

@@ -140,6 +140,7 @@ fn dated(reply: Reply, world: &World) -> Reply {
 fn on_wire(reply: Reply, fault: &Fault) -> Response {
     let mut response = match (fault.drip_ms, fault.shape) {
         (0, Some(Shape::CutShort)) => cut_short(reply.body),
+        (0, Some(Shape::Huge)) => huge(),
         (0, _) => reply.body.into_response(),
         (drip_ms, _) => dripping(reply.body, Duration::from_millis(drip_ms)),
     };
@@ -174,6 +175,19 @@ fn dripping(body: Vec<u8>, pause: Duration) -> Response {
                 return;
             }
             tokio::time::sleep(pause).await;
+        }
+    });
+    warp::reply::stream(Chunks(receiver)).into_response()
+}
+
+fn huge() -> Response {
+    let (sender, receiver) = mpsc::channel::<Chunk>(1);
+    tokio::spawn(async move {
+        for _ in 0..1600 {
+            // An error says that the client has had enough.
+            if sender.send(Ok(vec![b' '; 64 << 10])).await.is_err() {
+                return;
+            }
         }
     });
     warp::reply::stream(Chunks(receiver)).into_response()
