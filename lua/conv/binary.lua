@@ -9,7 +9,7 @@ local NAME = vim.fn.has("win32") == 1 and "convocations.exe" or "convocations"
 
 ---@return string the plugin's folder
 function M.root()
-  local here = debug.getinfo(1, "S").source:sub(2)
+  local here = assert(debug.getinfo(1, "S")).source:sub(2)
   return vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(here, ":p")))))
 end
 

@@ -73,7 +73,7 @@ end
 function M.add(method, params, timeout, done)
   last_id = last_id + 1
   local id = last_id
-  local limit = timeout or DEADLINES[method]
+  local limit = timeout or DEADLINES[method] or DEADLINES.get
   local timer = vim.defer_fn(function()
     local message = ("The backend did not answer `%s` within %d s."):format(method, math.ceil(limit / 1000))
     M.answer(id, errors.new("timeout", message, "Try again; `:checkhealth conv` says how the backend is."))

@@ -90,12 +90,13 @@ end
 ---@param browser boolean
 ---@return conv.Method[]
 local function ordered(provider, browser)
-  local groups = { {}, {}, {} } ---@type conv.Method[][]
+  local first, others, last = {}, {}, {} ---@type conv.Method[], conv.Method[], conv.Method[]
   for _, method in ipairs(provider.methods) do
-    local last = not browser and M.needs_browser(method)
-    table.insert(groups[last and 3 or method.default and 1 or 2], method)
+    local hard = not browser and M.needs_browser(method)
+    table.insert(hard and last or method.default and first or others, method)
   end
-  return vim.iter(groups):flatten():totable()
+  vim.list_extend(first, others)
+  return vim.list_extend(first, last)
 end
 
 ---@param provider conv.Provider

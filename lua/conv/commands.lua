@@ -35,7 +35,7 @@ end
 ---@return string[]
 local function stored_logins()
   local names = {} ---@type string[]
-  for name, status in pairs(require("conv").status().logins) do
+  for name, status in pairs(require("conv.status").all().logins) do
     if status.state ~= "logged_out" then
       table.insert(names, name)
     end
@@ -72,8 +72,8 @@ end
 ---@param login string
 local function logout(login)
   require("conv").logout(login, nil, function(err, result)
-    if err then
-      return notify.error(err)
+    if err or not result then
+      return err and notify.error(err)
     end
     local page = result.page and (" Its page: " .. result.page) or ""
     notify.say(result.message .. page)

@@ -146,17 +146,18 @@ local function load()
   if problem then
     report(problem, "See `:h conv-options`.")
   end
-  local given = vim.tbl_deep_extend("force", global or {}, from_setup or {})
+  local given = vim.tbl_deep_extend("force", global or {}, from_setup or {}) --[[@as table]]
   check(schema, given, "", report)
   local result = {}
   for _, entry in ipairs(schema) do
     local value = given[entry.name]
     if value == nil or not fits(entry, value) then
-      value = vim.deepcopy(entry.default)
+      value = entry.default
+      value = type(value) == "table" and vim.deepcopy(value) or value
     end
     result[entry.name] = value
   end
-  return result
+  return result --[[@as conv.Options]]
 end
 
 ---Everything set, with defaults. What is wrong is left at its default and told by |problems()|.
@@ -178,7 +179,7 @@ function M.shared()
   local all, result = M.get(), vim.empty_dict()
   for _, entry in ipairs(schema) do
     local value = all[entry.name]
-    if entry.shared and value ~= nil and next(value) ~= nil then
+    if entry.shared and type(value) == "table" and next(value) ~= nil then
       result[entry.name] = value
     end
   end

@@ -29,7 +29,7 @@ end
 local function check_neovim()
   health.start("conv: Neovim")
   if vim.fn.has("nvim-0.11") == 1 then
-    health.ok("Neovim " .. tostring(vim.version()))
+    health.ok((vim.fn.matchstr(vim.fn.execute("version"), "NVIM v\\S*")))
   else
     health.error("Neovim 0.11 or newer is needed", { "Update Neovim." })
   end
@@ -58,7 +58,8 @@ local function check_backend()
   if err then
     tell(err, health.error)
     health.info(
-      "Its log: " .. vim.fs.joinpath(vim.fn.stdpath("state"), "..", "convocations", "convocations.log")
+      "Its log: "
+        .. vim.fs.joinpath(vim.fn.stdpath("state") --[[@as string]], "..", "convocations", "convocations.log")
     )
     return false
   end

@@ -43,7 +43,7 @@ function M.file()
 end
 
 ---@param text string
----@return string|integer|nil
+---@return any
 local function value(text)
   local inner = text:match('^"(.-[^\\])"') or text:match('^"()"') and "" or text:match("^'(.-)'")
   if inner then
@@ -52,13 +52,13 @@ local function value(text)
   return tonumber(text:match("^%-?%d+"))
 end
 
----@param fields table<string, string|integer>
+---@param fields table<string, any>
 ---@param login string
 ---@return ConvLoginStatus
 local function status(login, fields)
   return {
     login = login,
-    provider = login:match("^[^@]+"),
+    provider = login:match("^[^@]+") or login,
     account = login:match("@(.+)$"),
     state = fields.needs_login and "needs_login" or "valid",
     source = not fields.needs_login and "login" or nil,
@@ -91,7 +91,7 @@ function M.parse(text)
       end
     elseif login then
       local key, rest = line:match("^%s*([%w_]+)%s*=%s*(.+)$")
-      if key and wanted[key] then
+      if key and rest and wanted[key] then
         fields[key] = value(rest)
       end
     end

@@ -192,7 +192,7 @@ function M.status(login)
   if login == nil then
     return status.all()
   elseif type(login) ~= "string" then
-    return { login = "", provider = "", state = "error", error = credentials.check_name(login) }
+    return { login = "", provider = "", state = "error", error = credentials.check_name("") }
   end
   return status.of(chosen(login))
 end

@@ -75,7 +75,7 @@ function M.crashed()
   crashes = vim.tbl_filter(function(at)
     return now - at < WINDOW
   end, crashes)
-  return #crashes < MAX_CRASHES and 100 * 2 ^ (#crashes - 1) or nil
+  return #crashes < MAX_CRASHES and math.floor(100 * 2 ^ (#crashes - 1)) or nil
 end
 
 ---Forgets the crashes: a person asked to try again.

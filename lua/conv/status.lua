@@ -41,7 +41,7 @@ local function publish()
       modeline = false,
       data = { text = vim.g.conv_status, logins = vim.deepcopy(logins) },
     })
-    pcall(vim.cmd, "redrawstatus!")
+    pcall(vim.api.nvim_command, "redrawstatus!")
   end)
 end
 

@@ -32,7 +32,8 @@ function M.sign(kind)
     return icons[kind]
   end
   local ascii = icons == false or vim.env.TERM == "linux"
-  return SIGNS[kind][ascii and 2 or 1]
+  local pair = SIGNS[kind] or SIGNS.error
+  return ascii and pair[2] or pair[1]
 end
 
 ---@param names string[]

@@ -1,7 +1,8 @@
 -- Writes the option table and the table of error codes into doc/conv.txt, from the schema and from the list of codes.
 -- `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it fails if the help is not what it would write.
 
-local here = vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, "S").source:sub(2), ":p")))
+local here =
+  vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(assert(debug.getinfo(1, "S")).source:sub(2), ":p")))
 local root = vim.fs.dirname(vim.fs.dirname(here))
 vim.opt.runtimepath:prepend(root)
 

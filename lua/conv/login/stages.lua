@@ -67,7 +67,7 @@ stages.done = function(s, data)
     expires_at = data.expires_at,
     method = data.method,
     store = data.store,
-  })
+  }) --[[@as ConvLoginStatus]]
   local who = data.identity and (" as " .. data.identity) or ""
   local text = ("Logged in to %s%s. Kept in: %s."):format(data.login, who, data.store or "the store")
   require("conv.notify").say(text)

@@ -11,7 +11,7 @@ local SHOWN = 6
 function M.open(title)
   local cancel = function() end
   local lines = {} ---@type string[]
-  local window
+  local window ---@type conv.Float
   window = float.open({
     title = title,
     width = 76,

@@ -67,7 +67,7 @@ local function details(login)
     { login.method or false, source or false, login.store or false, login.identity or false, ends or false }
   return table.concat(
     vim.tbl_filter(function(part)
-      return part
+      return part ~= false
     end, parts),
     " · "
   )
@@ -162,7 +162,10 @@ local function place_cursor(shown)
   local first = vim.iter(vim.tbl_keys(shown.rows)):fold(math.huge, math.min)
   if not shown.placed and first < math.huge then
     shown.placed = true
-    vim.api.nvim_win_set_cursor(shown.window.win, { first, 0 })
+    vim.api.nvim_win_set_cursor(shown.window.win, {
+      first --[[@as integer]],
+      0,
+    })
   end
 end
 

@@ -1,5 +1,6 @@
 -- lualine finds this component as "conv". It reads a variable and nothing else; our own text is written on change.
 
+---@diagnostic disable-next-line: unresolved-require
 local component = require("lualine.component"):extend()
 
 function component:init(options)
