@@ -46,3 +46,58 @@ fn account(identity: &str) -> Option<String> {
     let name = name.trim_end_matches('-');
     is_name(name).then(|| name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(identity: Option<&str>) -> Entry {
+        let described = json!({ "backend": "keyring", "account": "x", "method": "browser", "kind": "oauth",
+            "identity": identity });
+        serde_json::from_value(described).unwrap()
+    }
+
+    fn picked(asked: &str, identity: Option<&str>, stored: &[(&str, Option<&str>)]) -> String {
+        let stored =
+            stored.iter().map(|(login, identity)| (login.parse().unwrap(), entry(*identity))).collect();
+        pick(&asked.parse().unwrap(), identity, &stored).to_string()
+    }
+
+    #[test]
+    fn the_name_asked_for_is_taken_where_nobody_else_has_it() {
+        let ada = Some("ada@work.example");
+        assert_eq!(picked("openai", ada, &[]), "openai");
+        assert_eq!(picked("openai", ada, &[("openai", ada)]), "openai");
+        assert_eq!(picked("openai", ada, &[("openai", None)]), "openai", "whose it is was never told");
+        assert_eq!(picked("openai", None, &[("openai", ada)]), "openai", "who this is was not told");
+        assert_eq!(
+            picked("openai@x", ada, &[("openai@x", Some("eve@x.example"))]),
+            "openai@x",
+            "given by the person"
+        );
+    }
+
+    #[test]
+    fn another_identity_gets_a_name_made_of_it() {
+        let (ada, eve) = (Some("ada@work.example"), Some("Eve.B@home.example"));
+        assert_eq!(picked("openai", eve, &[("openai", ada)]), "openai@eve-b");
+        assert_eq!(
+            picked("openai", eve, &[("openai", ada), ("openai@home", eve)]),
+            "openai@home",
+            "hers already"
+        );
+        let taken = [("openai", ada), ("openai@eve-b", ada)];
+        assert_eq!(picked("openai", eve, &taken), "openai@eve-b-home-example");
+    }
+
+    #[test]
+    fn an_identity_that_makes_no_name_is_numbered() {
+        let stored = [("openai", Some("ada")), ("openai@2", Some("eve"))];
+        assert_eq!(picked("openai", Some("日本"), &stored), "openai@3");
+        let long = "x".repeat(500);
+        let name = picked("openai", Some(&long), &stored);
+        assert_eq!(name.parse::<LoginId>().unwrap().account().unwrap().len(), MAX_NAME);
+    }
+}

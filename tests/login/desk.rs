@@ -32,7 +32,13 @@ impl Desk {
 
     /// With more config.toml.
     pub fn with(config: &str) -> Self {
+        Self::describing(|_| config.to_owned())
+    }
+
+    /// With more config.toml that is made of the sandbox's URL.
+    pub fn describing(config: impl FnOnce(&str) -> String) -> Self {
         let (dir, sandbox) = (TestDir::new(), Sandbox::start());
+        let config = config(sandbox.url());
         let port = if config.contains("[callback]") { "" } else { "[callback]\nport = 0\n" };
         let all =
             format!("[store]\nbackend = \"local-encrypted\"\n{port}{config}\n{}", sandbox.config_toml());

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod desk;
+mod device;
 
 mod accounts;
 mod anthropic;
