@@ -8,30 +8,43 @@ local status = require("conv.status")
 
 local M = {}
 
-local held, time = credentials.held, os.time
+local held, time, in_fast_event = credentials.held, os.time, vim.in_fast_event
 
 ---The option `login`, once set: which account to use here.
 ---@type (fun(login: string): string?)?
 local choose
 
+---What `vim.b.conv_login` says about a login: another account of the same provider, or nothing.
 ---@param login string
----@return string
-local function chosen(login)
-  if choose and not vim.in_fast_event() then
-    local ok, other = pcall(choose, login)
-    if ok and type(other) == "string" then
-      return other
-    end
+---@param here any a login, or logins by provider
+---@return string?
+local function chosen_here(login, here)
+  if type(here) == "table" then
+    here = here[login]
   end
-  return login
+  return type(here) == "string" and vim.startswith(here, login .. "@") and here or nil
+end
+
+---The login to use for the one asked for: by the buffer, by the option, else itself. What is no name passes.
+---@param login any
+---@return any
+local function chosen(login)
+  if in_fast_event() or type(login) ~= "string" then
+    return login
+  end
+  local here = vim.b.conv_login
+  local other = here and chosen_here(login, here)
+  if not other and choose then
+    local ok, answer = pcall(choose, login)
+    other = ok and type(answer) == "string" and answer or nil
+  end
+  return other or login
 end
 
 ---@param login string
 ---@return conv.Held?, ConvError?
 local function good(login)
-  if choose then
-    login = chosen(login)
-  end
+  login = chosen(login)
   local found = held[login]
   if found and found.fresh_until > time() then
     return found
@@ -68,12 +81,6 @@ end
 ---@param login string
 ---@return string? token, ConvError? err
 function M.token(login)
-  if not choose then
-    local found = held[login]
-    if found and found.fresh_until > time() then
-      return found.token
-    end
-  end
   local found, err = good(login)
   if found then
     return found.token

@@ -65,7 +65,8 @@ return {
     type = "function",
     shown_default = "none",
     description = "Picks the account: `function(login)` gets the login asked for and returns the one to use, so that "
-      .. "a work repository uses the work account. Runs at each `conv.token()`: keep it quick.",
+      .. "a work repository uses the work account. Runs at each `conv.token()`: keep it quick. For one buffer, "
+      .. "`vim.b.conv_login` does the same: a login, or logins by provider.",
   },
   {
     name = "preload",

@@ -156,6 +156,22 @@ return function(case)
     t:eq(nvim:lua('_G.work = false; return require("conv").token("anthropic")'), "anthropic")
   end)
 
+  case("vim.b.conv_login chooses for one buffer, another account of the same provider only", function(t)
+    local script =
+      "return { get = function(p, reply) reply(nil, backend.credential({ login = p.login, token = p.login })) end }"
+    local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 5000 } })
+    local function token(here, login)
+      return nvim:lua('vim.b.conv_login = ...; return require("conv").token(select(2, ...))', here, login)
+    end
+    t:eq(token("anthropic@work", "anthropic"), "anthropic@work")
+    t:eq(token("anthropic@work", "openai"), "openai")
+    t:eq(token({ openai = "openai@home" }, "openai"), "openai@home")
+    t:eq(token("anthropic@work", "anthropic@home"), "anthropic@home")
+    t:eq(token("openai", "anthropic"), "anthropic")
+    nvim:cmd("enew")
+    t:eq(nvim:lua('return require("conv").token("anthropic")'), "anthropic")
+  end)
+
   case("a token in memory costs less than a microsecond", function(t)
     local nvim = t:editor({ options = { binary = t:fake(COUNTING), cold_wait = 5000 } })
     local best = nvim:lua([[
