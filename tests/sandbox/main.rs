@@ -13,12 +13,13 @@
 //! | path | plays | module |
 //! |---|---|---|
 //! | `/openrouter` | consent page, headless page, key exchange, key info, key pages, chat | `openrouter`, `chat` |
-//! | `/anthropic` | authorize (claude.ai, console), code page, token, key creation, profile, messages | `anthropic`, `anthropic_token`, `chat` |
+//! | `/anthropic` | authorize (claude.ai, console), code page, token, key creation, profile, messages | `anthropic`, `chat` |
 //! | `/github` | device login, Copilot token, Copilot API by host | `github` |
 //! | `/openai` | authorize, token, revoke, device dialect, ChatGPT backend, platform API | `openai` |
 //! | `/google` | authorize and token with client secret, Code Assist set-up | `google` |
 //! | `/generic` | a standards-following server: metadata, registration, device grant, revocation, an MCP resource | `generic` |
 //! | `/kimi` | device login by form, with device headers | `kimi` |
+//! | `/tetrate` | OpenRouter's relative: consent page and key exchange | `tetrate` |
 //! | `/key/HOST` | every other provider, which knows only keys | `keys` |
 //!
 //! The people are `ada` (who approves if nobody is chosen) and `grace`, see `account`. Clients that are known from the
@@ -54,7 +55,6 @@
 
 mod account;
 mod anthropic;
-mod anthropic_token;
 mod calls;
 mod chat;
 mod clock;
@@ -67,6 +67,7 @@ mod fault;
 mod generic;
 mod github;
 mod google;
+mod gzip;
 mod jwt;
 mod keys;
 mod kimi;
@@ -80,6 +81,7 @@ mod request;
 mod routes;
 mod server;
 mod switches;
+mod tetrate;
 mod tls;
 mod tokens;
 mod world;

@@ -5,7 +5,7 @@ use warp::http::Method;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::world::World;
-use crate::{anthropic, chat, generic, github, google, keys, kimi, openai, openrouter, pages};
+use crate::{anthropic, chat, generic, github, google, keys, kimi, openai, openrouter, pages, tetrate};
 
 /// What answers a request.
 pub type Handler = fn(&mut World, &Request) -> Reply;
@@ -47,6 +47,7 @@ const TABLES: &[&[Route]] = &[
     google::ROUTES,
     generic::ROUTES,
     kimi::ROUTES,
+    tetrate::ROUTES,
     keys::ROUTES,
     chat::ROUTES,
     pages::ROUTES,

@@ -1,9 +1,11 @@
-//! What tests can turn: every provider's choices, read and changed as JSON by `/_control/switches`.
+//! What tests can turn: every provider's choices, read and changed as JSON by `/_control/switches`. Providers with
+//! many keep them in a file of their own.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::tokens::{Rotation, TokenRules};
+use crate::{generic, github, openai};
 
 /// Who answers the consent pages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,11 +29,12 @@ pub struct Switches {
     pub delay_ms: u64,
     pub openrouter: OpenRouter,
     pub anthropic: Anthropic,
-    pub github: GitHub,
-    pub openai: OpenAi,
+    pub github: github::Switches,
+    pub openai: openai::Switches,
     pub google: Google,
-    pub generic: Generic,
+    pub generic: generic::Switches,
     pub kimi: Kimi,
+    pub tetrate: Tetrate,
 }
 
 /// OpenRouter's.
@@ -66,121 +69,6 @@ impl Default for Anthropic {
     }
 }
 
-/// GitHub's and Copilot's.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct GitHub {
-    /// Client ids that are known.
-    pub clients: Vec<String>,
-    /// Seconds between polls, and seconds that a device code lives.
-    pub interval: i64,
-    pub device_lifetime: i64,
-    /// The Copilot token's; only `lifetime` counts.
-    pub tokens: TokenRules,
-    pub refresh_in: i64,
-    /// Seconds added to what `expires_at` says, as by a clock that is wrong.
-    pub skew: i64,
-    /// Whether the person has a Copilot plan; without one the exchange answers 403.
-    pub copilot_access: bool,
-    /// Which host takes the Copilot token.
-    pub endpoint: Endpoint,
-    /// Whether the API takes a GitHub token without the exchange.
-    pub direct: bool,
-}
-
-impl Default for GitHub {
-    fn default() -> Self {
-        let clients = ["Iv1.b507a08c87ecfe98", "Ov23li8tweQw6odWQebz", "178c6fc778ccc68e1d6a"];
-        Self {
-            clients: clients.map(str::to_owned).to_vec(),
-            interval: 5,
-            device_lifetime: 900,
-            tokens: TokenRules::living(1800),
-            refresh_in: 1500,
-            skew: 0,
-            copilot_access: true,
-            endpoint: Endpoint::Individual,
-            direct: true,
-        }
-    }
-}
-
-/// The host that a Copilot token is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Endpoint {
-    Individual,
-    Business,
-    /// The reply has no `endpoints`; the token says `proxy-ep`.
-    Unnamed,
-}
-
-impl Endpoint {
-    /// The part of the host's name that differs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Individual | Self::Unnamed => "individual",
-            Self::Business => "business",
-        }
-    }
-}
-
-/// OpenAI's.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OpenAi {
-    pub tokens: TokenRules,
-    /// The ports that are registered for the redirect; none = any.
-    pub ports: Vec<u16>,
-    /// Whether the JWTs name the account.
-    pub account_claim: bool,
-    /// Whether a refresh gives an id token too.
-    pub id_token_on_refresh: bool,
-    /// Whether `error` is a string.
-    pub string_error: bool,
-    /// The status of a refused refresh: 401, or 400 by other reports.
-    pub refused_status: u16,
-    /// Whether the device login is enabled; 404 if not.
-    pub device: bool,
-    pub device_interval: i64,
-    /// How the reply writes the interval.
-    pub interval: Interval,
-    /// `user_code`, or `usercode`.
-    pub user_code_name: String,
-    /// The status of a poll that has to go on: 403 or 404.
-    pub pending_status: u16,
-    /// The redirect that the exchange after a device login must name; empty = this sandbox's.
-    pub device_redirect: String,
-}
-
-impl Default for OpenAi {
-    fn default() -> Self {
-        Self {
-            tokens: TokenRules::living(864_000),
-            ports: vec![1455, 1457],
-            account_claim: true,
-            id_token_on_refresh: true,
-            string_error: false,
-            refused_status: 401,
-            device: true,
-            device_interval: 5,
-            interval: Interval::Text,
-            user_code_name: "user_code".to_owned(),
-            pending_status: 403,
-            device_redirect: String::new(),
-        }
-    }
-}
-
-/// How an interval is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Interval {
-    Text,
-    Number,
-    Missing,
-}
-
 /// Google's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -199,120 +87,6 @@ impl Default for Google {
     }
 }
 
-/// Those of the provider that follows the standards.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Generic {
-    pub tokens: TokenRules,
-    /// The metadata documents that exist.
-    pub documents: Vec<Document>,
-    pub issuer: IssuerSwitch,
-    pub pkce: PkceSwitch,
-    /// What `iss` the authorization response carries, and whether the metadata promises one.
-    pub iss: IssSwitch,
-    pub iss_advertised: bool,
-    pub registration: bool,
-    /// Whether a registration gives a client secret.
-    pub registration_secret: bool,
-    /// Whether a `client_id` may be the URL of a metadata document.
-    pub cimd: bool,
-    /// Whether `offline_access` is offered, and needed for a refresh token.
-    pub offline_access: bool,
-    /// Whether `offline_access` is ignored without `prompt=consent`.
-    pub offline_needs_consent: bool,
-    /// Whether access tokens are JWTs.
-    pub jwt: bool,
-    pub revocation: bool,
-    pub device: bool,
-    /// Seconds between polls; none = the reply says nothing, and 5 holds.
-    pub interval: Option<i64>,
-    pub device_lifetime: i64,
-    pub verification_uri_complete: bool,
-    /// Whether the resource's 401 names its metadata.
-    pub resource_hint: bool,
-    /// Where the resource's metadata can be found without the hint.
-    pub resource_document: ResourceDocument,
-    /// Whether the metadata is of the resource that was asked.
-    pub resource_matches: bool,
-}
-
-impl Default for Generic {
-    fn default() -> Self {
-        Self {
-            tokens: TokenRules::living(3600),
-            documents: vec![Document::Rfc8414, Document::OpenidInserted, Document::OpenidAppended],
-            issuer: IssuerSwitch::Right,
-            pkce: PkceSwitch::S256,
-            iss: IssSwitch::Right,
-            iss_advertised: true,
-            registration: true,
-            registration_secret: false,
-            cimd: false,
-            offline_access: true,
-            offline_needs_consent: true,
-            jwt: false,
-            revocation: true,
-            device: true,
-            interval: Some(5),
-            device_lifetime: 600,
-            verification_uri_complete: true,
-            resource_hint: true,
-            resource_document: ResourceDocument::Both,
-            resource_matches: true,
-        }
-    }
-}
-
-/// A metadata document of the authorization server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Document {
-    /// `/.well-known/oauth-authorization-server/generic`
-    Rfc8414,
-    /// `/.well-known/openid-configuration/generic`
-    OpenidInserted,
-    /// `/generic/.well-known/openid-configuration`
-    OpenidAppended,
-}
-
-/// The `issuer` that the metadata names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IssuerSwitch {
-    Right,
-    Wrong,
-    /// With one slash too many.
-    Slash,
-}
-
-/// The `code_challenge_methods_supported` of the metadata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PkceSwitch {
-    S256,
-    Plain,
-    Absent,
-}
-
-/// The `iss` of the authorization response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IssSwitch {
-    Right,
-    Wrong,
-    Absent,
-}
-
-/// Which well-known paths have the resource's metadata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ResourceDocument {
-    Inserted,
-    Root,
-    Both,
-    None,
-}
-
 /// Kimi's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -327,6 +101,22 @@ pub struct Kimi {
 impl Default for Kimi {
     fn default() -> Self {
         Self { tokens: TokenRules::living(900), interval: 5, device_lifetime: 600, require_headers: true }
+    }
+}
+
+/// Tetrate's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tetrate {
+    /// The name of the key in the reply: `key`, or `api_key` as Poe has it.
+    pub key_name: String,
+    /// Seconds that the key lives, named as Poe does; none = not named.
+    pub expires_in: Option<i64>,
+}
+
+impl Default for Tetrate {
+    fn default() -> Self {
+        Self { key_name: "key".to_owned(), expires_in: None }
     }
 }
 

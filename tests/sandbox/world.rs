@@ -13,6 +13,7 @@ use crate::openai::OpenAi;
 use crate::openrouter::OpenRouter;
 use crate::provider::Provider;
 use crate::switches::Switches;
+use crate::tetrate::Tetrate;
 
 /// The state behind one lock. Handlers hold it only while they compute an answer.
 #[derive(Debug, Default)]
@@ -33,11 +34,12 @@ pub struct World {
     pub generic: Generic,
     pub kimi: Kimi,
     pub keys: Keys,
+    pub tetrate: Tetrate,
 }
 
 /// The providers' names, as `/_control` knows them.
 pub const PROVIDERS: &[&str] =
-    &["openrouter", "anthropic", "github", "openai", "google", "generic", "kimi", "key"];
+    &["openrouter", "anthropic", "github", "openai", "google", "generic", "kimi", "key", "tetrate"];
 
 impl World {
     /// A fresh world.
@@ -66,6 +68,7 @@ impl World {
             "generic" => &mut self.generic,
             "kimi" => &mut self.kimi,
             "key" => &mut self.keys,
+            "tetrate" => &mut self.tetrate,
             _ => return None,
         })
     }

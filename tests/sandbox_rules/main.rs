@@ -19,6 +19,7 @@ mod kimi;
 mod openai;
 mod openrouter;
 mod pkce;
+mod tetrate;
 mod tls;
 
 use common::{Sandbox, get};

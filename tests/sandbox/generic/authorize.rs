@@ -2,12 +2,12 @@
 
 use crate::codes::{Challenge, Grant};
 use crate::consent::{self, Decision};
+use crate::generic::switches::IssSwitch;
 use crate::generic::{SCOPES, client, issuer, resource};
 use crate::pages::{self, Ask};
 use crate::random;
 use crate::reply::{Reply, add_query};
 use crate::request::{Params, Request};
-use crate::switches::IssSwitch;
 use crate::world::World;
 
 #[derive(Debug)]

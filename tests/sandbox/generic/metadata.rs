@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
+use crate::generic::switches::{Document, IssuerSwitch, PkceSwitch};
 use crate::generic::{SCOPES, issuer};
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::switches::{Document, IssuerSwitch, PkceSwitch};
 use crate::world::World;
 
 pub fn rfc8414(world: &mut World, _: &Request) -> Reply {

@@ -8,6 +8,7 @@ mod device;
 mod metadata;
 mod register;
 mod resource;
+mod switches;
 mod token;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::routes::Route;
 use crate::tokens::{Session, Tokens};
 use crate::world::World;
 use client::Client;
+pub use switches::Switches;
 
 /// The routes under `/generic` and the well-known documents that belong to it.
 pub const ROUTES: &[Route] = &[

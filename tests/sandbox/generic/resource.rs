@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::generic::issuer;
+use crate::generic::switches::ResourceDocument;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
-use crate::switches::ResourceDocument;
 use crate::world::World;
 
 /// The resource's name, which is its URL.

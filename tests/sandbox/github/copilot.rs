@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::chat;
 use crate::github::login;
+use crate::github::switches::Endpoint;
 use crate::random;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::switches::Endpoint;
 use crate::tokens::{Bad, Session};
 use crate::world::World;
 

@@ -5,6 +5,7 @@
 
 mod copilot;
 mod login;
+mod switches;
 
 use serde_json::{Value, json};
 
@@ -15,6 +16,7 @@ use crate::random;
 use crate::routes::Route;
 use crate::tokens::{Session, Tokens};
 use crate::world::World;
+pub use switches::Switches;
 
 /// The routes under `/github`.
 pub const ROUTES: &[Route] = &[

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use crate::codes::{Challenge, Grant};
 use crate::device::{self, Poll, Wanted};
 use crate::openai::CLIENT_ID;
+use crate::openai::switches::Interval;
 use crate::pages;
 use crate::random;
 use crate::reply::Reply;
 use crate::request::{Request, words};
-use crate::switches::Interval;
 use crate::world::World;
 
 /// Seconds that a user code lives.

@@ -3,6 +3,7 @@
 mod api;
 mod authorize;
 mod device;
+mod switches;
 mod token;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use crate::random;
 use crate::routes::Route;
 use crate::tokens::{Session, Tokens};
 use crate::world::World;
+pub use switches::Switches;
 
 /// The routes under `/openai`.
 pub const ROUTES: &[Route] = &[

@@ -2,6 +2,8 @@
 //! prepare an account. No provider of the product uses it (Google forbids that); it is here for providers of one's
 //! own with a client secret.
 
+mod code_assist;
+
 use serde_json::{Value, json};
 use url::Url;
 
@@ -23,9 +25,9 @@ pub const ROUTES: &[Route] = &[
     Route::new("google.consent", "POST", "/google/o/oauth2/v2/auth", answer),
     Route::new("google.token", "POST", "/google/token", token),
     Route::new("google.revoke", "POST", "/google/revoke", revoke),
-    Route::new("google.load", "POST", "/google/v1internal:loadCodeAssist", load),
-    Route::new("google.onboard", "POST", "/google/v1internal:onboardUser", onboard),
-    Route::new("google.operation", "GET", "/google/v1internal/operations/*", operation),
+    Route::new("google.load", "POST", "/google/v1internal:loadCodeAssist", code_assist::load),
+    Route::new("google.onboard", "POST", "/google/v1internal:onboardUser", code_assist::onboard),
+    Route::new("google.operation", "GET", "/google/v1internal/operations/*", code_assist::operation),
 ];
 
 /// The client and the secret that is no secret, both of the sandbox.
@@ -224,62 +226,4 @@ fn revoke(world: &mut World, request: &Request) -> Reply {
         true => Reply::json(200, &json!({})),
         false => Reply::oauth_error(400, "invalid_token", "Token expired or revoked"),
     }
-}
-
-fn refusal(world: &World, request: &Request) -> Option<Reply> {
-    let good = request.bearer().is_some_and(|token| world.google.tokens.check(token, world.now()).is_ok());
-    let error =
-        json!({ "error": { "code": 401, "status": "UNAUTHENTICATED", "message": "Invalid credentials" } });
-    (!good).then(|| Reply::json(401, &error))
-}
-
-fn load(world: &mut World, request: &Request) -> Reply {
-    if let Some(refusal) = refusal(world, request) {
-        return refusal;
-    }
-    if world.switches.google.validation_required {
-        let reason = json!({
-            "reasonCode": "VALIDATION_REQUIRED", "reasonMessage": "Verify your account to continue.",
-            "validationUrl": format!("{}/google/verify", world.base),
-        });
-        return Reply::json(200, &json!({ "ineligibleTiers": [reason] }));
-    }
-    let tier = json!({ "id": "free-tier", "name": "Free", "isDefault": true });
-    match world.google.onboarded {
-        true => {
-            Reply::json(200, &json!({ "currentTier": tier, "cloudaicompanionProject": "sandbox-project" }))
-        }
-        false => Reply::json(200, &json!({ "allowedTiers": [tier] })),
-    }
-}
-
-fn onboard(world: &mut World, request: &Request) -> Reply {
-    if let Some(refusal) = refusal(world, request) {
-        return refusal;
-    }
-    let fields = request.json();
-    let project = fields.as_ref().and_then(|fields| fields.get("cloudaicompanionProject"));
-    if project.is_some() {
-        let message = "Precondition check failed.";
-        let error = json!({ "error": { "code": 400, "status": "FAILED_PRECONDITION", "message": message } });
-        return Reply::json(400, &error);
-    }
-    world.google.polls = 0;
-    progress(world)
-}
-
-fn operation(world: &mut World, request: &Request) -> Reply {
-    refusal(world, request).unwrap_or_else(|| progress(world))
-}
-
-/// The long-running operation: not done the first two times (switch `google.operation_polls`).
-fn progress(world: &mut World) -> Reply {
-    let name = "operations/sandbox";
-    if world.google.polls < world.switches.google.operation_polls {
-        world.google.polls += 1;
-        return Reply::json(200, &json!({ "name": name, "done": false }));
-    }
-    world.google.onboarded = true;
-    let response = json!({ "cloudaicompanionProject": { "id": "sandbox-project" } });
-    Reply::json(200, &json!({ "name": name, "done": true, "response": response }))
 }

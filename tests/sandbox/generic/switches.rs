@@ -1,0 +1,119 @@
+//! The switches of the provider that follows the standards.
+
+use serde::{Deserialize, Serialize};
+
+use crate::tokens::TokenRules;
+
+/// See each field; the defaults are what the real thing does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    pub tokens: TokenRules,
+    /// The metadata documents that exist.
+    pub documents: Vec<Document>,
+    pub issuer: IssuerSwitch,
+    pub pkce: PkceSwitch,
+    /// What `iss` the authorization response carries, and whether the metadata promises one.
+    pub iss: IssSwitch,
+    pub iss_advertised: bool,
+    pub registration: bool,
+    /// Whether a registration gives a client secret.
+    pub registration_secret: bool,
+    /// Whether a `client_id` may be the URL of a metadata document.
+    pub cimd: bool,
+    /// Whether `offline_access` is offered, and needed for a refresh token.
+    pub offline_access: bool,
+    /// Whether `offline_access` is ignored without `prompt=consent`.
+    pub offline_needs_consent: bool,
+    /// Whether access tokens are JWTs.
+    pub jwt: bool,
+    pub revocation: bool,
+    pub device: bool,
+    /// Seconds between polls; none = the reply says nothing, and 5 holds.
+    pub interval: Option<i64>,
+    pub device_lifetime: i64,
+    pub verification_uri_complete: bool,
+    /// Whether the resource's 401 names its metadata.
+    pub resource_hint: bool,
+    /// Where the resource's metadata can be found without the hint.
+    pub resource_document: ResourceDocument,
+    /// Whether the metadata is of the resource that was asked.
+    pub resource_matches: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            tokens: TokenRules::living(3600),
+            documents: vec![Document::Rfc8414, Document::OpenidInserted, Document::OpenidAppended],
+            issuer: IssuerSwitch::Right,
+            pkce: PkceSwitch::S256,
+            iss: IssSwitch::Right,
+            iss_advertised: true,
+            registration: true,
+            registration_secret: false,
+            cimd: false,
+            offline_access: true,
+            offline_needs_consent: true,
+            jwt: false,
+            revocation: true,
+            device: true,
+            interval: Some(5),
+            device_lifetime: 600,
+            verification_uri_complete: true,
+            resource_hint: true,
+            resource_document: ResourceDocument::Both,
+            resource_matches: true,
+        }
+    }
+}
+
+/// A metadata document of the authorization server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Document {
+    /// `/.well-known/oauth-authorization-server/generic`
+    Rfc8414,
+    /// `/.well-known/openid-configuration/generic`
+    OpenidInserted,
+    /// `/generic/.well-known/openid-configuration`
+    OpenidAppended,
+}
+
+/// The `issuer` that the metadata names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IssuerSwitch {
+    Right,
+    Wrong,
+    /// With one slash too many.
+    Slash,
+}
+
+/// The `code_challenge_methods_supported` of the metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PkceSwitch {
+    S256,
+    Plain,
+    Absent,
+}
+
+/// The `iss` of the authorization response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IssSwitch {
+    Right,
+    Wrong,
+    Absent,
+}
+
+/// Which well-known paths have the resource's metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResourceDocument {
+    Inserted,
+    Root,
+    Both,
+    None,
+}

@@ -1,0 +1,135 @@
+//! The consent page, with a callback or without one.
+
+use url::Url;
+
+use crate::codes::{Challenge, Grant};
+use crate::consent::{self, Decision};
+use crate::pages::{self, Ask};
+use crate::reply::{Reply, add_query};
+use crate::request::{Params, Request};
+use crate::world::World;
+
+#[derive(Debug)]
+pub struct Asked {
+    callback_url: Option<String>,
+    challenge: Option<Challenge>,
+    key_label: String,
+    state: Option<String>,
+}
+
+pub fn auth(world: &mut World, request: &Request) -> Reply {
+    let asked = match asked(&request.params()) {
+        Ok(asked) => asked,
+        Err(message) => return pages::problem(400, "OpenRouter", &message),
+    };
+    if let Some(decision) = consent::by_switch(world.switches.consent) {
+        return decided(world, asked, decision);
+    }
+    let app = request.params().text("client_id");
+    let app = app.or_else(|| asked.callback_url.as_deref().and_then(host_of)).unwrap_or("A program".into());
+    let back = asked.callback_url.clone().unwrap_or("nowhere: this page will show a code".into());
+    let label = asked.key_label.clone();
+    let id = world.openrouter.waiting.ask(asked);
+    pages::ask(&Ask {
+        provider: "OpenRouter",
+        app: &app,
+        facts: &[
+            ("Sends you back to", &back),
+            ("Key name", &label),
+            ("It gets", "a key that spends your credits"),
+        ],
+        scopes: &[],
+        action: "/openrouter/auth/consent",
+        request: &id,
+    })
+}
+
+fn asked(params: &Params) -> Result<Asked, String> {
+    if let Some(name) = params.repeated() {
+        return Err(format!("Parameter {name} is given twice."));
+    }
+    let callback_url = params.text("callback_url");
+    if let Some(callback) = &callback_url {
+        check_callback(callback)?;
+    }
+    let challenge = challenge(params)?;
+    if callback_url.is_none() && challenge.is_none() {
+        return Err("code_challenge is required without a callback_url.".to_owned());
+    }
+    let key_label = params.text("key_label").unwrap_or("Sandbox key".to_owned());
+    if key_label.chars().count() > 100 {
+        return Err("key_label may have at most 100 characters.".to_owned());
+    }
+    let state = params.text("state");
+    Ok(Asked { callback_url, challenge, key_label, state })
+}
+
+fn check_callback(callback: &str) -> Result<(), String> {
+    let parsed = Url::parse(callback).map_err(|_| "callback_url is not a URL.".to_owned())?;
+    let loopback = matches!(parsed.host_str(), Some("localhost" | "127.0.0.1"));
+    match (parsed.scheme(), loopback) {
+        ("https", _) | ("http", true) => Ok(()),
+        _ => Err("callback_url must be https, or http on localhost or 127.0.0.1.".to_owned()),
+    }
+}
+
+fn challenge(params: &Params) -> Result<Option<Challenge>, String> {
+    let method = params.text("code_challenge_method");
+    if !matches!(method.as_deref(), None | Some("S256" | "plain")) {
+        return Err("Invalid code_challenge_method".to_owned());
+    }
+    let value = params.text("code_challenge");
+    if value.is_none() && method.is_some() {
+        return Err("code_challenge_method is given without code_challenge.".to_owned());
+    }
+    Ok(value.map(|value| Challenge { value, method }))
+}
+
+fn host_of(callback: &str) -> Option<String> {
+    let url = Url::parse(callback).ok()?;
+    Some(match url.port() {
+        Some(port) => format!("{}:{port}", url.host_str()?),
+        None => url.host_str()?.to_owned(),
+    })
+}
+
+pub fn answer(world: &mut World, request: &Request) -> Reply {
+    let submitted = consent::submitted(request);
+    let taken = submitted.and_then(|(id, decision)| Some((world.openrouter.waiting.take(&id)?, decision)));
+    match taken {
+        Some((asked, decision)) => decided(world, asked, decision),
+        None => pages::problem(400, "OpenRouter", "This page has been answered already."),
+    }
+}
+
+fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
+    let state = asked.state.clone().filter(|_| world.switches.openrouter.echo_state);
+    let state = state.as_deref().map(|state| ("state", state));
+    let Decision::Approve(account) = decision else {
+        return match &asked.callback_url {
+            Some(callback) => Reply::redirect(&with_state(callback, ("error", "access_denied"), state)),
+            None => pages::page(200, "Denied", "<p>No key was made. You can close this page.</p>"),
+        };
+    };
+    let code = world.openrouter.codes.issue(Grant {
+        client_id: asked.key_label,
+        redirect_uri: asked.callback_url.clone(),
+        challenge: asked.challenge,
+        state: asked.state.clone(),
+        scopes: Vec::new(),
+        account,
+        via: "auth",
+        resource: None,
+        issued_at: world.clock.now(),
+        spent: None,
+    });
+    match &asked.callback_url {
+        Some(callback) => Reply::redirect(&with_state(callback, ("code", &code), state)),
+        None => pages::code("Your code", pages::PASTE, &code),
+    }
+}
+
+fn with_state(callback: &str, first: (&str, &str), state: Option<(&str, &str)>) -> String {
+    let params: Vec<(&str, &str)> = std::iter::once(first).chain(state).collect();
+    add_query(callback, &params)
+}
