@@ -78,7 +78,7 @@ fn failed(words: &Words, error: &Error, description: Option<&str>) -> Reply {
         hint.unwrap_or_default(),
         escape(&words.place)
     );
-    let heading = format!("You are not signed in to {}", words.provider);
+    let heading = format!("Signing in to {} did not work", words.provider);
     page(StatusCode::OK, "bad", CROSS, &heading, &body)
 }
 

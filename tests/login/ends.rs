@@ -14,7 +14,7 @@ async fn a_denial_is_told_in_both_places() {
         let url = login.opened().await.url;
         let callback = person(move || browser::deny(&url)).await;
         let page = arrive(&callback).await;
-        assert!(page.contains("You are not signed in") && page.contains("was not allowed"), "{page}");
+        assert!(page.contains("did not work") && page.contains("was not allowed"), "{page}");
         let error = login.failed(Code::LoginDenied).await;
         assert!(error.hint().unwrap().contains(&format!(":ConvLogin {provider}")), "{error:?}");
         login.over().await;
@@ -39,7 +39,7 @@ async fn an_expired_code_is_refused_and_the_page_says_so() {
     let callback = approve(&login.opened().await.url).await;
     desk.sandbox.advance(11 * 60);
     let page = arrive(&callback).await;
-    assert!(page.contains("You are not signed in to OpenRouter"), "{page}");
+    assert!(page.contains("Signing in to OpenRouter did not work"), "{page}");
     login.failed(Code::ProviderRefused).await;
     assert_eq!(desk.stored("openrouter"), None);
 }

@@ -1,6 +1,7 @@
 //! Logins from the first event to the stored credential, against the sandbox and a browser by hand.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+mod chromium;
 #[path = "../common/mod.rs"]
 mod common;
 mod desk;
