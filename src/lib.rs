@@ -20,6 +20,7 @@
 
 pub mod authority;
 pub mod bounded_server;
+pub mod broker;
 pub mod clock;
 pub mod config;
 pub mod credential;

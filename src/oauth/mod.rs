@@ -18,3 +18,17 @@ pub use failure::Failure;
 pub use pkce::Pkce;
 pub use revoke::{Revocation, revoke};
 pub use token::{CodeExchange, exchange_code, refresh};
+
+use crate::credential::Tokens;
+use crate::provider::Method;
+
+/// The method with what discovery and registration found when the login was made: a refresh goes to the same
+/// authorization server as the same client, whatever the documents say today.
+pub fn remembered(method: &Method, tokens: &Tokens) -> Method {
+    let mut method = method.clone();
+    let url = |key: &str| tokens.extra.get(key).and_then(|text| url::Url::parse(text).ok());
+    method.token_url = url("token_endpoint").or(method.token_url);
+    method.revoke_url = url("revocation_endpoint").or(method.revoke_url);
+    method.client_id = tokens.extra.get("client_id").cloned().or(method.client_id);
+    method
+}

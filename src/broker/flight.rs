@@ -1,0 +1,188 @@
+//! Single flight within the process: one refresh of a login at a time, joined by all who want it, and finished
+//! whoever stops waiting. Also remembers which providers are left alone for a while after a passing failure.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::Broker;
+use crate::credential::{Credential, Tokens};
+use crate::error::{Code, Error, Result};
+use crate::login_id::LoginId;
+use crate::oauth::Failure;
+use crate::secret::Secret;
+
+/// First and longest time that a failing provider is left alone between calls.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Bounds of what a provider may ask for (CLIProxyAPI clamps Anthropic's to the same).
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+
+/// When a refresh has reached what it is for.
+#[derive(Debug, Clone)]
+pub(super) enum Goal {
+    /// A token that is good for more than `margin` seconds.
+    Fresh { margin: i64 },
+    /// Any token but this one, which the API refused.
+    Other { rejected: Secret },
+}
+
+impl Goal {
+    /// Whether nothing needs to be asked of the provider.
+    pub fn is_met(&self, tokens: &Tokens, now: i64) -> bool {
+        match self {
+            Self::Fresh { margin } => tokens.is_fresh(now, *margin),
+            Self::Other { rejected } => tokens.access_token != *rejected,
+        }
+    }
+
+    /// Whether the old token may be handed out when no new one can be had: while it lives, unless the API refuses it.
+    pub fn may_use_old(&self, tokens: &Tokens, now: i64) -> bool {
+        matches!(self, Self::Fresh { .. }) && tokens.is_fresh(now, 0)
+    }
+}
+
+type Outcome = Option<Result<Credential>>;
+
+/// Refreshes under way, and providers at rest.
+#[derive(Debug, Default)]
+pub(super) struct Flights {
+    under_way: Mutex<HashMap<LoginId, watch::Receiver<Outcome>>>,
+    resting: Mutex<HashMap<LoginId, Rest>>,
+}
+
+#[derive(Debug, Clone)]
+struct Rest {
+    until: Instant,
+    pause: Duration,
+    error: Error,
+}
+
+impl Flights {
+    /// Whether a login is being refreshed by this process.
+    pub fn is_flying(&self, login: &LoginId) -> bool {
+        self.under_way().contains_key(login)
+    }
+
+    /// Waits until nothing is under way.
+    pub async fn all_landed(&self) {
+        loop {
+            let next = self.under_way().values().next().cloned();
+            let Some(mut flight) = next else { return };
+            // An error means that the flight ended without an answer: as good.
+            let _ = flight.wait_for(Option::is_some).await;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Why the last refresh of a login failed, until one succeeds.
+    pub fn last_error(&self, login: &LoginId) -> Option<Error> {
+        self.resting().get(login).map(|rest| rest.error.clone())
+    }
+
+    /// The error to answer with while a login's provider is left alone.
+    pub fn resting_error(&self, login: &LoginId) -> Option<Error> {
+        let resting = self.resting();
+        resting.get(login).filter(|rest| Instant::now() < rest.until).map(|rest| rest.error.clone())
+    }
+
+    /// Notes how a refresh went.
+    pub fn note(&self, login: &LoginId, result: &Result<Tokens, Failure>) {
+        let mut resting = self.resting();
+        match result {
+            Ok(_) | Err(Failure::Refused(_)) => drop(resting.remove(login)),
+            Err(failure) => {
+                let retry_after = match failure {
+                    Failure::Transient { retry_after, .. } => *retry_after,
+                    _ => None,
+                };
+                let before = resting.get(login).map_or(Duration::ZERO, |rest| rest.pause);
+                let pause = match retry_after {
+                    Some(wait) => wait.clamp(RETRY_AFTER.0, RETRY_AFTER.1),
+                    None => (before * 2).clamp(BACKOFF.0, BACKOFF.1),
+                };
+                let error = failure.error().clone().with_retry_after(Some(pause));
+                resting.insert(login.clone(), Rest { until: Instant::now() + pause, pause, error });
+            }
+        }
+    }
+
+    /// Forgets that a login's provider is left alone: the person has just logged in, or out.
+    pub fn wake(&self, login: &LoginId) {
+        self.resting().remove(login);
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<LoginId, watch::Receiver<Outcome>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn resting(&self) -> MutexGuard<'_, HashMap<LoginId, Rest>> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Broker {
+    /// Joins the refresh under way, or begins one.
+    pub(super) async fn fly(&self, login: &LoginId, goal: Goal) -> Result<Credential> {
+        // A flight that somebody else began may land short of this goal: then one more of our own.
+        for _ in 0..2 {
+            let (mut flight, joined) = self.join(login, &goal);
+            let outcome = match flight.wait_for(Option::is_some).await {
+                Ok(outcome) => outcome.clone(),
+                Err(_) => None,
+            };
+            match outcome.unwrap_or_else(|| Err(broke_off())) {
+                Ok(credential) if joined && self.falls_short(&goal, &credential) => {}
+                result => return result,
+            }
+        }
+        Err(broke_off())
+    }
+
+    fn falls_short(&self, goal: &Goal, credential: &Credential) -> bool {
+        match goal {
+            Goal::Fresh { .. } => !credential.is_fresh(self.0.clock.now(), 0),
+            Goal::Other { rejected } => credential.token == *rejected,
+        }
+    }
+
+    fn join(&self, login: &LoginId, goal: &Goal) -> (watch::Receiver<Outcome>, bool) {
+        let mut under_way = self.0.flights.under_way();
+        if let Some(flight) = under_way.get(login) {
+            return (flight.clone(), true);
+        }
+        let (sender, receiver) = watch::channel(None);
+        under_way.insert(login.clone(), receiver.clone());
+        drop(under_way);
+        let landing = Landing { broker: self.clone(), login: login.clone() };
+        let goal = goal.clone();
+        tokio::spawn(async move {
+            landing.broker.tell_changed().await;
+            let outcome = landing.broker.refresh(&landing.login, &goal).await;
+            let broker = landing.broker.clone();
+            drop(landing);
+            sender.send_replace(Some(outcome));
+            broker.tell_changed().await;
+        });
+        (receiver, false)
+    }
+}
+
+/// Takes a flight off the list however its task ends, by a panic too.
+struct Landing {
+    broker: Broker,
+    login: LoginId,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.broker.0.flights.under_way().remove(&self.login);
+    }
+}
+
+/// A refresh whose task ended without an answer.
+pub(super) fn broke_off() -> Error {
+    Error::new(Code::ProviderError, "The refresh ended unexpectedly.")
+        .with_hint("The log file tells where; try again.")
+}

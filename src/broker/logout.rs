@@ -1,0 +1,134 @@
+//! Logout: revoked at the provider where that is possible, deleted here in any case, and the truth told about both.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::source::{env_value, sources};
+use super::{Broker, Inner};
+use crate::error::{Code, Error, Result};
+use crate::login_id::LoginId;
+use crate::oauth::{self, Revocation};
+use crate::provider::{Grant, Provider, Source};
+use crate::store::{self, LoginLock, Stored};
+
+/// Longest wait for a refresh under way, whose newer tokens are the ones to revoke.
+const TURN_WAIT: Duration = Duration::from_secs(10);
+/// Longest wait for the store's own lock.
+const STORE_WAIT: Duration = Duration::from_secs(10);
+
+/// What the provider did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Revoked {
+    /// It took the tokens back.
+    Yes,
+    /// It should have, and did not.
+    No,
+    /// It has no way to; the person can do it on `page`.
+    Unsupported,
+}
+
+/// How a logout went.
+#[derive(Debug, Clone, Serialize)]
+pub struct Logout {
+    /// The login that is gone.
+    pub login: LoginId,
+    /// What the provider did.
+    pub revoked: Revoked,
+    /// Where the person can revoke what was given out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// One sentence, or two.
+    pub message: String,
+}
+
+impl Broker {
+    /// Forgets a login everywhere.
+    ///
+    /// # Errors
+    /// `not_logged_in` if nothing is stored; the store's errors. That the provider cannot be reached is none.
+    pub async fn logout(&self, login: &LoginId) -> Result<Logout> {
+        let turn = self.turn(login).await;
+        let name = login.clone();
+        let stored = self.blocking(move |inner| inner.store.read(&name)).await?;
+        let provider = self.0.config.provider(login.provider()).ok();
+        let (revoked, page) = match (&provider, &stored) {
+            (Some(provider), Ok(Some(stored))) => self.revoke(provider, stored).await,
+            _ => (Revoked::No, None),
+        };
+        let name = login.clone();
+        let removed = self.blocking(move |inner| {
+            let lock = inner.store.lock(STORE_WAIT)?;
+            inner.store.remove(&lock, &name)
+        });
+        let removed = removed.await??;
+        drop(turn);
+        self.memory().forget(login);
+        self.0.flights.wake(login);
+        self.tell_changed().await;
+        let removed = removed.ok_or_else(|| nothing_stored(&self.0, login))?;
+        let mut message = sentence(login, revoked, page.is_some());
+        if let Some(leftover) = removed.leftover {
+            message.push_str(&format!(" {} Its item is still there; remove it by hand.", leftover.message()));
+        }
+        Ok(Logout { login: login.clone(), revoked, page, message })
+    }
+
+    /// The login's lock, if it can be had soon: a refresh that hangs must not keep anybody logged in.
+    async fn turn(&self, login: &LoginId) -> Option<LoginLock> {
+        let end = Instant::now() + TURN_WAIT;
+        while Instant::now() < end {
+            let name = login.clone();
+            match self.blocking(move |inner| inner.store.try_lock_login(&name)).await {
+                Ok(Ok(Some(lock))) => return Some(lock),
+                Ok(Ok(None)) => tokio::time::sleep(store::pause()).await,
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    async fn revoke(&self, provider: &Provider, stored: &Stored) -> (Revoked, Option<String>) {
+        let page = provider.key_page(&stored.tokens);
+        let Some(method) = provider.method(&stored.entry.method) else { return (Revoked::Unsupported, page) };
+        // A key that the person brought along is the person's to keep.
+        if method.grant == Grant::ApiKey {
+            return (Revoked::Unsupported, page);
+        }
+        let method = oauth::remembered(method, &stored.tokens);
+        match oauth::revoke(&self.0.http, provider, &method, &stored.tokens).await {
+            Ok(Revocation::Revoked) => (Revoked::Yes, None),
+            Ok(Revocation::Unsupported { page }) => (Revoked::Unsupported, page),
+            Err(_) => (Revoked::No, page),
+        }
+    }
+}
+
+fn sentence(login: &LoginId, revoked: Revoked, page: bool) -> String {
+    let there = match (revoked, page) {
+        (Revoked::Yes, _) => "The provider took its tokens back.",
+        (Revoked::No, _) => "The provider could not be told; what it gave out lives on until it ends.",
+        (Revoked::Unsupported, true) => {
+            "The provider cannot take it back by itself; its page is where you can."
+        }
+        (Revoked::Unsupported, false) => "The provider has no way to take it back.",
+    };
+    format!("Logged out of {login}. {there}")
+}
+
+fn nothing_stored(inner: &Inner, login: &LoginId) -> Error {
+    let provider = inner.config.provider(login.provider()).ok();
+    let set = provider.as_ref().and_then(|provider| {
+        let source = sources(provider, login).find(|source| env_value(source).is_some())?;
+        match source {
+            Source::Env { var, .. } => Some(var.clone()),
+            _ => None,
+        }
+    });
+    let error = Error::new(Code::NotLoggedIn, format!("There is no stored login `{login}`."));
+    match set {
+        Some(variable) => error.with_hint(format!("What is used comes from `{variable}`; unset that.")),
+        None => error.with_hint("`convocations status` lists the logins."),
+    }
+}

@@ -1,0 +1,169 @@
+//! Where a credential comes from (DESIGN 2.7): the first source that yields one, in the provider's order.
+//!
+//! Guarantees: no network; a store that cannot be read is an error and not a reason to try the next source.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::credential::{Credential, Kind, Tokens};
+use crate::error::{Code, Error, Result};
+use crate::login_id::LoginId;
+use crate::provider::{Provider, Source};
+use crate::secret::Secret;
+use crate::store::{Store, Stored};
+
+/// What the sources say without the network.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A credential that is good, and why the stored login was passed over for it, if it was.
+    Good { credential: Box<Credential>, refused: Option<Error> },
+    /// The stored login has to be refreshed.
+    Stale,
+}
+
+/// The credential if one is good already, for callers without a runtime: `None` means that more has to be done than
+/// reading.
+///
+/// # Errors
+/// As for [`super::Broker::get`].
+pub fn token_now(
+    config: &Config,
+    store: &Store,
+    clock: &Clock,
+    login: &LoginId,
+    min_validity: Option<i64>,
+) -> Result<Option<Credential>> {
+    let margin = min_validity.unwrap_or(config.refresh.margin);
+    Ok(match find(config, store, clock, login, margin)? {
+        // That a login was passed over has to be told, which the caller with a runtime does.
+        Found::Good { refused: Some(_), .. } | Found::Stale => None,
+        Found::Good { credential, refused: None } => Some(*credential),
+    })
+}
+
+/// Goes through the sources.
+pub(super) fn find(
+    config: &Config,
+    store: &Store,
+    clock: &Clock,
+    login: &LoginId,
+    margin: i64,
+) -> Result<Found> {
+    let provider = config.provider(login.provider())?;
+    let mut refused = None;
+    for source in sources(&provider, login) {
+        let credential = match source {
+            Source::Env { .. } => from_env(&provider, login, source),
+            Source::App => from_app(config, store, &provider, login)?,
+            Source::Login => match stored(store, clock, &provider, login, margin)? {
+                Login::None => None,
+                Login::Good(credential) => Some(*credential),
+                Login::Stale => return Ok(Found::Stale),
+                Login::Refused(error) => {
+                    refused = Some(error);
+                    None
+                }
+            },
+        };
+        if let Some(credential) = credential {
+            return Ok(Found::Good { credential: Box::new(credential), refused });
+        }
+    }
+    Err(refused.unwrap_or_else(|| not_logged_in(&provider, login)))
+}
+
+/// The sources behind the stored login, once that can no longer be refreshed.
+pub(super) fn after_login(config: &Config, store: &Store, login: &LoginId) -> Result<Option<Credential>> {
+    let provider = config.provider(login.provider())?;
+    for source in sources(&provider, login).skip_while(|source| **source != Source::Login).skip(1) {
+        let credential = match source {
+            Source::App => from_app(config, store, &provider, login)?,
+            _ => from_env(&provider, login, source),
+        };
+        if credential.is_some() {
+            return Ok(credential);
+        }
+    }
+    Ok(None)
+}
+
+/// A named account is the stored login of that name and nothing else: the environment speaks of no account.
+pub(super) fn sources<'a>(provider: &'a Provider, login: &'a LoginId) -> impl Iterator<Item = &'a Source> {
+    provider.sources.iter().filter(|source| login.account().is_none() || **source == Source::Login)
+}
+
+/// A variable's value; an empty one counts as not set.
+pub(super) fn env_value(source: &Source) -> Option<Secret> {
+    let Source::Env { var, .. } = source else { return None };
+    let value = std::env::var(var).ok()?;
+    let value = value.trim();
+    (!value.is_empty()).then(|| Secret::new(value))
+}
+
+fn from_env(provider: &Provider, login: &LoginId, source: &Source) -> Option<Credential> {
+    let Source::Env { kind, .. } = source else { return None };
+    let tokens = Tokens::api_key(env_value(source)?, 0);
+    Some(provider.credential(login, &source.name(), *kind, &tokens, 0))
+}
+
+fn from_app(
+    config: &Config,
+    store: &Store,
+    provider: &Provider,
+    login: &LoginId,
+) -> Result<Option<Credential>> {
+    let key = store.app_key(config.app_key_reference())?;
+    Ok(key.map(|key| provider.credential(login, "app", Kind::ApiKey, &Tokens::api_key(key, 0), 0)))
+}
+
+enum Login {
+    None,
+    Good(Box<Credential>),
+    Stale,
+    Refused(Error),
+}
+
+fn stored(store: &Store, clock: &Clock, provider: &Provider, login: &LoginId, margin: i64) -> Result<Login> {
+    let Some(stored) = store.read(login)? else { return Ok(Login::None) };
+    let now = clock.now();
+    let refused = is_refused(&stored);
+    // When the refresh token is spent the access token may not be: it is good until its end.
+    if stored.tokens.is_fresh(now, if refused { 0 } else { margin }) {
+        return Ok(Login::Good(Box::new(credential(provider, login, &stored))));
+    }
+    Ok(if refused { Login::Refused(expired(provider, login)) } else { Login::Stale })
+}
+
+/// Whether exactly the refresh token in the store was refused before: nobody sends it again.
+pub(super) fn is_refused(stored: &Stored) -> bool {
+    stored.entry.refused.as_deref() == Some(spent(&stored.tokens).fingerprint().as_str())
+}
+
+/// What a refresh would spend.
+pub(super) fn spent(tokens: &Tokens) -> &Secret {
+    tokens.base_token.as_ref().or(tokens.refresh_token.as_ref()).unwrap_or(&tokens.access_token)
+}
+
+/// What is handed out for a stored login.
+pub(super) fn credential(provider: &Provider, login: &LoginId, stored: &Stored) -> Credential {
+    provider.credential(
+        login,
+        &Source::Login.name(),
+        stored.entry.kind,
+        &stored.tokens,
+        stored.entry.revision,
+    )
+}
+
+/// The end of a login.
+pub(super) fn expired(provider: &Provider, login: &LoginId) -> Error {
+    Error::new(
+        Code::LoginExpired,
+        format!("The {} login has expired and can no longer be refreshed.", provider.name),
+    )
+    .with_hint(format!("Log in again with `:ConvLogin {login}` or `convocations login {login}`."))
+}
+
+fn not_logged_in(provider: &Provider, login: &LoginId) -> Error {
+    Error::new(Code::NotLoggedIn, format!("You are not logged in to {}.", provider.name))
+        .with_hint(format!("Log in with `:ConvLogin {login}` or `convocations login {login}`."))
+}

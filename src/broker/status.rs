@@ -1,0 +1,180 @@
+//! What is known of every login without its secret: index, environment, memory. Never asks a keyring.
+
+use serde::Serialize;
+
+use super::source::{env_value, sources};
+use super::{Broker, Inner};
+use crate::credential::Kind;
+use crate::error::{Error, Result};
+use crate::login_id::LoginId;
+use crate::provider::{Provider, Source};
+use crate::store::{Entry, Index};
+
+/// How a login is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// No source yields a credential.
+    LoggedOut,
+    /// A credential is there and fresh.
+    Valid,
+    /// It ends within the margin; the next use refreshes it.
+    Expiring,
+    /// A refresh is under way.
+    Refreshing,
+    /// The person has to log in again.
+    NeedsLogin,
+    /// The store cannot be read.
+    Error,
+}
+
+/// **LoginStatus** of doc/rpc.md.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LoginStatus {
+    /// The login.
+    pub login: LoginId,
+    /// Its provider.
+    pub provider: String,
+    /// Its account, if it names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// What people call the provider.
+    pub name: String,
+    /// How it is.
+    pub state: State,
+    /// The method it was made by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// How its token travels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// What a `get` would answer from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Which backend keeps the secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<&'static str>,
+    /// Who it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// Granted scopes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// One more at each change.
+    pub revision: u64,
+    /// The last failure, until something succeeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+    /// Why the person has to log in again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs_login: Option<String>,
+}
+
+impl Broker {
+    /// The state of one login, or of all that exist: stored ones, and providers that a variable speaks for.
+    ///
+    /// # Errors
+    /// `unknown_login`, or `store_unreadable`.
+    pub async fn status(&self, login: Option<&LoginId>) -> Result<Vec<LoginStatus>> {
+        match login.cloned() {
+            None => self.blocking(all).await?,
+            Some(login) => {
+                let found = self.blocking(move |inner| {
+                    let provider = inner.config.provider(login.provider())?;
+                    let index = inner.store.index()?;
+                    Ok(one(inner, &provider, &login, index.logins.get(&login)))
+                });
+                found.await?.map(|status| vec![status])
+            }
+        }
+    }
+}
+
+/// The state of all logins.
+pub(super) fn all(inner: &Inner) -> Result<Vec<LoginStatus>> {
+    let index = inner.store.index()?;
+    let mut found = stored(inner, &index);
+    for id in inner.config.provider_ids() {
+        let Ok(login) = id.parse::<LoginId>() else { continue };
+        let Ok(provider) = inner.config.provider(&id) else { continue };
+        if index.logins.contains_key(&login) {
+            continue;
+        }
+        let status = one(inner, &provider, &login, None);
+        if status.state != State::LoggedOut {
+            found.push(status);
+        }
+    }
+    found.sort_by(|one, other| one.login.cmp(&other.login));
+    Ok(found)
+}
+
+fn stored(inner: &Inner, index: &Index) -> Vec<LoginStatus> {
+    let status = |(login, entry): (&LoginId, &Entry)| match inner.config.provider(login.provider()) {
+        Ok(provider) => one(inner, &provider, login, Some(entry)),
+        // Its description is gone from config.toml: the login is there all the same, and can be removed.
+        Err(error) => LoginStatus {
+            error: Some(error),
+            state: State::Error,
+            ..described(login, login.provider(), Some(entry))
+        },
+    };
+    index.logins.iter().map(status).collect()
+}
+
+fn one(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>) -> LoginStatus {
+    let own = entry.map(|entry| entry_state(inner, login, entry));
+    let usable = own.is_some_and(|state| state != State::NeedsLogin);
+    let source = sources(provider, login).find(|source| match source {
+        Source::Env { .. } => env_value(source).is_some(),
+        Source::Login => usable,
+        // Whether the app's key can be read is not known without its keyring: that it is spoken of must do.
+        Source::App => inner.config.app_key_reference().is_some(),
+    });
+    let state = match (own, source) {
+        (_, Some(Source::Env { .. } | Source::App)) if own != Some(State::NeedsLogin) => State::Valid,
+        (Some(state), _) => state,
+        (None, Some(_)) => State::Valid,
+        (None, None) => State::LoggedOut,
+    };
+    LoginStatus {
+        state,
+        source: source.map(Source::name),
+        error: inner.flights.last_error(login),
+        ..described(login, &provider.name, entry)
+    }
+}
+
+fn entry_state(inner: &Inner, login: &LoginId, entry: &Entry) -> State {
+    let now = inner.clock.now();
+    let left = entry.expires_at.map_or(i64::MAX, |end| end.saturating_sub(now));
+    match entry {
+        _ if inner.flights.is_flying(login) => State::Refreshing,
+        entry if entry.needs_login.is_some() && left <= 0 => State::NeedsLogin,
+        _ if left > inner.config.refresh.margin => State::Valid,
+        _ => State::Expiring,
+    }
+}
+
+fn described(login: &LoginId, name: &str, entry: Option<&Entry>) -> LoginStatus {
+    LoginStatus {
+        login: login.clone(),
+        provider: login.provider().to_owned(),
+        account: login.account().map(str::to_owned),
+        name: name.to_owned(),
+        state: State::LoggedOut,
+        method: entry.map(|entry| entry.method.clone()),
+        kind: entry.map(|entry| entry.kind),
+        source: None,
+        store: entry.map(|entry| entry.backend.name()),
+        identity: entry.and_then(|entry| entry.identity.clone()),
+        scopes: entry.map(|entry| entry.scopes.clone()).unwrap_or_default(),
+        expires_at: entry.and_then(|entry| entry.expires_at),
+        revision: entry.map_or(0, |entry| entry.revision),
+        error: None,
+        needs_login: entry.and_then(|entry| entry.needs_login.clone()),
+    }
+}
