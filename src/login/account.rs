@@ -1,7 +1,7 @@
 //! Which login a new credential becomes, if the person named no account.
 //!
-//! Guarantees: pure; another person's login is never replaced by accident, and signing in again as the same person
-//! replaces the login that they have.
+//! Guarantees: pure; another person's login is never replaced by accident, and signing in again as the same
+//! person replaces the login that they have.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,8 @@ use crate::store::Entry;
 /// Longest account name that is made from an identity, in bytes.
 const MAX_NAME: usize = 40;
 
-/// The login to store under: the one asked for, unless it has no account and `PROVIDER` belongs to somebody else.
+/// The login to store under: the one asked for, unless it has no account and `PROVIDER` belongs to somebody
+/// else.
 pub(super) fn pick(asked: &LoginId, identity: Option<&str>, stored: &BTreeMap<LoginId, Entry>) -> LoginId {
     let Some(identity) = identity.filter(|_| asked.account().is_none()) else { return asked.clone() };
     let is_mine = |entry: &Entry| entry.identity.as_deref().is_none_or(|known| known == identity);

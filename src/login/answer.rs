@@ -1,7 +1,7 @@
 //! The provider's answer as it comes back: the query of the callback, or the same in pasted text.
 //!
-//! Guarantees: pure; a parameter that stands there twice is refused; `state` is compared in constant time, and
-//! before `error` is looked at (rule 14); `iss` is compared by plain string comparison (RFC 9207).
+//! Guarantees: pure; a parameter that stands there twice is refused; `state` is compared in constant time,
+//! and before `error` is looked at (rule 14); `iss` is compared by plain string comparison (RFC 9207).
 
 use url::form_urlencoded;
 
@@ -27,7 +27,8 @@ pub(super) struct Params {
 pub(super) struct Expected {
     /// The `state` of the authorization request; `None` if the request carried none.
     pub state: Option<Secret>,
-    /// Whether an answer without `state` is one of ours: it came by a path that only we and the provider know.
+    /// Whether an answer without `state` is one of ours: it came by a path that only we and the provider
+    /// know.
     pub state_optional: bool,
     /// The issuer that was asked, if it is known.
     pub issuer: Option<String>,
@@ -134,7 +135,8 @@ pub(super) fn is_code(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_CODE && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// One line of at most 200 characters, without control characters and without those that turn the text around.
+/// One line of at most 200 characters, without control characters and without those that turn the text
+/// around.
 fn clean(text: &str) -> String {
     let shown = |c: char| {
         let hidden = c.is_control()

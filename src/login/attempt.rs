@@ -1,7 +1,8 @@
-//! One authorization request: its own `state`, PKCE pair and `redirect_uri`, kept together until the exchange.
+//! One authorization request: its own `state`, PKCE pair and `redirect_uri`, kept together until the
+//! exchange.
 //!
-//! Guarantees: whichever way the answer comes, it is exchanged with what its own request was made of; a login that
-//! offers the loopback and a page with a code to paste has two attempts that share nothing.
+//! Guarantees: whichever way the answer comes, it is exchanged with what its own request was made of; a login
+//! that offers the loopback and a page with a code to paste has two attempts that share nothing.
 
 use url::Url;
 
@@ -40,7 +41,8 @@ pub(super) enum Unfit {
     Address,
 }
 
-/// Finds the attempt that a pasted text answers: by its address, by its `state`, else the one whose page shows a code.
+/// Finds the attempt that a pasted text answers: by its address, by its `state`, else the one whose page
+/// shows a code.
 pub(super) fn pasted(text: &str, attempts: &[Attempt]) -> Result<(usize, Answer), Unfit> {
     let Pasted { address, params } = paste::parse(text).map_err(Unfit::Answer)?;
     let has_state = |attempt: &Attempt| params.state.is_some() && attempt.expected.state == params.state;
@@ -55,7 +57,8 @@ pub(super) fn pasted(text: &str, attempts: &[Attempt]) -> Result<(usize, Answer)
     let attempt = attempts.get(index).ok_or(Unfit::Answer(Reject::State))?;
     let mut expected = attempt.expected.clone();
     if address.is_none() {
-        // The page shows, and the person copies, what they see fit; PKCE still binds the code to this attempt.
+        // The page shows, and the person copies, what they see fit; PKCE still binds the code to this
+        // attempt.
         expected.state_optional = true;
         expected.iss_required = false;
     }

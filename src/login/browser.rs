@@ -1,7 +1,7 @@
 //! A login through the browser: authorization code (RFC 6749, RFC 8252), and its relatives that mint a key.
 //!
-//! Guarantees: the port is bound before any address is told; each address carries its own `state` and PKCE pair, and
-//! the exchange repeats the `redirect_uri` of the very address that was answered.
+//! Guarantees: the port is bound before any address is told; each address carries its own `state` and PKCE
+//! pair, and the exchange repeats the `redirect_uri` of the very address that was answered.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -97,7 +97,8 @@ async fn with_loopback(
     Ok(Offer { attempts: std::iter::once(attempt).chain(page).collect(), notice })
 }
 
-/// The loopback cannot be had: the page that shows a code, or the address to be pasted from a browser elsewhere.
+/// The loopback cannot be had: the page that shows a code, or the address to be pasted from a browser
+/// elsewhere.
 fn without_port(
     flow: &Flow,
     redirect: &Redirect,
@@ -105,14 +106,27 @@ fn without_port(
     browser: bool,
     error: Error,
 ) -> Result<Offer> {
-    let notice = Some(format!("{} Paste the code instead.", error.message()));
+    let notice = |what: &str| Some(format!("{} Paste {what} instead.", error.message()));
     match (page, flow.ports(redirect).first()) {
-        (Some(page), _) => Ok(Offer { attempts: vec![page], notice }),
+        (Some(page), _) => Ok(Offer { attempts: vec![page], notice: notice("the code that the page shows") }),
         (None, Some(port)) if !browser => {
             let uri = format!("http://{}:{port}{}", redirect.host, redirect.path);
+            let notice = notice("the address that the browser ends at");
             Ok(Offer { attempts: vec![attempt(flow, Some(uri), None)?], notice })
         }
-        _ => Err(error),
+        _ => Err(with_device_code(flow, error)),
+    }
+}
+
+/// Names the way that needs no port, where the provider has one.
+fn with_device_code(flow: &Flow, error: Error) -> Error {
+    let device = flow.provider.methods.iter().find(|method| method.grant == Grant::DeviceCode);
+    match device {
+        Some(device) => error.with_hint(format!(
+            "End the program that holds it, or log in by device code: `:ConvLogin {0} {1}`, or `convocations login {0} --method {1}`.",
+            flow.teller.login, device.id
+        )),
+        None => error,
     }
 }
 

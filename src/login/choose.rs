@@ -18,7 +18,8 @@ pub(super) fn method<'a>(provider: &'a Provider, wanted: Option<&str>, browser: 
     Ok(provider.methods.iter().find(|method| is_headless(method)).unwrap_or(default))
 }
 
-/// Whether the method gets by without a callback to this machine, and without a key that the person must have.
+/// Whether the method gets by without a callback to this machine, and without a key that the person must
+/// have.
 fn is_headless(method: &Method) -> bool {
     match method.grant {
         Grant::DeviceCode => true,

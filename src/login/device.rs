@@ -1,8 +1,8 @@
-//! A login by device code (RFC 8628): the person types a short code in any browser anywhere, and we ask until they
-//! have.
+//! A login by device code (RFC 8628): the person types a short code in any browser anywhere, and we ask until
+//! they have.
 //!
-//! Guarantees: a fault on the way ends nothing, since the person may be typing at that moment; ends with the code's
-//! own life, which the provider sets.
+//! Guarantees: a fault on the way ends nothing, since the person may be typing at that moment; ends with the
+//! code's own life, which the provider sets.
 
 use std::time::Duration;
 

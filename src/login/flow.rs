@@ -1,7 +1,8 @@
 //! One login from its first event to its last.
 //!
-//! Guarantees: ends with exactly one `done` or `failed`; until the moment of storing it can be cancelled at any
-//! await, and then nothing is stored; the listener is gone when it ends, but for the page that tells of the end.
+//! Guarantees: ends with exactly one `done` or `failed`; until the moment of storing it can be cancelled at
+//! any await, and then nothing is stored; the listener is gone when it ends, but for the page that tells of
+//! the end.
 
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
 //! The loopback listener: the one place where the browser brings the provider's answer.
 //!
-//! Guarantees (rules 13, 14, 16): answers only to its own `Host`, its own path and `GET`, and only while the login
-//! waits; whatever else comes is answered, counted and ends nothing; the first right answer is taken and no second;
-//! the browser is sent on at once, so that the code leaves its address bar, to a page that tells how the login ended.
+//! Guarantees (rules 13, 14, 16): answers only to its own `Host`, its own path and `GET`, and only while the
+//! login waits; whatever else comes is answered, counted and ends nothing; the first right answer is taken
+//! and no second; the browser is sent on at once, so that the code leaves its address bar, to a page that
+//! tells how the login ended.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -146,8 +147,8 @@ fn routes(
     )
 }
 
-/// Whether a page of another origin sends this in the background, or a program that says two things about itself.
-/// What a person clicks is a navigation, whoever leads there.
+/// Whether a page of another origin sends this in the background, or a program that says two things about
+/// itself. What a person clicks is a navigation, whoever leads there.
 fn is_foreign(headers: &HeaderMap) -> bool {
     let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     let prefetch = ["purpose", "sec-purpose"].iter().any(|name| value(name).is_some());

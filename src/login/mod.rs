@@ -12,7 +12,8 @@
 //! | `race`, `wait` | callback, paste, cancel and time limit against each other |
 //! | `save`, `account` | into the store, under which name |
 //!
-//! It never opens a browser and never asks the person anything: it tells, through events, and whoever listens does.
+//! It never opens a browser and never asks the person anything: it tells, through events, and whoever listens
+//! does.
 
 mod account;
 mod answer;

@@ -1,7 +1,7 @@
 //! What the browser shows at the end of a login.
 //!
-//! Guarantees: every text put in is escaped; the headers of rule 16 are on every response; no script, and nothing
-//! is loaded from anywhere.
+//! Guarantees: every text put in is escaped; the headers of rule 16 are on every response; no script, and
+//! nothing is loaded from anywhere.
 
 use warp::http::header::{self, HeaderValue};
 use warp::http::{Response, StatusCode};

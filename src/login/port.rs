@@ -1,7 +1,7 @@
 //! Where the browser's answer arrives: a port of the loopback interface, bound before anybody is told of it.
 //!
-//! Guarantees: 127.0.0.1 and, where the machine has it, [::1] at the same port, and nowhere else; never a port that
-//! a stranger has on either, since `localhost` may lead to both.
+//! Guarantees: 127.0.0.1 and, where the machine has it, [::1] at the same port, and nowhere else; never a
+//! port that a stranger has on either, since `localhost` may lead to both.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr};

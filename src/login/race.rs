@@ -1,7 +1,8 @@
-//! The wait for an answer: the browser's callback, a pasted text and the time limit race; the first good one wins.
+//! The wait for an answer: the browser's callback, a pasted text and the time limit race; the first good one
+//! wins.
 //!
-//! Guarantees: a wrong paste is told to the one who pasted and ends nothing; stray callbacks are reported, at most
-//! twice a second however many there are; once one way has won, the others are refused.
+//! Guarantees: a wrong paste is told to the one who pasted and ends nothing; stray callbacks are reported, at
+//! most twice a second however many there are; once one way has won, the others are refused.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The logins of one process: started, fed with what the person types, cancelled.
 //!
-//! Guarantees: at most one login of a provider at a time; logins of different providers do not disturb each other;
-//! dropping the last handle cancels all that run.
+//! Guarantees: at most one login of a provider at a time; logins of different providers do not disturb each
+//! other; dropping the last handle cancels all that run.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -61,8 +61,8 @@ pub(super) struct Leave {
 }
 
 impl Logins {
-    /// Begins a login on the current runtime and returns its number. Everything else comes through `events`, up to
-    /// one `done` or `failed`; the channel closes when the browser has its page too.
+    /// Begins a login on the current runtime and returns its number. Everything else comes through `events`,
+    /// up to one `done` or `failed`; the channel closes when the browser has its page too.
     ///
     /// # Errors
     /// `unknown_login`, `invalid_argument` (method, notice), `busy`, or what the store's index says.
@@ -104,7 +104,8 @@ impl Logins {
     /// Hands over what the person typed or pasted. An error leaves the login waiting.
     ///
     /// # Errors
-    /// `invalid_argument` or `state_mismatch` about the text; `invalid_argument` if no such login waits for one.
+    /// `invalid_argument` or `state_mismatch` about the text; `invalid_argument` if no such login waits for
+    /// one.
     pub async fn input(&self, id: u64, text: Secret) -> Result<()> {
         let typed = self.lock().logins.get(&id).map(|login| login.typed.clone()).ok_or_else(not_waiting)?;
         let (reply, answer) = oneshot::channel();

@@ -1,7 +1,7 @@
 //! The end of a login: its tokens go to the store, under the right name.
 //!
-//! Guarantees: an existing login is replaced only here, when the new one is complete; a cancel that comes before the
-//! writing begins leaves everything as it was, one that comes later comes too late.
+//! Guarantees: an existing login is replaced only here, when the new one is complete; a cancel that comes
+//! before the writing begins leaves everything as it was, one that comes later comes too late.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

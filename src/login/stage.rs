@@ -1,7 +1,7 @@
 //! What a login tells those who watch it: the `login` events of `doc/rpc.md`, ready to be serialized.
 //!
-//! Guarantees: no event carries a code, verifier or token. The addresses and codes that a person needs do travel,
-//! and only there: `Debug` shows none of them.
+//! Guarantees: no event carries a code, verifier or token. The addresses and codes that a person needs do
+//! travel, and only there: `Debug` shows none of them.
 
 use serde::Serialize;
 
@@ -16,7 +16,8 @@ use crate::secret::{Secret, expose, expose_opt};
 pub struct LoginRequest {
     /// Which login; without an account, one may be picked from the identity (`openai` → `openai@work`).
     pub login: LoginId,
-    /// The provider's method; `None` for the provider's default (or, without a browser, the first that needs none).
+    /// The provider's method; `None` for the provider's default (or, without a browser, the first that needs
+    /// none).
     pub method: Option<String>,
     /// Whether a browser can be opened on this machine. `false`: paste or device code only.
     pub browser: bool,

@@ -1,7 +1,7 @@
 //! The ends of a login's patience: the person cancels, or nobody finishes in time.
 //!
-//! Guarantees: a cancel is noticed at the next await; the time limit holds by the wall clock too, which goes on while
-//! a machine sleeps.
+//! Guarantees: a cancel is noticed at the next await; the time limit holds by the wall clock too, which goes
+//! on while a machine sleeps.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Anthropic: subscription by callback and by the page that shows `code#state`, and the key made at the console.
+//! Anthropic: subscription by callback and by the page that shows `code#state`, and the key made at the
+//! console.
 
 use convocations::credential::Kind;
 use convocations::error::Code;

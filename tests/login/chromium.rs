@@ -1,4 +1,5 @@
-//! A real browser: headless Chromium goes through the consent page to ours, and we look at what a person sees there.
+//! A real browser: headless Chromium goes through the consent page to ours, and we look at what a person sees
+//! there.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
