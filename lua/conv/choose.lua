@@ -6,21 +6,24 @@ local status = require("conv.status")
 local M = {}
 
 ---Asks, from the main loop and not from inside an answer of the backend. Leaving it by whatever key is a nil.
+---The answer is taken up a turn later, when a picker has closed its own windows.
 ---@generic T
 ---@param items T[]
 ---@param opts table
 ---@param done fun(choice?: T)
 function M.select(items, opts, done)
-  vim.schedule(function()
-    local answered = false
-    local ok, problem = pcall(vim.ui.select, items, opts, function(choice)
+  local answered = false
+  local function answer(choice)
+    if not answered then
       answered = true
-      done(choice)
-    end)
-    if not ok and not answered then
-      done(nil)
-    elseif not ok then
-      require("conv.notify").internal("vim.ui.select", problem)
+      vim.schedule(function()
+        done(choice)
+      end)
+    end
+  end
+  vim.schedule(function()
+    if not pcall(vim.ui.select, items, opts, answer) then
+      answer(nil)
     end
   end)
 end

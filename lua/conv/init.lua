@@ -8,6 +8,7 @@ local status = require("conv.status")
 
 local M = {}
 
+local options = require("conv.config").get
 local held, time, in_fast_event = credentials.held, os.time, vim.in_fast_event
 
 ---The option `login`, once set: which account to use here.
@@ -63,6 +64,16 @@ local function later(callback, err, result)
       require("conv.notify").internal("conv", problem)
     end
   end)
+end
+
+---Runs at once on the main loop, else as soon as it is there.
+---@param action fun()
+local function on_main(action)
+  if in_fast_event() then
+    vim.schedule(action)
+  else
+    action()
+  end
 end
 
 ---Sets options. Not needed: `vim.g.conv` works too, and every option has a default.
@@ -129,14 +140,12 @@ function M.get(login, opts, cb)
   if found and found.fresh_until > time() + needed then
     return later(cb, nil, credentials.copy(found))
   end
-  local timeout = opts.timeout or require("conv.config").get().timeout
-  credentials.fetch(
-    login,
-    { min_validity = opts.min_validity, timeout = timeout },
-    function(failed, credential)
+  on_main(function()
+    local limits = { min_validity = opts.min_validity, timeout = opts.timeout or options().timeout }
+    credentials.fetch(login, limits, function(failed, credential)
       later(cb, failed, credential and vim.deepcopy(credential))
-    end
-  )
+    end)
+  end)
 end
 
 ---Says that the API answered 401 to this token: one refresh, unless a newer token is already there.
@@ -150,9 +159,10 @@ function M.invalidate(login, token, cb)
   if err or type(token) ~= "string" then
     return later(cb, err or require("conv.errors").new("invalid_argument", "The token is not a string."))
   end
-  local timeout = require("conv.config").get().timeout
-  credentials.invalidate(login, token, timeout, function(failed, credential)
-    later(cb, failed, credential and vim.deepcopy(credential))
+  on_main(function()
+    credentials.invalidate(login, token, options().timeout, function(failed, credential)
+      later(cb, failed, credential and vim.deepcopy(credential))
+    end)
   end)
 end
 
@@ -161,13 +171,15 @@ end
 ---@param opts? ConvLoginOpts
 ---@param cb? fun(err?: ConvError, status?: ConvLoginStatus)
 function M.login(login, opts, cb)
-  require("conv.login").start(login, opts or {}, cb or function() end)
+  on_main(function()
+    require("conv.login").start(login, opts or {}, cb or function() end)
+  end)
 end
 
 ---Ends a login that is under way. Nothing happens if there is none.
 function M.cancel()
   if package.loaded["conv.login"] then
-    require("conv.login").cancel()
+    on_main(require("conv.login").cancel)
   end
 end
 
@@ -184,11 +196,13 @@ function M.logout(login, opts, cb)
   if err then
     return later(cb, err)
   end
-  backend.call("logout", { login = login }, function(failed, result)
-    if not failed then
-      credentials.drop(login)
-    end
-    later(cb, failed, result)
+  on_main(function()
+    backend.call("logout", { login = login }, function(failed, result)
+      if not failed then
+        credentials.drop(login)
+      end
+      later(cb, failed, result)
+    end)
   end)
 end
 
@@ -230,6 +244,6 @@ bus.on("backend", function(data)
     credentials.resubscribe()
   end
 end)
-choose = require("conv.config").get().login
+choose = options().login
 
 return M

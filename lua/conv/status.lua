@@ -23,11 +23,13 @@ local announced = {}
 local revisions_before = {}
 
 local redraw_due = false
+local last_text = "" -- what `vim.g.conv_status` holds
 
 ---Brings the text up to date, and tells everybody once per turn of the main loop.
 local function publish()
   local text = statusline.compose(logins, backend_state, logging_in)
-  if vim.g.conv_status ~= text then
+  if text ~= last_text then
+    last_text = text
     vim.g.conv_status = text
   end
   if redraw_due then
@@ -39,7 +41,7 @@ local function publish()
     pcall(vim.api.nvim_exec_autocmds, "User", {
       pattern = "ConvStatus",
       modeline = false,
-      data = { text = vim.g.conv_status, logins = vim.deepcopy(logins) },
+      data = { text = last_text, logins = vim.deepcopy(logins) },
     })
     pcall(vim.api.nvim_command, "redrawstatus!")
   end)
@@ -114,12 +116,12 @@ end
 
 ---Looks at the index, as long as no backend tells more. Cheap: one `stat` if nothing changed.
 function M.from_index()
-  if live then
+  if live or vim.in_fast_event() then
     return
   end
   local seen = require("conv.index").read()
   if seen ~= logins and not vim.deep_equal(seen, logins) then
-    replace(seen, vim.g.conv_status == nil)
+    replace(seen, last_text == "")
   end
 end
 
@@ -136,8 +138,11 @@ end
 
 ---Begins to show: the first picture, and the news after it.
 function M.show()
+  if vim.in_fast_event() then
+    return
+  end
   M.from_index()
-  if vim.g.conv_status == nil then
+  if last_text == "" then
     publish()
   end
   watch()
@@ -221,7 +226,7 @@ end
 ---@return ConvStatus
 function M.all()
   M.show()
-  return { backend = backend_state, logins = vim.deepcopy(logins), store = store, text = vim.g.conv_status }
+  return { backend = backend_state, logins = vim.deepcopy(logins), store = store, text = last_text }
 end
 
 ---@param login string
@@ -233,10 +238,10 @@ end
 
 ---@return string the statusline's text; the first call takes it from the index
 function M.text()
-  if vim.g.conv_status == nil then
+  if last_text == "" then
     M.show()
   end
-  return vim.g.conv_status
+  return last_text
 end
 
 return M

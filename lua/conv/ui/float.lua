@@ -62,6 +62,12 @@ function M.open(opts)
   for group, link in pairs(LINKS) do
     vim.api.nvim_set_hl(0, group, { link = link, default = true })
   end
+  -- Not linked: a camera needs light on dark, whatever the colours are.
+  vim.api.nvim_set_hl(
+    0,
+    "ConvQr",
+    { fg = "#ffffff", bg = "#000000", ctermfg = 15, ctermbg = 0, default = true }
+  )
   local buf = scratch(opts.filetype)
   vim.cmd.stopinsert()
   local border = vim.o.winborder ~= "" and vim.o.winborder or "rounded"

@@ -105,6 +105,21 @@ local function api_key(lines, view)
   address(lines, view.page)
 end
 
+---@param lines conv.Line[]
+---@param rows string[]
+local function qr_code(lines, rows)
+  if #rows + 8 > vim.o.lines then
+    para(
+      lines,
+      "This window is too low for the whole code: make the terminal taller, or its font smaller.",
+      "ConvWarn"
+    )
+  end
+  for _, row in ipairs(rows) do
+    table.insert(lines, { { "  " }, { row, "ConvQr" } })
+  end
+end
+
 ---@param seconds integer
 ---@return string
 local function clock(seconds)
@@ -193,9 +208,7 @@ end
 function M.lines(view)
   local lines = { {} } ---@type conv.Line[]
   if view.show_qr and view.qr then
-    for _, row in ipairs(view.qr) do
-      table.insert(lines, { { "  " .. row } })
-    end
+    qr_code(lines, view.qr)
   elseif view.stage == "failed" and view.error then
     para(lines, view.error.message, "ConvError")
     para(lines, view.error.hint)

@@ -76,6 +76,10 @@ return function(case)
     local script =
       "return { get = function(_, reply) backend.after(400, function() reply(nil, backend.credential()); backend.event('log', { level = 'info', message = 'Sent late.' }) end) end }"
     local nvim = t:editor({ options = { binary = t:fake(script) } })
+    nvim:lua('require("conv.backend").start()')
+    t:wait("the backend", function()
+      return nvim:lua('return require("conv.backend").state()') == "ready"
+    end)
     nvim:lua([[
       _G.answers = {}
       require("conv").get("anthropic", { timeout = 100 }, function(err) table.insert(_G.answers, err and err.code or "none") end)

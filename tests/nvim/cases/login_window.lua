@@ -290,6 +290,20 @@ return function(case)
     end)
   end)
 
+  case("Q shows and hides the QR code", function(t)
+    local nvim = begin(
+      t,
+      "{ ['login.start'] = function(_, reply) started(reply) event('device-code', { user_code = 'ABCD-1234', verification_uri = 'https://example.com/device', qr = { '█▀▄', '▄▀█' }, interval = 5, input = 'none', expires_at = os.time() + 900 }) end }"
+    )
+    sees(t, nvim, "Q QR code")
+    nvim:type("Q")
+    local text = sees(t, nvim, "█▀▄\n%s*▄▀█")
+    t:ok(not text:find("example.com"), text)
+    t:match(text, "Q hide QR")
+    nvim:type("Q")
+    sees(t, nvim, "ABCD%-1234")
+  end)
+
   case("the backend dies in the middle: an error, and the next login works", function(t)
     local nvim = begin(
       t,

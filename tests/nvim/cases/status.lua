@@ -30,8 +30,13 @@ local function begin(t, source, options)
   return nvim
 end
 
+---Lets the backend tell what the file says now, and waits until it has: calls at the same time would be one.
 local function change(nvim)
-  nvim:lua('require("conv").get("other", { min_validity = 99999 }, function() end)')
+  nvim:lua([[
+    local done = false
+    require("conv").get("other", { min_validity = 99999 }, function() done = true end)
+    vim.wait(5000, function() return done end, 1)
+  ]])
 end
 
 local function shows(t, nvim, text)

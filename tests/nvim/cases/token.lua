@@ -74,6 +74,35 @@ return function(case)
     end)
   end)
 
+  case("every call may come from a fast event", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(COUNTING), cold_wait = 5000 } })
+    nvim:lua([[
+      local conv = require("conv")
+      local timer = vim.uv.new_timer()
+      timer:start(0, 0, function()
+        local ok, problem = pcall(function()
+          conv.status()
+          conv.status("anthropic")
+          conv.is_logged_in("anthropic")
+          conv.headers("anthropic")
+          conv.credential("anthropic")
+          conv.get("anthropic", nil, function(_, c) _G.got = c and c.token end)
+          conv.invalidate("anthropic", "x", function(e) _G.invalidated = e and e.code end)
+          conv.logout("anthropic", nil, function(e) _G.logged_out = e and e.code end)
+          conv.login("nobody", nil, function(e) _G.logged_in = e and e.code end)
+          conv.cancel()
+        end)
+        _G.problem = ok and "none" or problem
+        timer:close()
+      end)
+    ]])
+    t:wait("all answers", function()
+      return nvim:lua("return _G.got and _G.invalidated and _G.logged_out and _G.logged_in and true") == true
+    end)
+    t:eq(nvim:lua("return _G.problem"), "none")
+    t:match(nvim:lua("return _G.got"), "^tok%-")
+  end)
+
   case("a token inside the margin is fetched anew; a lapsed one is never handed out", function(t)
     local nvim = t:editor({
       options = {
