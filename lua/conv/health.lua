@@ -97,6 +97,42 @@ local function check_login(login)
   end
 end
 
+---Whether our files are the person's alone. The backend mends this too, when it writes.
+local function check_files()
+  local dir = require("conv.index").dir()
+  local wanted = { [dir] = 448, [dir .. "/credentials.toml"] = 384, [dir .. "/secret.key"] = 384 } -- 0700, 0600
+  local loose = {} ---@type string[]
+  for path, mode in vim.spairs(wanted) do
+    local stat = vim.uv.fs_stat(path)
+    if stat and vim.fn.has("win32") == 0 and stat.mode % 512 ~= mode then
+      table.insert(loose, ("chmod %o %s"):format(mode, path))
+    end
+  end
+  if #loose > 0 then
+    health.warn("Others may read files of ours", loose)
+  else
+    health.ok("Only you can read the files in " .. dir)
+  end
+end
+
+---The loopback port that a login would like, and whether it is free now.
+local function check_port()
+  local callback = require("conv.config").get().callback or {}
+  local port = tonumber(vim.env.RCONV_HTTP_PORT) or callback.port or 3000
+  local socket = assert(vim.uv.new_tcp())
+  local ok, problem = socket:bind("127.0.0.1", port)
+  if ok then
+    ok, problem = socket:listen(1, function() end)
+  end
+  socket:close()
+  if ok then
+    health.ok(("The preferred callback port %d is free"):format(port))
+  else
+    local hint = "A login takes another port where the provider allows it; `$RCONV_HTTP_PORT` chooses one."
+    health.info(("The preferred callback port %d cannot be used (%s). %s"):format(port, problem, hint))
+  end
+end
+
 local function check_surroundings()
   health.start("conv: browser")
   local browser, why = require("conv.environment").browser()
@@ -107,10 +143,7 @@ local function check_surroundings()
       ("You are %s: a login leads with a pasted code"):format(why or "set to log in without a browser")
     )
   end
-  local port = vim.env.RCONV_HTTP_PORT
-  if port then
-    health.info("Callback port from $RCONV_HTTP_PORT: " .. port)
-  end
+  check_port()
 end
 
 function M.check()
@@ -126,6 +159,7 @@ function M.check()
       tell(err --[[@as ConvError]], health.error)
     end
   end
+  check_files()
   check_surroundings()
 end
 

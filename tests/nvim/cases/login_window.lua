@@ -358,6 +358,66 @@ return function(case)
     t:match(why, "neither http nor https")
   end)
 
+  case("a paste elsewhere is Neovim's own, during a login and after it", function(t)
+    local nvim = begin(t)
+    sees(t, nvim, "Waiting")
+    nvim:cmd("wincmd p")
+    nvim:paste("hello")
+    t:eq(nvim:lua("return vim.api.nvim_buf_get_lines(0, 0, 1, true)[1]"), "hello")
+    nvim:lua('require("conv").cancel()')
+    t:eq(result(t, nvim).code, "cancelled")
+    t:eq(nvim:lua("return debug.getinfo(vim.paste, 'S').source:find('conv') ~= nil"), false)
+  end)
+
+  case("while a macro is recorded the prompt does not open: it would keep what is typed", function(t)
+    local nvim = begin(t)
+    sees(t, nvim, "Waiting")
+    -- `q` is taken in our window: a recording is begun outside and goes on here.
+    nvim:cmd("wincmd p")
+    nvim:type("qa<C-w>p")
+    t:wait("the recording", function()
+      return nvim:lua("return vim.fn.reg_recording()") == "a" and nvim:lua("return vim.bo.filetype") == "conv"
+    end)
+    nvim:type("p")
+    t:wait("the message", function()
+      return nvim:said("Stop recording")
+    end)
+    t:eq(nvim:mode(), "n")
+  end)
+
+  case("in the command-line window it says why it cannot open, and the next one works", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+    nvim:type("q:")
+    t:wait("the command-line window", function()
+      return nvim:lua("return vim.fn.getcmdwintype()") == ":"
+    end)
+    nvim:lua(
+      'require("conv").login("anthropic", { method = "subscription" }, function(e) _G.code = e and e.code end)'
+    )
+    t:wait("the refusal", function()
+      return nvim:lua("return _G.code") == "busy"
+    end)
+    nvim:type("<C-c><C-c><Esc>")
+    t:wait("the command-line window to go", function()
+      return nvim:lua("return vim.fn.getcmdwintype()") == ""
+    end)
+    nvim:cmd("ConvLogin anthropic subscription")
+    sees(t, nvim, "Waiting")
+  end)
+
+  case("begun in insert mode, the keys of the window work", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+    nvim:type("i")
+    nvim:lua_later(
+      'require("conv").login("anthropic", { method = "subscription" }, function(e) _G.code = e and e.code end)'
+    )
+    sees(t, nvim, "Waiting")
+    nvim:type("q")
+    t:wait("the end", function()
+      return nvim:lua("return _G.code") == "cancelled"
+    end)
+  end)
+
   case("wrong arguments give one line each that says what is allowed", function(t)
     local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
     local wrong = {
