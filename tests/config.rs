@@ -4,7 +4,7 @@
 use convocations::config::{Config, StoreBackend};
 use convocations::error::{Code, Error};
 use convocations::paths::Paths;
-use convocations::provider::{Grant, RedirectPorts, Source};
+use convocations::provider::{ClientSecret, Grant, RedirectPorts, Source};
 use serde_json::{Value, json};
 
 struct Folder(std::path::PathBuf);
@@ -97,6 +97,13 @@ fn mistakes_are_named_by_file_and_path() {
             "{token}",
         ),
         ("[providers.openrouter.login.browser]\nredirect = { ports = \"some\" }", "redirect.ports", "any"),
+        (
+            "[providers.x.login.a]\ngrant = \"api-key\"\nsecond_step = \"dance\"",
+            "second_step",
+            "copilot-token",
+        ),
+        ("[providers.kimi.login.device.request_headers]\n\"a b\" = \"x\"", "request_headers", "header name"),
+        ("[providers.x]\nissuer = \"https://x.example/?a=b\"", "providers.x.issuer", "query"),
         ("[providers.openrouter]\nmethods = [\"telepathy\"]", "providers.openrouter.methods", "login"),
     ] {
         let error = load(text).unwrap_err();
@@ -146,6 +153,30 @@ fn five_lines_describe_a_provider_with_discovery() {
     assert_eq!(method.redirect.as_ref().unwrap().ports, RedirectPorts::Any);
     assert_eq!(provider.sources, [Source::Login]);
     assert!(provider.method("device").is_some());
+}
+
+#[test]
+fn an_enterprises_host_is_one_option() {
+    for domain in ["octo.ghe.com", "https://octo.ghe.com/"] {
+        let config = load(&format!("[providers.github-copilot.options]\ndomain = \"{domain}\"")).unwrap();
+        let method = config.provider("github-copilot").unwrap().default_method().unwrap().clone();
+        assert_eq!(method.token_url.unwrap().as_str(), "https://octo.ghe.com/login/oauth/access_token");
+        assert_eq!(method.identity_url.unwrap().as_str(), "https://api.octo.ghe.com/user");
+    }
+    let error = load("[providers.github-copilot.options]\ndomain = \"a b\"").unwrap_err();
+    assert!(error.message().contains("providers.github-copilot.login"), "{error}");
+}
+
+#[test]
+fn a_client_secret_stays_out_of_the_file() {
+    let with = |secret: &str| {
+        load(&format!("[providers.x]\nissuer = \"https://x.example\"\nclient_secret = \"{secret}\""))
+    };
+    let source = |secret: &str| with(secret).unwrap().provider("x").unwrap().client_secret.clone();
+    assert_eq!(source("store"), Some(ClientSecret::Store));
+    assert_eq!(source("env:X_SECRET"), Some(ClientSecret::Env("X_SECRET".to_owned())));
+    let error = with("planted").unwrap_err();
+    assert!(error.message().contains("providers.x.client_secret") && !error.message().contains("planted"));
 }
 
 #[test]

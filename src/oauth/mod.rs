@@ -10,7 +10,7 @@ mod identity;
 mod jwt;
 mod pkce;
 mod revoke;
-pub mod second_step;
+mod second_step;
 mod token;
 
 pub use authorize::{AuthorizeRequest, authorize_url};

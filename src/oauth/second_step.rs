@@ -1,6 +1,7 @@
 //! The steps that data cannot describe: what some providers make of a login's tokens before an API takes them.
 //!
-//! Each has a name that a description's `second_step` gives. To add one: a function, and a line in [`run`].
+//! Each has a name that a description's `second_step` gives. To add one: a variant of [`SecondStep`], a function, and
+//! a line in [`run`].
 
 use serde_json::Value;
 use url::Url;
@@ -10,38 +11,24 @@ use super::token::with_headers;
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::Http;
-use crate::provider::{Method, Provider};
+use crate::provider::{Method, Provider, SecondStep};
 use crate::secret::Secret;
 
-/// Makes an API key with the token and drops the tokens (Anthropic's console).
-pub const ANTHROPIC_CONSOLE_KEY: &str = "anthropic-console-key";
-/// Exchanges the GitHub token, which is kept, for a Copilot token of half an hour.
-pub const COPILOT_TOKEN: &str = "copilot-token";
-
-/// Whether there is a step of this name.
-pub fn is_known(name: &str) -> bool {
-    matches!(name, ANTHROPIC_CONSOLE_KEY | COPILOT_TOKEN)
-}
-
-/// Runs the step `name` on tokens whose `access_token` is the first step's.
+/// Runs a step on tokens whose `access_token` is the first step's.
 ///
 /// # Errors
-/// A [`Failure`]; `Configuration` for a name that no step has.
+/// A [`Failure`].
 pub(super) async fn run(
-    name: &str,
+    step: SecondStep,
     http: &Http,
     provider: &Provider,
     method: &Method,
     tokens: Tokens,
     now: i64,
 ) -> Result<Tokens, Failure> {
-    match name {
-        ANTHROPIC_CONSOLE_KEY => anthropic_console_key(http, provider, method, &tokens, now).await,
-        COPILOT_TOKEN => copilot_token(http, provider, method, tokens, now).await,
-        _ => Err(Failure::Configuration(
-            Error::new(Code::ConfigInvalid, format!("There is no second step `{name}`."))
-                .with_hint("Correct `second_step` in config.toml."),
-        )),
+    match step {
+        SecondStep::AnthropicConsoleKey => anthropic_console_key(http, provider, method, &tokens, now).await,
+        SecondStep::CopilotToken => copilot_token(http, provider, method, tokens, now).await,
     }
 }
 

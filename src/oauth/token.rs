@@ -66,7 +66,7 @@ pub(super) async fn complete(
     now: i64,
 ) -> Result<Tokens, Failure> {
     tokens.identity = identity::find(http, method, &tokens).await.or(tokens.identity);
-    match &method.second_step {
+    match method.second_step {
         Some(step) => second_step::run(step, http, provider, method, tokens, now).await,
         None => Ok(tokens),
     }
@@ -108,7 +108,7 @@ pub async fn refresh(
     old: &Tokens,
     now: i64,
 ) -> Result<Tokens, Failure> {
-    if let (Some(step), Some(base)) = (&method.second_step, &old.base_token) {
+    if let (Some(step), Some(base)) = (method.second_step, &old.base_token) {
         let mut base_tokens = old.clone();
         base_tokens.access_token = base.clone();
         return second_step::run(step, http, provider, method, base_tokens, now).await;

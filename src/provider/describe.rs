@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{DeviceDialect, Encoding, Grant};
+use super::{ClientAuth, DeviceDialect, Encoding, Grant, SecondStep};
 use crate::credential::Kind;
 
 /// `[providers.NAME]`.
@@ -83,6 +83,8 @@ pub struct MethodDescription {
     pub refresh_encoding: Option<Encoding>,
     /// RFC 6749, 2.2.
     pub client_id: Option<String>,
+    /// How a client secret is shown to the token endpoint.
+    pub client_auth: Option<ClientAuth>,
     /// RFC 6749, 3.3.
     pub scopes: Option<Vec<String>>,
     /// Where the answer goes.
@@ -102,7 +104,7 @@ pub struct MethodDescription {
     /// How the device flow is spoken.
     pub device_dialect: Option<DeviceDialect>,
     /// Name of a step in code that makes the credential out of the tokens.
-    pub second_step: Option<String>,
+    pub second_step: Option<SecondStep>,
     /// Where the second step asks.
     pub second_step_url: Option<String>,
     /// Where the person's name can be asked for with the token.

@@ -4,7 +4,9 @@
 //! provider is a file in `builtin/` and a line in [`builtin`]. Knows no network and no store.
 
 pub mod builtin;
+mod check;
 pub mod describe;
+mod method;
 mod resolve;
 mod template;
 #[cfg(test)]
@@ -16,11 +18,35 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-pub use resolve::{check_url, resolve};
+pub use check::check_url;
+pub use resolve::resolve;
 
 use crate::credential::{Credential, Kind, Tokens};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
+
+/// What `{version}` stands for.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The account that is none: see [`Provider::client_login`].
+pub const CLIENT_ACCOUNT: &str = "oauth-client";
+
+/// Fills the values that are the same for every login: the options and `{version}`. Others stay as they stand.
+pub(crate) fn constant(text: &str, options: &BTreeMap<String, String>) -> String {
+    let value = |key: &str| match key {
+        "version" => Some(VERSION.to_owned()),
+        "domain" => options.get(key).map(|domain| host_of(domain).to_owned()),
+        other => options.get(other).cloned(),
+    };
+    template::fill(text, |key| value(key).or_else(|| Some(format!("{{{key}}}"))))
+        .unwrap_or_else(|| text.to_owned())
+}
+
+/// The host alone, for people who paste the address of their GitHub Enterprise.
+fn host_of(domain: &str) -> &str {
+    let host = domain.trim().trim_start_matches("https://");
+    host.split('/').next().unwrap_or(host)
+}
 
 /// What a login asks of the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +82,36 @@ pub enum DeviceDialect {
     Rfc8628,
     /// OpenAI's own: the server makes the PKCE pair.
     Openai,
+}
+
+/// A step in code that makes the credential out of a login's tokens, for what data cannot say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecondStep {
+    /// Makes an API key with the token and drops the tokens (Anthropic's console).
+    AnthropicConsoleKey,
+    /// Exchanges the GitHub token, which is kept, for a Copilot token of half an hour.
+    CopilotToken,
+}
+
+/// Where the client secret of a provider of one's own comes from; never from a description.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientSecret {
+    /// The store, under the login that [`Provider::client_login`] names.
+    Store,
+    /// An environment variable.
+    Env(String),
+}
+
+/// How a client with a secret proves itself at the token endpoint, by the names of RFC 7591, 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// In the body, beside the client id.
+    #[default]
+    ClientSecretPost,
+    /// By HTTP Basic.
+    ClientSecretBasic,
 }
 
 /// Where a credential may come from.
@@ -136,6 +192,8 @@ pub struct Method {
     pub client_id: Option<String>,
     /// Client secret, where the provider demands one; never from a description.
     pub client_secret: Option<Secret>,
+    /// How that secret is shown to the token endpoint.
+    pub client_auth: ClientAuth,
     /// RFC 6749, 3.3.
     pub scopes: Vec<String>,
     /// Where the answer goes; absent where the code is only ever shown.
@@ -154,8 +212,8 @@ pub struct Method {
     pub verification_url: Option<Url>,
     /// How the device flow is spoken.
     pub device_dialect: DeviceDialect,
-    /// Name of the step in code that makes the credential out of the tokens.
-    pub second_step: Option<String>,
+    /// The step in code that makes the credential out of the tokens.
+    pub second_step: Option<SecondStep>,
     /// Where the second step asks.
     pub second_step_url: Option<Url>,
     /// Where the person's name can be asked for with the token.
@@ -177,8 +235,8 @@ pub struct Method {
 impl Method {
     /// How what this method yields travels.
     pub fn kind(&self) -> Kind {
-        match (self.grant, self.second_step.as_deref()) {
-            (Grant::ApiKey | Grant::MintKey, _) | (_, Some("anthropic-console-key")) => Kind::ApiKey,
+        match (self.grant, self.second_step) {
+            (Grant::ApiKey | Grant::MintKey, _) | (_, Some(SecondStep::AnthropicConsoleKey)) => Kind::ApiKey,
             _ => Kind::Oauth,
         }
     }
@@ -211,8 +269,8 @@ pub struct Provider {
     pub resource: Option<String>,
     /// URL of a Client ID Metadata Document.
     pub client_id_metadata_document: Option<String>,
-    /// Where a client secret comes from: `store` or `env:VARIABLE`.
-    pub client_secret: Option<String>,
+    /// Where a client secret comes from, if the provider gave one.
+    pub client_secret: Option<ClientSecret>,
     /// Values for templates and second steps.
     pub options: BTreeMap<String, String>,
     /// Whether it ships with the program.
@@ -291,6 +349,12 @@ impl Provider {
         })
     }
 
+    /// Where the store keeps what identifies this program to a provider of one's own, which outlives every login:
+    /// the client secret that the person entered, or the registration that the server gave (RFC 7591).
+    pub fn client_login(&self) -> Option<LoginId> {
+        format!("{}@{CLIENT_ACCOUNT}", self.id).parse().ok()
+    }
+
     /// The name under which an accepted notice of a method is remembered.
     pub fn notice_name(&self, method: &Method) -> String {
         format!("{}/{}", self.id, method.id)
@@ -300,6 +364,7 @@ impl Provider {
         match key {
             "token" => Some(tokens.access_token.expose().to_owned()),
             "base_url" => tokens.base_url.clone().or_else(|| self.base_url.clone()),
+            "version" => Some(VERSION.to_owned()),
             other => tokens.extra.get(other).or_else(|| self.options.get(other)).cloned(),
         }
     }

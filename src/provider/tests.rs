@@ -50,6 +50,69 @@ fn the_key_page_is_found_by_the_keys_digest() {
     );
 }
 
+/// One line for each built-in provider: how one logs in by default, and the first place that is looked at.
+#[test]
+fn each_builtin_provider_is_what_its_line_says() {
+    for (id, methods, source, base_url) in [
+        ("anthropic", "console-key api-key subscription", "env:ANTHROPIC_OAUTH_TOKEN", "api.anthropic.com"),
+        ("cerebras", "api-key", "env:CEREBRAS_API_KEY", "api.cerebras.ai"),
+        ("deepseek", "api-key", "env:DEEPSEEK_API_KEY", "api.deepseek.com"),
+        ("fireworks", "api-key", "env:FIREWORKS_API_KEY", "api.fireworks.ai"),
+        ("gemini", "api-key", "env:GEMINI_API_KEY", "generativelanguage.googleapis.com"),
+        ("github-copilot", "device direct", "env:COPILOT_GITHUB_TOKEN", "api.githubcopilot.com"),
+        ("groq", "api-key", "env:GROQ_API_KEY", "api.groq.com"),
+        ("huggingface", "api-key", "env:HF_TOKEN", "router.huggingface.co"),
+        ("kimi", "device api-key", "env:KIMI_API_KEY", "api.kimi.com"),
+        ("mistral", "api-key", "env:MISTRAL_API_KEY", "api.mistral.ai"),
+        ("openai", "chatgpt device api-key", "login", "api.openai.com"),
+        ("openrouter", "browser code api-key", "env:OPENROUTER_API_KEY", "openrouter.ai"),
+        ("together", "api-key", "env:TOGETHER_API_KEY", "api.together.xyz"),
+        ("xai", "api-key", "env:XAI_API_KEY", "api.x.ai"),
+    ] {
+        let provider = Config::builtin().provider(id).unwrap();
+        let names: Vec<&str> = provider.methods.iter().map(|method| method.id.as_str()).collect();
+        assert_eq!(names.join(" "), methods, "{id}");
+        assert_eq!(provider.sources[0].name(), source, "{id}");
+        let url = Url::parse(provider.base_url.as_deref().unwrap()).unwrap();
+        assert_eq!(url.host_str(), Some(base_url), "{id}");
+    }
+    assert_eq!(builtin::ALL.len(), 14, "each has its line");
+}
+
+#[test]
+fn options_fill_the_urls_of_a_login() {
+    let config = Config::builtin();
+    let provider = config.provider("github-copilot").unwrap();
+    let url = |url: &Option<Url>| url.as_ref().unwrap().to_string();
+    let device = provider.default_method().unwrap();
+    assert_eq!(url(&device.token_url), "https://github.com/login/oauth/access_token");
+    assert_eq!(url(&device.second_step_url), "https://api.github.com/copilot_internal/v2/token");
+    let tokens = Tokens::api_key(Secret::new("T"), 0);
+    assert_eq!(
+        provider.key_page(&tokens).as_deref(),
+        Some("https://github.com/settings/apps/authorizations")
+    );
+    let version = format!("convocations/{VERSION}");
+    assert_eq!(device.request_headers["Editor-Plugin-Version"], version);
+    assert_eq!(provider.headers(Kind::Oauth, &tokens)["Editor-Plugin-Version"].expose(), version);
+}
+
+#[test]
+fn chatgpt_names_the_account_where_it_is_known() {
+    let provider = Config::builtin().provider("openai").unwrap();
+    let login: LoginId = "openai".parse().unwrap();
+    let mut tokens = Tokens::api_key(Secret::new("T"), 0);
+    let name = "ChatGPT-Account-Id";
+    assert!(!provider.headers(Kind::Oauth, &tokens).contains_key(name));
+    tokens.extra.insert("account_id".to_owned(), "acc".to_owned());
+    let credential = provider.credential(&login, "login", Kind::Oauth, &tokens, 1);
+    assert_eq!(credential.headers[name].expose(), "acc");
+    assert_eq!(credential.base_url.as_deref(), Some("https://chatgpt.com/backend-api/codex"));
+    let key = provider.credential(&login, "env:OPENAI_API_KEY", Kind::ApiKey, &tokens, 0);
+    assert_eq!(key.base_url.as_deref(), Some("https://api.openai.com/v1"));
+    assert!(!key.headers.contains_key(name));
+}
+
 #[test]
 fn a_header_without_its_value_is_left_out() {
     let mut provider = (*Config::builtin().provider("anthropic").unwrap()).clone();

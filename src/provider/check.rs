@@ -1,0 +1,70 @@
+//! Checks of single values, and the words in which a mistake is told.
+//!
+//! Guarantees: an error names the key by its full path and says what is allowed; the value itself is never repeated,
+//! since it could be a secret.
+
+use url::{Host, Url};
+
+use super::template;
+use crate::error::{Code, Error, Result};
+
+/// Whether every value is one line whose braces are in order.
+pub(super) fn check_templates<'a>(
+    path: &str,
+    templates: impl Iterator<Item = (&'a String, &'a String)>,
+) -> Result<()> {
+    for (name, text) in templates {
+        if !template::is_well_formed(text) || text.contains(['\r', '\n']) {
+            return Err(invalid(&format!("{path}.{name}"), "it must be one line with values as `{token}`."));
+        }
+    }
+    Ok(())
+}
+
+/// RFC 9110, 5.6.2.
+pub(super) fn is_header_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// Templates stand where any text may: put one there before the URL is checked.
+pub(super) fn without_templates(text: &str) -> String {
+    template::fill(text, |_| Some("x".to_owned())).unwrap_or_else(|| text.to_owned())
+}
+
+pub(super) fn optional_url(path: &str, text: Option<&str>) -> Result<Option<Url>> {
+    text.map(|text| check_url(path, text)).transpose()
+}
+
+pub(super) fn check_optional_url(path: &str, text: Option<&str>) -> Result<()> {
+    optional_url(path, text).map(drop)
+}
+
+/// An https URL, or an http one to this machine.
+///
+/// # Errors
+/// `config_invalid` naming `path`. The URL itself is not repeated: it could hold a secret.
+pub fn check_url(path: &str, text: &str) -> Result<Url> {
+    let url = Url::parse(text).map_err(|_| invalid(path, "it is not a URL."))?;
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        _ if !url.username().is_empty() || url.password().is_some() => {
+            Err(invalid(path, "it must not carry a user name or password."))
+        }
+        "https" => Ok(url),
+        "http" if loopback => Ok(url),
+        "http" => Err(invalid(path, "http is allowed for this machine only; use https.")),
+        _ => Err(invalid(path, "it must be an https URL.")),
+    }
+}
+
+/// A mistake at `path`.
+pub(super) fn invalid(path: &str, words: &str) -> Error {
+    Error::new(Code::ConfigInvalid, format!("The setting `{path}` is not valid: {words}"))
+        .with_hint("Correct it in config.toml or in the options of `require(\"conv\").setup()`.")
+}
