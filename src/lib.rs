@@ -21,11 +21,14 @@
 pub mod authority;
 pub mod bounded_server;
 pub mod broker;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credential;
+pub mod editor;
 pub mod error;
 pub mod http;
+pub mod logfile;
 pub mod login;
 pub mod login_id;
 pub mod oauth;

@@ -1,5 +1,5 @@
 //! The `convocations` program.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    convocations::cli::run()
 }

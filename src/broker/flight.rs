@@ -123,6 +123,10 @@ impl Flights {
 }
 
 impl Broker {
+    pub(super) fn wake(&self, login: &LoginId) {
+        self.0.flights.wake(login);
+    }
+
     /// Joins the refresh under way, or begins one.
     pub(super) async fn fly(&self, login: &LoginId, goal: Goal) -> Result<Credential> {
         // A flight that somebody else began may land short of this goal: then one more of our own.

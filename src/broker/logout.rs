@@ -65,7 +65,7 @@ impl Broker {
         let removed = removed.await??;
         drop(turn);
         self.memory().forget(login);
-        self.0.flights.wake(login);
+        self.wake(login);
         self.tell_changed().await;
         let removed = removed.ok_or_else(|| nothing_stored(&self.0, login))?;
         let mut message = sentence(login, revoked, page.is_some());

@@ -228,7 +228,18 @@ impl Broker {
         Ok(())
     }
 
+    /// This process has stored a login: nothing of the one before counts any more.
+    pub async fn login_changed(&self, login: &LoginId) {
+        self.memory().forget(login);
+        self.wake(login);
+        self.tell_changed().await;
+    }
+
     /// Tells the state of all logins to whoever listens.
+    pub async fn tell_all(&self) {
+        self.tell_changed().await;
+    }
+
     pub(super) async fn tell_changed(&self) {
         if self.0.events.receiver_count() == 0 {
             return;

@@ -18,8 +18,8 @@ const TICK: Duration = Duration::from_millis(500);
 const JITTER: u64 = 60;
 
 impl Broker {
-    /// Watches and refreshes until the runtime ends.
-    pub fn run_background(&self) {
+    /// Watches and refreshes until the task is aborted.
+    pub fn run_background(&self) -> tokio::task::JoinHandle<()> {
         let broker = self.clone();
         tokio::spawn(async move {
             let mut seen = broker.0.store.stamp();
@@ -28,7 +28,7 @@ impl Broker {
                 broker.look_for_news(&mut seen).await;
                 broker.refresh_ahead();
             }
-        });
+        })
     }
 
     async fn look_for_news(&self, seen: &mut Stamp) {

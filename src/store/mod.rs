@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 pub use index::{Backend, Entry, Index};
 pub use keyring::{SERVICE, Trouble};
 pub use lock::{LoginLock, StoreLock, pause};
+pub use private_file::ensure_folder as ensure_private_folder;
 
 use crate::config::{StoreBackend, StoreConfig};
 use crate::credential::{Kind, Tokens};

@@ -1,0 +1,48 @@
+//! `convocations authority`.
+
+use std::process::ExitCode;
+
+use super::args::AuthorityArgs;
+use super::{Context, output};
+use crate::authority::{Settings, serve};
+use crate::error::Result;
+
+pub fn run(context: &Context, args: AuthorityArgs) -> Result<ExitCode> {
+    let settings = Settings {
+        listen: args.listen,
+        public_url: args.public_url,
+        metrics: args.metrics,
+        upstream: args.upstream,
+        trust_forwarded_for: args.trust_forwarded_for,
+        rate_limit: !args.no_rate_limit,
+    };
+    let own_secret = context.paths.config_dir().join("authority.secret");
+    context.block_on(async {
+        let bound =
+            serve::bind(&settings, args.secret_file.as_deref(), &own_secret, context.clock.clone()).await?;
+        output::note(&format!("The authority {} listens on {}.", bound.issuer(), bound.address()));
+        if let Some(address) = bound.metrics_address() {
+            output::note(&format!("Metrics are on http://{address}/metrics."));
+        }
+        bound.serve(asked_to_end()).await;
+        output::note("The authority has ended.");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn asked_to_end() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

@@ -1,0 +1,194 @@
+//! `convocations doctor`: the usual troubles, and what to do about each.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::{Context, environment, output};
+use crate::error::{Code, Error, Result};
+use crate::http::Http;
+use crate::paths::Paths;
+use crate::provider::Grant;
+
+/// Clocks that differ by more than this many seconds make tokens look fresh that are not.
+const SKEW: i64 = 60;
+/// Longest wait for one provider.
+const ONLINE_TIME: Duration = Duration::from_secs(5);
+
+/// What was found, in the order it is shown.
+#[derive(Default)]
+struct Report {
+    lines: Vec<String>,
+    first_problem: Option<Code>,
+}
+
+impl Report {
+    fn good(&mut self, text: &str) {
+        self.lines.push(format!("ok    {text}"));
+    }
+
+    fn note(&mut self, text: &str, hint: &str) {
+        self.lines.push(format!("note  {text}\n      {hint}"));
+    }
+
+    fn bad(&mut self, error: &Error) {
+        self.first_problem.get_or_insert(error.code());
+        self.lines.push(format!("BAD   {}", error.message()));
+        if let Some(hint) = error.hint() {
+            self.lines.push(format!("      {hint}"));
+        }
+    }
+}
+
+pub fn run(paths: Paths, online: bool) -> Result<ExitCode> {
+    let mut report = Report::default();
+    report.good(&format!("convocations {}", env!("CARGO_PKG_VERSION")));
+    match Context::new(paths.clone()) {
+        Ok(context) => look(&context, online, &mut report),
+        Err(error) => report.bad(&error),
+    }
+    report.good(&format!("The log is `{}` (level: `CONVOCATIONS_LOG`).", paths.log_file().display()));
+    output::line(&report.lines.join("\n"))?;
+    Ok(report.first_problem.map_or(ExitCode::SUCCESS, |code| ExitCode::from(code.exit_status())))
+}
+
+fn look(context: &Context, online: bool, report: &mut Report) {
+    report.good(&format!("Settings are valid (`{}`).", context.paths.config_file().display()));
+    store(context, report);
+    logins(context, report);
+    locks(context, report);
+    port(context, report);
+    surroundings(report);
+    if online {
+        let checked = context.block_on(async {
+            clocks(context, report).await;
+            Ok(())
+        });
+        if let Err(error) = checked {
+            report.bad(&error);
+        }
+    }
+    for warning in context.store.take_warnings() {
+        report.note(&warning, "It was mended.");
+    }
+}
+
+fn store(context: &Context, report: &mut Report) {
+    let found = context.store.backend_report();
+    match found.problem {
+        Some(problem) => report.bad(&problem),
+        None => report.good(&format!("New logins go to: {} ({})", found.backend, found.reason)),
+    }
+}
+
+fn logins(context: &Context, report: &mut Report) {
+    let index = match context.store.index() {
+        Ok(index) => index,
+        Err(error) => return report.bad(&error),
+    };
+    for (login, entry) in &index.logins {
+        match context.store.read(login) {
+            Err(error) => report.bad(&error),
+            Ok(_) if entry.needs_login.is_some() => report.bad(
+                &Error::new(Code::LoginExpired, format!("The login `{login}` is no longer accepted."))
+                    .with_hint(format!("Log in again with `convocations login {login}`.")),
+            ),
+            Ok(_) => report.good(&format!("The login `{login}` can be read ({}).", entry.backend.name())),
+        }
+    }
+    if index.logins.is_empty() {
+        report.note("Nothing is stored yet.", "`convocations login` begins.");
+    }
+}
+
+fn locks(context: &Context, report: &mut Report) {
+    match context.store.lock(Duration::from_millis(300)) {
+        Ok(_) => report.good("The store can be locked, and nobody holds it."),
+        Err(error) if error.code() == Code::Busy => {
+            let holder =
+                holder(&context.paths).map_or_else(String::new, |pid| format!(" It is process {pid}."));
+            report.bad(
+                &Error::new(Code::Busy, format!("Another process holds the store's lock.{holder}"))
+                    .with_hint("A lock ends with its process; if that one hangs, end it."),
+            );
+        }
+        Err(error) => report.bad(&error),
+    }
+}
+
+/// Who holds the store's lock, by the kernel's list of locks: device and inode of the file name it there.
+#[cfg(target_os = "linux")]
+fn holder(paths: &Paths) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = std::fs::metadata(paths.locks_dir().join("store.lock")).ok()?.ino();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    let line = locks.lines().find(|line| line.contains("FLOCK") && line.contains(&format!(":{inode} ")))?;
+    line.split_whitespace().nth(4)?.parse().ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn holder(_: &Paths) -> Option<u32> {
+    None
+}
+
+fn port(context: &Context, report: &mut Report) {
+    let port = context.config.callback.port;
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => report.good(&format!("The callback port {port} is free.")),
+        Err(_) => report.note(
+            &format!("The callback port {port} is taken; a login uses a free one."),
+            "Set `callback.port` or `RCONV_HTTP_PORT` if you forward a port.",
+        ),
+    }
+}
+
+fn surroundings(report: &mut Report) {
+    if let Some(obstacle) = environment::obstacle() {
+        report.note(
+            &format!("A browser can hardly reach this machine ({obstacle})."),
+            "Logins lead with paste or a device code; `:ConvLogin!` and `--no-browser` force it.",
+        );
+    }
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "SSL_CERT_FILE"] {
+        if std::env::var_os(name).is_some() {
+            report.note(&format!("`{name}` is set and is used."), "Unset it if providers cannot be reached.");
+        }
+    }
+}
+
+/// Asks each provider that somebody is logged in to for its time, by an answer's `Date`.
+async fn clocks(context: &Context, report: &mut Report) {
+    let http = context.http();
+    let index = context.store.index().unwrap_or_default();
+    let mut ids: Vec<&str> = index.logins.keys().map(crate::login_id::LoginId::provider).collect();
+    ids.dedup();
+    for id in ids {
+        let Ok(provider) = context.config.provider(id) else { continue };
+        let method = provider.methods.iter().find(|method| method.grant != Grant::ApiKey);
+        let url = method.and_then(|method| method.token_url.clone());
+        if let Some(url) = url {
+            clock(&http, &provider.name, url, context.clock.now(), report).await;
+        }
+    }
+}
+
+async fn clock(http: &Http, name: &str, url: url::Url, now: i64, report: &mut Report) {
+    let request = match http.client() {
+        Ok(client) => client.head(url).timeout(ONLINE_TIME),
+        Err(trouble) => return report.bad(&trouble.error),
+    };
+    match http.send(request).await {
+        Err(trouble) => report.bad(&trouble.error),
+        Ok(reply) => match reply.date.map(|date| date - now) {
+            Some(skew) if skew.abs() > SKEW => report.bad(
+                &Error::new(
+                    Code::BadResponse,
+                    format!("Your clock differs from {name}'s by {} s.", skew.abs()),
+                )
+                .with_hint("Set the clock (NTP); in WSL, `wsl --shutdown` does it."),
+            ),
+            Some(_) => report.good(&format!("{name} can be reached, and the clocks agree.")),
+            None => report.good(&format!("{name} can be reached.")),
+        },
+    }
+}

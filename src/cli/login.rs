@@ -1,0 +1,262 @@
+//! `convocations login`: the same login as in the editor, at a terminal.
+//!
+//! Guarantees: what is pasted is never shown; the browser's callback ends the prompt; Ctrl-C leaves the terminal as
+//! it was, no listener, no half login.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::{Context, environment, open, output, prompt};
+use crate::broker::Broker;
+use crate::error::{Code, Error, Result};
+use crate::login::{Input, LoginContext, LoginEvent, LoginRequest, Logins, Qr, Stage};
+use crate::login_id::LoginId;
+use crate::provider::{Method, Provider};
+use crate::secret::Secret;
+
+mod hidden;
+
+pub fn run(
+    context: &Context,
+    login: Option<String>,
+    method: Option<String>,
+    no_browser: bool,
+) -> Result<ExitCode> {
+    let login = match login {
+        Some(login) => login.parse()?,
+        None => choose_provider(context)?,
+    };
+    let provider = context.config.provider(login.provider())?;
+    let obstacle = environment::obstacle();
+    let browser = !no_browser && obstacle.is_none();
+    if let (false, Some(obstacle)) = (no_browser, obstacle) {
+        output::note(&format!(
+            "A browser can hardly reach this machine ({obstacle}): paste or a device code it is."
+        ));
+    }
+    let method = match method {
+        Some(method) => Some(method),
+        None => choose_method(&provider)?,
+    };
+    let confirmed = confirm_notice(context, &provider, method.as_deref())?;
+    let request = LoginRequest { login, method, browser, confirmed };
+    context.block_on(async { converse(context, request, &provider).await })
+}
+
+fn choose_provider(context: &Context) -> Result<LoginId> {
+    let ids = context.config.provider_ids();
+    let index = context.store.index().unwrap_or_default();
+    let mut choices = Vec::new();
+    for id in &ids {
+        let provider = context.config.provider(id)?;
+        let stored = index.logins.keys().any(|login| login.provider() == id);
+        choices.push(format!("{}{}", provider.name, if stored { " (logged in)" } else { "" }));
+    }
+    let chosen = prompt::choose("Log in to which provider?", &choices)?;
+    ids.get(chosen).map_or("", String::as_str).parse()
+}
+
+/// Asks at a terminal if there are several; else the login's own rule decides.
+fn choose_method(provider: &Provider) -> Result<Option<String>> {
+    use std::io::IsTerminal as _;
+    if provider.methods.len() < 2 || !std::io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let labels: Vec<String> = provider.methods.iter().map(|method| method.label.clone()).collect();
+    let chosen = prompt::choose(&format!("How do you want to log in to {}?", provider.name), &labels)?;
+    Ok(provider.methods.get(chosen).map(|method| method.id.clone()))
+}
+
+fn confirm_notice(context: &Context, provider: &Provider, method: Option<&str>) -> Result<bool> {
+    let method: Option<&Method> = match method {
+        Some(method) => provider.method(method),
+        None => provider.default_method(),
+    };
+    let Some((method, notice)) = method.and_then(|method| Some((method, method.notice.as_ref()?))) else {
+        return Ok(false);
+    };
+    if context.store.index()?.confirmed_notices.contains(&provider.notice_name(method)) {
+        return Ok(true);
+    }
+    output::note(&format!("\n{notice}\n"));
+    match prompt::confirm("Go on?")? {
+        true => Ok(true),
+        false => Err(Error::new(Code::Cancelled, "Not logged in.").with_hint("Nothing was changed.")),
+    }
+}
+
+async fn converse(context: &Context, request: LoginRequest, provider: &Provider) -> Result<ExitCode> {
+    let login_context = LoginContext {
+        config: context.config.clone(),
+        store: context.store.interactive(),
+        http: context.http(),
+        clock: context.clock.clone(),
+        place: "your terminal".to_owned(),
+    };
+    let logins = Logins::default();
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let browser = request.browser;
+    let id = logins.start(&login_context, request, sender)?;
+    let mut screen = Screen { browser, provider: provider.name.clone(), wait: None };
+    let mut typed: Option<hidden::Lines> = None;
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut result = Ok(ExitCode::SUCCESS);
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                // The channel closes when the browser has its page too.
+                None => break,
+                Some(event) => {
+                    if let Stage::Failed { error } = &event.stage {
+                        result = Err(error.clone());
+                    }
+                    if screen.show(&event) && typed.is_none() {
+                        typed = Some(hidden::Lines::open());
+                    }
+                    if event.stage.is_last() {
+                        typed = None;
+                    }
+                }
+            },
+            Some(line) = hidden::next(&mut typed) => screen.typed(&logins, id, line).await,
+            _ = tokio::signal::ctrl_c() => {
+                output::note("");
+                logins.cancel(id);
+            }
+            _ = second.tick() => screen.tick(context.clock.now()),
+        }
+    }
+    drop(typed);
+    if let Ok(code) = result {
+        let store = context.store.clone();
+        let broker = Broker::new(context.config.clone(), store, context.http(), context.clock.clone());
+        broker.finish_in_flight().await;
+        return Ok(code);
+    }
+    result
+}
+
+/// What the person sees.
+struct Screen {
+    browser: bool,
+    provider: String,
+    wait: Option<(String, i64)>,
+}
+
+impl Screen {
+    /// Shows an event; whether something may be typed from now on.
+    fn show(&mut self, event: &LoginEvent) -> bool {
+        output::progress("");
+        match &event.stage {
+            Stage::OpenUrl { url, paste_url, notice, qr, expires_at, .. } => {
+                self.open_url(url, paste_url.as_ref(), notice.as_deref(), qr.as_ref());
+                self.wait =
+                    Some(("Waiting. Paste the code or address here if you have one".to_owned(), *expires_at));
+                true
+            }
+            Stage::DeviceCode {
+                user_code,
+                verification_uri,
+                verification_uri_complete,
+                qr,
+                expires_at,
+                ..
+            } => {
+                self.device_code(
+                    user_code,
+                    verification_uri,
+                    verification_uri_complete.as_ref(),
+                    qr.as_ref(),
+                );
+                self.wait = Some(("Waiting for you to type the code there".to_owned(), *expires_at));
+                false
+            }
+            Stage::Waiting { input, label, page, expires_at, .. } => {
+                if *input == Input::ApiKey && self.wait.is_none() {
+                    if let Some(page) = page {
+                        output::note(&format!("Keys are made at {page}"));
+                    }
+                    let label = label.clone().unwrap_or_else(|| format!("{} key", self.provider));
+                    self.wait = Some((format!("{label} (hidden)"), *expires_at));
+                }
+                *input != Input::None
+            }
+            Stage::Exchanging => {
+                self.wait = None;
+                output::progress(&format!("Asking {} …", self.provider));
+                false
+            }
+            Stage::Done { identity, store, .. } => {
+                self.wait = None;
+                let who = identity.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
+                output::note(&format!("Logged in to {}{who} ({store}).", event.login));
+                false
+            }
+            Stage::Failed { .. } => {
+                self.wait = None;
+                false
+            }
+        }
+    }
+
+    fn open_url(&self, url: &Secret, paste_url: Option<&Secret>, notice: Option<&str>, qr: Option<&Qr>) {
+        if let Some(notice) = notice {
+            output::note(notice);
+        }
+        let opened = self.browser && open::in_browser(url.expose());
+        output::note(if opened {
+            "Your browser opens this address:"
+        } else {
+            "Open this address in a browser:"
+        });
+        output::note(&format!("\n{}\n", url.expose()));
+        if let Some(paste_url) = paste_url {
+            output::note(&format!(
+                "Or, from another machine, this one, and paste the code it shows:\n\n{}\n",
+                paste_url.expose()
+            ));
+        }
+        show_qr(qr);
+    }
+
+    fn device_code(&self, code: &Secret, uri: &str, complete: Option<&Secret>, qr: Option<&Qr>) {
+        output::note(&format!("Type the code  {}  at {uri}", code.expose()));
+        show_qr(qr);
+        if self.browser {
+            open::in_browser(complete.map_or(uri, Secret::expose));
+        }
+    }
+
+    async fn typed(&self, logins: &Logins, id: u64, line: Option<Secret>) {
+        match line {
+            Some(line) if line.expose().trim().is_empty() => {}
+            Some(line) => {
+                if let Err(error) = logins.input(id, line).await {
+                    output::progress("");
+                    output::fail(&error);
+                }
+            }
+            // The end of input: nothing will be pasted any more, the browser may still come.
+            None => {}
+        }
+    }
+
+    fn tick(&self, now: i64) {
+        if let Some((text, end)) = &self.wait {
+            let left = (end - now).max(0);
+            output::progress(&format!("{text} ({}:{:02} left, Ctrl-C cancels): ", left / 60, left % 60));
+        }
+    }
+}
+
+fn show_qr(qr: Option<&Qr>) {
+    if let Some(qr) = qr.filter(|_| output::is_watched()) {
+        for line in qr.lines() {
+            output::note(line);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line: everything outside the editor (DESIGN 2.4).
+//!
+//! Guarantees: `token` prints a token and a newline or nothing; errors are one line on standard error with the hint
+//! on the next; exit status 0, 2 usage, 3 log in, 4 refused, 5 try again, 6 store, 130 cancelled; no secret is ever
+//! taken from an argument or printed but by `token`.
+
+mod args;
+mod authority;
+mod doctor;
+mod environment;
+mod exec;
+mod login;
+mod logout;
+mod open;
+mod output;
+mod prompt;
+pub mod providers;
+mod secret;
+mod status;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use args::{Args, Command};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::editor;
+use crate::error::{Code, Error, Result};
+use crate::http::Http;
+use crate::paths::Paths;
+use crate::store::Store;
+
+/// What every command works with.
+pub struct Context {
+    paths: Paths,
+    config: Config,
+    store: Store,
+    clock: Clock,
+}
+
+impl Context {
+    fn new(paths: Paths) -> Result<Self> {
+        let config = Config::load(&paths, None)?;
+        let store = Store::new(&paths, &config.store);
+        Ok(Self { paths, config, store, clock: Clock::System })
+    }
+
+    fn http(&self) -> Http {
+        Http::new(&self.config.http)
+    }
+
+    /// Runs what needs a runtime. Threads that hang in a keyring do not hold up the exit.
+    fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|_| {
+            Error::new(Code::Busy, "The runtime cannot be started.")
+                .with_hint("The system may be out of threads.")
+        })?;
+        let result = runtime.block_on(work);
+        runtime.shutdown_background();
+        result
+    }
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return output::usage(&error),
+    };
+    match Paths::from_env().and_then(|paths| dispatch(args.command, paths)) {
+        Ok(code) => code,
+        Err(error) => output::fail(&error),
+    }
+}
+
+fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
+    match command {
+        Command::Rpc => return Ok(editor::run(&paths)),
+        Command::Completions { shell } => {
+            return output::write(|out| {
+                clap_complete::generate(shell, &mut Args::command(), "convocations", out);
+                Ok(())
+            });
+        }
+        Command::Doctor { online } => return doctor::run(paths, online),
+        _ => {}
+    }
+    if !matches!(command, Command::Token { .. }) {
+        editor::harden();
+    }
+    let context = Context::new(paths)?;
+    let result = match command {
+        Command::Token { login, json, min_validity, rejected } => {
+            token::run(&context, &login.parse()?, json, min_validity, rejected)
+        }
+        Command::Login { login, method, no_browser } => login::run(&context, login, method, no_browser),
+        Command::Logout { login, all } => logout::run(&context, login, all),
+        Command::Exec { login, command } => exec::run(&context, &login.parse()?, &command),
+        Command::Status { json } => status::run(&context, json),
+        Command::Providers { json } => providers::run(&context, json),
+        Command::Secret { action } => secret::run(&context, action),
+        Command::Authority(options) => authority::run(&context, options),
+        Command::Rpc | Command::Completions { .. } | Command::Doctor { .. } => Ok(ExitCode::SUCCESS),
+    };
+    for warning in context.store.take_warnings() {
+        output::note(&warning);
+    }
+    result
+}

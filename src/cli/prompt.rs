@@ -1,0 +1,79 @@
+//! Asking the person, and reading what is not to be seen.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use crate::error::{Code, Error, Result};
+use crate::secret::Secret;
+
+/// Longest line that is taken, in bytes.
+const MAX_LINE: usize = 64 * 1024;
+
+/// A secret: typed hidden at a terminal, else one line of standard input.
+///
+/// # Errors
+/// `invalid_argument` if there is none, `cancelled` on Ctrl-C or Ctrl-D.
+pub fn secret(label: &str) -> Result<Secret> {
+    if io::stdin().is_terminal() {
+        return rpassword::prompt_password(label).map(Secret::new).map_err(|_| cancelled());
+    }
+    let mut line = zeroize::Zeroizing::new(String::new());
+    let read = io::stdin().lock().read_line(&mut line);
+    if !read.is_ok_and(|length| (1..=MAX_LINE).contains(&length)) {
+        return Err(Error::new(Code::InvalidArgument, "There is no key on standard input.")
+            .with_hint("Type it at a terminal, or pipe one line in."));
+    }
+    Ok(Secret::new(line.trim()))
+}
+
+/// One of several, by number; the first if nothing is typed.
+///
+/// # Errors
+/// `invalid_argument` without a terminal, `cancelled` on Ctrl-D.
+pub fn choose(title: &str, choices: &[String]) -> Result<usize> {
+    if !io::stdin().is_terminal() {
+        return Err(Error::new(Code::InvalidArgument, "There is nobody to ask.")
+            .with_hint("Name the login and `--method`; `convocations providers` lists both."));
+    }
+    let mut err = io::stderr();
+    let _ = writeln!(err, "{title}");
+    for (number, choice) in choices.iter().enumerate() {
+        let _ = writeln!(err, "  {}. {choice}", number + 1);
+    }
+    loop {
+        let _ = write!(err, "Number [1]: ");
+        let _ = err.flush();
+        let mut line = String::new();
+        if io::stdin().lock().read_line(&mut line).unwrap_or(0) == 0 {
+            return Err(cancelled());
+        }
+        match line.trim() {
+            "" => return Ok(0),
+            text => match text.parse::<usize>() {
+                Ok(number) if (1..=choices.len()).contains(&number) => return Ok(number - 1),
+                _ => {}
+            },
+        }
+    }
+}
+
+/// Yes or no; no if nothing is typed.
+///
+/// # Errors
+/// As for [`choose`].
+pub fn confirm(question: &str) -> Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Err(Error::new(Code::InvalidArgument, "There is nobody to accept the notice.")
+            .with_hint("Run the command at a terminal once."));
+    }
+    let _ = write!(io::stderr(), "{question} [y/N] ");
+    let _ = io::stderr().flush();
+    let mut line = String::new();
+    if io::stdin().lock().read_line(&mut line).unwrap_or(0) == 0 {
+        return Err(cancelled());
+    }
+    Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn cancelled() -> Error {
+    Error::new(Code::Cancelled, "Cancelled.").with_hint("Nothing was changed.")
+}

@@ -1,0 +1,56 @@
+//! `convocations secret`: keys that the person already has.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::args::SecretAction;
+use super::{Context, output, prompt};
+use crate::credential::{Kind, Tokens};
+use crate::error::{Code, Error, Result};
+use crate::login;
+use crate::login_id::LoginId;
+use crate::provider::Grant;
+use crate::store::NewEntry;
+
+const WAIT: Duration = Duration::from_secs(20);
+
+pub fn run(context: &Context, action: SecretAction) -> Result<ExitCode> {
+    match action {
+        SecretAction::SetOpenrouterKey => set(context, &"openrouter".parse()?),
+        SecretAction::ClearOpenrouterKey => clear(context, &"openrouter".parse()?),
+        SecretAction::Set { login } => set(context, &login.parse()?),
+        SecretAction::Clear { login } => clear(context, &login.parse()?),
+    }
+}
+
+fn set(context: &Context, login: &LoginId) -> Result<ExitCode> {
+    let provider = context.config.provider(login.provider())?;
+    let method = provider.methods.iter().find(|method| method.grant == Grant::ApiKey).ok_or_else(|| {
+        Error::new(Code::InvalidArgument, format!("{} takes no key.", provider.name))
+            .with_hint(format!("Log in with `convocations login {login}`."))
+    })?;
+    let typed = prompt::secret(&format!("{} key (hidden): ", provider.name))?;
+    let key = login::check_key(typed.expose())?;
+    let store = context.store.interactive();
+    let _turn = store.lock_login(login, WAIT)?;
+    let lock = store.lock(WAIT)?;
+    let new = NewEntry { method: method.id.clone(), kind: Kind::ApiKey };
+    let entry = store.put(&lock, login, new, &Tokens::api_key(key, context.clock.now()))?;
+    output::note(&format!("Stored the key of {login} ({}).", entry.backend.name()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn clear(context: &Context, login: &LoginId) -> Result<ExitCode> {
+    let store = context.store.interactive();
+    let _turn = store.lock_login(login, WAIT)?;
+    let lock = store.lock(WAIT)?;
+    let Some(removed) = store.remove(&lock, login)? else {
+        output::note(&format!("Nothing is stored for {login}."));
+        return Ok(ExitCode::SUCCESS);
+    };
+    output::note(&format!("Removed what was stored for {login}."));
+    if let Some(leftover) = removed.leftover {
+        output::note(&format!("  {} Its item is still there; remove it by hand.", leftover.message()));
+    }
+    Ok(ExitCode::SUCCESS)
+}

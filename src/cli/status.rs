@@ -1,0 +1,61 @@
+//! `convocations status`.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{Context, output};
+use crate::broker::{Broker, LoginStatus, State};
+use crate::error::Result;
+
+pub fn run(context: &Context, as_json: bool) -> Result<ExitCode> {
+    let broker = |context: &Context| {
+        Broker::new(context.config.clone(), context.store.clone(), context.http(), context.clock.clone())
+    };
+    let logins = context.block_on(async { broker(context).status(None).await })?;
+    if as_json {
+        let report = context.store.backend_report();
+        return output::json(&json!({ "logins": logins, "store": report }));
+    }
+    if logins.is_empty() {
+        return output::line("You are not logged in anywhere. `convocations login` begins.");
+    }
+    let now = context.clock.now();
+    let lines: Vec<String> = logins.iter().map(|login| line(login, now)).collect();
+    output::line(&lines.join("\n"))
+}
+
+fn line(status: &LoginStatus, now: i64) -> String {
+    let mut line = format!("{:<24} {:<13}", status.login.as_str(), state(status.state));
+    let parts = [
+        status.identity.clone(),
+        status.method.clone(),
+        status.source.as_ref().filter(|source| *source != "login").map(|source| format!("from {source}")),
+        status.store.map(str::to_owned),
+        status.expires_at.map(|end| remaining(end - now)),
+        status.error.as_ref().map(|error| error.message().to_owned()),
+        status.needs_login.clone(),
+    ];
+    line.push_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    line.trim_end().to_owned()
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::LoggedOut => "logged out",
+        State::Valid => "valid",
+        State::Expiring => "to refresh",
+        State::Refreshing => "refreshing",
+        State::NeedsLogin => "needs login",
+        State::Error => "error",
+    }
+}
+
+fn remaining(seconds: i64) -> String {
+    match seconds {
+        ..=0 => "token ended".to_owned(),
+        1..=5999 => format!("{} min left", seconds.div_euclid(60)),
+        6000..=172_800 => format!("{} h left", seconds.div_euclid(3600)),
+        _ => format!("{} days left", seconds.div_euclid(86_400)),
+    }
+}

@@ -1,0 +1,68 @@
+//! `convocations token`: what programs outside the editor call.
+//!
+//! Guarantees: the way to a stored token that is still good starts no runtime and no TLS.
+
+use std::io::Read as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use super::{Context, output};
+use crate::broker::{Broker, Event, token_now};
+use crate::credential::Credential;
+use crate::error::{Code, Error, Result};
+use crate::login_id::LoginId;
+use crate::secret::Secret;
+
+/// Longest token that is read from standard input, in bytes.
+const MAX_TOKEN: u64 = 64 * 1024;
+
+pub fn run(
+    context: &Context,
+    login: &LoginId,
+    json: bool,
+    min_validity: Option<u32>,
+    rejected: bool,
+) -> Result<ExitCode> {
+    let min_validity = min_validity.map(i64::from);
+    let credential = if rejected {
+        let rejected = read_rejected()?;
+        ask(context, async |broker| broker.invalidate(login, &rejected).await)?
+    } else {
+        match token_now(&context.config, &context.store, &context.clock, login, min_validity)? {
+            Some(credential) => credential,
+            None => ask(context, async |broker| broker.get(login, min_validity).await)?,
+        }
+    };
+    match json {
+        true => output::json(&credential),
+        false => output::write(|out| writeln!(out, "{}", credential.token.expose())),
+    }
+}
+
+/// Asks a broker, tells what it wants told, and waits for what it has begun.
+pub fn ask(context: &Context, work: impl AsyncFnOnce(&Broker) -> Result<Credential>) -> Result<Credential> {
+    context.block_on(async {
+        let (config, store) = (context.config.clone(), context.store.clone());
+        let broker = Broker::new(config, store, context.http(), context.clock.clone());
+        let mut events = broker.subscribe();
+        let result = work(&broker).await;
+        broker.finish_in_flight().await;
+        while let Ok(event) = events.try_recv() {
+            if let Event::Notice(notice) = event {
+                output::note(&format!("convocations: {}", notice.error.message()));
+            }
+        }
+        result
+    })
+}
+
+fn read_rejected() -> Result<Secret> {
+    let mut text = zeroize::Zeroizing::new(String::new());
+    let read = std::io::stdin().lock().take(MAX_TOKEN).read_to_string(&mut text);
+    let token = text.trim();
+    if read.is_err() || token.is_empty() {
+        return Err(Error::new(Code::InvalidArgument, "There is no token on standard input.")
+            .with_hint("Pipe the token that the API refused into `convocations token LOGIN --rejected`."));
+    }
+    Ok(Secret::new(token))
+}

@@ -1,0 +1,163 @@
+//! The msgpack-RPC face of Neovim: `convocations rpc` (DESIGN 2.9, doc/rpc.md).
+//!
+//! Guarantees: every call gets exactly one reply, a panic's too; nothing but the protocol reaches standard output;
+//! only notifications are sent; at the end of standard input the logins under way are cancelled, refreshes under way
+//! are finished (bounded), and the process ends. Never sees HTTP or files.
+
+mod call;
+mod harden;
+mod outbox;
+mod session;
+mod stdio;
+mod value;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nvim_rs::{Handler, Neovim, Value};
+use tokio::sync::Notify;
+
+pub use harden::harden;
+
+use crate::error::{Code, Error, Result};
+use crate::logfile::{self, Level};
+use crate::login::Logins;
+use crate::paths::Paths;
+use outbox::Outbox;
+use session::Session;
+
+/// Time for what was answered last to reach Neovim.
+const FLUSH_TIME: Duration = Duration::from_millis(500);
+
+/// One editor at the other end of the pipe. Cheap to clone.
+#[derive(Clone)]
+pub struct Editor(Arc<Inner>);
+
+struct Inner {
+    paths: Paths,
+    outbox: Outbox,
+    logins: Logins,
+    session: Mutex<Option<Arc<Session>>>,
+    end: Notify,
+}
+
+/// Serves until Neovim closes the pipe or says `shutdown`.
+pub fn run(paths: &Paths) -> ExitCode {
+    harden();
+    logfile::init(paths);
+    logfile::log_panics();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(_) => return failed("The runtime cannot be started."),
+    };
+    let code = runtime.block_on(serve(paths.clone()));
+    // A keyring that hangs holds a thread; the exit does not wait for it.
+    runtime.shutdown_background();
+    code
+}
+
+async fn serve(paths: Paths) -> ExitCode {
+    let (input, output) = match stdio::take() {
+        Ok(both) => both,
+        Err(_) => return failed("Standard input or output is no pipe; `rpc` is what Neovim starts."),
+    };
+    let (outbox, pump) = Outbox::new(output);
+    let pump = tokio::spawn(pump);
+    let inner = Inner {
+        paths,
+        outbox: outbox.clone(),
+        logins: Logins::default(),
+        session: Mutex::default(),
+        end: Notify::new(),
+    };
+    let editor = Editor(Arc::new(inner));
+    logfile::write(Level::Info, "rpc", "started");
+    let (neovim, io) = Neovim::new(input, outbox, editor.clone());
+    tokio::select! {
+        // How it ended is not told: the error holds what was read last.
+        _ = io => logfile::write(Level::Info, "rpc", "end of input"),
+        () = editor.0.end.notified() => logfile::write(Level::Info, "rpc", "shutdown"),
+    }
+    editor.finish().await;
+    drop((neovim, editor));
+    let _ = tokio::time::timeout(FLUSH_TIME, pump).await;
+    ExitCode::SUCCESS
+}
+
+fn failed(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{text}");
+    logfile::write(Level::Error, "rpc", text);
+    ExitCode::from(2)
+}
+
+impl Editor {
+    fn session(&self) -> Option<Arc<Session>> {
+        self.0.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A new session with these options; returns the margin in seconds that holds now.
+    fn begin(&self, options: Option<&serde_json::Value>) -> Result<i64> {
+        // An empty Lua table arrives as an empty list.
+        let options = options.filter(|options| options.as_array().is_none_or(|list| !list.is_empty()));
+        let session = Session::start(&self.0.paths, options, self.0.logins.clone(), self.0.outbox.clone())?;
+        let margin = session.config.refresh.margin;
+        *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(session));
+        Ok(margin)
+    }
+
+    fn shut_down(&self) {
+        self.0.end.notify_one();
+    }
+
+    /// Leaves nothing half done behind: no listener, no lock, no refresh without its answer stored.
+    async fn finish(&self) {
+        self.0.logins.cancel_all();
+        if let Some(session) = self.session() {
+            session.broker.finish_in_flight().await;
+        }
+    }
+
+    async fn call(self, id: u64, method: String, params: Value) {
+        let editor = self.clone();
+        let task = tokio::spawn(async move {
+            let params = value::to_json(params).ok_or_else(|| {
+                Error::new(Code::InvalidArgument, "The call's parameters are of a form that is not known.")
+            })?;
+            call::answer(&editor, &method, params).await
+        });
+        // A panic ends the task and not the backend; the hook has logged its place.
+        let result = task.await.unwrap_or_else(|_| {
+            Err(Error::new(Code::BackendCrashed, "The call ended unexpectedly.")
+                .with_hint("The log file tells where; try again."))
+        });
+        self.0.outbox.reply(id, result.map(value::from_json));
+    }
+}
+
+#[async_trait::async_trait]
+impl Handler for Editor {
+    type Writer = Outbox;
+
+    async fn handle_request(&self, _: String, _: Vec<Value>, _: Neovim<Outbox>) -> Result<Value, Value> {
+        Err(Value::from("Calls are notifications; doc/rpc.md describes them."))
+    }
+
+    /// nvim-rs awaits this before it reads on: everything longer goes into a task.
+    async fn handle_notify(&self, name: String, args: Vec<Value>, _: Neovim<Outbox>) {
+        if name != "call" {
+            return;
+        }
+        let mut args = args.into_iter();
+        let (id, method, params) = (args.next(), args.next(), args.next());
+        let Some(id) = id.as_ref().and_then(Value::as_u64) else { return };
+        let Some(Value::String(method)) = method else {
+            let error = Error::new(Code::InvalidArgument, "A call needs a method's name.");
+            return self.0.outbox.reply(id, Err(error));
+        };
+        let method = method.into_str().unwrap_or_default();
+        logfile::write(Level::Debug, "rpc", &format!("call {id} {}", method.len()));
+        tokio::spawn(self.clone().call(id, method, params.unwrap_or(Value::Nil)));
+    }
+}

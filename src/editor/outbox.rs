@@ -1,0 +1,84 @@
+//! What goes to Neovim: notifications only, each written whole, one after the other.
+//!
+//! The backend never sends a request: it would deadlock against an editor that waits (DESIGN 2.9).
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::io::AsyncWrite;
+use nvim_rs::Value;
+use nvim_rs::rpc::RpcMessage;
+use nvim_rs::rpc::model::encode_sync;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::stdio::Output;
+use super::value;
+use crate::error::Error;
+
+const ON_REPLY: &str = "require('conv.backend').on_reply(...)";
+const ON_EVENT: &str = "require('conv.backend').on_event(...)";
+
+/// The way to Neovim. Cheap to clone.
+#[derive(Clone)]
+pub struct Outbox(mpsc::UnboundedSender<Vec<u8>>);
+
+impl Outbox {
+    /// An outbox, and the task that empties it into `output` until Neovim is gone.
+    pub fn new(mut output: Output) -> (Self, impl Future<Output = ()>) {
+        let (sender, mut messages) = mpsc::unbounded_channel::<Vec<u8>>();
+        let pump = async move {
+            while let Some(mut bytes) = messages.recv().await {
+                // What has piled up meanwhile goes in one write.
+                while let Ok(more) = messages.try_recv() {
+                    bytes.extend_from_slice(&more);
+                }
+                if output.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+        };
+        (Self(sender), pump)
+    }
+
+    /// Answers a call.
+    pub fn reply(&self, id: u64, result: Result<Value, Error>) {
+        let (error, result) = match result {
+            Ok(result) => (Value::Nil, result),
+            Err(error) => (value::from_serde(&error), Value::Nil),
+        };
+        self.exec_lua(ON_REPLY, vec![Value::from(id), error, result]);
+    }
+
+    /// Sends an event.
+    pub fn event(&self, name: &str, data: &impl Serialize) {
+        self.exec_lua(ON_EVENT, vec![Value::from(name), value::from_serde(data)]);
+    }
+
+    fn exec_lua(&self, code: &str, arguments: Vec<Value>) {
+        let params = vec![Value::from(code), Value::Array(arguments)];
+        let message = RpcMessage::RpcNotification { method: "nvim_exec_lua".to_owned(), params };
+        let mut bytes = Vec::with_capacity(512);
+        if encode_sync(&mut bytes, message).is_ok() {
+            // Nobody reads any more: the end of standard input says the same.
+            let _ = self.0.send(bytes);
+        }
+    }
+}
+
+/// nvim-rs answers requests by itself; each of its writes is one whole message.
+impl AsyncWrite for Outbox {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let sent = self.0.send(bytes.to_vec()).map(|()| bytes.len());
+        Poll::Ready(sent.map_err(|_| io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

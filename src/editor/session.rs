@@ -1,0 +1,149 @@
+//! What a `hello` set up: settings, store, broker and logins for one editor.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::outbox::Outbox;
+use crate::broker::{Broker, Event, Level, Notice};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::{Code, Error, Result};
+use crate::http::Http;
+use crate::login::{LoginContext, LoginEvent, LoginRequest, Logins, Stage};
+use crate::login_id::LoginId;
+use crate::paths::Paths;
+use crate::store::Store;
+
+/// One editor's session. A later `hello` makes a new one and ends this one's background work.
+pub struct Session {
+    /// Settings.
+    pub config: Config,
+    /// Where logins are kept.
+    pub store: Store,
+    /// Hands out credentials.
+    pub broker: Broker,
+    /// Logins under way; they outlive a new `hello`.
+    pub logins: Logins,
+    context: LoginContext,
+    outbox: Outbox,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl Session {
+    /// Reads the settings and starts the background work. Touches no keyring.
+    ///
+    /// # Errors
+    /// `config_invalid`.
+    pub fn start(paths: &Paths, options: Option<&Value>, logins: Logins, outbox: Outbox) -> Result<Self> {
+        let config = Config::load(paths, options)?;
+        let store = Store::new(paths, &config.store);
+        let http = Http::new(&config.http);
+        let broker = Broker::new(config.clone(), store.clone(), http.clone(), Clock::System);
+        let context = LoginContext {
+            config: config.clone(),
+            // A person waits for the end of a login: a locked keyring may ask for its password then.
+            store: store.interactive(),
+            http,
+            clock: Clock::System,
+            place: "Neovim".to_owned(),
+        };
+        let events = tokio::spawn(pass_on(broker.clone(), store.clone(), outbox.clone()));
+        let background = vec![broker.run_background(), events];
+        Ok(Self { config, store, broker, logins, context, outbox, background })
+    }
+
+    /// Begins a login, whose events go to the editor.
+    ///
+    /// # Errors
+    /// As for [`Logins::start`].
+    pub fn start_login(&self, request: LoginRequest) -> Result<u64> {
+        let (sender, mut events) = mpsc::unbounded_channel::<LoginEvent>();
+        let id = self.logins.start(&self.context, request, sender)?;
+        let (outbox, broker) = (self.outbox.clone(), self.broker.clone());
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if matches!(event.stage, Stage::Done { .. }) {
+                    // The new credential and state are there before the editor hears of the end.
+                    broker.login_changed(&event.login).await;
+                }
+                outbox.event("login", &event);
+            }
+        });
+        Ok(id)
+    }
+
+    /// All providers, as `providers` answers.
+    ///
+    /// # Errors
+    /// `store_unreadable`.
+    pub fn providers(&self) -> Result<Value> {
+        crate::cli::providers::list(&self.config, &self.store)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        for task in &self.background {
+            task.abort();
+        }
+    }
+}
+
+/// Sends the broker's events, and the store's warnings, to the editor.
+async fn pass_on(broker: Broker, store: Store, outbox: Outbox) {
+    static SEQUENCE: AtomicU64 = AtomicU64::new(0);
+    let mut events = broker.subscribe();
+    loop {
+        match events.recv().await {
+            Ok(Event::Credential(credential)) => outbox.event("credential", &credential),
+            Ok(Event::Changed(logins)) => {
+                let seq = SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1;
+                outbox.event("changed", &json!({ "logins": logins, "seq": seq }));
+            }
+            Ok(Event::Notice(notice)) => tell(&outbox, &notice),
+            // Too slow to hear all of it: the state of now makes up for what was missed.
+            Err(RecvError::Lagged(_)) => broker.tell_all().await,
+            Err(RecvError::Closed) => return,
+        }
+        for text in store.take_warnings() {
+            let error = Error::new(Code::StoreUnwritable, text);
+            tell(&outbox, &Notice { level: Level::Warn, error, login: None });
+        }
+    }
+}
+
+fn tell(outbox: &Outbox, notice: &Notice) {
+    let mut data = json!({
+        "level": notice.level,
+        "code": notice.error.code(),
+        "message": notice.error.message(),
+    });
+    if let Some(hint) = notice.error.hint() {
+        data["hint"] = json!(hint);
+    }
+    if let Some(login) = &notice.login {
+        data["login"] = json!(login);
+    }
+    outbox.event("log", &data);
+}
+
+/// The session, or what to say to a call that comes before `hello`.
+pub fn said_hello(session: Option<Arc<Session>>) -> Result<Arc<Session>> {
+    session.ok_or_else(|| {
+        Error::new(Code::InvalidArgument, "The first call must be `hello`.")
+            .with_hint("The plugin and the backend may be of different versions; update both.")
+    })
+}
+
+/// Parses a login's name out of a call.
+///
+/// # Errors
+/// `invalid_argument`.
+pub fn login(text: &str) -> Result<LoginId> {
+    text.parse()
+}
