@@ -25,6 +25,7 @@ local CANCEL_WAIT = 3000
 ---@field tick? uv.uv_timer_t
 ---@field stop_paste? fun()
 ---@field prompted boolean whether the prompt opened by itself
+---@field report? conv.Report
 ---@field after? fun() what was asked for while it was being cancelled
 local Session = {}
 Session.__index = Session
@@ -83,6 +84,9 @@ function Session:render()
     if secret.is_open() then
       vim.cmd.redraw()
     end
+    if self.report and self.view.stage ~= "notice" and self:alive() then
+      self.report.update(ui.happening(self.view))
+    end
   end
 end
 
@@ -94,6 +98,7 @@ function Session:show(actions, on_close)
     leftover = nil
   end
   self.window = ui.open(self.view, actions, on_close)
+  self.report = require("conv.ui.report").begin(self.view.title)
   self.stop_paste = secret.catch_paste(self.window.buf, function(text)
     self:submit(text)
   end)
@@ -238,6 +243,10 @@ function Session:finish(err, result)
   end
   current, last_id = nil, self.id or last_id
   self:_release()
+  if self.report then
+    local failed = err and (err.code == "cancelled" and "cancel" or "failed")
+    self.report.finish(failed or "success", err and err.message or "Logged in.")
+  end
   status.set_logging_in(nil)
   if result then
     status.logged_in(result.login, result.identity)

@@ -126,9 +126,10 @@ local function clock(seconds)
   return ("%d:%02d left"):format(math.floor(seconds / 60), seconds % 60)
 end
 
+---What is going on, in a few words.
 ---@param view conv.LoginView
 ---@return string
-local function happening(view)
+function M.happening(view)
   if view.stage == "preparing" then
     return "Getting ready…"
   elseif view.stage == "exchanging" then
@@ -152,7 +153,7 @@ local function progress(lines, view)
     return
   end
   gap(lines)
-  local line = { { "  " }, { happening(view), "ConvInfo" } } ---@type conv.Line
+  local line = { { "  " }, { M.happening(view), "ConvInfo" } } ---@type conv.Line
   local left = view.expires_at and view.expires_at - os.time()
   if left and view.stage ~= "exchanging" then
     table.insert(line, { " · " .. clock(math.max(0, left)), "ConvMuted" })

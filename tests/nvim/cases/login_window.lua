@@ -358,6 +358,60 @@ return function(case)
     t:match(why, "neither http nor https")
   end)
 
+  case(
+    "fidget and snacks, if loaded, and 0.12's messages are told how it goes; each report is ended",
+    function(t)
+      local stands = {
+        fidget = [[
+        package.loaded.fidget = {}
+        package.loaded["fidget.progress"] = { handle = { create = function(opts)
+          table.insert(_G.told, opts.title)
+          return setmetatable({ finish = function() table.insert(_G.told, "finish") end, cancel = function() table.insert(_G.told, "cancel") end }, {
+            __newindex = function(_, _, text) table.insert(_G.told, text) end })
+        end } }
+      ]],
+        snacks = [[
+        package.loaded["snacks.notifier"] = {}
+        _G.Snacks = { notifier = { notify = function(text, level, opts)
+          table.insert(_G.told, text)
+          if opts.timeout then table.insert(_G.told, level == "info" and "finish" or "cancel") end
+        end } }
+        table.insert(_G.told, "Log in to Anthropic · Claude subscription")
+      ]],
+        ["0.12"] = [[
+        local has = vim.fn.has
+        vim.fn.has = function(what) return what == "nvim-0.12" and 1 or has(what) end
+        vim.api.nvim_echo = function(chunks, _, opts)
+          table.insert(_G.told, chunks[1][1])
+          if opts.status ~= "running" then table.insert(_G.told, opts.status == "success" and "finish" or "cancel") end
+          return 7
+        end
+        table.insert(_G.told, "Log in to Anthropic · Claude subscription")
+      ]],
+      }
+      for name, stand in pairs(stands) do
+        for last, act in pairs({ finish = "good", cancel = "q" }) do
+          local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+          nvim:lua("_G.told = {}; _G.wanted = 'anthropic'")
+          nvim:lua(stand)
+          nvim:lua(RESULT)
+          sees(t, nvim, "Waiting")
+          if act == "q" then
+            nvim:type("q")
+          else
+            nvim:paste(act)
+          end
+          result(t, nvim)
+          local told = nvim:lua("return _G.told")
+          t:eq(told[1], "Log in to Anthropic · Claude subscription", name)
+          t:ok(vim.list_contains(told, "Waiting for the browser, or a pasted code"), vim.inspect(told))
+          t:eq(told[#told], last, name)
+          nvim:kill()
+        end
+      end
+    end
+  )
+
   case("a paste elsewhere is Neovim's own, during a login and after it", function(t)
     local nvim = begin(t)
     sees(t, nvim, "Waiting")
