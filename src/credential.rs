@@ -62,9 +62,35 @@ pub struct Tokens {
     /// API base URL that the provider named for this very login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// Values that header templates and later requests need (`{account_id}`, a registered client id …), by name.
+    /// Values that header templates need (`{account_id}` …), by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, String>,
+    /// Set where the provider's description does not say it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+}
+
+/// The server and the client that a login is bound to, where discovery or registration brought them: later requests
+/// go to this very server as this very client, whatever its documents say by then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Binding {
+    /// RFC 6749, 3.2.
+    pub token_url: String,
+    /// RFC 7009.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoke_url: Option<String>,
+    /// RFC 6749, 2.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// RFC 6749, 2.3.1.
+    #[serde(default, serialize_with = "expose_opt", skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<Secret>,
+    /// Whether that secret travels by HTTP Basic and not in the body.
+    #[serde(default)]
+    pub basic_auth: bool,
+    /// RFC 8707.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
 }
 
 impl Tokens {
@@ -81,6 +107,7 @@ impl Tokens {
             identity: None,
             base_url: None,
             extra: BTreeMap::new(),
+            binding: None,
         }
     }
 

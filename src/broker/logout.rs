@@ -96,8 +96,7 @@ impl Broker {
         if method.grant == Grant::ApiKey {
             return (Revoked::Unsupported, page);
         }
-        let method = oauth::remembered(method, &stored.tokens);
-        match oauth::revoke(&self.0.http, provider, &method, &stored.tokens).await {
+        match oauth::revoke(&self.0.http, provider, method, &stored.tokens).await {
             Ok(Revocation::Revoked) => (Revoked::Yes, None),
             Ok(Revocation::Unsupported { page }) => (Revoked::Unsupported, page),
             Err(_) => (Revoked::No, page),

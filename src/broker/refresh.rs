@@ -250,7 +250,7 @@ impl Broker {
     }
 }
 
-/// The method that the login was made by, with what discovery found then.
+/// The method that the login was made by; what discovery found then is with its tokens.
 fn method(provider: &Provider, stored: &Stored) -> Result<Method> {
     let name = &stored.entry.method;
     let method = provider.method(name).ok_or_else(|| {
@@ -261,7 +261,7 @@ fn method(provider: &Provider, stored: &Stored) -> Result<Method> {
             provider.id
         ))
     })?;
-    Ok(oauth::remembered(method, &stored.tokens))
+    Ok(method.clone())
 }
 
 fn logged_out(provider: &Provider, login: &LoginId) -> Error {

@@ -23,10 +23,18 @@ const OPENAI_AUTH: &str = "https://api.openai.com/auth";
 /// OpenAI's claim with the e-mail address.
 const OPENAI_PROFILE: &str = "https://api.openai.com/profile";
 
-/// Asks the method's identity address, if it has one and the answer did not tell.
+/// The name in the token answer, else what the method's identity address says, else the id token's bare subject.
 pub(super) async fn find(http: &Http, method: &Method, tokens: &Tokens) -> Option<String> {
-    let url = method.identity_url.clone().filter(|_| tokens.identity.is_none())?;
-    let request = http.client().ok()?.get(url).bearer_auth(tokens.access_token.expose()).timeout(TIMEOUT);
+    if tokens.identity.is_some() {
+        return tokens.identity.clone();
+    }
+    let subject = || name(jwt::claims(tokens.id_token.as_ref()?.expose())?.get("sub")?);
+    ask(http, method, &tokens.access_token).await.or_else(subject)
+}
+
+async fn ask(http: &Http, method: &Method, access_token: &Secret) -> Option<String> {
+    let url = method.identity_url.clone()?;
+    let request = http.client().ok()?.get(url).bearer_auth(access_token.expose()).timeout(TIMEOUT);
     let reply = http.send(request).await.ok().filter(|reply| reply.status.is_success())?;
     let body: Value = serde_json::from_slice(&reply.body).ok()?;
     in_answer(&body, None)
@@ -41,7 +49,7 @@ pub(super) fn in_answer(body: &Value, id_token: Option<&Secret>) -> Option<Strin
 
 fn in_claims(claims: &Value) -> Option<String> {
     let profile = claims.get(OPENAI_PROFILE).and_then(|profile| profile.get("email"));
-    let places = [claims.get("email"), profile, claims.get("preferred_username"), claims.get("sub")];
+    let places = [claims.get("email"), profile, claims.get("preferred_username")];
     places.into_iter().flatten().find_map(name)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::failure::{self, Failure};
-use super::token;
+use super::{client, token};
 use crate::credential::Tokens;
 use crate::http::Http;
 use crate::provider::{Method, Provider};
@@ -33,6 +33,7 @@ pub async fn revoke(
     method: &Method,
     tokens: &Tokens,
 ) -> Result<Revocation, Failure> {
+    let method = &*client::bound(method, tokens);
     if method.revoke_url.is_none() {
         return Ok(Revocation::Unsupported { page: provider.key_page(tokens) });
     }
@@ -63,7 +64,7 @@ async fn one(
     let mut params = vec![("token", secret.expose().to_owned()), ("token_type_hint", hint.to_owned())];
     // OpenAI takes the client id with the refresh token only; RFC 7009 asks public clients for it always.
     if hint == "refresh_token" || method.revoke_encoding == crate::provider::Encoding::Form {
-        token::add_client(&mut params, method);
+        client::add_to_body(&mut params, method);
     }
     let reply = token::post(http, method, url, method.revoke_encoding, &params).await?;
     if reply.status == StatusCode::OK || reply.status == StatusCode::NO_CONTENT {

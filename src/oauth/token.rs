@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::failure::{self, Failure, lacking};
-use super::{identity, jwt, second_step};
+use super::{client, identity, jwt, second_step};
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::{Http, Reply};
@@ -65,7 +65,8 @@ pub(super) async fn complete(
     mut tokens: Tokens,
     now: i64,
 ) -> Result<Tokens, Failure> {
-    tokens.identity = identity::find(http, method, &tokens).await.or(tokens.identity);
+    tokens.identity = identity::find(http, method, &tokens).await;
+    tokens.binding = client::binding(method);
     match method.second_step {
         Some(step) => second_step::run(step, http, provider, method, tokens, now).await,
         None => Ok(tokens),
@@ -83,17 +84,16 @@ fn exchange_params<'a>(method: &'a Method, exchange: &CodeExchange) -> Params<'a
     }
     params.push(("grant_type", "authorization_code".to_owned()));
     params.extend(exchange.redirect_uri.clone().map(|uri| ("redirect_uri", uri)));
-    add_client(&mut params, method);
+    add_client_and_resource(&mut params, method);
     if method.state_in_token_request {
         params.extend(exchange.state.as_ref().map(|state| ("state", state.expose().to_owned())));
     }
     params
 }
 
-/// Public clients name themselves; `client_secret_post` where the provider gave a secret.
-pub(super) fn add_client(params: &mut Params<'_>, method: &Method) {
-    params.extend(method.client_id.clone().map(|id| ("client_id", id)));
-    params.extend(method.client_secret.as_ref().map(|secret| ("client_secret", secret.expose().to_owned())));
+/// The client, and the resource that the token is for (RFC 8707, 2.2).
+pub(super) fn add_client_and_resource(params: &mut Params<'_>, method: &Method) {
+    client::add_to_body(params, method);
     params.extend(method.resource.clone().map(|resource| ("resource", resource)));
 }
 
@@ -108,6 +108,7 @@ pub async fn refresh(
     old: &Tokens,
     now: i64,
 ) -> Result<Tokens, Failure> {
+    let method = &*client::bound(method, old);
     if let (Some(step), Some(base)) = (method.second_step, &old.base_token) {
         let mut base_tokens = old.clone();
         base_tokens.access_token = base.clone();
@@ -118,7 +119,7 @@ pub async fn refresh(
         ("grant_type", "refresh_token".to_owned()),
         ("refresh_token", refresh_token.expose().to_owned()),
     ];
-    add_client(&mut params, method);
+    add_client_and_resource(&mut params, method);
     let reply = post(http, method, token_url(method)?, method.refresh_encoding, &params).await?;
     let body = failure::read(&reply, &provider.name)?;
     Ok(keep_what_is_left_out(tokens(&body, &provider.name, now)?, old))
@@ -129,6 +130,7 @@ fn keep_what_is_left_out(mut new: Tokens, old: &Tokens) -> Tokens {
     new.refresh_token = new.refresh_token.or_else(|| old.refresh_token.clone());
     new.id_token = new.id_token.or_else(|| old.id_token.clone());
     new.identity = new.identity.or_else(|| old.identity.clone());
+    new.binding = new.binding.or_else(|| old.binding.clone());
     new.base_url = new.base_url.or_else(|| old.base_url.clone());
     if new.scopes.is_empty() {
         new.scopes.clone_from(&old.scopes);
@@ -167,7 +169,7 @@ pub(super) async fn post(
     params: &[(&str, String)],
 ) -> Result<Reply, Failure> {
     let request = http.client()?.post(url.clone()).header(reqwest::header::ACCEPT, "application/json");
-    let request = with_headers(request, &method.request_headers);
+    let request = client::add_to_header(with_headers(request, &method.request_headers), method);
     let request = match encoding {
         Encoding::Form => request.form(params),
         Encoding::Json => request.json(&params.iter().cloned().collect::<BTreeMap<_, _>>()),

@@ -1,0 +1,245 @@
+//! An authorization server's document about itself (RFC 8414, OpenID Connect Discovery).
+//!
+//! Guarantees: a document counts only if it names exactly the issuer that was asked for; an endpoint is https, or on
+//! this machine if the issuer is; whatever a document holds, reading it does not panic.
+
+use serde_json::Value;
+use url::{Host, Url};
+
+use super::failure::{self, Failure};
+use crate::error::{Code, Error};
+use crate::http::Http;
+use crate::provider::{Provider, check_url};
+
+/// What a server says of itself, as far as a client needs it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Server {
+    pub issuer: String,
+    pub authorize_url: Option<Url>,
+    pub token_url: Option<Url>,
+    pub registration_url: Option<Url>,
+    pub revoke_url: Option<Url>,
+    pub device_authorization_url: Option<Url>,
+    pub userinfo_url: Option<Url>,
+    /// Not all scopes need be listed, but `offline_access` is where it is offered.
+    pub scopes: Option<Vec<String>>,
+    pub grants: Option<Vec<String>>,
+    pub auth_methods: Option<Vec<String>>,
+    pub has_s256: bool,
+    /// RFC 9207, 3.
+    pub names_itself_in_answers: bool,
+    /// Client ID Metadata Documents.
+    pub takes_client_documents: bool,
+}
+
+/// Asks an issuer for its document, at each place where the standards put it.
+///
+/// # Errors
+/// `Transient` if a place could not be asked; `Configuration` if none has a usable document.
+pub(super) async fn ask(http: &Http, issuer: &str, provider: &Provider) -> Result<Server, Failure> {
+    let url = Url::parse(issuer).map_err(|_| no_document(provider))?;
+    let mut problem = None;
+    for place in places(&url) {
+        match fetch(http, place, provider).await? {
+            Fetched::Document(body) => match read(&body, issuer, &url) {
+                Ok(server) => return Ok(server),
+                Err(words) => problem = problem.or_else(|| Some(unusable(provider, words))),
+            },
+            Fetched::Later(failure) => problem = problem.or(Some(failure)),
+            Fetched::Nothing => {}
+        }
+    }
+    Err(problem.unwrap_or_else(|| no_document(provider)))
+}
+
+/// RFC 8414, 3.1: the well-known part goes between host and path; OpenID's also behind the path.
+fn places(issuer: &Url) -> Vec<Url> {
+    let path = issuer.path().trim_end_matches('/');
+    let mut paths = vec![
+        format!("/.well-known/oauth-authorization-server{path}"),
+        format!("/.well-known/openid-configuration{path}"),
+    ];
+    if !path.is_empty() {
+        paths.push(format!("{path}/.well-known/openid-configuration"));
+    }
+    let at = |path: String| {
+        let mut url = issuer.clone();
+        url.set_path(&path);
+        url
+    };
+    paths.into_iter().map(at).collect()
+}
+
+/// What is found at a place.
+pub(super) enum Fetched {
+    /// A JSON object.
+    Document(Value),
+    /// Nothing of use: the next place is asked.
+    Nothing,
+    /// The server is in trouble.
+    Later(Failure),
+}
+
+/// Gets a document.
+///
+/// # Errors
+/// `Transient` if the server cannot be reached at all.
+pub(super) async fn fetch(http: &Http, url: Url, provider: &Provider) -> Result<Fetched, Failure> {
+    let request = http.client()?.get(url).header(reqwest::header::ACCEPT, "application/json");
+    let reply = http.send(request).await?;
+    Ok(match failure::read(&reply, &provider.name) {
+        Ok(body) => Fetched::Document(body),
+        Err(later @ Failure::Transient { .. }) if is_trouble(reply.status.as_u16()) => Fetched::Later(later),
+        Err(_) => Fetched::Nothing,
+    })
+}
+
+fn is_trouble(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500..=599)
+}
+
+fn read(body: &Value, issuer: &str, url: &Url) -> Result<Server, &'static str> {
+    match body.get("issuer").and_then(Value::as_str) {
+        Some(named) if named == issuer => {}
+        Some(named) if named.trim_end_matches('/') == issuer.trim_end_matches('/') => {
+            return Err("names its issuer with another slash at the end; write `issuer` as it does");
+        }
+        _ => return Err("names another issuer"),
+    }
+    let endpoint = |key: &str| match body.get(key).and_then(Value::as_str) {
+        None => Ok(None),
+        Some(text) => trusted(text, url).map(Some).ok_or("has an address that is not https"),
+    };
+    let list = |key: &str| Some(strings(body.get(key)?));
+    let flag = |key: &str| body.get(key).and_then(Value::as_bool).unwrap_or(false);
+    Ok(Server {
+        issuer: issuer.to_owned(),
+        authorize_url: endpoint("authorization_endpoint")?,
+        token_url: endpoint("token_endpoint")?,
+        registration_url: endpoint("registration_endpoint")?,
+        revoke_url: endpoint("revocation_endpoint")?,
+        device_authorization_url: endpoint("device_authorization_endpoint")?,
+        userinfo_url: endpoint("userinfo_endpoint")?,
+        scopes: list("scopes_supported"),
+        grants: list("grant_types_supported"),
+        auth_methods: list("token_endpoint_auth_methods_supported"),
+        has_s256: strings(body.get("code_challenge_methods_supported").unwrap_or(&Value::Null))
+            .iter()
+            .any(|method| method == "S256"),
+        names_itself_in_answers: flag("authorization_response_iss_parameter_supported"),
+        takes_client_documents: flag("client_id_metadata_document_supported"),
+    })
+}
+
+/// A URL that a server names: https, or on this machine if the server itself is. A server out there that names an
+/// address in here would have us knock at doors that it cannot reach itself.
+pub(super) fn trusted(text: &str, by: &Url) -> Option<Url> {
+    let url = check_url("metadata", text).ok()?;
+    (is_loopback(by) || !is_loopback(&url)).then_some(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+        None => true,
+    }
+}
+
+/// The texts of a list; whatever else is in it is left out.
+pub(super) fn strings(value: &Value) -> Vec<String> {
+    let values = value.as_array().into_iter().flatten();
+    values.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn no_document(provider: &Provider) -> Failure {
+    Failure::Configuration(
+        Error::new(Code::ConfigInvalid, format!("The issuer of {} does not describe itself.", provider.name))
+            .with_hint(format!(
+                "Check `issuer` under `[providers.{}]`, or give the URLs of its endpoints.",
+                provider.id
+            )),
+    )
+}
+
+fn unusable(provider: &Provider, words: &str) -> Failure {
+    Failure::Configuration(
+        Error::new(Code::ConfigInvalid, format!("The description of {} {words}.", provider.name)).with_hint(
+            format!("Check `issuer` under `[providers.{}]`; nothing was sent to it.", provider.id),
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ISSUER: &str = "https://as.example/tenant";
+
+    fn read(body: &Value) -> Result<Server, &'static str> {
+        super::read(body, ISSUER, &Url::parse(ISSUER).unwrap())
+    }
+
+    #[test]
+    fn the_places_come_in_the_standards_order() {
+        let of = |issuer: &str| -> Vec<String> {
+            places(&Url::parse(issuer).unwrap()).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            of(ISSUER),
+            [
+                "https://as.example/.well-known/oauth-authorization-server/tenant",
+                "https://as.example/.well-known/openid-configuration/tenant",
+                "https://as.example/tenant/.well-known/openid-configuration",
+            ]
+        );
+        assert_eq!(
+            of("https://as.example/"),
+            [
+                "https://as.example/.well-known/oauth-authorization-server",
+                "https://as.example/.well-known/openid-configuration",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_issuer_is_compared_to_the_byte() {
+        assert!(read(&json!({ "issuer": ISSUER })).is_ok());
+        for issuer in ["https://as.example", "https://AS.example/tenant", "https://as.example/tenant/", ""] {
+            assert!(read(&json!({ "issuer": issuer })).is_err(), "{issuer}");
+        }
+        assert!(read(&json!({})).is_err());
+    }
+
+    #[test]
+    fn no_endpoint_leads_off_https_or_into_this_machine() {
+        for bad in [
+            "http://as.example/token",
+            "http://127.0.0.1:1/token",
+            "https://localhost/token",
+            "https://[::1]/token",
+            "https://0.0.0.0/",
+            "file:///etc/passwd",
+            "token",
+        ] {
+            assert!(read(&json!({ "issuer": ISSUER, "token_endpoint": bad })).is_err(), "{bad}");
+        }
+        let local = Url::parse("http://127.0.0.1:7/").unwrap();
+        assert!(trusted("http://127.0.0.1:8/token", &local).is_some());
+    }
+
+    #[test]
+    fn wrong_types_are_left_out() {
+        let odd = json!({
+            "issuer": ISSUER, "scopes_supported": "openid", "grant_types_supported": [1, "x", null],
+            "code_challenge_methods_supported": {"S256": true}, "token_endpoint": 7,
+            "authorization_response_iss_parameter_supported": "yes",
+        });
+        let server = read(&odd).unwrap();
+        assert_eq!((server.scopes, server.grants), (Some(vec![]), Some(vec!["x".to_owned()])));
+        assert!(!server.has_s256 && !server.names_itself_in_answers && server.token_url.is_none());
+    }
+}
