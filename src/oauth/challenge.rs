@@ -102,7 +102,16 @@ mod tests {
 
     #[test]
     fn anything_else_is_none_or_empty() {
-        for text in ["", ",", "=", "Basic realm=\"x\"", "\"Bearer\"", "Negotiate abc==", "Bearertoken x=y", "Bearer =,=,\\"] {
+        for text in [
+            "",
+            ",",
+            "=",
+            "Basic realm=\"x\"",
+            "\"Bearer\"",
+            "Negotiate abc==",
+            "Bearertoken x=y",
+            "Bearer =,=,\\",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
         for text in ["Bearer \"", "Bearer scope=\"", "Bearer , ,"] {
