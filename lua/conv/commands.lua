@@ -86,7 +86,11 @@ local commands = {
     usage = ":ConvLogin[!] [LOGIN] [METHOD]",
     max = 2,
     run = function(args, bang)
-      require("conv").login(args[1], { method = args[2], browser = bang and false or nil })
+      local opts = { method = args[2] } ---@type ConvLoginOpts
+      if bang then
+        opts.browser = false
+      end
+      require("conv").login(args[1], opts)
     end,
     complete = { all_logins, methods },
   },

@@ -52,10 +52,17 @@ function M.deny(url)
   return press(url, "deny").headers.location
 end
 
----Requests an address as a browser does that is sent there.
+---Requests an address as a browser does that is sent there, and goes on where it is sent from there.
 ---@param url string
 ---@return conv.Response
 function M.visit(url)
+  local page = M.request(url)
+  return page.status == 303 and M.request(join(url, page.headers.location)) or page
+end
+
+---@param url string
+---@return conv.Response
+function M.request(url)
   return http.request("GET", url, {
     headers = {
       Host = url:match("^http://([^/]+)"),

@@ -45,6 +45,12 @@ function Sandbox:calls()
   return vim.json.decode(http.get(self.url .. "/_control/calls").body).list
 end
 
+---Every token, key and code that was handed out, by provider.
+---@return table
+function Sandbox:tokens()
+  return vim.json.decode(http.get(self.url .. "/_control/tokens").body)
+end
+
 ---@param route string
 ---@param fault table
 ---@param opts? table
