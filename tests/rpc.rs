@@ -1,0 +1,307 @@
+//! The backend over its pipe, as Neovim uses it: the real program, the sandbox as the providers.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "common/backend.rs"]
+mod backend;
+mod common;
+
+use std::time::{Duration, Instant};
+
+use backend::{Backend, Message};
+use common::{Sandbox, TestDir, approve, eventually, fault, visit};
+use rmpv::Value as Msgpack;
+use serde_json::{Value, json};
+
+const NO_ARGS: [&str; 0] = [];
+
+fn dir() -> TestDir {
+    let dir = TestDir::new();
+    dir.write_config("[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n");
+    dir
+}
+
+fn sandboxed(sandbox: &Sandbox) -> TestDir {
+    let dir = TestDir::new();
+    let config = sandbox.config_toml();
+    dir.write_config(&format!("{config}\n[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n"));
+    dir
+}
+
+fn start(dir: &TestDir) -> Backend {
+    Backend::start(&mut dir.convocations(NO_ARGS), json!({}))
+}
+
+/// Logs in to Anthropic through the loopback, and returns the credential.
+fn log_in(backend: &mut Backend) -> Value {
+    let start = json!({"login": "anthropic", "method": "subscription", "confirmed": true});
+    backend.ok("login.start", start);
+    let url = backend.stage("open-url")["url"].as_str().unwrap().to_owned();
+    visit(&approve(&url));
+    backend.stage("done");
+    backend.ok("get", json!({"login": "anthropic"}))
+}
+
+#[test]
+fn hello_comes_first_and_names_versions() {
+    let dir = dir();
+    let mut backend = Backend::spawn(&mut dir.convocations(NO_ARGS));
+    backend.fails("status", json!({}), "invalid_argument");
+    let newer = json!({"protocol": 2, "version": "9", "options": {}});
+    let error = backend.fails("hello", newer, "protocol_mismatch");
+    assert!(error["hint"].as_str().unwrap().contains("backend"), "{error}");
+    let older = backend.fails("hello", json!({"protocol": 0, "version": "0"}), "protocol_mismatch");
+    assert!(older["hint"].as_str().unwrap().contains("plugin"), "{older}");
+    let hello =
+        backend.ok("hello", json!({"protocol": 1, "version": "1", "options": {"refresh": {"margin": 60}}}));
+    assert_eq!((&hello["protocol"], &hello["margin"]), (&json!(1), &json!(60)));
+    assert_eq!(hello["pid"], backend.id());
+    let error =
+        backend.fails("hello", json!({"protocol": 1, "version": "1", "options": {"x": 1}}), "config_invalid");
+    assert!(error["message"].as_str().unwrap().contains("setup()"), "{error}");
+    assert_eq!(backend.ok("status", json!({}))["logins"], json!([]), "the session before still serves");
+}
+
+#[test]
+fn whatever_is_called_gets_one_answer() {
+    let dir = dir();
+    let mut backend = start(&dir);
+    for (method, params) in [
+        ("nothing", json!({})),
+        ("get", json!({})),
+        ("get", json!({"login": 7})),
+        ("get", json!({"login": "openrouter", "extra": 1})),
+        ("get", json!({"login": "../../x"})),
+        ("get", json!([1, 2])),
+        ("get", json!("text")),
+        ("login.input", json!({"id": 99, "text": "x"})),
+        ("login.input", json!({"id": -1, "text": "x"})),
+        ("login.start", json!({"login": "openrouter", "method": "telepathy"})),
+        ("status", json!({"login": "a b"})),
+    ] {
+        backend.fails(method, params, "invalid_argument");
+    }
+    backend.fails("get", json!({"login": "nobody"}), "unknown_login");
+    backend.fails("get", json!({"login": "openrouter"}), "not_logged_in");
+    backend.ok("login.cancel", json!({"id": 5}));
+    let planted = backend.fails("get", json!({"login": ["sk-planted"]}), "invalid_argument");
+    assert!(!planted.to_string().contains("planted"), "{planted}");
+    let mut replies: Vec<u64> = (0..200).map(|_| backend.send("status", json!({}))).collect();
+    for id in replies.drain(..) {
+        backend.reply(id).unwrap();
+    }
+    let left: Vec<Message> =
+        backend.drain().into_iter().filter(|m| matches!(m, Message::Reply(..))).collect();
+    assert!(left.is_empty(), "nobody is answered twice: {left:?}");
+}
+
+#[test]
+fn odd_messages_are_ignored_and_requests_refused() {
+    let dir = dir();
+    let mut backend = start(&dir);
+    backend.notify("redraw", vec![1.into()]);
+    backend.notify("call", vec![]);
+    backend.notify("call", vec!["id".into(), "status".into()]);
+    backend.notify("call", vec![Msgpack::Ext(1, vec![1])]);
+    backend.notify("call", vec![9001.into(), Msgpack::Nil, Msgpack::Nil]);
+    assert_eq!(backend.reply(9001).unwrap_err()["code"], "invalid_argument");
+    backend.notify("call", vec![9002.into(), "get".into(), Msgpack::Ext(1, vec![1])]);
+    assert_eq!(backend.reply(9002).unwrap_err()["code"], "invalid_argument");
+    let deep = (0..200).fold(Msgpack::Nil, |inner, _| Msgpack::Array(vec![inner]));
+    backend.notify("call", vec![9003.into(), "get".into(), deep]);
+    assert_eq!(backend.reply(9003).unwrap_err()["code"], "invalid_argument");
+    let long = "x".repeat(3 << 20);
+    let error = backend.fails("get", json!({"login": long}), "invalid_argument");
+    assert!(error.to_string().len() < 1000, "and it is not sent back");
+    backend.ok("status", json!({}));
+}
+
+#[test]
+fn garbage_ends_it_cleanly() {
+    for garbage in
+        [&b"\xc1\xc1\xc1"[..], b"GET / HTTP/1.1\r\n\r\n", &[0x94, 0x01, 0x07, 0xc0, 0xc0], &[0xff; 4096]]
+    {
+        let dir = dir();
+        let mut backend = start(&dir);
+        backend.send_raw(garbage);
+        let status = backend.wait_for_end(Duration::from_secs(10)).expect("it ends");
+        assert!(status.code().is_some(), "by itself, not by a signal");
+    }
+}
+
+#[test]
+fn it_ends_with_its_input_or_when_told() {
+    let dir = dir();
+    assert!(start(&dir).close().success());
+    let mut backend = start(&dir);
+    backend.ok("shutdown", json!({}));
+    assert!(backend.wait_for_end(Duration::from_secs(5)).unwrap().success());
+}
+
+#[test]
+fn a_login_tells_its_stages_in_order_and_the_token_follows() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let mut backend = start(&dir);
+    let start = json!({"login": "openrouter", "method": "browser"});
+    let id = backend.ok("login.start", start.clone())["id"].clone();
+    backend.fails("login.start", start, "busy");
+    let opened = backend.stage("open-url");
+    assert_eq!((&opened["id"], &opened["loopback"], &opened["input"]), (&id, &json!(true), &json!("code")));
+    backend.stage("waiting");
+    let callback = approve(opened["url"].as_str().unwrap());
+    visit(&callback);
+    backend.stage("exchanging");
+    let done = backend.stage("done");
+    assert_eq!((&done["login"], &done["store"]), (&json!("openrouter"), &json!("local-encrypted")));
+    let credential = backend.ok("get", json!({"login": "openrouter"}));
+    assert!(sandbox.secrets().contains(&credential["token"].as_str().unwrap().to_owned()));
+    assert_eq!(
+        credential["headers"]["authorization"],
+        format!("Bearer {}", credential["token"].as_str().unwrap())
+    );
+    let changed = backend.event("changed", |data| !data["logins"].as_array().unwrap().is_empty());
+    assert_eq!(changed["logins"][0]["state"], "valid");
+    let out = backend.ok("logout", json!({"login": "openrouter"}));
+    assert_eq!(out["revoked"], "unsupported");
+    assert!(out["page"].as_str().unwrap().contains("/keys/"));
+    backend.fails("get", json!({"login": "openrouter"}), "not_logged_in");
+    backend.fails("logout", json!({"login": "openrouter"}), "not_logged_in");
+}
+
+#[test]
+fn a_notice_has_to_be_confirmed_once() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let mut backend = start(&dir);
+    let unconfirmed = json!({"login": "anthropic", "method": "subscription"});
+    backend.fails("login.start", unconfirmed.clone(), "invalid_argument");
+    log_in(&mut backend);
+    let providers = backend.ok("providers", json!({}));
+    let anthropic =
+        providers["providers"].as_array().unwrap().iter().find(|p| p["id"] == "anthropic").unwrap();
+    let method = anthropic["methods"].as_array().unwrap().iter().find(|m| m["id"] == "subscription").unwrap();
+    assert_eq!(method["notice_confirmed"], true);
+    assert_eq!(anthropic["logins"], json!(["anthropic"]));
+    let id = backend.ok("login.start", unconfirmed)["id"].clone();
+    backend.ok("login.cancel", json!({"id": id}));
+    assert_eq!(backend.stage("failed")["error"]["code"], "cancelled");
+    backend.ok("get", json!({"login": "anthropic"}));
+}
+
+#[test]
+fn a_refresh_is_pushed_to_every_editor_that_asked() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let (mut one, mut other) = (start(&dir), start(&dir));
+    let first = log_in(&mut one);
+    assert_eq!(other.ok("get", json!({"login": "anthropic"}))["token"], first["token"]);
+    let begun = Instant::now();
+    let newer = one.ok("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    assert_ne!(newer["token"], first["token"]);
+    let pushed = other.event("credential", |data| data["token"] == newer["token"]);
+    assert!(begun.elapsed() < Duration::from_secs(3), "within a second or so");
+    assert!(pushed["revision"].as_u64() > first["revision"].as_u64());
+    let again = other.ok("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    assert_eq!(again["token"], newer["token"], "the newer one, and no second refresh");
+    assert_eq!(sandbox.refreshes("anthropic.token"), 1);
+}
+
+#[test]
+fn a_slow_provider_holds_up_nobody_else() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let mut backend = start(&dir);
+    let first = log_in(&mut backend);
+    dir.convocations(["secret", "set-openrouter-key"]);
+    let set =
+        common::run(&mut dir.convocations(["secret", "set-openrouter-key"]), "sk-or-v1-0123456789abcdef\n");
+    assert_eq!(set.code(), 0, "{set:?}");
+    sandbox.fault_refresh("anthropic.token", 1, fault::hold("slow"));
+    let slow = backend.send("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    sandbox.wait_for_hold("slow");
+    backend.ok("get", json!({"login": "openrouter"}));
+    let state = backend.ok("status", json!({"login": "anthropic"}))["logins"][0]["state"].clone();
+    assert_eq!(state, "refreshing");
+    sandbox.release("slow");
+    backend.reply(slow).unwrap();
+}
+
+#[test]
+fn the_end_of_input_waits_for_a_refresh_under_way_and_for_nothing_else() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let mut backend = start(&dir);
+    let first = log_in(&mut backend);
+    sandbox.fault_refresh("anthropic.token", 1, fault::delay(700));
+    backend.send("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    backend.ok("login.start", json!({"login": "openrouter", "method": "browser"}));
+    let port = backend.stage("open-url")["port"].as_u64().unwrap();
+    sandbox.wait_for_calls("anthropic.token", 2);
+    assert!(backend.close().success());
+    assert!(
+        std::net::TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).is_err(),
+        "no listener is left"
+    );
+    let ran = common::run(&mut dir.convocations(["token", "anthropic"]), "");
+    assert_ne!(ran.stdout.trim(), first["token"].as_str().unwrap(), "the rotated token was stored");
+    assert_eq!(sandbox.refreshes("anthropic.token"), 1);
+}
+
+#[test]
+fn a_killed_backend_leaves_no_lock() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let mut backend = start(&dir);
+    let first = log_in(&mut backend);
+    sandbox.fault_refresh("anthropic.token", 1, fault::hold("killed"));
+    backend.send("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    sandbox.wait_for_hold("killed");
+    backend.kill();
+    let mut next = start(&dir);
+    let begun = Instant::now();
+    next.ok("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn what_another_process_does_shows_within_a_second_or_so() {
+    let dir = dir();
+    let mut backend = start(&dir);
+    let run =
+        |args: [&str; 3], input: &str| assert_eq!(common::run(&mut dir.convocations(args), input).code(), 0);
+    run(["secret", "set", "openrouter"], "sk-or-v1-0123456789abcdef\n");
+    backend.event("changed", |data| data["logins"][0]["login"] == "openrouter");
+    run(["secret", "clear", "openrouter"], "");
+    backend.event("changed", |data| data["logins"] == json!([]));
+}
+
+#[test]
+fn nothing_reaches_standard_error_and_the_log_is_private_and_free_of_tokens() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let mut command = dir.convocations(NO_ARGS);
+    command.env("CONVOCATIONS_LOG", "debug");
+    let mut backend = Backend::start(&mut command, json!({}));
+    log_in(&mut backend);
+    backend.close();
+    let log = dir.log();
+    eventually("the log", || log.exists().then_some(()));
+    assert!(dir.files_with(&sandbox.secrets()).is_empty(), "{:?}", dir.files_with(&sandbox.secrets()));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn it_cannot_be_dumped_and_its_arguments_hold_nothing() {
+    let dir = dir();
+    let backend = start(&dir);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", backend.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert!(core.split_whitespace().nth(4) == Some("0"), "{core}");
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", backend.id())).unwrap();
+    assert!(String::from_utf8_lossy(&arguments).trim_end_matches('\0').ends_with("rpc"));
+}
