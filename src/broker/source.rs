@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::credential::{Credential, Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::provider::{Provider, Source};
+use crate::provider::{Provider, Source, is_client};
 use crate::secret::Secret;
 use crate::store::{Store, Stored};
 
@@ -88,7 +88,11 @@ pub(super) fn after_login(config: &Config, store: &Store, login: &LoginId) -> Re
 
 /// A named account is the stored login of that name and nothing else: the environment speaks of no account.
 pub(super) fn sources<'a>(provider: &'a Provider, login: &'a LoginId) -> impl Iterator<Item = &'a Source> {
-    provider.sources.iter().filter(|source| login.account().is_none() || **source == Source::Login)
+    let fits = |source: &&Source| match login.account() {
+        None => true,
+        Some(_) => **source == Source::Login && !is_client(login),
+    };
+    provider.sources.iter().filter(fits)
 }
 
 /// A variable's value; an empty one counts as not set.

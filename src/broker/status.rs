@@ -7,7 +7,7 @@ use super::{Broker, Inner};
 use crate::credential::Kind;
 use crate::error::{Error, Result};
 use crate::login_id::LoginId;
-use crate::provider::{Provider, Source};
+use crate::provider::{Provider, Source, is_client};
 use crate::store::{Entry, Index};
 
 /// How a login is.
@@ -122,7 +122,7 @@ fn stored(inner: &Inner, index: &Index) -> Vec<LoginStatus> {
             ..described(login, login.provider(), Some(entry))
         },
     };
-    index.logins.iter().map(status).collect()
+    index.logins.iter().filter(|(login, _)| !is_client(login)).map(status).collect()
 }
 
 fn one(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>) -> LoginStatus {

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::answer::{Answer, Expected, Refusal};
 use super::attempt::Attempt;
+use super::client;
 use super::flow::Flow;
 use super::listener::{Listener, Site};
 use super::pages::Words;
@@ -56,26 +57,26 @@ async fn offer(flow: &mut Flow) -> Result<Offer> {
     let Some(redirect) = flow.method.redirect.clone() else {
         return Ok(Offer { attempts: vec![attempt(flow, None, None)?], notice: None });
     };
-    let page = match &redirect.page {
-        Some(page) => Some(Attempt { shows_code: true, ..attempt(flow, Some(page.clone()), None)? }),
-        None => None,
-    };
-    match (page, flow.browser) {
-        (Some(page), false) => Ok(Offer { attempts: vec![page], notice: None }),
-        (page, browser) => with_loopback(flow, &redirect, page, browser).await,
+    match (&redirect.page, flow.browser) {
+        (Some(page), false) => {
+            client::prepare(flow, page).await?;
+            Ok(Offer { attempts: by_page(flow, &redirect)?.into_iter().collect(), notice: None })
+        }
+        _ => with_loopback(flow, &redirect).await,
     }
 }
 
-/// The loopback, and beside it the page that shows a code, if the provider has one.
-async fn with_loopback(
-    flow: &mut Flow,
-    redirect: &Redirect,
-    page: Option<Attempt>,
-    browser: bool,
-) -> Result<Offer> {
+/// The page that shows a code, if the provider has one.
+fn by_page(flow: &Flow, redirect: &Redirect) -> Result<Option<Attempt>> {
+    let Some(page) = redirect.page.clone() else { return Ok(None) };
+    Ok(Some(Attempt { shows_code: true, ..attempt(flow, Some(page), None)? }))
+}
+
+/// The loopback, and beside it the page.
+async fn with_loopback(flow: &mut Flow, redirect: &Redirect) -> Result<Offer> {
     let bound = match port::bind(&flow.ports(redirect)).await {
         Ok(bound) => bound,
-        Err(error) => return without_port(flow, redirect, page, browser, error),
+        Err(error) => return without_port(flow, redirect, error).await,
     };
     let notice = bound.notice.clone();
     let secret = (flow.method.grant == Grant::MintKey).then(random);
@@ -85,6 +86,7 @@ async fn with_loopback(
         None => redirect.path.clone(),
     };
     let uri = format!("http://{}:{}{path}", redirect.host, bound.port);
+    client::prepare(flow, &uri).await?;
     let attempt = attempt(flow, Some(uri), secret)?;
     let site = Site {
         host: redirect.host.clone(),
@@ -94,23 +96,23 @@ async fn with_loopback(
         words: Words { provider: flow.provider.name.clone(), place: flow.context.place.clone() },
     };
     flow.listener = Some(Listener::open(bound, site));
-    Ok(Offer { attempts: std::iter::once(attempt).chain(page).collect(), notice })
+    let attempts = std::iter::once(attempt).chain(by_page(flow, redirect)?).collect();
+    Ok(Offer { attempts, notice })
 }
 
 /// The loopback cannot be had: the page that shows a code, or the address to be pasted from a browser
 /// elsewhere.
-fn without_port(
-    flow: &Flow,
-    redirect: &Redirect,
-    page: Option<Attempt>,
-    browser: bool,
-    error: Error,
-) -> Result<Offer> {
+async fn without_port(flow: &mut Flow, redirect: &Redirect, error: Error) -> Result<Offer> {
     let notice = |what: &str| Some(format!("{} Paste {what} instead.", error.message()));
-    match (page, flow.ports(redirect).first()) {
-        (Some(page), _) => Ok(Offer { attempts: vec![page], notice: notice("the code that the page shows") }),
-        (None, Some(port)) if !browser => {
+    match (&redirect.page, flow.ports(redirect).first()) {
+        (Some(page), _) => {
+            client::prepare(flow, page).await?;
+            let attempts = by_page(flow, redirect)?.into_iter().collect();
+            Ok(Offer { attempts, notice: notice("the code that the page shows") })
+        }
+        (None, Some(port)) if !flow.browser => {
             let uri = format!("http://{}:{port}{}", redirect.host, redirect.path);
+            client::prepare(flow, &uri).await?;
             let notice = notice("the address that the browser ends at");
             Ok(Offer { attempts: vec![attempt(flow, Some(uri), None)?], notice })
         }

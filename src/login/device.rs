@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::client;
 use super::flow::Flow;
 use super::qr::Qr;
 use super::race::timed_out;
@@ -21,6 +22,9 @@ use crate::secret::Secret;
 pub(super) async fn obtain(flow: &mut Flow) -> Result<Tokens> {
     // Nothing can be pasted here.
     flow.typed.close();
+    let port = flow.context.config.callback.port;
+    // Never used by this login: servers want a redirect in every registration.
+    client::prepare(flow, &format!("http://127.0.0.1:{port}/callback")).await?;
     let (http, provider, method) = (&flow.context.http, &flow.provider, &flow.method);
     let code = device::start(http, provider, method).await.map_err(Failure::into_error)?;
     let deadline = Deadline::after(code.expires_in, &flow.context.clock);

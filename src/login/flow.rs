@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::browser;
+use super::client::{self, Registered};
 use super::device;
 use super::key;
 use super::listener::Listener;
@@ -53,6 +54,7 @@ pub(super) struct Flow {
     pub typed: mpsc::Receiver<Typed>,
     pub teller: Teller,
     pub listener: Option<Listener>,
+    pub registered: Option<Registered>,
     /// What the provider said with its refusal, cleaned, for the page alone.
     pub description: Option<String>,
 }
@@ -61,6 +63,7 @@ impl Flow {
     /// Runs to the end.
     pub async fn run(mut self, cancel: Cancel, leave: Leave) {
         let result = self.sign_in(cancel).await;
+        client::settle(&mut self, &result).await;
         self.typed.close();
         // Before the last event: whoever hears of the end may start the next login at once.
         drop(leave);

@@ -21,7 +21,9 @@ mod answer;
 mod attacks;
 mod attempt;
 mod browser;
+
 mod choose;
+mod client;
 mod device;
 mod flow;
 mod key;

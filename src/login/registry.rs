@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::choose;
+use super::client;
 use super::flow::{Flow, Teller};
 use super::race::Typed;
 use super::stage::{LoginEvent, LoginRequest};
@@ -17,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::http::Http;
+use crate::provider::is_client;
 use crate::secret::Secret;
 use crate::store::Store;
 
@@ -73,6 +75,9 @@ impl Logins {
         events: mpsc::UnboundedSender<LoginEvent>,
     ) -> Result<u64> {
         let provider = context.config.provider(request.login.provider())?;
+        if is_client(&request.login) {
+            return Err(client::is_no_login(&provider));
+        }
         let method = choose::method(&provider, request.method.as_deref(), request.browser)?.clone();
         if method.notice.is_some() && !request.confirmed {
             let known = context.store.index()?.confirmed_notices;
@@ -95,6 +100,7 @@ impl Logins {
             confirmed: request.confirmed,
             typed: receiver,
             listener: None,
+            registered: None,
             description: None,
         };
         tokio::spawn(flow.run(cancelled, leave));

@@ -31,6 +31,11 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The account that is none: see [`Provider::client_login`].
 pub const CLIENT_ACCOUNT: &str = "oauth-client";
 
+/// Whether this is the name under which the store keeps a provider's client, and not a login.
+pub fn is_client(login: &LoginId) -> bool {
+    login.account() == Some(CLIENT_ACCOUNT)
+}
+
 /// Fills the values that are the same for every login: the options and `{version}`. Others stay as they stand.
 pub(crate) fn constant(text: &str, options: &BTreeMap<String, String>) -> String {
     let value = |key: &str| match key {

@@ -13,3 +13,4 @@ mod ends;
 mod leaks;
 mod openrouter;
 mod race;
+mod standards;

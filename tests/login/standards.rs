@@ -1,0 +1,274 @@
+//! A provider of one's own that follows the standards: discovery by issuer and by resource, registration, PKCE, `iss`,
+//! device codes, and what is kept of all that for refresh and logout.
+
+use convocations::credential::Tokens;
+use convocations::error::Code;
+use convocations::login::Stage;
+use convocations::oauth::{self, Failure, Revocation};
+use convocations::secret::Secret;
+use convocations::store::NewEntry;
+use serde_json::{Value, json};
+
+use crate::common::{approve_device, fault, http};
+use crate::desk::{Desk, approve, arrive, parameter, person, visit};
+
+/// Five lines, as the help shows them.
+fn by_issuer(url: &str) -> String {
+    format!(
+        "[providers.corp]\nname = \"Corp\"\nissuer = \"{url}/generic\"\nscopes = [\"openid\", \"offline_access\"]\n"
+    )
+}
+
+fn by_resource(url: &str) -> String {
+    format!("[providers.corp]\nname = \"Corp\"\nresource = \"{url}/generic/mcp\"\n")
+}
+
+async fn log_in(desk: &Desk) -> Tokens {
+    let mut login = desk.start("corp", "browser");
+    let opened = login.opened().await;
+    arrive(&approve(&opened.url).await).await;
+    login.done().await;
+    login.over().await;
+    desk.stored("corp").unwrap()
+}
+
+async fn refresh(desk: &Desk, tokens: &Tokens) -> Result<Tokens, Failure> {
+    let provider = desk.context.config.provider("corp").unwrap();
+    let method = provider.default_method().unwrap();
+    oauth::refresh(&desk.context.http, &provider, method, tokens, 0).await
+}
+
+/// What a login that fails before its first address is told as.
+async fn hint(desk: &Desk, code: Code) -> String {
+    let mut login = desk.start("corp", "browser");
+    let error = login.failed(code).await;
+    format!("{error} {}", error.hint().unwrap())
+}
+
+fn last_field(desk: &Desk, route: &str, name: &str) -> Value {
+    desk.sandbox.calls_of(route).last().unwrap()["fields"][name].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_is_enough() {
+    let desk = Desk::describing(by_issuer);
+    let mut login = desk.start("corp", "browser");
+    let opened = login.opened().await;
+    assert_eq!(parameter(&opened.url, "prompt").as_deref(), Some("consent"), "for offline_access");
+    assert_eq!(parameter(&opened.url, "code_challenge_method").as_deref(), Some("S256"));
+    assert!(parameter(&opened.url, "redirect_uri").unwrap().starts_with("http://127.0.0.1:"));
+    arrive(&approve(&opened.url).await).await;
+    let Stage::Done { identity, .. } = login.done().await.stage else { panic!() };
+    assert_eq!(identity.as_deref(), Some("ada@sandbox.test"));
+    assert_eq!(desk.names(), ["corp", "corp@oauth-client"], "the registration is kept apart");
+    assert_eq!(last_field(&desk, "generic.register", "application_type"), "native");
+    assert_eq!(last_field(&desk, "generic.register", "token_endpoint_auth_method"), "none");
+
+    let first = desk.stored("corp").unwrap();
+    let second = refresh(&desk, &first).await.unwrap();
+    assert_ne!(second.access_token, first.access_token);
+    assert_ne!(second.refresh_token, first.refresh_token);
+    assert_eq!(second.binding, first.binding);
+    assert_eq!(last_field(&desk, "generic.token", "scope"), Value::Null, "a refresh asks for no scope");
+    assert_eq!(desk.sandbox.count("generic.metadata"), 1, "a refresh asks for no document");
+    let Err(Failure::Refused(_)) = refresh(&desk, &first).await else { panic!("it was spent") };
+
+    let provider = desk.context.config.provider("corp").unwrap();
+    let method = provider.default_method().unwrap();
+    let revoked = oauth::revoke(&desk.context.http, &provider, method, &second).await.unwrap();
+    assert_eq!(revoked, Revocation::Revoked);
+    assert_eq!(desk.sandbox.count("generic.revoke"), 2, "the refresh token, then the access token");
+    let Err(Failure::Refused(_)) = refresh(&desk, &second).await else { panic!("it was revoked") };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_may_be_at_any_of_the_three_places() {
+    for (place, route) in
+        [("openid-inserted", "generic.openid"), ("openid-appended", "generic.openid-appended")]
+    {
+        let desk = Desk::describing(by_issuer);
+        desk.sandbox.switch(json!({ "generic": { "documents": [place] } }));
+        log_in(&desk).await;
+        assert_eq!(desk.sandbox.count(route), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_be_trusted_is_told_nothing() {
+    for (switch, words) in [
+        (json!({ "issuer": "wrong" }), "another issuer"),
+        (json!({ "issuer": "slash" }), "slash"),
+        (json!({ "pkce": "plain" }), "S256"),
+        (json!({ "pkce": "absent" }), "S256"),
+        (json!({ "documents": [] }), "does not describe itself"),
+        (json!({ "registration": false }), "client id"),
+    ] {
+        let desk = Desk::describing(by_issuer);
+        desk.sandbox.switch(json!({ "generic": switch }));
+        let told = hint(&desk, Code::ConfigInvalid).await;
+        assert!(told.contains(words), "{words}: {told}");
+        assert!(desk.names().is_empty());
+        for route in ["generic.authorize", "generic.register", "generic.token"] {
+            assert_eq!(desk.sandbox.count(route), 0, "{words}: {route}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_in_trouble_is_not_a_missing_one() {
+    let desk = Desk::describing(by_issuer);
+    desk.sandbox.switch(json!({ "generic": { "documents": ["rfc8414"] } }));
+    desk.sandbox.fault("generic.metadata", 1, fault::status(503));
+    hint(&desk, Code::ProviderError).await;
+    log_in(&desk).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_another_issuer_is_ignored() {
+    for (switch, ends) in [
+        (json!({ "iss": "wrong" }), false),
+        (json!({ "iss": "absent", "iss_advertised": true }), false),
+        (json!({ "iss": "absent", "iss_advertised": false }), true),
+        (json!({ "iss": "wrong", "iss_advertised": false }), false),
+    ] {
+        let desk = Desk::describing(by_issuer);
+        desk.sandbox.switch(json!({ "generic": switch }));
+        let mut login = desk.start("corp", "browser");
+        let opened = login.opened().await;
+        let answer = visit(&approve(&opened.url).await).await;
+        if ends {
+            login.done().await;
+        } else {
+            assert_eq!(answer.status, 400, "{switch}");
+            assert_eq!(desk.sandbox.count("generic.token"), 0, "no code of it is sent");
+            login.cancel();
+            login.failed(Code::Cancelled).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_is_used_again_and_forgotten_when_it_does_not_work() {
+    let desk = Desk::describing(by_issuer);
+    let device = async || {
+        let mut login = desk.start("corp", "device");
+        let event = login.event().await;
+        let Stage::DeviceCode { user_code, verification_uri, .. } = event.stage else { panic!("{event:?}") };
+        person(move || approve_device(&verification_uri, user_code.expose(), "ada")).await;
+        login.done().await;
+        login.over().await;
+    };
+    desk.sandbox.switch(json!({ "generic": { "interval": 1 } }));
+    device().await;
+    device().await;
+    assert_eq!(desk.sandbox.count("generic.register"), 1);
+
+    // The server forgets its clients: one attempt fails, and the next one registers anew.
+    desk.sandbox.reset();
+    desk.sandbox.switch(json!({ "generic": { "interval": 1 } }));
+    let mut login = desk.start("corp", "device");
+    login.failed(Code::ProviderRefused).await;
+    login.over().await;
+    assert_eq!(desk.names(), ["corp"], "the login stays, its registration goes");
+    device().await;
+    assert_eq!(desk.sandbox.count("generic.register"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_makes_a_secret_gets_it_back() {
+    let desk = Desk::describing(by_issuer);
+    desk.sandbox.switch(json!({ "generic": { "registration_secret": true } }));
+    let tokens = log_in(&desk).await;
+    assert!(tokens.binding.as_ref().unwrap().client_secret.is_some());
+    refresh(&desk, &tokens).await.unwrap();
+    let secret = tokens.binding.unwrap().client_secret.unwrap();
+    assert!(!format!("{:?}", desk.stored("corp")).contains(secret.expose()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_document_is_preferred_to_registration() {
+    let document = "https://convocations.example/oauth-client.json";
+    let desk =
+        Desk::describing(|url| by_issuer(url) + &format!("client_id_metadata_document = \"{document}\"\n"));
+    desk.sandbox.switch(json!({ "generic": { "cimd": true } }));
+    log_in(&desk).await;
+    assert_eq!(desk.sandbox.count("generic.register"), 0);
+    assert_eq!(last_field(&desk, "generic.token", "client_id"), document);
+    desk.sandbox.switch(json!({ "generic": { "cimd": false } }));
+    log_in(&desk).await;
+    assert_eq!(desk.sandbox.count("generic.register"), 1, "a server without them is registered with");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_secret_comes_from_the_store() {
+    let confidential = "client_id = \"sandbox-confidential\"\nclient_secret = \"store\"\n";
+    let desk = Desk::describing(|url| by_issuer(url) + confidential);
+    let told = hint(&desk, Code::ConfigInvalid).await;
+    assert!(told.contains("secret set corp@oauth-client"), "{told}");
+    let store = &desk.context.store;
+    let lock = store.lock(std::time::Duration::from_secs(5)).unwrap();
+    let entry = NewEntry { method: "api-key".to_owned(), kind: convocations::credential::Kind::ApiKey };
+    let secret = Tokens::api_key(Secret::new("sandbox-confidential-secret"), 0);
+    store.put(&lock, &"corp@oauth-client".parse().unwrap(), entry, &secret).unwrap();
+    drop(lock);
+    let tokens = log_in(&desk).await;
+    refresh(&desk, &tokens).await.unwrap();
+    assert_eq!(desk.names(), ["corp", "corp@oauth-client"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clients_name_is_no_login() {
+    let desk = Desk::describing(by_issuer);
+    let error = desk.try_start("corp@oauth-client", None, true, true).err().unwrap();
+    assert_eq!(error.code(), Code::InvalidArgument);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_names_its_issuer() {
+    for switch in [
+        json!({ "resource_hint": true }),
+        json!({ "resource_hint": false, "resource_document": "inserted" }),
+        json!({ "resource_hint": false, "resource_document": "root" }),
+    ] {
+        let desk = Desk::describing(by_resource);
+        desk.sandbox.switch(json!({ "generic": switch }));
+        let mut login = desk.start("corp", "browser");
+        let opened = login.opened().await;
+        let resource = desk.sandbox.at("/generic/mcp");
+        assert_eq!(parameter(&opened.url, "resource").as_deref(), Some(&*resource));
+        assert_eq!(
+            parameter(&opened.url, "scope").as_deref(),
+            Some("tools:read offline_access"),
+            "what the refusal asks for, and what a refresh needs"
+        );
+        arrive(&approve(&opened.url).await).await;
+        login.done().await;
+        let tokens = desk.stored("corp").unwrap();
+        let tokens = refresh(&desk, &tokens).await.unwrap();
+        assert_eq!(last_field(&desk, "generic.token", "resource"), resource.as_str());
+        let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+        let bearer = format!("Bearer {}", tokens.access_token.expose());
+        let answer =
+            person(move || http::post_json_with(&resource, &[("authorization", bearer.as_str())], &list))
+                .await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_that_is_another_is_refused() {
+    let desk = Desk::describing(by_resource);
+    desk.sandbox.switch(json!({ "generic": { "resource_matches": false } }));
+    assert!(hint(&desk, Code::ConfigInvalid).await.contains("another resource"));
+    desk.sandbox.switch(json!({ "generic": { "resource_hint": false, "resource_document": "none" } }));
+    assert!(hint(&desk, Code::ConfigInvalid).await.contains("where its tokens come from"));
+    let both = |url: &str| by_resource(url) + "issuer = \"https://other.example\"\n";
+    assert!(hint(&Desk::describing(both), Code::ConfigInvalid).await.contains("issuer that is set"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_issuer_is_a_network_error() {
+    let desk = Desk::describing(|_| "[providers.corp]\nissuer = \"http://127.0.0.1:9\"\n".to_owned());
+    let told = hint(&desk, Code::Network).await;
+    assert!(told.contains("127.0.0.1"), "{told}");
+}
