@@ -69,8 +69,9 @@ local function methods(login)
   return {}
 end
 
+---Logs out, and tells what came of it.
 ---@param login string
-local function logout(login)
+function M.logout(login)
   require("conv").logout(login, nil, function(err, result)
     if err or not result then
       return err and notify.error(err)
@@ -99,14 +100,14 @@ local commands = {
     max = 1,
     run = function(args)
       if args[1] then
-        return logout(args[1])
+        return M.logout(args[1])
       end
       require("conv")
       require("conv.choose").login(function(login, err)
         if err then
           notify.error(err)
         elseif login then
-          logout(login)
+          M.logout(login)
         end
       end)
     end,

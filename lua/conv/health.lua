@@ -77,7 +77,7 @@ end
 ---@param store conv.StoreReport
 local function check_store(store)
   health.start("conv: store")
-  health.ok(("New logins go to: %s (%s)"):format(store.backend, store.reason))
+  health.ok(("New logins go to: %s. %s"):format(store.backend, store.reason))
   if store.problem then
     health.warn(store.problem)
   end

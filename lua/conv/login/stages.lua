@@ -69,8 +69,7 @@ stages.done = function(s, data)
     store = data.store,
   }) --[[@as ConvLoginStatus]]
   local who = data.identity and (" as " .. data.identity) or ""
-  local text = ("Logged in to %s%s. Kept in: %s."):format(data.login, who, data.store or "the store")
-  require("conv.notify").say(text)
+  require("conv.notify").say(("Logged in to %s%s."):format(data.login, who))
   s:finish(nil, result)
 end
 

@@ -78,7 +78,7 @@ local function open_url(lines, view)
     para(lines, view.opened, "ConvWarn")
     return
   end
-  para(lines, "Approve in your browser, then come back. The address, should no browser open:")
+  para(lines, "Approve in your browser, then come back. If none opens, go here:")
   address(lines, view.url)
   para(lines, view.opened, "ConvWarn")
   if view.paste_url then

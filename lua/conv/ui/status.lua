@@ -117,7 +117,7 @@ local function header(store)
   elseif state ~= "ready" then
     vim.list_extend(lines, { { { "  The backend is starting…", "ConvInfo" } }, {} })
   elseif store then
-    local text = ("Logins are kept in: %s (%s)"):format(store.backend, store.reason)
+    local text = ("Logins are kept in: %s. %s"):format(store.backend, store.reason)
     for _, line in ipairs(float.wrap(text, WIDTH - 4)) do
       table.insert(lines, { { "  " .. line, "ConvMuted" } })
     end
@@ -195,9 +195,15 @@ local function with_login(action)
 end
 
 ---@param err? ConvError
-local function told(err)
+---@param credential? ConvCredential
+local function told(err, credential)
+  local notify = require("conv.notify")
   if err then
-    require("conv.notify").error(err)
+    notify.error(err)
+  elseif credential then
+    local ends = credential.expires_at
+    local left = ends and M.duration(ends - os.time()) or "it does not expire"
+    notify.say(("The token of `%s` is good: %s."):format(credential.login, left))
   end
 end
 
@@ -238,14 +244,7 @@ local function keys()
   return {
     l = log_in,
     ["<CR>"] = log_in,
-    x = with_login(function(login)
-      require("conv").logout(login, nil, function(err, result)
-        told(err)
-        if result then
-          require("conv.notify").say(result.message)
-        end
-      end)
-    end),
+    x = with_login(require("conv.commands").logout),
     -- More than any token has left: the backend refreshes, whatever the margin.
     r = with_login(function(login)
       require("conv").get(login, { min_validity = 2 ^ 31 }, told)

@@ -4,7 +4,7 @@
 local SCRIPT = [[
   local seq = 0
   return {
-    status = function(_, reply) reply(nil, { logins = dofile("state.lua"), store = { backend = "local-encrypted", reason = "no keyring answers" } }) end,
+    status = function(_, reply) reply(nil, { logins = dofile("state.lua"), store = { backend = "local-encrypted", reason = "No keyring answers." } }) end,
     get = function(params, reply)
       seq = seq + 1
       backend.event("changed", { seq = seq, logins = dofile("state.lua") })
