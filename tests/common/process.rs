@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -44,8 +45,8 @@ pub fn run(command: &mut Command, input: &str) -> Ran {
 pub struct Child {
     child: std::process::Child,
     pub stdin: Option<ChildStdin>,
-    stdout: Option<JoinHandle<String>>,
-    stderr: Option<JoinHandle<String>>,
+    stdout: Option<Collected>,
+    stderr: Option<Collected>,
     began: Instant,
 }
 
@@ -93,6 +94,11 @@ impl Child {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// What it has said on standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.as_ref().map(Collected::so_far).unwrap_or_default()
+    }
+
     /// Waits for its end. Panics, with what it said, if it takes longer than `limit`.
     pub fn finish(mut self, limit: Duration) -> Ran {
         let ended = wait_for(limit, || self.child.try_wait().unwrap());
@@ -101,7 +107,7 @@ impl Child {
         }
         let status = self.child.wait().unwrap();
         let took = self.began.elapsed();
-        let text = |reader: Option<JoinHandle<String>>| reader.map(|reader| reader.join().unwrap());
+        let text = |reader: Option<Collected>| reader.map(Collected::whole);
         let ran = Ran {
             status,
             stdout: text(self.stdout.take()).unwrap_or_default(),
@@ -120,12 +126,34 @@ impl Drop for Child {
     }
 }
 
-fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = from.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+/// Output that is read as it comes.
+#[derive(Debug)]
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Collected {
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    fn whole(self) -> String {
+        self.reader.join().unwrap();
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> Collected {
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&bytes);
+    let reader = std::thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            shared.lock().unwrap().extend_from_slice(&buffer[..length]);
+        }
+    });
+    Collected { bytes, reader }
 }
 
 /// Asks again and again until there is an answer or the limit has passed. For states that nothing announces.

@@ -1,0 +1,314 @@
+//! The command line: what each command prints where, and its exit status.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::process::Command;
+use std::time::Duration;
+
+use common::{Child, Ran, Sandbox, TestDir, approve, browser, eventually, fault, run};
+use serde_json::Value;
+
+const KEY: &str = "sk-or-v1-0123456789abcdef";
+
+fn dir() -> TestDir {
+    let dir = TestDir::new();
+    dir.write_config("[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n");
+    dir
+}
+
+fn sandboxed(sandbox: &Sandbox) -> TestDir {
+    let dir = dir();
+    let config = sandbox.config_toml();
+    dir.write_config(&format!("{config}\n[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n"));
+    dir
+}
+
+fn cli(dir: &TestDir, args: &str) -> Ran {
+    with_input(dir, args, "")
+}
+
+fn with_input(dir: &TestDir, args: &str, input: &str) -> Ran {
+    run(&mut dir.convocations(args.split_whitespace()), input)
+}
+
+fn fails(ran: &Ran, status: i32, words: &str) {
+    assert_eq!(ran.code(), status, "{ran:?}");
+    assert_eq!(ran.stdout, "", "nothing on standard output");
+    assert!(ran.stderr.contains(words), "{ran:?}");
+    assert!(ran.stderr.lines().count() <= 2, "one line, and the hint: {ran:?}");
+}
+
+/// A login through the command line, the browser played by the test.
+fn log_in(dir: &TestDir, args: &str) -> Ran {
+    let mut command = dir.convocations(args.split_whitespace());
+    let child = Child::spawn(command.env("BROWSER", "true"));
+    let url = eventually("the address", || address(&child.stderr()));
+    common::visit(&approve(&url));
+    child.finish(Duration::from_secs(30))
+}
+
+fn address(text: &str) -> Option<String> {
+    text.lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
+}
+
+#[test]
+fn a_key_is_set_used_and_cleared() {
+    let dir = dir();
+    fails(&cli(&dir, "token openrouter"), 3, "not logged in");
+    let set = with_input(&dir, "secret set-openrouter-key", &format!("{KEY}\n"));
+    assert_eq!((set.code(), set.stdout.as_str()), (0, ""));
+    assert!(!set.stderr.contains(KEY) && set.stderr.contains("local-encrypted"));
+    let token = cli(&dir, "token openrouter");
+    assert_eq!((token.stdout.as_str(), token.stderr.as_str()), (format!("{KEY}\n").as_str(), ""));
+    let json: Value = serde_json::from_str(&cli(&dir, "token openrouter --json").stdout).unwrap();
+    assert_eq!((&json["token"], &json["kind"]), (&KEY.into(), &"api-key".into()));
+    assert!(json.get("expires_at").is_none());
+    assert_eq!(cli(&dir, "secret clear-openrouter-key").code(), 0);
+    fails(&cli(&dir, "token openrouter"), 3, "not logged in");
+    assert_eq!(cli(&dir, "secret clear openrouter").code(), 0, "twice is no fault");
+}
+
+#[test]
+fn a_bad_key_or_none_stores_nothing() {
+    let dir = dir();
+    for input in ["", "\n", "two words\n", "k\u{7}ey-with-a-bell\n"] {
+        let ran = with_input(&dir, "secret set openrouter", input);
+        assert_eq!((ran.code(), ran.stdout.as_str()), (2, ""), "{input:?} {ran:?}");
+    }
+    fails(&cli(&dir, "token openrouter"), 3, "not logged in");
+}
+
+#[test]
+fn the_key_prompt_hides_what_is_typed() {
+    let dir = dir();
+    let script = dir.path().join("typescript");
+    let program = env!("CARGO_BIN_EXE_convocations");
+    let mut command = dir.command("script");
+    command.args(["-qefc", &format!("{program} secret set-openrouter-key")]).arg(&script);
+    let mut child = Child::spawn(&mut command);
+    eventually("the prompt", || std::fs::read_to_string(&script).ok().filter(|text| text.contains("hidden")));
+    child.say(&format!("{KEY}\n"));
+    let ran = child.finish(Duration::from_secs(20));
+    let seen = std::fs::read_to_string(&script).unwrap();
+    assert!(!seen.contains(KEY) && !ran.stdout.contains(KEY), "{seen}");
+    assert_eq!(cli(&dir, "token openrouter").stdout.trim(), KEY);
+}
+
+#[test]
+fn mistakes_are_usage_errors_and_never_repeated() {
+    let dir = dir();
+    for args in [
+        "",
+        "tokn",
+        "token",
+        "token a b",
+        "token openrouter --jsn",
+        "logout",
+        "token sk-planted-KEY",
+        "secret set",
+    ] {
+        let ran = cli(&dir, args);
+        assert_eq!((ran.code(), ran.stdout.as_str()), (2, ""), "{args}: {ran:?}");
+        assert!(!ran.stderr.contains("planted"), "{ran:?}");
+    }
+    fails(&cli(&dir, "token nobody"), 2, "no provider `nobody`");
+    assert_eq!(cli(&dir, "--help").code(), 0);
+    assert!(cli(&dir, "--version").stdout.starts_with("convocations "));
+}
+
+#[test]
+fn the_environment_comes_first_where_the_provider_says_so() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    assert_eq!(log_in(&dir, "login anthropic --method console-key").code(), 0);
+    let stored = cli(&dir, "token anthropic").stdout;
+    let token = |variables: &[(&str, &str)], login: &str| {
+        let mut command = dir.convocations(["token", login, "--json"]);
+        let ran = run(command.envs(variables.iter().copied()), "");
+        serde_json::from_str::<Value>(&ran.stdout).unwrap_or_default()
+    };
+    let oauth =
+        token(&[("ANTHROPIC_OAUTH_TOKEN", "env-oauth"), ("ANTHROPIC_API_KEY", "env-key")], "anthropic");
+    assert_eq!(
+        (&oauth["token"], &oauth["source"]),
+        (&"env-oauth".into(), &"env:ANTHROPIC_OAUTH_TOKEN".into())
+    );
+    assert_eq!(oauth["headers"]["authorization"], "Bearer env-oauth");
+    let login = token(&[("ANTHROPIC_API_KEY", "env-key")], "anthropic");
+    assert_eq!((login["token"].as_str().unwrap(), &login["source"]), (stored.trim(), &"login".into()));
+    assert_eq!(cli(&dir, "logout anthropic").code(), 0);
+    let key = token(&[("ANTHROPIC_API_KEY", "env-key"), ("ANTHROPIC_OAUTH_TOKEN", " ")], "anthropic");
+    assert_eq!((&key["token"], &key["headers"]["x-api-key"]), (&"env-key".into(), &"env-key".into()));
+    assert_eq!(token(&[("ANTHROPIC_API_KEY", "env-key")], "anthropic@work"), Value::Null, "no account's");
+    let ran = run(dir.convocations(["logout", "anthropic"]).env("ANTHROPIC_API_KEY", "x"), "");
+    assert!(ran.code() == 3 && ran.stderr.contains("ANTHROPIC_API_KEY"), "{ran:?}");
+}
+
+#[test]
+fn login_by_callback_by_paste_and_logout() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let ran = log_in(&dir, "login openrouter --method browser");
+    assert!(ran.code() == 0 && ran.stderr.contains("Logged in to openrouter"), "{ran:?}");
+    assert_eq!(ran.stdout, "");
+    let key = cli(&dir, "token openrouter").stdout;
+    let mut child = Child::spawn(&mut dir.convocations(["login", "openrouter", "--method", "code"]));
+    let url = eventually("the address", || address(&child.stderr()));
+    child.say("https://elsewhere.example/callback?code=x\n");
+    eventually("the refusal", || child.stderr().contains("convocations:").then_some(()));
+    child.say(&format!("{}\n", browser::approve_and_copy(&url)));
+    let ran = child.finish(Duration::from_secs(30));
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert_ne!(cli(&dir, "token openrouter").stdout, key, "replaced");
+    let out = cli(&dir, "logout openrouter");
+    assert!(out.code() == 0 && out.stderr.contains("/keys/"), "{out:?}");
+    fails(&cli(&dir, "logout openrouter"), 3, "no stored login");
+}
+
+#[test]
+fn interrupting_a_login_leaves_nothing() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let child = Child::spawn(&mut dir.convocations(["login", "anthropic", "--method", "console-key"]));
+    eventually("the address", || address(&child.stderr()));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let ran = child.finish(Duration::from_secs(10));
+    assert!(ran.code() == 130 && ran.stderr.contains("ancel"), "{ran:?}");
+    assert!(!dir.config().join("credentials.toml").exists());
+}
+
+#[test]
+fn a_denied_login_is_exit_four_and_keeps_the_old_one() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    with_input(&dir, "secret set openrouter", &format!("{KEY}\n"));
+    let mut command = dir.convocations(["login", "openrouter", "--method", "browser"]);
+    let child = Child::spawn(command.env("BROWSER", "true"));
+    let url = eventually("the address", || address(&child.stderr()));
+    common::visit(&common::deny(&url));
+    assert_eq!(child.finish(Duration::from_secs(30)).code(), 4);
+    assert_eq!(cli(&dir, "token openrouter").stdout.trim(), KEY);
+}
+
+#[test]
+fn an_expired_token_is_refreshed_and_a_refused_login_is_exit_three() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    sandbox.lifetime(100);
+    log_in_to_subscription(&dir);
+    let one = cli(&dir, "token anthropic --min-validity 0").stdout;
+    assert_eq!(cli(&dir, "token anthropic --min-validity 0").stdout, one);
+    let other = cli(&dir, "token anthropic").stdout;
+    assert_ne!(other, one, "less than the margin was left");
+    let rejected = with_input(&dir, "token anthropic --rejected", &other).stdout;
+    assert_ne!(rejected, other);
+    assert_eq!(
+        with_input(&dir, "token anthropic --rejected --min-validity 0", &one).stdout,
+        rejected,
+        "a newer one is there"
+    );
+    fails(&with_input(&dir, "token anthropic --rejected", ""), 2, "no token on standard input");
+    sandbox.fault_refresh("anthropic.token", 2, fault::status(503));
+    let hidden = with_input(&dir, "token anthropic --rejected", &rejected);
+    fails(&hidden, 5, "trouble");
+    let calls = sandbox.refreshes("anthropic.token");
+    sandbox.revoke_all("anthropic");
+    fails(&with_input(&dir, "token anthropic --rejected", &rejected), 3, "expired");
+    assert_eq!(sandbox.refreshes("anthropic.token"), calls + 1);
+    sandbox.advance(200);
+    let status = cli(&dir, "status");
+    assert!(status.stdout.contains("anthropic"), "{status:?}");
+}
+
+/// The notice is accepted beforehand, as an earlier login would have.
+fn log_in_to_subscription(dir: &TestDir) {
+    let index = dir.config().join("credentials.toml");
+    std::fs::create_dir_all(dir.config()).unwrap();
+    std::fs::write(&index, "version = 1\nconfirmed_notices = [\"anthropic/subscription\"]\n").unwrap();
+    let ran = log_in(dir, "login anthropic --method subscription");
+    assert_eq!(ran.code(), 0, "{ran:?}");
+}
+
+#[test]
+fn exec_hands_over_variables_and_the_exit_status() {
+    let dir = dir();
+    with_input(&dir, "secret set openrouter", &format!("{KEY}\n"));
+    let ran = run(
+        &mut dir.convocations(["exec", "openrouter", "--", "sh", "-c", "echo $OPENROUTER_API_KEY; exit 7"]),
+        "",
+    );
+    assert_eq!((ran.code(), ran.stdout.trim()), (7, KEY));
+    fails(&cli(&dir, "exec openrouter -- /no/such/program"), 2, "cannot be run");
+    fails(&cli(&dir, "exec anthropic -- true"), 3, "not logged in");
+}
+
+#[test]
+fn status_providers_and_completions_are_for_programs_too() {
+    let dir = dir();
+    assert!(cli(&dir, "status").stdout.contains("not logged in"));
+    with_input(&dir, "secret set openrouter@work", &format!("{KEY}\n"));
+    let status: Value = serde_json::from_str(&cli(&dir, "status --json").stdout).unwrap();
+    assert_eq!(status["logins"][0]["login"], "openrouter@work");
+    assert_eq!(status["store"]["backend"], "local-encrypted");
+    let providers: Value = serde_json::from_str(&cli(&dir, "providers --json").stdout).unwrap();
+    let methods = |id: &str| {
+        let found =
+            providers["providers"].as_array().unwrap().iter().find(|provider| provider["id"] == id).unwrap();
+        found["methods"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| m["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(methods("openrouter"), ["browser", "code", "api-key"]);
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(cli(&dir, &format!("completions {shell}")).stdout.contains("convocations"), "{shell}");
+    }
+    let mut bash = Command::new("bash");
+    let checked = run(bash.arg("-n"), &cli(&dir, "completions bash").stdout);
+    assert_eq!(checked.code(), 0, "{checked:?}");
+}
+
+#[test]
+fn logout_all_removes_every_login() {
+    let dir = dir();
+    for login in ["openrouter", "openrouter@work", "anthropic"] {
+        assert_eq!(with_input(&dir, &format!("secret set {login}"), &format!("{KEY}\n")).code(), 0);
+    }
+    assert_eq!(cli(&dir, "logout --all").code(), 0);
+    assert!(cli(&dir, "status").stdout.contains("not logged in"));
+    assert_eq!(cli(&dir, "logout --all").code(), 0);
+}
+
+#[test]
+fn doctor_names_each_trouble_and_what_to_do() {
+    let dir = dir();
+    with_input(&dir, "secret set openrouter", &format!("{KEY}\n"));
+    let fine = run(dir.convocations(["doctor"]).env("SSH_CONNECTION", "x"), "");
+    assert_eq!(fine.code(), 0, "{fine:?}");
+    assert!(fine.stdout.contains("SSH") && fine.stdout.contains("can be read"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let ran = run(dir.convocations(["doctor"]).env("RCONV_HTTP_PORT", port.to_string()), "");
+    assert!(ran.stdout.contains(&format!("port {port} is taken")), "{ran:?}");
+    let key = dir.config().join("secret.key");
+    std::fs::rename(&key, dir.path().join("moved")).unwrap();
+    let lost = cli(&dir, "doctor");
+    assert!(lost.code() == 6 && lost.stdout.contains("missing"), "{lost:?}");
+    dir.write_config("[store]\nbackend = \"plain\"\n");
+    let wrong = cli(&dir, "doctor");
+    assert!(wrong.code() == 2 && wrong.stdout.contains("store.backend"), "{wrong:?}");
+}
+
+#[test]
+fn nobody_reading_is_no_fault() {
+    let dir = dir();
+    let program = env!("CARGO_BIN_EXE_convocations");
+    let mut shell = dir.command("bash");
+    shell.args(["-c", &format!("set -o pipefail; {program} providers --json | head -c 1")]);
+    let ran = run(&mut shell, "");
+    assert!(ran.code() == 0 && !ran.stderr.contains("panic"), "{ran:?}");
+}
