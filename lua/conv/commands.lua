@@ -76,7 +76,7 @@ function M.logout(login)
     if err or not result then
       return err and notify.error(err)
     end
-    local page = result.page and (" Its page: " .. result.page) or ""
+    local page = result.page and (" " .. result.page) or ""
     notify.say(result.message .. page)
   end)
 end

@@ -79,12 +79,18 @@ function M.token(nvim, login)
   return answer[1] ~= vim.NIL and answer[1] or nil, answer[2]
 end
 
----Whether the provider takes this token: asks it as a companion plugin would.
+local CHAT = { openrouter = "/openrouter/api/v1/chat/completions", anthropic = "/anthropic/v1/messages" }
+
+---Whether the provider takes this login: sends a chat request with its headers, as a companion plugin would.
 function M.works(sandbox, nvim, login)
   local headers = nvim:lua('return require("conv").headers(...)', login)
-  local path = login == "openrouter" and "/openrouter/api/v1/key" or "/anthropic/api/oauth/profile"
-  return type(headers) == "table"
-    and http.request("GET", sandbox.url .. path, { headers = headers }).status == 200
+  if type(headers) ~= "table" then
+    return false
+  end
+  headers["Content-Type"] = "application/json"
+  local chat = { model = "sandbox/parrot", max_tokens = 9, messages = { { role = "user", content = "hello" } } }
+  local answer = http.request("POST", sandbox.url .. CHAT[login], { headers = headers, body = vim.json.encode(chat) })
+  return answer.status == 200
 end
 
 ---The number of the backend's process, once it runs.
