@@ -75,17 +75,14 @@ function M.find(providers, login)
     table.insert(names, provider.id)
   end
   local hint = "Known are " .. quoted(names) .. "; `:h conv-providers` says how to add one."
-  return nil, errors.new("unknown_login", ("There is no provider `%s`."):format(id), hint)
+  return nil, errors.new("unknown_login", ("There is no provider `%s`."):format(errors.redact(id)), hint)
 end
 
 ---Whether a method works only where the browser can reach this machine.
 ---@param method conv.Method
 ---@return boolean
 function M.needs_browser(method)
-  if method.needs_browser ~= nil then
-    return method.needs_browser
-  end
-  return method.grant == "mint-key" and method.id ~= "code"
+  return method.needs_browser == true
 end
 
 ---The methods as they are offered: the default first, and where no browser is, those that need none.
@@ -115,7 +112,7 @@ function M.method(provider, wanted, browser, done)
     table.insert(ids, method.id)
   end
   if wanted then
-    local message = ("%s has no login method `%s`."):format(provider.name, wanted)
+    local message = ("%s has no login method `%s`."):format(provider.name, errors.redact(wanted))
     return done(nil, errors.new("invalid_argument", message, "It has " .. quoted(ids) .. "."))
   elseif #provider.methods <= 1 then
     return done(provider.methods[1])

@@ -25,7 +25,7 @@ local function script(methods)
               notice = "These are the terms.", notice_confirmed = true },
             { id = "api-key", label = "API key", grant = "api-key" } } },
           { id = "openrouter", name = "OpenRouter", builtin = true, logins = { "openrouter" }, env = {}, methods = {
-            { id = "browser", label = "Browser", grant = "mint-key", default = true } } } } })
+            { id = "browser", label = "Browser", grant = "mint-key", default = true, needs_browser = true } } } } })
       end,
       ["login.start"] = function(_, reply) started(reply) open_url() end,
       ["login.input"] = function(params, reply)
@@ -258,6 +258,33 @@ return function(case)
     t:eq(nvim:lua("return _G.opened"), {})
   end)
 
+  case("over SSH a method that needs the browser comes last, and is tried if it is chosen", function(t)
+    local methods = [[
+      { id = "browser", label = "Browser", grant = "mint-key", default = true, needs_browser = true },
+      { id = "code", label = "Code", grant = "mint-key", needs_browser = false },
+    ]]
+    local fake = t:fake(script(([[{
+      providers = function(_, reply) reply(nil, { providers = { { id = "openrouter", name = "OpenRouter", builtin = true,
+        logins = {}, env = {}, methods = { %s } } } }) end,
+      ["login.start"] = function(p, reply) started(reply) open_url({ notice = p.method .. " " .. tostring(p.browser) }) end,
+    }]]):format(methods)))
+    local nvim =
+      t:editor({ options = { binary = fake }, env = { SSH_CONNECTION = "10.0.0.1 1 10.0.0.2 22" } })
+    nvim:lua([[
+      vim.ui.select = function(items, opts, choose)
+        _G.shown = vim.tbl_map(opts.format_item, items)
+        choose(items[_G.choice or 1])
+      end
+    ]])
+    nvim:cmd("ConvLogin openrouter")
+    sees(t, nvim, "code false")
+    t:eq(nvim:lua("return _G.shown"), { "Code", "Browser" })
+    nvim:type("q")
+    nvim:lua("_G.choice = 2")
+    nvim:cmd("ConvLogin openrouter")
+    sees(t, nvim, "browser true")
+  end)
+
   case("an API key is asked for at once, hidden", function(t)
     local nvim = begin(
       t,
@@ -475,6 +502,8 @@ return function(case)
   case("wrong arguments give one line each that says what is allowed", function(t)
     local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
     local wrong = {
+      -- A key that went astray is not repeated.
+      ["ConvLogin sk-or-v1-0123456789abcdef"] = "There is no provider `‹hidden›`",
       ["ConvLogin Bad/Name"] = "PROVIDER or PROVIDER@ACCOUNT",
       ["ConvLogin nobody"] = "Known are `anthropic`, `openrouter`",
       ["ConvLogin anthropic magic"] = "It has `api%-key`, `subscription`",

@@ -88,8 +88,10 @@ function M.works(sandbox, nvim, login)
     return false
   end
   headers["Content-Type"] = "application/json"
-  local chat = { model = "sandbox/parrot", max_tokens = 9, messages = { { role = "user", content = "hello" } } }
-  local answer = http.request("POST", sandbox.url .. CHAT[login], { headers = headers, body = vim.json.encode(chat) })
+  local chat =
+    { model = "sandbox/parrot", max_tokens = 9, messages = { { role = "user", content = "hello" } } }
+  local answer =
+    http.request("POST", sandbox.url .. CHAT[login], { headers = headers, body = vim.json.encode(chat) })
   return answer.status == 200
 end
 
