@@ -66,7 +66,7 @@ end
 ---@param login string
 ---@return conv.Provider? provider, ConvError? err
 function M.find(providers, login)
-  local id = login:match("^[^@]+")
+  local id = login:match("^[^@]+") or login
   local names = {} ---@type string[]
   for _, provider in ipairs(providers) do
     if provider.id == id then
