@@ -106,7 +106,8 @@ pub fn builder() -> reqwest::ClientBuilder {
 /// Why there is no whole body.
 pub async fn read_body(mut response: reqwest::Response, max: usize) -> Result<Vec<u8>, BodyError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|_| BodyError::Cut)? {
+    let broken = |error: reqwest::Error| if error.is_timeout() { BodyError::Slow } else { BodyError::Cut };
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
         if body.len() + chunk.len() > max {
             return Err(BodyError::TooLarge);
         }
@@ -118,8 +119,10 @@ pub async fn read_body(mut response: reqwest::Response, max: usize) -> Result<Ve
 /// Why a body was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError {
-    /// The connection broke or the time was up.
+    /// The connection broke.
     Cut,
+    /// The time was up.
+    Slow,
     /// It is longer than allowed.
     TooLarge,
 }
@@ -169,6 +172,7 @@ fn cut(host: &str, error: BodyError) -> Trouble {
     let error = match error {
         BodyError::Cut => Error::new(Code::Network, format!("The answer of {host} broke off."))
             .with_hint("Check the network and try again."),
+        BodyError::Slow => timed_out(host),
         BodyError::TooLarge => {
             Error::new(Code::BadResponse, format!("The answer of {host} is far too long."))
                 .with_hint("Something in between may answer in its place; check proxy and network.")

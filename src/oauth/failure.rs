@@ -121,6 +121,7 @@ pub fn read(reply: &Reply, provider: &str) -> Result<Value, Failure> {
         (408 | 425 | 429 | 500..=599, body) => {
             Err(passing(status, body.as_ref(), reply.retry_after, provider))
         }
+        (200..=299, None) if is_cut_json(&reply.body) => Err(broken_off(provider)),
         (300..=399, _) => Err(odd(provider, "with a redirect", reply.retry_after)),
         (_, None) => Err(odd(provider, "with something that is no token answer", reply.retry_after)),
         (_, Some(body)) => Err(refused(status, &body, reply.retry_after, provider)),
@@ -182,16 +183,27 @@ fn odd(provider: &str, what: &str, retry_after: Option<Duration>) -> Failure {
     Failure::answered(error, retry_after)
 }
 
+/// An answer that was to be JSON and is not whole: what it answered has happened.
+fn is_cut_json(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'{')
+}
+
+fn broken_off(provider: &str) -> Failure {
+    let error = Error::new(Code::BadResponse, format!("The answer of {provider} broke off."))
+        .with_hint("Check the network and try again.");
+    Failure::Transient { error, retry_after: None, sent: true }
+}
+
 fn too_many(provider: &str) -> Error {
     Error::new(Code::RateLimited, format!("{provider} asks for fewer requests."))
         .with_hint("Wait a little; your login is kept.")
 }
 
-/// A reply that has the right form and lacks what it is for.
+/// A reply that has the right form and lacks what it is for. Whatever was asked for may have happened all the same.
 pub fn lacking(provider: &str, what: &str) -> Failure {
     let error = Error::new(Code::BadResponse, format!("The answer of {provider} has no {what}."))
         .with_hint("Try again; if it stays, the provider may have changed its sign-in.");
-    Failure::answered(error, None)
+    Failure::Transient { error, retry_after: None, sent: true }
 }
 
 #[cfg(test)]

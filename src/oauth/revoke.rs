@@ -81,4 +81,5 @@ fn slow(provider: &Provider) -> crate::error::Error {
         crate::error::Code::Timeout,
         format!("{} did not answer the revocation in time.", provider.name),
     )
+    .with_hint("Its page in the browser may take the login back.")
 }
