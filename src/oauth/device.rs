@@ -110,7 +110,7 @@ pub async fn start(
         DeviceDialect::Openai => Encoding::Json,
     };
     let reply = token::post(http, method, url, encoding, &params).await?;
-    if reply.status == reqwest::StatusCode::NOT_FOUND {
+    if method.device_dialect == DeviceDialect::Openai && reply.status == reqwest::StatusCode::NOT_FOUND {
         return Err(Failure::Configuration(not_enabled(provider)));
     }
     let body = failure::read(&reply, &provider.name)?;
@@ -216,8 +216,9 @@ async fn poll_openai(
 ) -> Result<Poll, Failure> {
     let mut url =
         method.device_authorization_url.clone().ok_or_else(|| lacking(&provider.name, "device address"))?;
-    let polled = url.path().replace("/usercode", "/token");
-    url.set_path(&polled);
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop().push("token");
+    }
     let body =
         json!({ "device_auth_id": authorization.device_code.expose(), "user_code": authorization.user_code });
     let request = http.client()?.post(url).header(reqwest::header::ACCEPT, "application/json").json(&body);

@@ -14,3 +14,4 @@ mod leaks;
 mod openrouter;
 mod race;
 mod standards;
+mod vendors;

@@ -1,0 +1,209 @@
+//! GitHub Copilot, ChatGPT and Kimi: their own ways in, and a request to the API with what comes out.
+
+use convocations::credential::{Credential, Kind, Tokens};
+use convocations::error::Code;
+use convocations::login::Stage;
+use convocations::oauth::{self, Failure, Revocation};
+use serde_json::{Value, json};
+
+use crate::common::{approve_device, fault, http};
+use crate::desk::{Desk, approve, arrive, parameter, person};
+
+/// A login by device code, approved by Ada; returns what is stored.
+async fn by_code(desk: &Desk, login: &str, method: &str) -> Tokens {
+    let mut running = desk.start(login, method);
+    let event = running.event().await;
+    let Stage::DeviceCode { user_code, verification_uri, .. } = event.stage else { panic!("{event:?}") };
+    assert!(verification_uri.starts_with(desk.sandbox.url()), "{verification_uri}");
+    person(move || approve_device(&verification_uri, user_code.expose(), "ada")).await;
+    running.done().await;
+    running.over().await;
+    desk.stored(login).unwrap()
+}
+
+fn credential(desk: &Desk, login: &str, tokens: &Tokens) -> Credential {
+    let provider = desk.context.config.provider(login).unwrap();
+    provider.credential(&login.parse().unwrap(), "login", Kind::Oauth, tokens, 1)
+}
+
+/// A request as a companion plugin makes it: base URL and headers of the credential, and nothing else.
+async fn call(credential: &Credential, path: &str, body: Value) -> u16 {
+    let url = format!("{}{path}", credential.base_url.as_deref().unwrap());
+    let headers = credential.headers.clone();
+    person(move || {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        let answer = http::post_json_with(&url, &headers, &body);
+        if answer.status != 200 {
+            eprintln!("{}", answer.text());
+        }
+        answer.status
+    })
+    .await
+}
+
+fn chat() -> Value {
+    json!({ "model": "sandbox-parrot", "messages": [{ "role": "user", "content": "hello" }] })
+}
+
+async fn refresh(desk: &Desk, login: &str, method: &str, tokens: &Tokens) -> Result<Tokens, Failure> {
+    let provider = desk.context.config.provider(login).unwrap();
+    let now = desk.context.clock.now();
+    oauth::refresh(&desk.context.http, &provider, provider.method(method).unwrap(), tokens, now).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copilot_by_its_second_token() {
+    let desk = Desk::new();
+    desk.sandbox.switch(json!({ "github": { "interval": 1, "endpoint": "business" } }));
+    let tokens = by_code(&desk, "github-copilot", "device").await;
+    assert_eq!(tokens.identity.as_deref(), Some("ada@sandbox.test"));
+    let left = tokens.expires_at.unwrap() - desk.context.clock.now();
+    assert!((1700..=1800).contains(&left), "{left}");
+    let used = credential(&desk, "github-copilot", &tokens);
+    assert_eq!(
+        used.base_url,
+        Some(desk.sandbox.at("/github/copilot-business")),
+        "as the token's answer says"
+    );
+    assert_eq!(call(&used, "/chat/completions", chat()).await, 200);
+
+    let newer = refresh(&desk, "github-copilot", "device", &tokens).await.unwrap();
+    assert_ne!(newer.access_token, tokens.access_token);
+    assert_eq!(newer.base_token, tokens.base_token, "the GitHub token stays underneath");
+    assert_eq!(call(&credential(&desk, "github-copilot", &newer), "/chat/completions", chat()).await, 200);
+
+    desk.sandbox.revoke_all("github");
+    let Err(Failure::Refused(_)) = refresh(&desk, "github-copilot", "device", &newer).await else {
+        panic!("the GitHub token has ended")
+    };
+    let provider = desk.context.config.provider("github-copilot").unwrap();
+    let method = provider.default_method().unwrap();
+    let revoked = oauth::revoke(&desk.context.http, &provider, method, &newer).await.unwrap();
+    let Revocation::Unsupported { page } = revoked else { panic!("GitHub has no such address") };
+    assert!(page.unwrap().ends_with("/settings/apps/authorizations"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copilot_trouble_is_told_apart() {
+    let desk = Desk::new();
+    desk.sandbox.switch(json!({ "github": { "interval": 1 } }));
+    let tokens = by_code(&desk, "github-copilot", "device").await;
+    desk.sandbox.switch(json!({ "github": { "copilot_access": false } }));
+    let Err(Failure::Configuration(error)) = refresh(&desk, "github-copilot", "device", &tokens).await else {
+        panic!("no plan")
+    };
+    assert!(error.message().contains("Copilot"), "{error}");
+    desk.sandbox.switch(json!({ "github": { "copilot_access": true } }));
+    for planted in [fault::status(503), fault::shape("html"), fault::lost_reply()] {
+        desk.sandbox.fault("github.copilot-token", 1, planted.clone());
+        let failure = refresh(&desk, "github-copilot", "device", &tokens).await.unwrap_err();
+        assert!(matches!(failure, Failure::Transient { .. }), "{planted}: {failure:?}");
+    }
+    // A provider's clock that is an hour off: the token's life is counted by our own.
+    for skew in [-3600, 3600] {
+        desk.sandbox.switch(json!({ "github": { "skew": skew } }));
+        let newer = refresh(&desk, "github-copilot", "device", &tokens).await.unwrap();
+        let left = newer.expires_at.unwrap() - desk.context.clock.now();
+        assert!((1700..=1800).contains(&left), "{skew}: {left}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copilot_without_the_exchange() {
+    let desk = Desk::new();
+    desk.sandbox.switch(json!({ "github": { "interval": 1 } }));
+    let tokens = by_code(&desk, "github-copilot", "direct").await;
+    assert_eq!((tokens.expires_at, &tokens.base_token), (None, &None));
+    assert_eq!(call(&credential(&desk, "github-copilot", &tokens), "/chat/completions", chat()).await, 200);
+    assert_eq!(desk.sandbox.count("github.copilot-token"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_client_id_is_told_as_such() {
+    let desk = Desk::new();
+    desk.sandbox.switch(json!({ "github": { "clients": [] } }));
+    let mut login = desk.start("github-copilot", "direct");
+    let error = login.failed(Code::ProviderRefused).await;
+    assert!(error.hint().unwrap().contains("client id"), "{error:?}");
+}
+
+/// Any port, so that the test needs none of the two that the real thing knows.
+const ANY_PORT: &str = "[providers.openai.login.chatgpt.redirect]\nports = \"any\"\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chatgpt_by_callback() {
+    let desk = Desk::with(ANY_PORT);
+    desk.sandbox.switch(json!({ "openai": { "ports": [] } }));
+    let mut login = desk.start("openai", "chatgpt");
+    let opened = login.opened().await;
+    let redirect = parameter(&opened.url, "redirect_uri").unwrap();
+    assert!(redirect.starts_with("http://localhost:") && redirect.ends_with("/auth/callback"), "{redirect}");
+    assert_eq!(parameter(&opened.url, "originator").as_deref(), Some("convocations"));
+    arrive(&approve(&opened.url).await).await;
+    let Stage::Done { identity, .. } = login.done().await.stage else { panic!() };
+    assert_eq!(identity.as_deref(), Some("ada@sandbox.test"));
+    let tokens = desk.stored("openai").unwrap();
+    assert_eq!(tokens.extra["plan"], "plus");
+    let body = json!({ "model": "m", "input": "hello", "store": false, "stream": true });
+    assert_eq!(call(&credential(&desk, "openai", &tokens), "/responses", body.clone()).await, 200);
+
+    desk.sandbox.switch(json!({ "openai": { "id_token_on_refresh": false } }));
+    let newer = refresh(&desk, "openai", "chatgpt", &tokens).await.unwrap();
+    assert_eq!(newer.id_token, tokens.id_token, "what a refresh leaves out is kept");
+    assert_eq!(call(&credential(&desk, "openai", &newer), "/responses", body).await, 200);
+    for (status, text) in [(401, false), (400, false), (400, true)] {
+        desk.sandbox.switch(json!({ "openai": { "refused_status": status, "string_error": text } }));
+        let failure = refresh(&desk, "openai", "chatgpt", &tokens).await.unwrap_err();
+        assert!(matches!(failure, Failure::Refused(_)), "{status} {text}: {failure:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chatgpt_is_revoked_in_its_own_way() {
+    let desk = Desk::with(ANY_PORT);
+    desk.sandbox.switch(json!({ "openai": { "ports": [] } }));
+    let mut login = desk.start("openai", "chatgpt");
+    let opened = login.opened().await;
+    arrive(&approve(&opened.url).await).await;
+    login.done().await;
+    let tokens = desk.stored("openai").unwrap();
+    let provider = desk.context.config.provider("openai").unwrap();
+    let method = provider.method("chatgpt").unwrap();
+    let revoked = oauth::revoke(&desk.context.http, &provider, method, &tokens).await.unwrap();
+    assert_eq!(revoked, Revocation::Revoked);
+    let Err(Failure::Refused(_)) = refresh(&desk, "openai", "chatgpt", &tokens).await else {
+        panic!("it was revoked")
+    };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chatgpt_by_its_own_kind_of_code() {
+    for (interval, name, status) in
+        [("text", "user_code", 403), ("number", "usercode", 404), ("missing", "user_code", 403)]
+    {
+        let desk = Desk::new();
+        let switches = json!({
+            "interval": interval, "user_code_name": name, "pending_status": status, "device_interval": 1,
+        });
+        desk.sandbox.switch(json!({ "openai": switches }));
+        let tokens = by_code(&desk, "openai", "device").await;
+        assert!(tokens.extra.contains_key("account_id") && tokens.refresh_token.is_some(), "{interval}");
+    }
+    let desk = Desk::new();
+    desk.sandbox.switch(json!({ "openai": { "device": false } }));
+    let error = desk.start("openai", "device").failed(Code::ProviderRefused).await;
+    assert!(error.message().contains("device codes"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kimi_by_code() {
+    let desk = Desk::new();
+    desk.sandbox.switch(json!({ "kimi": { "interval": 1 } }));
+    let tokens = by_code(&desk, "kimi", "device").await;
+    assert_eq!(call(&credential(&desk, "kimi", &tokens), "/chat/completions", chat()).await, 200);
+    let newer = refresh(&desk, "kimi", "device", &tokens).await.unwrap();
+    assert_ne!(newer.refresh_token, tokens.refresh_token);
+    let Err(Failure::Refused(_)) = refresh(&desk, "kimi", "device", &tokens).await else {
+        panic!("it was spent")
+    };
+}
