@@ -127,9 +127,10 @@ end
 
 ---@param url string
 ---@param value any
+---@param headers? table<string, string>
 ---@return conv.Response
-function M.post_json(url, value)
-  local headers = { ["Content-Type"] = "application/json" }
+function M.post_json(url, value, headers)
+  headers = vim.tbl_extend("force", { ["Content-Type"] = "application/json" }, headers or {})
   return M.request("POST", url, { body = vim.json.encode(value), headers = headers })
 end
 

@@ -1,0 +1,62 @@
+# `make demo` tries it, `make test` tests it, `make build` is what a plugin manager runs. Each installs what it needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+NVIM := $(CURDIR)/.deps/bin/nvim
+SANDBOX := $(CURDIR)/target/debug/examples/sandbox
+LUA := lua plugin tests/nvim tests/tools tests/demo
+TOOLS := tests/tools
+
+.PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua doc deps clean
+
+help: ## Show what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+build: ## Build the backend into target/release (for plugin managers)
+	@command -v cargo >/dev/null || { echo "cargo is not here: install Rust 1.89 or newer (https://rustup.rs)" >&2; exit 1; }
+	cargo build --release --locked --bin convocations
+
+demo: ## Try everything without an account: opens Neovim, or tells the story where there is no terminal
+	@$(TOOLS)/setup.sh neovim
+	@cargo build --quiet --locked --bin convocations --example sandbox
+	@tests/demo/run.sh
+
+test: deps lint test-rust test-lua ## Check and test everything
+	@echo "All checks and tests passed."
+
+deps: ## Install what the tests need
+	@$(TOOLS)/setup.sh all
+
+lint: lint-rust lint-lua ## Check form, types and help
+
+lint-rust:
+	@echo "== Form, lints"
+	$(TOOLS)/style.sh
+	cargo fmt --check
+	cargo clippy --quiet --locked --all-targets -- -D warnings
+
+lint-lua:
+	@echo "== Lua: form, types, help"
+	.deps/bin/stylua --check $(LUA)
+	VIMRUNTIME="$$($(NVIM) --clean --headless -c 'lua io.stdout:write(vim.env.VIMRUNTIME)' -c q)" .deps/bin/emmylua_check --warnings-as-errors .
+	$(NVIM) -l $(TOOLS)/gen_doc.lua --check
+
+test-rust: ## Test the backend, the command line and the authority
+	@echo "== Rust tests"
+	cargo build --quiet --locked --bin convocations --example sandbox
+	CONVOCATIONS_SANDBOX=$(SANDBOX) cargo test --quiet --locked --no-fail-fast
+
+test-lua: ## Test the plugin in real editors
+	@echo "== Tests in real editors"
+	cargo build --quiet --locked --bin convocations --example sandbox
+	NVIM=$(NVIM) $(NVIM) -l tests/nvim/run.lua
+	tests/demo/run.sh </dev/null
+
+doc: ## Write the generated parts of the help
+	$(NVIM) -l $(TOOLS)/gen_doc.lua
+
+clean: ## Remove what was built and installed here
+	rm -rf target .deps

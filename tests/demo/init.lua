@@ -1,0 +1,104 @@
+-- The editor of `make demo`: the plugin, a statusline, a guide, and commands that play the browser and a companion.
+
+local root = assert(vim.env.CONV_DEMO_ROOT)
+vim.opt.runtimepath:prepend(root)
+package.path = root .. "/tests/nvim/lib/?.lua;" .. package.path
+
+vim.o.termguicolors = vim.env.COLORTERM ~= nil
+vim.o.laststatus = 3
+vim.o.swapfile = false
+vim.o.statusline = " demo %=%{get(g:, 'conv_status', '')} "
+
+local opened ---@type string?
+
+vim.g.conv = {
+  binary = vim.env.CONVOCATIONS,
+  browser = true,
+  open = function(url)
+    opened = url
+    local started = pcall(vim.ui.open, url)
+    vim.schedule(function()
+      local how = started and "Approve in your browser, or type :DemoApprove here."
+        or "Type :DemoApprove (or :DemoDeny)."
+      vim.api.nvim_echo({ { how } }, false, {})
+    end)
+  end,
+}
+
+---@param decision "approve"|"deny"
+local function play(decision)
+  if not opened then
+    return vim.notify("Begin with :ConvLogin; then this plays the person at the provider's page.")
+  end
+  local person = require("person")
+  local ok, callback = pcall(person[decision], opened)
+  if not ok then
+    return vim.notify("That sign-in page is no longer waiting; begin again with :ConvLogin.")
+  end
+  opened = nil
+  -- The plugin's answer to the browser needs this editor's loop only for the window, not for the page itself.
+  person.visit(callback)
+end
+
+vim.api.nvim_create_user_command("DemoApprove", function()
+  play("approve")
+end, { desc = "Play the person who approves in the browser" })
+vim.api.nvim_create_user_command("DemoDeny", function()
+  play("deny")
+end, { desc = "Play the person who denies in the browser" })
+
+local chats = {
+  anthropic = "/anthropic/v1/messages",
+  openrouter = "/openrouter/api/v1/chat/completions",
+}
+
+-- What a companion plugin does: one line for the headers, then its own request.
+vim.api.nvim_create_user_command("DemoAsk", function(command)
+  local login = command.args ~= "" and command.args or "anthropic"
+  local headers, err = require("conv").headers(login)
+  if not headers then
+    return vim.notify(err.message .. " " .. (err.hint or ""), vim.log.levels.WARN)
+  end
+  local body = { model = "demo", max_tokens = 16, messages = { { role = "user", content = "Hello" } } }
+  local url = vim.env.CONV_DEMO_URL .. chats[login]
+  local answer = require("http").post_json(url, body, headers)
+  vim.notify(
+    answer.status == 200 and "The API answered 200: the token is good."
+      or "The API answered " .. answer.status
+  )
+end, {
+  nargs = "?",
+  complete = function()
+    return { "anthropic", "openrouter" }
+  end,
+  desc = "Send a chat request with the login's headers, as a companion plugin does",
+})
+
+local guide = {
+  "",
+  "   Convocations — a tour with pretend providers. Nothing here leaves this machine,",
+  "   and nothing of your own settings, logins or keyring is touched.",
+  "",
+  "   1  :ConvLogin openrouter browser    approve in your browser, or with  :DemoApprove",
+  "   2  :ConvLogin anthropic subscription   the same, after a notice;  :DemoDeny  says no",
+  "   3  :lua =require('conv').token('anthropic')       what a companion plugin gets",
+  "   4  :DemoAsk anthropic               a whole request with it (or openrouter)",
+  "   5  :ConvStatus                      every login; r refreshes one",
+  "   6  :ConvLogin! openrouter code      without a browser: paste a code",
+  "   7  :checkhealth conv                what is set up, and what is not",
+  "   8  :ConvLogout                      and it is gone",
+  "",
+  "   The statusline below shows the logins. :qa ends the tour.",
+  "",
+}
+
+vim.api.nvim_create_autocmd("VimEnter", {
+  callback = function()
+    local buffer = vim.api.nvim_get_current_buf()
+    vim.api.nvim_buf_set_lines(buffer, 0, -1, false, guide)
+    vim.bo[buffer].buftype = "nofile"
+    vim.bo[buffer].modifiable = false
+    vim.wo.wrap = false
+    vim.api.nvim_buf_set_name(buffer, "Convocations tour")
+  end,
+})

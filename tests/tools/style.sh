@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# What no other tool checks: files that grew past one subject, tests that nobody runs, paths of one machine.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+failed=0
+complain() {
+  printf 'style: %s\n' "$*" >&2
+  failed=1
+}
+
+# Files over 400 lines need a reason to be here: it is one subject that reads as one.
+exceptions=" src/store/mod.rs "
+while read -r lines file; do
+  case "$exceptions" in *" $file "*) continue ;; esac
+  [ "$lines" -le 400 ] || complain "$file has $lines lines; does it still have one subject?"
+done < <(git ls-files 'src/*.rs' 'lua/*.lua' 'plugin/*.lua' | xargs wc -l | grep -v ' total$')
+
+# Test binaries are listed by hand: one that is not listed never runs.
+for file in $(git ls-files 'tests/*.rs' | grep -E '^tests/[^/]+\.rs$|^tests/[^/]+/main\.rs$'); do
+  grep -qF "path = \"$file\"" Cargo.toml || complain "$file is not in Cargo.toml"
+done
+
+lines=$(wc -l <plugin/conv.lua)
+[ "$lines" -le 40 ] || complain "plugin/conv.lua has $lines lines; it is read at every start"
+
+if git grep -nIE '(^|[^a-zA-Z0-9_.$])/(root|home/[a-z]+|work)/' -- . ':!Cargo.lock' ':!tests/tools/style.sh' ':!src/logfile.rs'; then
+  complain "a path of one machine"
+fi
+exit $failed
