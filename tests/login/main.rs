@@ -11,6 +11,7 @@ mod accounts;
 mod anthropic;
 mod ends;
 mod leaks;
+mod oidc;
 mod openrouter;
 mod race;
 mod standards;

@@ -1,0 +1,172 @@
+//! A provider that nobody here wrote: npm's `oidc-provider`, through login, refresh and logout.
+//!
+//! `make deps` puts it into `.deps/sdk`; where node or the package is missing the tests say so and are skipped.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use convocations::credential::Tokens;
+use convocations::login::Stage;
+use convocations::oauth::{self, Failure, Revocation};
+use serde_json::Value;
+use url::Url;
+
+use crate::common::http::{self, Response};
+use crate::desk::{Desk, arrive, person};
+
+/// The issuer as a process; it ends with its stdin.
+struct Issuer {
+    child: Child,
+    url: String,
+}
+
+impl Issuer {
+    fn start() -> Option<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let modules: PathBuf = root.join(".deps/sdk/node_modules");
+        if !modules.join("oidc-provider").exists() {
+            eprintln!("skipped: no oidc-provider in .deps/sdk (`make deps` installs it where npm is)");
+            return None;
+        }
+        let mut command = Command::new("node");
+        command.arg(root.join("tests/oidc/issuer.mjs")).arg(modules).env("NO_COLOR", "1");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        Some(Self { child, url: ready["issuer"].as_str().unwrap().to_owned() })
+    }
+
+    fn desk(&self) -> Desk {
+        let url = &self.url;
+        Desk::describing(|_| {
+            format!(
+                "[providers.corp]\nissuer = \"{url}\"\nscopes = [\"openid\", \"email\", \"offline_access\"]\n"
+            )
+        })
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A browser with cookies.
+#[derive(Default)]
+struct Browser {
+    cookies: BTreeMap<String, String>,
+}
+
+impl Browser {
+    /// Follows redirects within `origin`; returns where it leads outside, or the page it ends at.
+    fn follow(&mut self, url: &str, mut response: Response) -> Result<String, Response> {
+        let mut at = Url::parse(url).unwrap();
+        let origin = at.origin();
+        loop {
+            self.keep(&response);
+            if !(300..400).contains(&response.status) {
+                return Err(response);
+            }
+            at = at.join(&response.location()).unwrap();
+            if at.origin() != origin {
+                return Ok(at.into());
+            }
+            response = http::get_with(at.as_str(), &[("cookie", self.sent().as_str())]);
+        }
+    }
+
+    fn get(&mut self, url: &str) -> Result<String, Response> {
+        self.follow(url, http::get_with(url, &[("cookie", self.sent().as_str())]))
+    }
+
+    /// Sends the page's form off with all its hidden fields.
+    fn submit(&mut self, page: &Response) -> Result<String, Response> {
+        let html = page.text();
+        let attribute = |tag: &str, name: &str| {
+            let (_, rest) = tag.split_once(&format!("{name}=\""))?;
+            Some(rest.split('"').next()?.replace("&amp;", "&"))
+        };
+        let action = attribute(&html, "action").unwrap_or_else(|| panic!("no form in {html}"));
+        let inputs = html.split("<input").skip(1).map(|input| input.split('>').next().unwrap());
+        let fields: Vec<(String, String)> = inputs
+            .filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?)))
+            .collect();
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let cookies = self.sent();
+        let response = http::post_form_with(&action, &[("cookie", cookies.as_str())], &fields);
+        self.follow(&action, response)
+    }
+
+    fn keep(&mut self, response: &Response) {
+        for (name, value) in &response.headers {
+            let pair = value.split(';').next().and_then(|pair| pair.split_once('='));
+            if let (true, Some((key, value))) = (name.eq_ignore_ascii_case("set-cookie"), pair) {
+                self.cookies.insert(key.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    fn sent(&self) -> String {
+        let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join("; ")
+    }
+}
+
+async fn refresh(desk: &Desk, tokens: &Tokens) -> Result<Tokens, Failure> {
+    let provider = desk.context.config.provider("corp").unwrap();
+    let method = provider.default_method().unwrap();
+    oauth::refresh(&desk.context.http, &provider, method, tokens, desk.context.clock.now()).await
+}
+
+/// Refresh with rotation, reuse refused, revocation: what follows every login.
+async fn live_and_end(desk: &Desk) {
+    let first = desk.stored("corp").unwrap();
+    let second = refresh(desk, &first).await.unwrap();
+    let third = refresh(desk, &second).await.unwrap();
+    assert_ne!(first.access_token, second.access_token);
+    assert_ne!(second.refresh_token, third.refresh_token, "it rotates");
+    let provider = desk.context.config.provider("corp").unwrap();
+    let method = provider.default_method().unwrap();
+    let revoked = oauth::revoke(&desk.context.http, &provider, method, &third).await.unwrap();
+    assert_eq!(revoked, Revocation::Revoked);
+    let Err(Failure::Refused(_)) = refresh(desk, &third).await else { panic!("it was revoked") };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_the_browser() {
+    let Some(issuer) = Issuer::start() else { return };
+    let desk = issuer.desk();
+    let mut login = desk.start("corp", "browser");
+    let url = login.opened().await.url;
+    let back = person(move || Browser::default().get(&url).map_err(|page| page.text())).await.unwrap();
+    arrive(&back).await;
+    let Stage::Done { identity, .. } = login.done().await.stage else { panic!() };
+    assert_eq!(identity.as_deref(), Some("ada@oidc.test"));
+    live_and_end(&desk).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_a_code() {
+    let Some(issuer) = Issuer::start() else { return };
+    let desk = issuer.desk();
+    let mut login = desk.start("corp", "device");
+    let event = login.event().await;
+    let Stage::DeviceCode { verification_uri_complete, .. } = event.stage else { panic!("{event:?}") };
+    let url = verification_uri_complete.unwrap().expose().to_owned();
+    person(move || {
+        let mut browser = Browser::default();
+        let typed = browser.get(&url).unwrap_err();
+        let asked = browser.submit(&typed).unwrap_err();
+        let done = browser.submit(&asked).unwrap_err();
+        assert_eq!(done.status, 200, "{}", done.text());
+    })
+    .await;
+    login.done().await;
+    live_and_end(&desk).await;
+}
