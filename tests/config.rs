@@ -187,3 +187,42 @@ fn an_unknown_provider_is_answered_with_the_known_ones() {
     let error = Config::builtin().provider("SK-planted").unwrap_err();
     assert!(!error.message().contains("planted"));
 }
+
+fn help() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/conv.txt")).unwrap()
+}
+
+#[test]
+fn every_example_of_the_help_is_valid() {
+    let help = help();
+    let examples: Vec<String> = help
+        .split(">toml\n")
+        .skip(1)
+        .map(|rest| {
+            rest.lines().take_while(|line| *line != "<").map(str::trim).collect::<Vec<_>>().join("\n")
+        })
+        .collect();
+    assert!(examples.len() >= 5, "the help shows how to describe a provider");
+    for example in examples {
+        let config = load(&example).unwrap_or_else(|error| panic!("{error}\n{example}"));
+        assert!(config.provider_ids().iter().all(|id| config.provider(id).is_ok()), "{example}");
+    }
+}
+
+#[test]
+fn the_help_tells_each_default() {
+    let (help, config) = (help(), Config::builtin());
+    for (key, default) in [
+        ("store.backend", "\"auto\"".to_owned()),
+        ("store.keyring_timeout", config.store.keyring_timeout.to_string()),
+        ("callback.port", config.callback.port.to_string()),
+        ("callback.timeout", config.callback.timeout.to_string()),
+        ("refresh.margin", config.refresh.margin.to_string()),
+        ("http.timeout", config.http.timeout.to_string()),
+    ] {
+        let (_, entry) =
+            help.split_once(&format!("*conv-option-{key}*\n")).unwrap_or_else(|| panic!("{key}"));
+        let kind = entry.lines().next().unwrap();
+        assert!(kind.ends_with(&format!("default {default}")), "{key}: {kind}");
+    }
+}

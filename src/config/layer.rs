@@ -110,13 +110,14 @@ impl Settings {
 
     /// The settings with their defaults.
     pub fn finish(self, described: BTreeMap<String, Value>, app_key: Option<Value>) -> Result<Config> {
+        let (callback, refresh) = (CallbackConfig::default(), RefreshConfig::default());
         Ok(Config {
             store: self.store(),
             callback: CallbackConfig {
-                port: port_from_environment()?.or(self.callback.port).unwrap_or(3000),
-                timeout: self.callback.timeout.unwrap_or(300),
+                port: port_from_environment()?.or(self.callback.port).unwrap_or(callback.port),
+                timeout: self.callback.timeout.unwrap_or(callback.timeout),
             },
-            refresh: RefreshConfig { margin: self.refresh.margin.unwrap_or(300) },
+            refresh: RefreshConfig { margin: self.refresh.margin.unwrap_or(refresh.margin) },
             http: HttpConfig { timeout: self.http.timeout.unwrap_or(HttpConfig::default().timeout) },
             providers: Arc::new(Providers { described, ..Providers::default() }),
             app_key: app_key.map(Arc::new),

@@ -4,7 +4,6 @@
 //! Convocations app, which may share the file, are left alone; a provider is put together only when asked for.
 
 pub mod layer;
-pub mod schema;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,11 +53,23 @@ pub struct CallbackConfig {
     pub timeout: u64,
 }
 
+impl Default for CallbackConfig {
+    fn default() -> Self {
+        Self { port: 3000, timeout: 300 }
+    }
+}
+
 /// `[refresh]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefreshConfig {
     /// Seconds before its end when a token no longer counts as fresh.
     pub margin: i64,
+}
+
+impl Default for RefreshConfig {
+    fn default() -> Self {
+        Self { margin: 300 }
+    }
 }
 
 /// `[http]`.
@@ -126,8 +137,8 @@ impl Config {
         let settings = Settings::default();
         Self {
             store: settings.store(),
-            callback: CallbackConfig { port: 3000, timeout: 300 },
-            refresh: RefreshConfig { margin: 300 },
+            callback: CallbackConfig::default(),
+            refresh: RefreshConfig::default(),
             http: HttpConfig::default(),
             providers: Arc::default(),
             app_key: None,

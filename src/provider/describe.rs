@@ -18,11 +18,11 @@ pub struct Description {
     pub name: Option<String>,
     /// Where its API is.
     pub base_url: Option<String>,
-    /// `env:VARIABLE`, `login`, `app`, in the order they are tried.
+    /// Where a credential comes from, in order: `env:VARIABLE`, `login`, `app` (the Convocations app's key).
     pub sources: Option<Vec<String>>,
-    /// How the value of a variable travels, where it is not an API key.
+    /// How the value of a variable travels, where it is not an API key: `oauth` or `api-key` by variable.
     pub env_kinds: BTreeMap<String, Kind>,
-    /// How a token of each kind travels.
+    /// How a token of each kind travels; a bearer if nothing is said.
     #[serde(rename = "use")]
     pub uses: BTreeMap<Kind, UseDescription>,
     /// Variables for `convocations exec`, by kind; values are templates.
@@ -69,23 +69,23 @@ pub struct MethodDescription {
     pub label: Option<String>,
     /// Shown, and to be confirmed, before the first login by this method.
     pub notice: Option<String>,
-    /// What is asked of the provider.
+    /// `authorization-code`, `device-code`, `mint-key` (a code that becomes a lasting key) or `api-key`.
     pub grant: Option<Grant>,
-    /// RFC 6749, 3.1.
+    /// Where the person signs in (RFC 6749, 3.1).
     pub authorize_url: Option<String>,
     /// Parameters beside the standard ones.
     pub authorize_params: BTreeMap<String, String>,
-    /// RFC 6749, 3.2, or where a key is minted.
+    /// Where a code becomes tokens (RFC 6749, 3.2), or a key.
     pub token_url: Option<String>,
-    /// Encoding of the token request.
+    /// Encoding of the token request: `form` or `json`.
     pub token_encoding: Option<Encoding>,
     /// Encoding of the refresh request, where it differs.
     pub refresh_encoding: Option<Encoding>,
-    /// RFC 6749, 2.2.
+    /// What the provider calls this program (RFC 6749, 2.2).
     pub client_id: Option<String>,
-    /// How a client secret is shown to the token endpoint.
+    /// How a client secret is shown: `client_secret_post` or `client_secret_basic`.
     pub client_auth: Option<ClientAuth>,
-    /// RFC 6749, 3.3.
+    /// What is asked for (RFC 6749, 3.3).
     pub scopes: Option<Vec<String>>,
     /// Where the answer goes.
     pub redirect: Option<RedirectDescription>,
@@ -93,17 +93,17 @@ pub struct MethodDescription {
     pub redirect_param: Option<String>,
     /// Whether the token request repeats `state`.
     pub state_in_token_request: Option<bool>,
-    /// RFC 7009, or a relative of it.
+    /// Where tokens are taken back (RFC 7009).
     pub revoke_url: Option<String>,
     /// Encoding of the revocation request.
     pub revoke_encoding: Option<Encoding>,
-    /// RFC 8628, 3.1.
+    /// Where a device code is asked for (RFC 8628, 3.1).
     pub device_authorization_url: Option<String>,
     /// Where the person types the code, for a dialect that does not say.
     pub verification_url: Option<String>,
-    /// How the device flow is spoken.
+    /// `rfc8628`, or `openai` for its own.
     pub device_dialect: Option<DeviceDialect>,
-    /// Name of a step in code that makes the credential out of the tokens.
+    /// A step in code that makes the credential out of the tokens: `anthropic-console-key`, `copilot-token`.
     pub second_step: Option<SecondStep>,
     /// Where the second step asks.
     pub second_step_url: Option<String>,
@@ -121,7 +121,7 @@ pub struct MethodDescription {
 pub struct RedirectDescription {
     /// Host as the provider registered it: `localhost` or `127.0.0.1`.
     pub host: Option<String>,
-    /// `"any"` or a list.
+    /// `any`, or a list of the ports that are registered.
     pub ports: Option<PortsDescription>,
     /// Path of the callback.
     pub path: Option<String>,

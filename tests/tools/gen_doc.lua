@@ -1,4 +1,4 @@
--- Writes the option table and the table of error codes into doc/conv.txt, from the schema and from the list of codes.
+-- Writes the option table, a provider's fields and the error codes into doc/conv.txt, from where the code has them.
 -- `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it fails if the help is not what it would write.
 
 local here =
@@ -88,6 +88,37 @@ local function errors_section()
   return lines
 end
 
+-- The fields of a provider stand in the Rust source alone, where serde reads them: name and comment come from there.
+---@return string[]
+local function fields_section()
+  local titles = {
+    Description = "[providers.NAME]",
+    UseDescription = "[providers.NAME.use.KIND]",
+    MethodDescription = "[providers.NAME.login.METHOD]",
+    RedirectDescription = "redirect of a method",
+  }
+  local lines, comment, renamed = { "" }, nil, nil
+  for line in io.lines(root .. "/src/provider/describe.rs") do
+    local title = titles[line:match("^pub struct (%w+)")]
+    local field = line:match("^    pub ([%w_]+):")
+    if title then
+      vim.list_extend(lines, { title .. " ~" })
+    elseif field and comment then
+      local text = {}
+      wrapped(text, 32, comment)
+      text[1] = ("    %-27s "):format(renamed or field) .. vim.trim(text[1])
+      vim.list_extend(lines, text)
+      comment, renamed = nil, nil
+    elseif line == "}" and lines[#lines] ~= "" then
+      table.insert(lines, "")
+    else
+      comment = line:match("^    /// (.*)") or comment
+      renamed = line:match('rename = "(.-)"') or renamed
+    end
+  end
+  return lines
+end
+
 ---@param text string
 ---@param tag string
 ---@param section string[]
@@ -112,7 +143,9 @@ end
 local file = assert(io.open(path))
 local old = file:read("a")
 file:close()
-local new = replace(replace(old, "conv-options", options_section()), "conv-errors", errors_section())
+local new = replace(old, "conv-options", options_section())
+new = replace(new, "conv-provider-fields", fields_section())
+new = replace(new, "conv-errors", errors_section())
 if vim.list_contains(_G.arg, "--check") then
   if new ~= old then
     io.stderr:write("doc/conv.txt is not what the schema says: run `make doc`.\n")
