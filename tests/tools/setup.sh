@@ -46,6 +46,10 @@ cargo_tool() {
   local crate=$1 version=$2 program=$3
   shift 3
   local kept="$CACHE/$crate-$version"
+  mkdir -p "$CACHE"
+  # Two checkouts at once build it once.
+  exec 9>"$CACHE/lock"
+  flock 9 2>/dev/null || true
   if [ ! -x "$kept/bin/$program" ]; then
     say "building $crate $version (once; a minute or two)"
     CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
@@ -59,6 +63,7 @@ lua_tools() {
   cargo_tool stylua "$STYLUA" stylua --features luajit
   cargo_tool emmylua_check "$EMMYLUA" emmylua_check
   rm -rf "$CACHE/target"
+  exec 9>&-
 }
 
 sdks() {
