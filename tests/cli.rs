@@ -312,3 +312,31 @@ fn nobody_reading_is_no_fault() {
     let ran = run(&mut shell, "");
     assert!(ran.code() == 0 && !ran.stderr.contains("panic"), "{ran:?}");
 }
+
+/// `client_secret = "store"`: kept where logins are kept, without being one.
+#[test]
+fn a_client_secret_is_stored_and_is_no_login() {
+    let (sandbox, dir) = (Sandbox::start(), dir());
+    let own = format!(
+        "[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n[providers.corp]\nissuer = \"{}/generic\"\n\
+         scopes = [\"openid\", \"offline_access\"]\nclient_id = \"sandbox-confidential\"\nclient_secret = \"store\"\n",
+        sandbox.url()
+    );
+    dir.write_config(&own);
+    let input = "sandbox-confidential-secret\n";
+    fails(&with_input(&dir, "secret set openrouter@oauth-client", input), 2, "takes no client secret");
+    fails(&with_input(&dir, "secret set corp", input), 2, "takes no key");
+    assert_eq!(with_input(&dir, "secret set corp@oauth-client", input).code(), 0);
+    fails(&cli(&dir, "token corp@oauth-client"), 3, "not logged in");
+    let refused = cli(&dir, "login corp@oauth-client");
+    assert!(refused.code() == 2 && refused.stderr.contains("no account"), "{refused:?}");
+    assert!(!cli(&dir, "status --json").stdout.contains("oauth-client"));
+
+    assert_eq!(log_in(&dir, "login corp --method browser").code(), 0);
+    assert_eq!(cli(&dir, "token corp").code(), 0);
+    let sent = &sandbox.calls_of("generic.token")[0]["fields"];
+    assert_eq!(sent["client_secret"], input.trim());
+    assert_eq!(cli(&dir, "logout --all").code(), 0);
+    assert_eq!(log_in(&dir, "login corp --method browser").code(), 0, "the client outlives its logins");
+    assert_eq!(cli(&dir, "secret clear corp@oauth-client").code(), 0);
+}

@@ -6,11 +6,16 @@ use super::{Context, output};
 use crate::broker::{Broker, Logout};
 use crate::error::Result;
 use crate::login_id::LoginId;
+use crate::provider::is_client;
 
 pub fn run(context: &Context, login: Option<String>, all: bool) -> Result<ExitCode> {
     let logins: Vec<LoginId> = match login {
         Some(login) => vec![login.parse()?],
-        None if all => context.store.index()?.logins.into_keys().collect(),
+        None if all => {
+            let stored = context.store.index()?.logins.into_keys();
+            // What identifies this program to a provider is no login, and outlives them.
+            stored.filter(|login| !is_client(login)).collect()
+        }
         None => Vec::new(),
     };
     if logins.is_empty() {

@@ -9,7 +9,7 @@ use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login;
 use crate::login_id::LoginId;
-use crate::provider::Grant;
+use crate::provider::{CLIENT_ACCOUNT, ClientSecret, Grant, Provider, is_client};
 use crate::store::NewEntry;
 
 const WAIT: Duration = Duration::from_secs(20);
@@ -25,19 +25,35 @@ pub fn run(context: &Context, action: SecretAction) -> Result<ExitCode> {
 
 fn set(context: &Context, login: &LoginId) -> Result<ExitCode> {
     let provider = context.config.provider(login.provider())?;
-    let method = provider.methods.iter().find(|method| method.grant == Grant::ApiKey).ok_or_else(|| {
-        Error::new(Code::InvalidArgument, format!("{} takes no key.", provider.name))
-            .with_hint(format!("Log in with `convocations login {login}`."))
-    })?;
-    let typed = prompt::secret(&format!("{} key (hidden): ", provider.name))?;
+    let (what, method) = wanted(&provider, login)?;
+    let typed = prompt::secret(&format!("{} {what} (hidden): ", provider.name))?;
     let key = login::check_key(typed.expose())?;
     let store = context.store.interactive();
     let _turn = store.lock_login(login, WAIT)?;
     let lock = store.lock(WAIT)?;
-    let new = NewEntry { method: method.id.clone(), kind: Kind::ApiKey };
+    let new = NewEntry { method, kind: Kind::ApiKey };
     let entry = store.put(&lock, login, new, &Tokens::api_key(key, context.clock.now()))?;
-    output::note(&format!("Stored the key of {login} ({}).", entry.backend.name()));
+    output::note(&format!("Stored the {what} of {login} ({}).", entry.backend.name()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is asked for, and under which method it is stored: a key, or the client secret of a provider of one's own.
+fn wanted(provider: &Provider, login: &LoginId) -> Result<(&'static str, String)> {
+    let refused =
+        |what: &str| Error::new(Code::InvalidArgument, format!("{} takes no {what}.", provider.name));
+    if is_client(login) {
+        return match provider.client_secret {
+            Some(ClientSecret::Store) => Ok(("client secret", CLIENT_ACCOUNT.to_owned())),
+            _ => Err(refused("client secret").with_hint(format!(
+                "Set `client_secret = \"store\"` under `[providers.{}]` if it does.",
+                provider.id
+            ))),
+        };
+    }
+    let by_key = provider.methods.iter().find(|method| method.grant == Grant::ApiKey);
+    let method = by_key
+        .ok_or_else(|| refused("key").with_hint(format!("Log in with `convocations login {login}`.")))?;
+    Ok(("key", method.id.clone()))
 }
 
 fn clear(context: &Context, login: &LoginId) -> Result<ExitCode> {
