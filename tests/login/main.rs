@@ -9,6 +9,7 @@ mod device;
 
 mod accounts;
 mod anthropic;
+mod authority;
 mod ends;
 mod leaks;
 mod oidc;
