@@ -226,3 +226,59 @@ fn the_help_tells_each_default() {
         assert!(kind.ends_with(&format!("default {default}")), "{key}: {kind}");
     }
 }
+
+/// Any value at any key: settings, or one error that names a key and repeats no value.
+#[test]
+fn values_of_any_kind_are_settings_or_one_error() {
+    let keys = [
+        "store",
+        "store.backend",
+        "store.keyring_timeout",
+        "callback.port",
+        "refresh.margin",
+        "http.timeout",
+        "providers",
+        "providers.x",
+        "providers.anthropic.sources",
+        "providers.x.issuer",
+        "providers.x.scopes",
+        "providers.openrouter.login",
+        "providers.openrouter.login.browser.redirect.ports",
+        "providers.openrouter.login.browser.authorize_params",
+        "providers.openai.use.oauth.headers",
+        "providers.openai.exec.api-key",
+        "providers.openai.env_kinds",
+        "providers.kimi.login.device.grant",
+        "providers.github-copilot.options.domain",
+        "providers.x.client_secret",
+        "providers.x.base_url",
+    ];
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(70000),
+        json!(1.5),
+        json!("planted-c0ffee"),
+        json!(""),
+        json!("{token"),
+        json!("https://planted-c0ffee.example/\u{0}"),
+        json!(["planted-c0ffee"]),
+        json!([[1]]),
+        json!({}),
+        json!({ "planted-c0ffee": 1 }),
+        json!({ "a": { "grant": "planted-c0ffee" } }),
+        json!({ "oauth": [] }),
+    ];
+    let folder = Folder::new("");
+    for key in keys {
+        for value in &values {
+            let nested = key.rsplit('.').fold(value.clone(), |inner, name| json!({ name: inner }));
+            let Err(error) = folder.load(Some(&nested)) else { continue };
+            assert_eq!(error.code(), Code::ConfigInvalid, "{key} {value}");
+            assert!(error.message().contains(key.split('.').next().unwrap()), "{key} {value}: {error}");
+            let is_key = value.get("planted-c0ffee").is_some();
+            assert!(is_key || !error.message().contains("planted"), "{key} {value}: {error}");
+        }
+    }
+}

@@ -117,7 +117,7 @@ pub async fn start(
     read_authorization(&body, provider, method)
 }
 
-fn read_authorization(
+pub(super) fn read_authorization(
     body: &Value,
     provider: &Provider,
     method: &Method,

@@ -98,7 +98,7 @@ fn is_trouble(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }
 
-fn read(body: &Value, issuer: &str, url: &Url) -> Result<Server, &'static str> {
+pub(super) fn read(body: &Value, issuer: &str, url: &Url) -> Result<Server, &'static str> {
     match body.get("issuer").and_then(Value::as_str) {
         Some(named) if named == issuer => {}
         Some(named) if named.trim_end_matches('/') == issuer.trim_end_matches('/') => {

@@ -12,6 +12,8 @@ mod failure;
 mod identity;
 mod jwt;
 mod metadata;
+#[cfg(test)]
+mod odd;
 mod pkce;
 mod prepare;
 mod registration;

@@ -110,7 +110,7 @@ fn wanted(server: &Server, redirect_uri: &str, scopes: &[String]) -> Value {
 }
 
 /// What the server says counts, and not what was asked for (RFC 7591, 3.2.1).
-fn read(body: &Value, issuer: &str, redirect_uri: &str) -> Option<Registration> {
+pub(super) fn read(body: &Value, issuer: &str, redirect_uri: &str) -> Option<Registration> {
     let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let method = text("token_endpoint_auth_method");
     let secret = text("client_secret").filter(|_| method != Some("none")).map(Secret::new);

@@ -91,7 +91,7 @@ fn places(resource: &Url) -> Vec<Url> {
     paths.into_iter().map(at).collect()
 }
 
-fn read(body: &Value, asked: &Url, challenge: &Challenge) -> Option<Resource> {
+pub(super) fn read(body: &Value, asked: &Url, challenge: &Challenge) -> Option<Resource> {
     let name = body.get("resource").and_then(Value::as_str).filter(|name| covers(name, asked))?;
     let issuers = strings(body.get("authorization_servers")?);
     let issuers: Vec<String> =

@@ -93,22 +93,23 @@ async fn copilot_token(
 }
 
 /// `expires_at` is the server's clock; with `refresh_in` beside it a local clock that is wrong shows, and counts.
-fn copilot_end(body: &Value, now: i64) -> Option<i64> {
+pub(super) fn copilot_end(body: &Value, now: i64) -> Option<i64> {
     let end = body.get("expires_at").and_then(Value::as_i64);
     let soon =
         body.get("refresh_in").and_then(Value::as_i64).filter(|seconds| (1..=86_400).contains(seconds));
+    let by_refresh = |soon: i64| now.saturating_add(soon + 300);
     match (end, soon) {
         // The token is new, so an end in the past or far off means that the clocks differ: `refresh_in` plus the
         // five minutes that GitHub leaves between it and the end is right by our own clock.
-        (Some(end), Some(soon)) if (end - now - soon - 300).abs() > 600 => Some(now + soon + 300),
+        (Some(end), Some(soon)) if end.abs_diff(by_refresh(soon)) > 600 => Some(by_refresh(soon)),
         (Some(end), _) => Some(end),
-        (None, Some(soon)) => Some(now + soon + 300),
+        (None, Some(soon)) => Some(by_refresh(soon)),
         (None, None) => None,
     }
 }
 
 /// `endpoints.api`, else the token's `proxy-ep` with `api.` for `proxy.`; else the description's own.
-fn copilot_base_url(body: &Value, token: &str) -> Option<String> {
+pub(super) fn copilot_base_url(body: &Value, token: &str) -> Option<String> {
     let named = body.pointer("/endpoints/api").and_then(Value::as_str).map(str::to_owned);
     let from_token = || {
         let host = token.split(';').find_map(|pair| pair.trim().strip_prefix("proxy-ep="))?;
