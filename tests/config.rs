@@ -75,10 +75,10 @@ fn the_apps_tables_are_left_alone() {
 fn mistakes_are_named_by_file_and_path() {
     for (text, path, allowed) in [
         ("[store]\nbackend = \"plain\"", "store.backend", "local-encrypted"),
-        ("[store]\nbakend = \"auto\"", "store.bakend", "backend"),
-        ("[refresh]\nmargin = \"soon\"", "refresh.margin", "i64"),
+        ("[store]\nbakend = \"auto\"", "store.bakend", "did you mean `backend`?"),
+        ("[refresh]\nmargin = \"soon\"", "refresh.margin", "a whole number"),
         ("[refresh]\nmargin = -1", "refresh.margin", "0 to 86400"),
-        ("[callback]\nport = 70000", "callback.port", "u16"),
+        ("[callback]\nport = 70000", "callback.port", "65535"),
         ("[http]\ntimeout = 0", "http.timeout", "1 to 86400"),
         ("[cooking]\nx = 1", "cooking", "providers"),
         ("[providers.Bad]\nname = \"x\"", "providers", "a-z"),

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::words::allowed;
 use super::{CallbackConfig, Config, HttpConfig, Providers, RefreshConfig, StoreBackend, StoreConfig};
 use crate::error::{Code, Error, Result};
 use crate::login_id::is_name;
@@ -201,19 +202,6 @@ fn decode<T: DeserializeOwned>(name: &str, prefix: &str, value: &Value) -> Resul
         };
         invalid(name, &path, &allowed(&error.inner().to_string()))
     })
-}
-
-/// serde's message tells what is allowed but may repeat the value, which could be a secret: keep the part after it.
-fn allowed(message: &str) -> String {
-    if let Some(rest) = message.strip_prefix("unknown field `") {
-        let (field, rest) = rest.split_once('`').unwrap_or((rest, ""));
-        let rest = rest.trim_start_matches(", ");
-        return format!("`{field}` is not known here; {rest}.");
-    }
-    match message.split_once(", expected ") {
-        Some((_, expected)) => format!("it must be {expected}."),
-        None => "the value is not of the right form.".to_owned(),
-    }
 }
 
 fn invalid(name: &str, path: &str, words: &str) -> Error {

@@ -4,6 +4,7 @@
 //! Convocations app, which may share the file, are left alone; a provider is put together only when asked for.
 
 pub mod layer;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

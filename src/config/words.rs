@@ -1,0 +1,89 @@
+//! What serde says about a setting, in words for the person who wrote it.
+//!
+//! Guarantees: pure; the value itself is never repeated, since it could be a secret.
+
+/// Words for the types that serde names after Rust's.
+const TYPES: &[(&str, &str)] = &[
+    ("u16", "a whole number from 0 to 65535"),
+    ("u64", "a whole number, 0 or more"),
+    ("i64", "a whole number"),
+    ("a boolean", "true or false"),
+    ("a string", "a text"),
+    ("a sequence", "a list"),
+    ("a map", "a table"),
+];
+
+/// What is allowed, out of serde's message.
+pub(super) fn allowed(message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("unknown field `") {
+        let (field, rest) = rest.split_once('`').unwrap_or((rest, ""));
+        return match nearest(field, names(rest)) {
+            Some(near) => format!("`{field}` is not known here; did you mean `{near}`?"),
+            None => format!("`{field}` is not known here; {}.", rest.trim_start_matches(", ")),
+        };
+    }
+    match message.split_once(", expected ") {
+        Some((_, expected)) => format!("it must be {}.", plain(expected)),
+        None => "the value is not of the right form.".to_owned(),
+    }
+}
+
+fn plain(expected: &str) -> &str {
+    let known = TYPES.iter().find(|(name, _)| *name == expected).map(|(_, words)| *words);
+    known.unwrap_or(if expected.starts_with("struct ") { "a table" } else { expected })
+}
+
+/// The names between backticks.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The name that was probably meant: at most a third of its letters are different.
+fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let far = |name: &&str| distance(typed, name);
+    names.min_by_key(far).filter(|name| distance(typed, name) <= (name.len() / 3).max(1))
+}
+
+/// How many letters have to be changed, put in or taken out (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let mut before = i;
+        row[0] = i + 1;
+        for (j, b) in other.bytes().enumerate() {
+            let change = before + usize::from(a != b);
+            before = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(before + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_told_with_what_was_meant() {
+        let message = "unknown field `token_ulr`, expected one of `label`, `token_url`, `page`";
+        assert_eq!(allowed(message), "`token_ulr` is not known here; did you mean `token_url`?");
+        let message = "unknown field `zzz`, expected `port` or `timeout`";
+        assert_eq!(allowed(message), "`zzz` is not known here; expected `port` or `timeout`.");
+    }
+
+    #[test]
+    fn types_are_told_in_words_and_values_not_at_all() {
+        let told =
+            |expected: &str| allowed(&format!("invalid type: string \"planted\", expected {expected}"));
+        assert_eq!(told("u16"), "it must be a whole number from 0 to 65535.");
+        assert_eq!(told("struct StoreSection"), "it must be a table.");
+        assert_eq!(told("`auto` or `keyring`"), "it must be `auto` or `keyring`.");
+        assert_eq!(allowed("planted"), "the value is not of the right form.");
+    }
+
+    #[test]
+    fn the_distance_counts_letters() {
+        assert_eq!((distance("", "abc"), distance("abc", "abc"), distance("bakend", "backend")), (3, 0, 1));
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}
