@@ -36,7 +36,7 @@ impl Numbers {
     fn value(&mut self, depth: u32) -> Value {
         match self.next() % if depth == 0 { 8 } else { 11 } {
             0 => Value::Null,
-            1 => json!(self.next() % 2 == 0),
+            1 => json!(self.next().is_multiple_of(2)),
             2 => json!(self.next()),
             3 => json!(-1.0e300),
             4 => json!(PLANTED),
