@@ -115,6 +115,36 @@ impl Tokens {
     pub fn is_fresh(&self, now: i64, margin: i64) -> bool {
         self.expires_at.is_none_or(|end| end.saturating_sub(now) > margin)
     }
+
+    /// Seconds that the access token was made for, if that is known.
+    pub fn lifetime(&self) -> Option<i64> {
+        let life = self.expires_at?.saturating_sub(self.obtained_at);
+        (self.obtained_at > 0 && life > 0).then_some(life)
+    }
+}
+
+/// How long a token must still be good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// Exactly so many seconds, as a caller asked for.
+    AtLeast(i64),
+    /// The settings' margin: at most half of the token's life, or a short-lived token would be refreshed at each use.
+    Margin(i64),
+}
+
+impl Validity {
+    /// What a caller asked for, or the settings' margin.
+    pub fn new(asked: Option<i64>, margin: i64) -> Self {
+        asked.map_or(Self::Margin(margin), Self::AtLeast)
+    }
+
+    /// Seconds, for a token of this life.
+    pub fn seconds(self, lifetime: Option<i64>) -> i64 {
+        match self {
+            Self::AtLeast(seconds) => seconds,
+            Self::Margin(margin) => lifetime.map_or(margin, |life| margin.min(life / 2)),
+        }
+    }
 }
 
 /// What a caller gets: `ConvCredential` in Lua, `token --json` on the command line.
@@ -143,6 +173,9 @@ pub struct Credential {
     pub identity: Option<String>,
     /// The stored login's revision; 0 for a credential that is not stored here.
     pub revision: u64,
+    /// Seconds that the token was made for, if that is known.
+    #[serde(skip)]
+    pub lifetime: Option<i64>,
 }
 
 impl Credential {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::Broker;
-use crate::credential::{Credential, Tokens};
+use crate::credential::{Credential, Tokens, Validity};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::Failure;
@@ -22,8 +22,9 @@ const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::fro
 /// When a refresh has reached what it is for.
 #[derive(Debug, Clone)]
 pub(super) enum Goal {
-    /// A token that is good for more than `margin` seconds.
-    Fresh { margin: i64 },
+    /// A token that is good for long enough; or, where the provider gives none that is, any newer one than `seen`:
+    /// somebody else has just fetched it.
+    Fresh { validity: Validity, seen: Secret },
     /// Any token but this one, which the API refused.
     Other { rejected: Secret },
 }
@@ -32,7 +33,10 @@ impl Goal {
     /// Whether nothing needs to be asked of the provider.
     pub fn is_met(&self, tokens: &Tokens, now: i64) -> bool {
         match self {
-            Self::Fresh { margin } => tokens.is_fresh(now, *margin),
+            Self::Fresh { validity, seen } => {
+                let newer = tokens.access_token != *seen && tokens.is_fresh(now, 0);
+                newer || tokens.is_fresh(now, validity.seconds(tokens.lifetime()))
+            }
             Self::Other { rejected } => tokens.access_token != *rejected,
         }
     }

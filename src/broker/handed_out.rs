@@ -51,13 +51,11 @@ impl Memory {
         self.held.iter().map(|(login, held)| (login.clone(), held.credential.revision)).collect()
     }
 
-    /// Stored logins that somebody used and that end by the time that `soon` names (Unix seconds).
-    pub fn due(&self, soon: impl Fn(&LoginId) -> i64) -> Vec<LoginId> {
-        let is_due = |held: &&Held| {
-            let ends = held.credential.expires_at.is_some_and(|end| end <= soon(&held.credential.login));
-            held.used && ends && held.credential.source == "login"
-        };
-        self.held.values().filter(is_due).map(|held| held.credential.login.clone()).collect()
+    /// Stored logins that somebody used and that `is_due`, by their credential.
+    pub fn due(&self, is_due: impl Fn(&Credential) -> bool) -> Vec<Credential> {
+        let wanted =
+            |held: &&Held| held.used && held.credential.source == "login" && is_due(&held.credential);
+        self.held.values().filter(wanted).map(|held| held.credential.clone()).collect()
     }
 
     /// After a refresh ahead of time: somebody has to ask again before the next one.

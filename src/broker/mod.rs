@@ -26,7 +26,7 @@ pub use status::{LoginStatus, State};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credential::Credential;
+use crate::credential::{Credential, Validity};
 use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::login_id::LoginId;
@@ -78,14 +78,14 @@ impl Broker {
     /// `not_logged_in` if no source yields one; `login_expired` if the stored login can no longer be refreshed and no
     /// other source yields one; the store's errors; those of a refresh that failed for now.
     pub async fn get(&self, login: &LoginId, min_validity: Option<i64>) -> Result<Credential> {
-        let margin = min_validity.unwrap_or(self.0.config.refresh.margin);
-        if let Some(credential) = self.remembered(login, margin) {
+        let validity = Validity::new(min_validity, self.0.config.refresh.margin);
+        if let Some(credential) = self.remembered(login, validity) {
             return Ok(credential);
         }
         let name = login.clone();
         let stamp = self.0.store.stamp();
         let found = self
-            .blocking(move |inner| source::find(&inner.config, &inner.store, &inner.clock, &name, margin));
+            .blocking(move |inner| source::find(&inner.config, &inner.store, &inner.clock, &name, validity));
         match found.await?? {
             Found::Good { credential, refused } => {
                 if let Some(refused) = refused {
@@ -94,7 +94,7 @@ impl Broker {
                 self.memory().used(&credential, stamp);
                 Ok(*credential)
             }
-            Found::Stale => self.refreshed(login, Goal::Fresh { margin }).await,
+            Found::Stale { token } => self.refreshed(login, Goal::Fresh { validity, seen: token }).await,
         }
     }
 
@@ -139,10 +139,10 @@ impl Broker {
     }
 
     /// What this process has handed out, as long as it is good and nobody has written the index since.
-    fn remembered(&self, login: &LoginId, margin: i64) -> Option<Credential> {
+    fn remembered(&self, login: &LoginId, validity: Validity) -> Option<Credential> {
         let stamp = self.0.store.stamp();
         let credential = self.memory().current(login, stamp)?;
-        let fresh = credential.is_fresh(self.0.clock.now(), margin);
+        let fresh = credential.is_fresh(self.0.clock.now(), validity.seconds(credential.lifetime));
         if fresh {
             self.memory().used(&credential, stamp);
         }

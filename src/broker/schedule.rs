@@ -9,6 +9,7 @@ use super::Broker;
 use super::event::Event;
 use super::flight::Goal;
 use super::source::credential;
+use crate::credential::{Credential, Validity};
 use crate::login_id::LoginId;
 use crate::store::Stamp;
 
@@ -67,20 +68,22 @@ impl Broker {
 
     fn refresh_ahead(&self) {
         let (now, margin) = (self.0.clock.now(), self.0.config.refresh.margin);
-        let due = self.memory().due(|login| now.saturating_add(margin).saturating_add(jitter(login)));
-        for login in due {
+        let due = self.memory().due(|credential| !credential.is_fresh(now, ahead(credential, margin)));
+        for credential in due {
+            let login = credential.login.clone();
             if self.0.flights.is_flying(&login) || self.0.flights.resting_error(&login).is_some() {
                 continue;
             }
             self.memory().not_used(&login);
             let broker = self.clone();
-            tokio::spawn(async move { broker.refresh_one_ahead(&login, margin).await });
+            tokio::spawn(async move { broker.refresh_one_ahead(&credential, margin).await });
         }
     }
 
-    async fn refresh_one_ahead(&self, login: &LoginId, margin: i64) {
-        let goal = Goal::Fresh { margin: margin.saturating_add(jitter(login)) };
-        match self.fly(login, goal).await {
+    async fn refresh_one_ahead(&self, credential: &Credential, margin: i64) {
+        let (login, seen) = (&credential.login, credential.token.clone());
+        let validity = Validity::AtLeast(ahead(credential, margin));
+        match self.fly(login, Goal::Fresh { validity, seen }).await {
             Ok(credential) => {
                 self.memory().renewed(&credential, self.0.store.stamp());
                 self.tell(Event::Credential(Box::new(credential)));
@@ -91,6 +94,11 @@ impl Broker {
             Err(_) => {}
         }
     }
+}
+
+/// How many seconds before its end a token is refreshed ahead of time.
+fn ahead(credential: &Credential, margin: i64) -> i64 {
+    Validity::Margin(margin.saturating_add(jitter(&credential.login))).seconds(credential.lifetime)
 }
 
 /// The same for a login in this process at each tick, and different between processes.

@@ -4,7 +4,7 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credential::{Credential, Kind, Tokens};
+use crate::credential::{Credential, Kind, Tokens, Validity};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::provider::{Provider, Source, is_client};
@@ -16,8 +16,8 @@ use crate::store::{Store, Stored};
 pub(super) enum Found {
     /// A credential that is good, and why the stored login was passed over for it, if it was.
     Good { credential: Box<Credential>, refused: Option<Error> },
-    /// The stored login has to be refreshed.
-    Stale,
+    /// The stored login has to be refreshed; with its token of now.
+    Stale { token: Secret },
 }
 
 /// The credential if one is good already, for callers without a runtime: `None` means that more has to be done than
@@ -32,10 +32,10 @@ pub fn token_now(
     login: &LoginId,
     min_validity: Option<i64>,
 ) -> Result<Option<Credential>> {
-    let margin = min_validity.unwrap_or(config.refresh.margin);
-    Ok(match find(config, store, clock, login, margin)? {
+    let validity = Validity::new(min_validity, config.refresh.margin);
+    Ok(match find(config, store, clock, login, validity)? {
         // That a login was passed over has to be told, which the caller with a runtime does.
-        Found::Good { refused: Some(_), .. } | Found::Stale => None,
+        Found::Good { refused: Some(_), .. } | Found::Stale { .. } => None,
         Found::Good { credential, refused: None } => Some(*credential),
     })
 }
@@ -46,7 +46,7 @@ pub(super) fn find(
     store: &Store,
     clock: &Clock,
     login: &LoginId,
-    margin: i64,
+    validity: Validity,
 ) -> Result<Found> {
     let provider = config.provider(login.provider())?;
     let mut refused = None;
@@ -54,10 +54,10 @@ pub(super) fn find(
         let credential = match source {
             Source::Env { .. } => from_env(&provider, login, source),
             Source::App => from_app(config, store, &provider, login)?,
-            Source::Login => match stored(store, clock, &provider, login, margin)? {
+            Source::Login => match stored(store, clock, &provider, login, validity)? {
                 Login::None => None,
                 Login::Good(credential) => Some(*credential),
-                Login::Stale => return Ok(Found::Stale),
+                Login::Stale(token) => return Ok(Found::Stale { token }),
                 Login::Refused(error) => {
                     refused = Some(error);
                     None
@@ -122,19 +122,30 @@ fn from_app(
 enum Login {
     None,
     Good(Box<Credential>),
-    Stale,
+    Stale(Secret),
     Refused(Error),
 }
 
-fn stored(store: &Store, clock: &Clock, provider: &Provider, login: &LoginId, margin: i64) -> Result<Login> {
+fn stored(
+    store: &Store,
+    clock: &Clock,
+    provider: &Provider,
+    login: &LoginId,
+    validity: Validity,
+) -> Result<Login> {
     let Some(stored) = store.read(login)? else { return Ok(Login::None) };
     let now = clock.now();
     let refused = is_refused(&stored);
     // When the refresh token is spent the access token may not be: it is good until its end.
-    if stored.tokens.is_fresh(now, if refused { 0 } else { margin }) {
+    let margin = if refused { 0 } else { validity.seconds(stored.tokens.lifetime()) };
+    if stored.tokens.is_fresh(now, margin) {
         return Ok(Login::Good(Box::new(credential(provider, login, &stored))));
     }
-    Ok(if refused { Login::Refused(expired(provider, login)) } else { Login::Stale })
+    Ok(if refused {
+        Login::Refused(expired(provider, login))
+    } else {
+        Login::Stale(stored.tokens.access_token)
+    })
 }
 
 /// Whether exactly the refresh token in the store was refused before: nobody sends it again.

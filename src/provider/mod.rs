@@ -323,6 +323,7 @@ impl Provider {
             login: login.clone(),
             identity: tokens.identity.clone(),
             revision,
+            lifetime: tokens.lifetime(),
         }
     }
 
