@@ -190,18 +190,20 @@ fn timed_out(host: &str) -> Error {
 fn is_certificate_trouble(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(inner) = cause {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            let tls = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
-                return true;
-            }
-        }
-        if matches!(inner.downcast_ref::<rustls::Error>(), Some(rustls::Error::InvalidCertificate(_))) {
+        if is_bad_certificate(inner) {
             return true;
         }
         cause = inner.source();
     }
     false
+}
+
+/// An I/O error's source is that of the error inside of it, so what is inside has to be looked at by itself.
+fn is_bad_certificate(error: &(dyn StdError + 'static)) -> bool {
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(inner) => is_bad_certificate(inner),
+        None => matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))),
+    }
 }
 
 trait NeverSent {

@@ -1,0 +1,107 @@
+//! Networks as people have them: a certificate authority of their own, and a proxy in between.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::io::{Read as _, Write as _, copy};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+
+use common::{Ran, Sandbox, TestDir, run};
+
+/// A provider whose issuer is reached by TLS. Its document names the sandbox's other address, so a login ends with
+/// that complaint once the document has come through, and with another one if it has not.
+fn dir(sandbox: &Sandbox) -> TestDir {
+    let dir = TestDir::new();
+    let (url, pem) = sandbox.tls();
+    dir.write_config(&format!("[providers.corp]\nissuer = \"{url}/generic\"\n"));
+    std::fs::write(dir.paths().config_dir().join("ca.pem"), pem).unwrap();
+    dir
+}
+
+fn login(dir: &TestDir, variables: &[(&str, &str)]) -> Ran {
+    let mut command = dir.convocations(["login", "corp", "--no-browser"]);
+    command.env("SSL_CERT_FILE", dir.paths().config_dir().join("ca.pem"));
+    run(command.envs(variables.iter().copied()), "")
+}
+
+fn came_through(ran: &Ran) -> bool {
+    ran.code() == 2 && ran.stderr.contains("names another issuer")
+}
+
+#[test]
+fn an_authority_of_ones_own_is_trusted_where_it_is_named() {
+    let sandbox = Sandbox::start_with(&["--tls"]);
+    let dir = dir(&sandbox);
+    let trusted = login(&dir, &[]);
+    assert!(came_through(&trusted), "{trusted:?}");
+    let foreign = run(&mut dir.convocations(["login", "corp", "--no-browser"]), "");
+    assert_eq!(foreign.code(), 5, "{foreign:?}");
+    assert!(foreign.stderr.contains("certificate of localhost is not trusted"), "{foreign:?}");
+    assert!(foreign.stderr.contains("SSL_CERT_FILE"), "{foreign:?}");
+    for wrong in ["/nonexistent", "/dev/null"] {
+        let ran = login(&dir, &[("SSL_CERT_FILE", wrong)]);
+        assert_eq!(ran.code(), 5, "{wrong}: {ran:?}");
+        assert!(ran.stderr.contains("SSL_CERT_FILE"), "{wrong}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_proxy_is_used_unless_it_is_to_be_passed_by() {
+    let sandbox = Sandbox::start_with(&["--tls"]);
+    let dir = dir(&sandbox);
+    let (proxy, asked) = proxy();
+    for name in ["HTTPS_PROXY", "https_proxy"] {
+        let ran = login(&dir, &[(name, &proxy)]);
+        assert!(came_through(&ran), "{ran:?}");
+        let line = asked.try_recv().expect("the proxy was asked");
+        assert!(line.starts_with("CONNECT localhost:"), "{line}");
+        assert_eq!(asked.try_iter().filter(|line| !line.starts_with("CONNECT localhost:")).count(), 0);
+    }
+    let ran = login(&dir, &[("HTTPS_PROXY", &proxy), ("NO_PROXY", "localhost")]);
+    assert!(came_through(&ran), "{ran:?}");
+    assert!(asked.try_recv().is_err(), "the proxy was passed by");
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ran = login(&dir, &[("HTTPS_PROXY", &format!("http://{gone}"))]);
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    assert!(ran.stderr.contains("HTTPS_PROXY"), "{ran:?}");
+}
+
+/// A proxy that tunnels whatever it is asked for, and tells what that was.
+fn proxy() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, asked) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (sender, stream) = (sender.clone(), stream.unwrap());
+            std::thread::spawn(move || tunnel(stream, &|line| drop(sender.send(line))));
+        }
+    });
+    (url, asked)
+}
+
+fn tunnel(mut near: TcpStream, tell: &dyn Fn(String)) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if near.read(&mut byte).unwrap_or(0) == 0 {
+            return;
+        }
+        head.push(byte[0]);
+    }
+    let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
+    let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    tell(line);
+    let Ok(mut far) = TcpStream::connect(target) else { return };
+    let _ = near.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+    let (mut near_in, mut far_out) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+    let up = std::thread::spawn(move || {
+        let _ = copy(&mut near_in, &mut far_out);
+        let _ = far_out.shutdown(Shutdown::Write);
+    });
+    let _ = copy(&mut far, &mut near);
+    let _ = near.shutdown(Shutdown::Both);
+    let _ = up.join();
+}
