@@ -108,6 +108,7 @@ pub async fn refresh(
     old: &Tokens,
     now: i64,
 ) -> Result<Tokens, Failure> {
+    let registered = method.client_id.is_none() && old.binding.is_some();
     let method = &*client::bound(method, old);
     if let (Some(step), Some(base)) = (method.second_step, &old.base_token) {
         let mut base_tokens = old.clone();
@@ -121,8 +122,19 @@ pub async fn refresh(
     ];
     add_client_and_resource(&mut params, method);
     let reply = post(http, method, token_url(method)?, method.refresh_encoding, &params).await?;
-    let body = failure::read(&reply, &provider.name)?;
+    let body = failure::read(&reply, &provider.name).map_err(|failure| match failure {
+        Failure::Configuration(error) if registered => Failure::Configuration(forgotten(error, provider)),
+        failure => failure,
+    })?;
     Ok(keep_what_is_left_out(tokens(&body, &provider.name, now)?, old))
+}
+
+/// A client id that registration brought cannot be corrected in the settings: logging in again registers anew.
+fn forgotten(error: Error, provider: &Provider) -> Error {
+    error.with_hint(format!(
+        "The server may have forgotten this program; if it stays, log in again with `:ConvLogin {}`.",
+        provider.id
+    ))
 }
 
 /// Rule 7: a refresh says what changed.

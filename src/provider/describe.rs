@@ -16,7 +16,7 @@ use crate::credential::Kind;
 pub struct Description {
     /// What people call it.
     pub name: Option<String>,
-    /// Where its API is.
+    /// Where its API is; `resource`, if there is one, unless this says otherwise.
     pub base_url: Option<String>,
     /// Where a credential comes from, in order: `env:VARIABLE`, `login`, `app` (the Convocations app's key).
     pub sources: Option<Vec<String>>,
@@ -39,9 +39,9 @@ pub struct Description {
     pub issuer: Option<String>,
     /// Protected resource with discovery (RFC 9728), such as an MCP server's URL.
     pub resource: Option<String>,
-    /// Scopes of a provider described by `issuer` or `resource`.
+    /// What its methods ask for, where they do not say.
     pub scopes: Option<Vec<String>>,
-    /// Client id registered beforehand with such a provider.
+    /// What the provider calls this program, for methods that do not say.
     pub client_id: Option<String>,
     /// URL of a Client ID Metadata Document, used where the server supports them.
     pub client_id_metadata_document: Option<String>,

@@ -39,7 +39,10 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
     Ok(Provider {
         id: id.to_owned(),
         name: description.name.unwrap_or_else(|| id.to_owned()),
-        base_url: description.base_url.map(|url| constant(&url, &description.options)),
+        base_url: description
+            .base_url
+            .or_else(|| description.resource.clone())
+            .map(|url| constant(&url, &description.options)),
         sources,
         uses,
         exec: description.exec,

@@ -163,9 +163,14 @@ async fn a_registration_is_used_again_and_forgotten_when_it_does_not_work() {
     device().await;
     assert_eq!(desk.sandbox.count("generic.register"), 1);
 
+    let tokens = desk.stored("corp").unwrap();
     // The server forgets its clients: one attempt fails, and the next one registers anew.
     desk.sandbox.reset();
     desk.sandbox.switch(json!({ "generic": { "interval": 1 } }));
+    let Err(Failure::Configuration(error)) = refresh(&desk, &tokens).await else {
+        panic!("the login is kept")
+    };
+    assert!(error.hint().unwrap().contains(":ConvLogin corp"), "{error:?}");
     let mut login = desk.start("corp", "device");
     login.failed(Code::ProviderRefused).await;
     login.over().await;
