@@ -116,3 +116,29 @@ fn the_python_sdk_signs_in() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp/client.py");
     check(&drive(Command::new(python).arg(script).arg(resource)));
 }
+
+#[test]
+fn our_own_client_signs_in_by_the_issuer_alone() {
+    let sandbox = Sandbox::start();
+    let issuer = authority(&sandbox);
+    let dir = common::TestDir::new();
+    dir.write_config(&format!(
+        "[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n[providers.router]\nissuer = \"{issuer}\"\nbase_url = \"{}\"\n",
+        sandbox.at("/openrouter/api/v1")
+    ));
+    let mut command = dir.convocations(["login", "router", "--method", "browser"]);
+    let child = common::Child::spawn(command.env("BROWSER", "true"));
+    let url = common::eventually("the address", || {
+        child.stderr().lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
+    });
+    common::visit(&sign_in(&url));
+    let ran = child.finish(std::time::Duration::from_secs(30));
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let token = common::run(&mut dir.convocations(["token", "router", "--json"]), "").ok().stdout;
+    let token: Value = serde_json::from_str(&token).unwrap();
+    assert!(token.get("expires_at").is_none(), "a key does not expire");
+    let authorization = token["headers"]["authorization"].as_str().unwrap();
+    let me = common::http::get_with(&format!("{issuer}/me"), &[("authorization", authorization)]);
+    assert_eq!(me.status, 200, "{}", me.text());
+    assert_eq!(common::run(&mut dir.convocations(["logout", "router"]), "").code(), 0);
+}

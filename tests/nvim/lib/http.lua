@@ -14,7 +14,9 @@ local function parse(raw)
   assert(head, "no HTTP answer: " .. raw:sub(1, 80))
   local headers = {}
   for name, value in head:gmatch("\r\n([^:]+):%s*([^\r]*)") do
-    headers[name:lower()] = value
+    name = name:lower()
+    -- The one header that comes more than once and cannot be joined by commas (RFC 9110, 5.3).
+    headers[name] = name == "set-cookie" and headers[name] and headers[name] .. "\n" .. value or value
   end
   if (headers["transfer-encoding"] or ""):find("chunked") then
     local plain = {}
