@@ -7,10 +7,10 @@ MAKEFLAGS += --no-print-directory
 
 NVIM := $(CURDIR)/.deps/bin/nvim
 SANDBOX := $(CURDIR)/target/debug/examples/sandbox
-LUA := lua plugin tests/nvim tests/tools tests/demo
+LUA := lua plugin tests/nvim tests/tools tests/demo tests/bench
 TOOLS := tests/tools
 
-.PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua doc deps clean
+.PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua bench doc deps clean
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -54,6 +54,12 @@ test-lua: ## Test the plugin in real editors
 	cargo build --quiet --locked --bin convocations --example sandbox
 	NVIM=$(NVIM) $(NVIM) -l tests/nvim/run.lua
 	tests/demo/run.sh </dev/null
+
+bench: ## Measure the budgets, each against its floor
+	cargo build --quiet --locked --release --bin convocations
+	cargo build --quiet --locked --example sandbox
+	CONVOCATIONS_SANDBOX=$(SANDBOX) cargo bench --quiet --locked --bench budgets
+	$(NVIM) -l tests/bench/editor.lua
 
 doc: ## Write the generated parts of the help
 	$(NVIM) -l $(TOOLS)/gen_doc.lua

@@ -128,7 +128,8 @@ impl Tokens {
 pub enum Validity {
     /// Exactly so many seconds, as a caller asked for.
     AtLeast(i64),
-    /// The settings' margin: at most half of the token's life, or a short-lived token would be refreshed at each use.
+    /// The settings' margin; for a token whose whole life is no longer than that, half of its life, or it would be
+    /// refreshed at each use.
     Margin(i64),
 }
 
@@ -142,7 +143,7 @@ impl Validity {
     pub fn seconds(self, lifetime: Option<i64>) -> i64 {
         match self {
             Self::AtLeast(seconds) => seconds,
-            Self::Margin(margin) => lifetime.map_or(margin, |life| margin.min(life / 2)),
+            Self::Margin(margin) => lifetime.filter(|life| *life <= margin).map_or(margin, |life| life / 2),
         }
     }
 }

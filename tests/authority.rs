@@ -79,6 +79,7 @@ fn settings(upstream: &str) -> Settings {
         upstream: upstream.to_owned(),
         trust_forwarded_for: false,
         rate_limit: false,
+        access_log: false,
     }
 }
 

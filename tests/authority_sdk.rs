@@ -35,6 +35,7 @@ fn authority(sandbox: &Sandbox) -> String {
                 upstream,
                 trust_forwarded_for: false,
                 rate_limit: true,
+                access_log: false,
             };
             let own = folder.join("authority.secret");
             let bound = serve::bind(&settings, None, &own, Clock::System).await.unwrap();

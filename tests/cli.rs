@@ -200,7 +200,11 @@ fn an_expired_token_is_refreshed_and_a_refused_login_is_exit_three() {
     log_in_to_subscription(&dir);
     let one = cli(&dir, "token anthropic --min-validity 0").stdout;
     assert_eq!(cli(&dir, "token anthropic --min-validity 0").stdout, one);
-    assert_eq!(cli(&dir, "token anthropic").stdout, one, "the margin is at most half of a token's life");
+    assert_eq!(
+        cli(&dir, "token anthropic").stdout,
+        one,
+        "half of its life, where the margin is longer than all of it"
+    );
     let other = cli(&dir, "token anthropic --min-validity 200").stdout;
     assert_ne!(other, one, "less than that was left");
     let rejected = with_input(&dir, "token anthropic --rejected", &other).stdout;

@@ -58,6 +58,8 @@ pub struct Settings {
     pub trust_forwarded_for: bool,
     /// Whether requests per address are limited.
     pub rate_limit: bool,
+    /// Whether each answer is logged to standard error.
+    pub access_log: bool,
 }
 
 /// One running authorization server: everything that a handler needs.

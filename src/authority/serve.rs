@@ -44,6 +44,7 @@ pub struct Bound {
     listener: TcpListener,
     metrics_listener: Option<TcpListener>,
     address: SocketAddr,
+    access_log: bool,
 }
 
 /// Binds, and finds the secret: in the environment, in `secret_file`, or for loopback use in `own_secret`.
@@ -75,7 +76,7 @@ pub async fn bind(
         Some(address) => Some(listen(address).await?),
         None => None,
     };
-    Ok(Bound { authority, listener, metrics_listener, address })
+    Ok(Bound { authority, listener, metrics_listener, address, access_log: settings.access_log })
 }
 
 impl Bound {
@@ -98,7 +99,8 @@ impl Bound {
     pub async fn serve(self, end: impl Future<Output = ()>) {
         let metrics = Arc::new(Metrics::default());
         let (stop, stopped) = Stop::new();
-        let service = Service { authority: self.authority, metrics: Arc::clone(&metrics) };
+        let access_log = self.access_log;
+        let service = Service { authority: self.authority, metrics: Arc::clone(&metrics), access_log };
         let main = bounded_server::serve(
             self.listener,
             move |peer| service.clone().filter(peer),
@@ -141,6 +143,7 @@ fn cannot_listen(address: SocketAddr) -> Error {
 struct Service {
     authority: Arc<Authority>,
     metrics: Arc<Metrics>,
+    access_log: bool,
 }
 
 impl Service {
@@ -183,7 +186,9 @@ impl Service {
             Err(_) => exchange::text(StatusCode::REQUEST_TIMEOUT, "The body did not come in time."),
         };
         self.metrics.count(route.name(), response.status().as_u16(), start.elapsed());
-        log_access(peer, &method, route, response.status(), start.elapsed());
+        if self.access_log {
+            log_access(peer, &method, route, response.status(), start.elapsed());
+        }
         response
     }
 }

@@ -15,6 +15,7 @@ pub fn run(context: &Context, args: AuthorityArgs) -> Result<ExitCode> {
         upstream: args.upstream,
         trust_forwarded_for: args.trust_forwarded_for,
         rate_limit: !args.no_rate_limit,
+        access_log: true,
     };
     let own_secret = context.paths.config_dir().join("authority.secret");
     context.block_on(async {

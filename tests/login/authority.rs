@@ -19,6 +19,7 @@ async fn authority(sandbox: &Sandbox) -> String {
         upstream: sandbox.at("/openrouter"),
         trust_forwarded_for: false,
         rate_limit: true,
+        access_log: false,
     };
     let secret = dir.paths().config_dir().join("authority.secret");
     let bound = serve::bind(&settings, None, &secret, Clock::System).await.unwrap();

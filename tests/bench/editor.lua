@@ -1,0 +1,74 @@
+-- The editor's rows of `make bench`: a token from memory against a table lookup, and startup with and without the
+-- plugin. Run by `nvim -l`; exits with 1 if a budget is missed.
+
+local here = vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, "S").source:sub(2), ":p")))
+local root = vim.fs.dirname(vim.fs.dirname(here))
+package.path = root .. "/tests/nvim/lib/?.lua;" .. package.path
+
+local flows = require("flows")
+local harness = require("harness")
+
+local missed = 0
+
+---@param text string
+---@param good boolean
+local function row(text, good)
+  missed = missed + (good and 0 or 1)
+  io.stdout:write(good and "met    " or "MISSED ", text, "\n")
+end
+
+---@param values number[]
+local function median(values)
+  table.sort(values)
+  return values[math.ceil(#values / 2)]
+end
+
+local function token(t)
+  t:sandbox()
+  local nvim = t:real()
+  flows.log_in(t, nvim, "anthropic")
+  t:ok(flows.token(nvim, "anthropic"))
+  local times = nvim:lua([[
+    local conv, held, count = require("conv"), { anthropic = "x" }, 1000000
+    local function time(work)
+      local begun = vim.uv.hrtime()
+      for _ = 1, count do work("anthropic") end
+      return tonumber(vim.uv.hrtime() - begun) / count
+    end
+    local lookup = time(function(login) return held[login] end)
+    return { time(conv.token), lookup }
+  ]])
+  row(
+    ("conv.token() from memory: %.0f ns, a table lookup %.1f ns; budget 1000 ns"):format(times[1], times[2]),
+    times[1] < 1000
+  )
+end
+
+---Milliseconds of a start to its end.
+local function start(args)
+  local argv = vim.list_extend({ harness.nvim, "--headless", "--clean" }, args)
+  local begun = vim.uv.hrtime()
+  vim.system(vim.list_extend(argv, { "-c", "qa" })):wait()
+  return tonumber(vim.uv.hrtime() - begun) / 1e6
+end
+
+local function startup()
+  local with, without = {}, {}
+  for _ = 1, 40 do
+    table.insert(without, start({}))
+    table.insert(with, start({ "--cmd", "set rtp^=" .. root }))
+  end
+  local added = median(with) - median(without)
+  row(
+    ("Neovim's startup: +%.2f ms (%.1f ms without); budget 0.5 ms"):format(added, median(without)),
+    added < 0.5
+  )
+end
+
+local outcome, why = harness.run({ name = "token", run = token })
+if outcome ~= "passed" then
+  row(tostring(why), false)
+end
+startup()
+harness.close()
+os.exit(missed == 0 and 0 or 1)

@@ -1,0 +1,87 @@
+//! What the rows are held against.
+
+use std::io::{BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use rmpv::Value;
+
+use crate::common::{self, Sandbox, TestDir};
+
+/// Builds `floor.rs` as it stands, with optimisation, and returns the program.
+pub fn read_a_file() -> PathBuf {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let program = std::env::temp_dir().join(format!("convocations-floor-{}", std::process::id()));
+    let mut rustc = Command::new("rustc");
+    rustc.args(["-O", "--edition", "2024", "-o"]).arg(&program).arg(root.join("tests/bench/floor.rs"));
+    assert!(rustc.status().unwrap().success());
+    program
+}
+
+/// Reads one msgpack value and writes it back, until the input ends.
+pub fn echo() {
+    let mut input = BufReader::new(std::io::stdin().lock());
+    let mut output = std::io::stdout().lock();
+    while let Ok(value) = rmpv::decode::read_value(&mut input) {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, &value).unwrap();
+        output.write_all(&bytes).unwrap();
+        output.flush().unwrap();
+    }
+}
+
+/// This program as an echo at the other end of a pipe.
+pub struct Echo {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Echo {
+    /// Starts it.
+    pub fn start() -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut child = command.arg("echo").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, stdin, stdout }
+    }
+
+    /// One message of a call's size there and back.
+    pub fn round(&mut self) {
+        let message = Value::Array(vec![2.into(), "call".into(), Value::Array(vec![1.into(), "get".into()])]);
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, &message).unwrap();
+        self.stdin.write_all(&bytes).unwrap();
+        assert_eq!(rmpv::decode::read_value(&mut self.stdout).unwrap(), message);
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Resident memory of a process, MiB.
+pub fn resident_mib(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+/// A stored login whose token has ended.
+pub fn expired_login(dir: &TestDir, sandbox: &Sandbox) {
+    let index = "version = 1\nconfirmed_notices = [\"anthropic/subscription\"]\n";
+    std::fs::write(dir.config().join("credentials.toml"), index).unwrap();
+    sandbox.lifetime(1);
+    let mut command = dir.convocations(["login", "anthropic", "--method", "subscription"]);
+    let child = common::Child::spawn(command.env("BROWSER", "true"));
+    let url = common::eventually("the address", || {
+        child.stderr().lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
+    });
+    common::visit(&common::approve(&url));
+    child.finish(std::time::Duration::from_secs(30)).ok();
+    sandbox.lifetime(28_800);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+}

@@ -1,0 +1,53 @@
+//! The table that is printed.
+
+use std::time::Duration;
+
+/// Rows, and whether all were within their budget.
+#[derive(Default)]
+pub struct Table {
+    lines: Vec<String>,
+    missed: usize,
+}
+
+impl Table {
+    /// A time against its floor.
+    pub fn row(&mut self, what: &str, floor_name: &str, time: Duration, floor: Duration, budget: f64) {
+        let ratio = time.as_secs_f64() / floor.as_secs_f64();
+        let verdict = self.verdict(ratio <= budget);
+        self.add(format!(
+            "{verdict} {what}: {time:.1?}, {ratio:.2} × {floor_name} ({floor:.1?}); budget {budget} ×"
+        ));
+    }
+
+    /// A rate against its floor: more is better.
+    pub fn rate(&mut self, what: &str, rate: f64, floor: f64, budget: Option<f64>) {
+        let ratio = rate / floor;
+        let verdict = self.verdict(budget.is_none_or(|budget| ratio >= budget));
+        let budget = budget.map_or("no budget".to_owned(), |budget| format!("budget {budget} ×"));
+        self.add(format!(
+            "{verdict} {what}: {rate:.0}/s, {ratio:.2} × a bare warp server ({floor:.0}/s); {budget}"
+        ));
+    }
+
+    /// A number against its limit.
+    pub fn limit(&mut self, what: &str, found: f64, limit: f64) {
+        let verdict = self.verdict(found <= limit);
+        self.add(format!("{verdict} {what}: {found:.2}; budget {limit}"));
+    }
+
+    fn verdict(&mut self, good: bool) -> &'static str {
+        self.missed += usize::from(!good);
+        if good { "met   " } else { "MISSED" }
+    }
+
+    fn add(&mut self, line: String) {
+        println!("{line}");
+        self.lines.push(line);
+    }
+
+    /// The closing line; whether all budgets were met.
+    pub fn print(&self) -> bool {
+        println!("{} rows, {} missed", self.lines.len(), self.missed);
+        self.missed == 0
+    }
+}
