@@ -23,8 +23,9 @@ end
 ---Opens the consent page and presses a button: `approve` or `deny`.
 ---@param url string
 ---@param decision string
+---@param more? table<string, string> what is typed into the page
 ---@return conv.Response
-local function press(url, decision)
+local function press(url, decision, more)
   local page = http.get(url)
   while page.status == 307 do
     url = join(url, page.headers.location)
@@ -36,7 +37,7 @@ local function press(url, decision)
   for input in page.body:gmatch('<input type="hidden"[^>]*>') do
     fields[unescape(input:match('name="([^"]*)"'))] = unescape(input:match('value="([^"]*)"'))
   end
-  return http.post_form(join(url, action), fields)
+  return http.post_form(join(url, action), vim.tbl_extend("force", fields, more or {}))
 end
 
 ---Where the browser is sent after a yes; not requested yet.
@@ -44,6 +45,22 @@ end
 ---@return string
 function M.approve(url)
   return press(url, "approve").headers.location
+end
+
+---The same as another of the sandbox's people: `ada` or `grace`.
+---@param url string
+---@param account string
+---@return string
+function M.approve_as(url, account)
+  return press(url, "approve", { account = account }).headers.location
+end
+
+---Types a device code into its page, and says yes.
+---@param url string
+---@param user_code string
+---@return conv.Response
+function M.approve_device(url, user_code)
+  return press(url, "approve", { user_code = user_code, account = "ada" })
 end
 
 ---@param url string
