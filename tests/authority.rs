@@ -72,15 +72,8 @@ struct Server {
 }
 
 fn settings(upstream: &str) -> Settings {
-    Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        public_url: None,
-        metrics: None,
-        upstream: upstream.to_owned(),
-        trust_forwarded_for: false,
-        rate_limit: false,
-        access_log: false,
-    }
+    let listen = "127.0.0.1:0".parse().unwrap();
+    Settings { rate_limit: false, access_log: false, ..Settings::new(listen, upstream) }
 }
 
 fn secret_file(secret: &str) -> std::path::PathBuf {
@@ -457,6 +450,41 @@ async fn an_upstream_that_is_down_is_a_passing_fault() {
         (status, body["error"].as_str()),
         (StatusCode::SERVICE_UNAVAILABLE, Some("temporarily_unavailable"))
     );
+}
+
+#[tokio::test]
+async fn a_slow_upstream_is_given_up_in_time() {
+    let upstream = Upstream::start().await;
+    let mut settings = settings(&format!("http://{}", upstream.address));
+    settings.upstream_timeout = Duration::from_millis(200);
+    let server = start_with(settings, "k").await;
+    let id = server.client_id().await;
+    let code = server.code(&id, &[]).await;
+    upstream.next.lock().unwrap().3 = Duration::from_secs(30);
+    let (status, body) = server.token(&[("code", &code), ("client_id", &id)]).await;
+    assert_eq!(
+        (status, body["error"].as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, Some("temporarily_unavailable"))
+    );
+}
+
+#[tokio::test]
+async fn requests_spread_at_random_over_two_instances_all_complete() {
+    let upstream = Upstream::start().await;
+    let servers = [start(&upstream).await, start(&upstream).await];
+    let any = || &servers[usize::from(rand::random::<bool>())];
+    for _ in 0..50 {
+        let id = any().client_id().await;
+        let first = any();
+        let page = first.get(first.authorize_url(&id, &[])).await;
+        let cookies = cookie(&page);
+        let sealed = sealed_of(&page.text().await.unwrap());
+        let second = any();
+        let away = second.post_decision(&sealed, "allow", &cookies, &second.base).await;
+        let back = any().callback("code=upstream-code", &cookie(&away)).await;
+        let code = query(&location(&back), "code").unwrap();
+        assert_eq!(any().token(&[("code", &code), ("client_id", &id)]).await.0, StatusCode::OK);
+    }
 }
 
 #[tokio::test]

@@ -28,15 +28,8 @@ fn authority(sandbox: &Sandbox) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let folder = std::env::temp_dir().join(format!("authority-sdk-{:016x}", rand::random::<u64>()));
-            let settings = Settings {
-                listen: "127.0.0.1:0".parse().unwrap(),
-                public_url: None,
-                metrics: None,
-                upstream,
-                trust_forwarded_for: false,
-                rate_limit: true,
-                access_log: false,
-            };
+            let settings =
+                Settings { access_log: false, ..Settings::new("127.0.0.1:0".parse().unwrap(), &upstream) };
             let own = folder.join("authority.secret");
             let bound = serve::bind(&settings, None, &own, Clock::System).await.unwrap();
             std::fs::remove_dir_all(folder).unwrap();
@@ -142,4 +135,37 @@ fn our_own_client_signs_in_by_the_issuer_alone() {
     let me = common::http::get_with(&format!("{issuer}/me"), &[("authorization", authorization)]);
     assert_eq!(me.status, 200, "{}", me.text());
     assert_eq!(common::run(&mut dir.convocations(["logout", "router"]), "").code(), 0);
+}
+
+/// OpenRouter's own code inside ours works once, so ours does too.
+#[test]
+fn a_code_works_once() {
+    let sandbox = Sandbox::start();
+    let issuer = authority(&sandbox);
+    let redirect = "http://127.0.0.1:33420/cb";
+    let body = serde_json::json!({ "redirect_uris": [redirect] });
+    let client = common::post_json(&format!("{issuer}/register"), &body).json()["client_id"].clone();
+    let (verifier, challenge) =
+        ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    let query = [
+        ("response_type", "code"),
+        ("client_id", client.as_str().unwrap()),
+        ("redirect_uri", redirect),
+        ("code_challenge", challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    let url = url::Url::parse_with_params(&format!("{issuer}/authorize"), query).unwrap();
+    let back = url::Url::parse(&sign_in(url.as_str())).unwrap();
+    let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", client.as_str().unwrap()),
+        ("redirect_uri", redirect),
+        ("code_verifier", verifier),
+        ("code", &code),
+    ];
+    let token = || common::post_form(&format!("{issuer}/token"), &form);
+    assert_eq!(token().status, 200);
+    let again = token();
+    assert_eq!((again.status, &again.json()["error"]), (400, &serde_json::json!("invalid_grant")));
 }

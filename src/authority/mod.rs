@@ -34,6 +34,7 @@ pub mod token;
 pub mod upstream;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use url::Url;
 
@@ -60,6 +61,24 @@ pub struct Settings {
     pub rate_limit: bool,
     /// Whether each answer is logged to standard error.
     pub access_log: bool,
+    /// Longest time for one call to OpenRouter, well under what clients of a token endpoint wait.
+    pub upstream_timeout: Duration,
+}
+
+impl Settings {
+    /// A server on `listen` in front of `upstream`, with everything else as it is if nobody says.
+    pub fn new(listen: SocketAddr, upstream: &str) -> Self {
+        Self {
+            listen,
+            public_url: None,
+            metrics: None,
+            upstream: upstream.to_owned(),
+            trust_forwarded_for: false,
+            rate_limit: true,
+            access_log: true,
+            upstream_timeout: Duration::from_secs(20),
+        }
+    }
 }
 
 /// One running authorization server: everything that a handler needs.
@@ -85,7 +104,7 @@ impl Authority {
         let local = redirect_uri::is_loopback(&issuer);
         Ok(Self {
             issuer_text: issuer.as_str().trim_end_matches('/').to_owned(),
-            upstream: upstream::Upstream::new(&settings.upstream)?,
+            upstream: upstream::Upstream::new(&settings.upstream, settings.upstream_timeout)?,
             documents: document::Documents::new(local),
             limits: settings.rate_limit.then(limit::Limits::default),
             trust_forwarded_for: settings.trust_forwarded_for,

@@ -13,8 +13,6 @@ use super::client::Budget;
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
-/// Longest time for one call, well under what clients of a token endpoint wait.
-const TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest answer that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 /// What `/me` passes on of OpenRouter's `/api/v1/key`: nothing that names the person.
@@ -54,18 +52,18 @@ struct KeyReply {
 }
 
 impl Upstream {
-    /// OpenRouter at `base`, which is its own address but in tests.
+    /// OpenRouter at `base`, which is its own address but in tests; each call takes at most `timeout`.
     ///
     /// # Errors
     /// `config_invalid` for a URL that is neither https nor loopback.
-    pub fn new(base: &str) -> Result<Self> {
+    pub fn new(base: &str, timeout: Duration) -> Result<Self> {
         let invalid =
             || Error::new(Code::ConfigInvalid, "The upstream URL must be https, or http to a loopback host.");
         let base = Url::parse(base.trim_end_matches('/')).map_err(|_| invalid())?;
         if base.scheme() != "https" && !super::redirect_uri::is_loopback(&base) {
             return Err(invalid());
         }
-        let http = crate::http::builder().timeout(TIMEOUT).build().map_err(|_| {
+        let http = crate::http::builder().timeout(timeout).build().map_err(|_| {
             Error::new(Code::Network, "The HTTP client cannot be set up.").with_hint("Check `SSL_CERT_FILE`.")
         })?;
         Ok(Self { base, http })

@@ -9,13 +9,11 @@ use crate::error::Result;
 
 pub fn run(context: &Context, args: AuthorityArgs) -> Result<ExitCode> {
     let settings = Settings {
-        listen: args.listen,
         public_url: args.public_url,
         metrics: args.metrics,
-        upstream: args.upstream,
         trust_forwarded_for: args.trust_forwarded_for,
         rate_limit: !args.no_rate_limit,
-        access_log: true,
+        ..Settings::new(args.listen, &args.upstream)
     };
     let own_secret = context.paths.config_dir().join("authority.secret");
     context.block_on(async {

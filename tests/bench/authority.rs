@@ -60,13 +60,9 @@ async fn bare(body: String) -> String {
 
 async fn authority(upstream: &str) -> String {
     let settings = Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        public_url: None,
-        metrics: None,
-        upstream: upstream.to_owned(),
-        trust_forwarded_for: false,
         rate_limit: false,
         access_log: false,
+        ..Settings::new("127.0.0.1:0".parse().unwrap(), upstream)
     };
     let own = std::env::temp_dir().join(format!("authority-bench-{}", std::process::id())).join("secret");
     let bound = serve::bind(&settings, None, &own, Clock::System).await.unwrap();

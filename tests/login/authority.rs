@@ -13,13 +13,8 @@ use crate::desk::{Desk, arrive, parameter, person};
 async fn authority(sandbox: &Sandbox) -> String {
     let dir = TestDir::new();
     let settings = Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        public_url: None,
-        metrics: None,
-        upstream: sandbox.at("/openrouter"),
-        trust_forwarded_for: false,
-        rate_limit: true,
         access_log: false,
+        ..Settings::new("127.0.0.1:0".parse().unwrap(), &sandbox.at("/openrouter"))
     };
     let secret = dir.paths().config_dir().join("authority.secret");
     let bound = serve::bind(&settings, None, &secret, Clock::System).await.unwrap();
