@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 NVIM := $(CURDIR)/.deps/bin/nvim
 SANDBOX := $(CURDIR)/target/debug/examples/sandbox
+PROGRAM := $(CURDIR)/target/release/convocations
 LUA := lua plugin tests/nvim tests/tools tests/demo tests/bench
 TOOLS := tests/tools
 
@@ -56,10 +57,11 @@ test-lua: ## Test the plugin in real editors
 	tests/demo/run.sh </dev/null
 
 bench: ## Measure the budgets, each against its floor
+	@$(TOOLS)/setup.sh neovim
 	cargo build --quiet --locked --release --bin convocations
 	cargo build --quiet --locked --example sandbox
-	CONVOCATIONS_SANDBOX=$(SANDBOX) cargo bench --quiet --locked --bench budgets
-	$(NVIM) -l tests/bench/editor.lua
+	CONVOCATIONS=$(PROGRAM) CONVOCATIONS_SANDBOX=$(SANDBOX) cargo bench --quiet --locked --bench budgets
+	CONVOCATIONS=$(PROGRAM) $(NVIM) -l tests/bench/editor.lua
 
 doc: ## Write the generated parts of the help
 	$(NVIM) -l $(TOOLS)/gen_doc.lua

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
-use warp::http::{HeaderMap, Method, StatusCode, header};
+use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 /// A response whose body is whole: none of ours is large.
 pub type Response = warp::http::Response<String>;
@@ -81,6 +81,16 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let text = serde_json::to_string(body).unwrap_or_else(|_| "{}".to_owned());
     let mut response = base(status, "application/json", text);
     allow_any_origin(response.headers_mut());
+    response
+}
+
+/// A JSON document that was made beforehand and may be kept for a little while: it changes only when the operator
+/// changes the server.
+pub fn document(text: &str) -> Response {
+    let mut response = base(StatusCode::OK, "application/json", text.to_owned());
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    allow_any_origin(headers);
     response
 }
 
@@ -167,20 +177,21 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-fn base(status: StatusCode, content_type: &str, body: String) -> Response {
+fn base(status: StatusCode, content_type: &'static str, body: String) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    set(headers, header::CONTENT_TYPE, content_type);
-    set(headers, header::CACHE_CONTROL, "no-store");
-    set(headers, header::REFERRER_POLICY, "no-referrer");
-    set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
 fn allow_any_origin(headers: &mut HeaderMap) {
-    set(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    set(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, "www-authenticate, retry-after");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let exposed = HeaderValue::from_static("www-authenticate, retry-after");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
 }
 
 #[cfg(test)]

@@ -86,6 +86,9 @@ pub struct Authority {
     issuer: Url,
     /// [`Self::issuer`] as clients spell it: without a slash at the end.
     issuer_text: String,
+    /// RFC 8414 metadata, and RFC 9728 metadata of the issuer and of `/me`: the same for every request.
+    server_metadata: String,
+    resource_metadata: [String; 2],
     sealer: Sealer,
     upstream: upstream::Upstream,
     documents: document::Documents,
@@ -101,9 +104,13 @@ impl Authority {
     /// `config_invalid` for an issuer or upstream URL that will not do.
     pub fn new(settings: &Settings, issuer: &str, sealer: Sealer, clock: Clock) -> Result<Self> {
         let issuer = check_issuer(issuer)?;
+        let issuer_text = issuer.as_str().trim_end_matches('/').to_owned();
+        let resource = |path| metadata::protected_resource(&issuer_text, path).to_string();
         let local = redirect_uri::is_loopback(&issuer);
         Ok(Self {
-            issuer_text: issuer.as_str().trim_end_matches('/').to_owned(),
+            server_metadata: metadata::authorization_server(&issuer_text).to_string(),
+            resource_metadata: [resource(""), resource(metadata::ME)],
+            issuer_text,
             upstream: upstream::Upstream::new(&settings.upstream, settings.upstream_timeout)?,
             documents: document::Documents::new(local),
             limits: settings.rate_limit.then(limit::Limits::default),
@@ -132,6 +139,11 @@ impl Authority {
     /// Scheme, host and port, as browsers write it in `Origin`.
     fn origin(&self) -> String {
         self.issuer.origin().ascii_serialization()
+    }
+
+    fn resource_metadata(&self, path: &str) -> &str {
+        let [root, me] = &self.resource_metadata;
+        if path == metadata::ME { me } else { root }
     }
 
     /// The one callback that OpenRouter ever sees.

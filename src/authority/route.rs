@@ -97,10 +97,8 @@ pub async fn answer(authority: &Authority, route: Route, request: &Request) -> R
     let get = request.method == Method::GET || request.method == Method::HEAD;
     let post = request.method == Method::POST;
     match route {
-        Route::ServerMetadata if get => document(&metadata::authorization_server(authority.issuer())),
-        Route::ResourceMetadata(path) if get => {
-            document(&metadata::protected_resource(authority.issuer(), path))
-        }
+        Route::ServerMetadata if get => exchange::document(&authority.server_metadata),
+        Route::ResourceMetadata(path) if get => exchange::document(authority.resource_metadata(path)),
         Route::Register if post => registration::register(authority, request),
         Route::Authorize if get => authorize::authorize(authority, request).await,
         Route::Authorize if post => authorize::decide(authority, request),
@@ -112,13 +110,6 @@ pub async fn answer(authority: &Authority, route: Route, request: &Request) -> R
         Route::Unknown => exchange::text(StatusCode::NOT_FOUND, "There is nothing here."),
         other => method_not_allowed(other.methods()),
     }
-}
-
-/// Metadata may be cached for a little while: it changes only when the operator changes the server.
-fn document(body: &serde_json::Value) -> Response {
-    let mut response = exchange::json(StatusCode::OK, body);
-    exchange::set(response.headers_mut(), header::CACHE_CONTROL, "public, max-age=300");
-    response
 }
 
 fn held_back(authority: &Authority, route: Route, request: &Request) -> Option<Response> {

@@ -66,14 +66,26 @@ impl Context {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => return output::usage(&error),
+    let command = match plain_token() {
+        Some(command) => command,
+        None => match Args::try_parse() {
+            Ok(args) => args.command,
+            Err(error) => return output::usage(&error),
+        },
     };
-    match Paths::from_env().and_then(|paths| dispatch(args.command, paths)) {
+    match Paths::from_env().and_then(|paths| dispatch(command, paths)) {
         Ok(code) => code,
         Err(error) => output::fail(&error),
     }
+}
+
+/// `convocations token LOGIN`, which programs call again and again: setting up the argument parser would cost as much
+/// as reading the token.
+fn plain_token() -> Option<Command> {
+    let mut args = std::env::args_os().skip(1);
+    let (name, login, end) = (args.next()?, args.next()?.into_string().ok()?, args.next());
+    let plain = name == "token" && end.is_none() && !login.starts_with('-');
+    plain.then_some(Command::Token { login, json: false, min_validity: None, rejected: false })
 }
 
 fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {

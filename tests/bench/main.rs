@@ -43,7 +43,7 @@ fn main() {
 
 /// The program as it ships.
 fn program() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_convocations"))
+    PathBuf::from(std::env::var_os("CONVOCATIONS").expect("`make bench` names the program"))
 }
 
 fn stored() -> TestDir {
