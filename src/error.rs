@@ -26,6 +26,11 @@ macro_rules! codes {
                 match self { $(Code::$variant => $name,)* }
             }
 
+            /// The code of a stable name.
+            pub fn from_name(name: &str) -> Option<Code> {
+                Code::ALL.iter().copied().find(|code| code.as_str() == name)
+            }
+
             /// The command line's exit status: 2 usage, 3 log in, 4 refused, 5 try again, 6 store, 130 cancelled.
             pub const fn exit_status(self) -> u8 {
                 match self { $(Code::$variant => $exit,)* }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::status::LoginStatus;
+use super::status::{self, LoginStatus};
+use super::{Broker, Passed};
 use crate::credential::Credential;
 use crate::error::Error;
 use crate::login_id::LoginId;
@@ -39,4 +40,56 @@ pub struct Notice {
     pub error: Error,
     /// Which login it is about.
     pub login: Option<LoginId>,
+}
+
+impl Broker {
+    /// This process has stored a login: nothing of the one before counts any more.
+    pub async fn login_changed(&self, login: &LoginId) {
+        self.memory().forget(login);
+        self.wake(login);
+        self.tell_all().await;
+    }
+
+    /// Tells the state of all logins to whoever listens.
+    pub async fn tell_all(&self) {
+        if self.0.events.receiver_count() == 0 {
+            return;
+        }
+        // One after the other: of two states the one that was read later is told later.
+        let _turn = self.0.telling.lock().await;
+        match self.blocking(status::all).await {
+            Ok(Ok(all)) => self.tell(Event::Changed(all)),
+            Ok(Err(error)) | Err(error) => {
+                self.tell_once(error.message().to_owned(), Level::Error, error, None)
+            }
+        }
+    }
+
+    /// A login was passed over for another source: told once for each refusal (DESIGN 2.7).
+    pub(super) fn tell_source_changed(&self, credential: &Credential, passed: &Passed) {
+        let login = &credential.login;
+        let message = format!("{} {} is used instead.", passed.error.message(), spell(&credential.source));
+        let hint = format!("Log in again with `:ConvLogin {login}` to use the login.");
+        let error = Error::new(passed.error.code(), message).with_hint(hint);
+        self.tell_once(format!("{login} {}", passed.fingerprint), Level::Warn, error, Some(login));
+    }
+
+    fn tell_once(&self, what: String, level: Level, error: Error, login: Option<&LoginId>) {
+        if self.memory().tell_once(what) {
+            self.tell(Event::Notice(Notice { level, error, login: login.cloned() }));
+        }
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        // Nobody listens on the command line: no fault.
+        let _ = self.0.events.send(event);
+    }
+}
+
+fn spell(source: &str) -> String {
+    match source.strip_prefix("env:") {
+        Some(variable) => format!("`{variable}` of the environment"),
+        None if source == "app" => "The Convocations app's key".to_owned(),
+        None => "The stored login".to_owned(),
+    }
 }

@@ -16,8 +16,10 @@ use crate::secret::Secret;
 
 /// First and longest time that a failing provider is left alone between calls.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// The longest where the provider is not even reached: nobody is spared by more, and the network may be back.
+const UNREACHED: Duration = Duration::from_secs(5);
 /// Bounds of what a provider may ask for (CLIProxyAPI clamps Anthropic's to the same).
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+pub(super) const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
 
 /// When a refresh has reached what it is for.
 #[derive(Debug, Clone)]
@@ -97,14 +99,17 @@ impl Flights {
         match result {
             Ok(_) | Err(Failure::Refused(_)) => drop(resting.remove(login)),
             Err(failure) => {
-                let retry_after = match failure {
-                    Failure::Transient { retry_after, .. } => *retry_after,
-                    _ => None,
+                let (retry_after, longest) = match failure {
+                    Failure::Transient { retry_after, sent, error } => {
+                        let unreached = !sent && error.code() == Code::Network;
+                        (*retry_after, if unreached { UNREACHED } else { BACKOFF.1 })
+                    }
+                    _ => (None, BACKOFF.1),
                 };
                 let before = resting.get(login).map_or(Duration::ZERO, |rest| rest.pause);
                 let pause = match retry_after {
                     Some(wait) => wait.clamp(RETRY_AFTER.0, RETRY_AFTER.1),
-                    None => (before * 2).clamp(BACKOFF.0, BACKOFF.1),
+                    None => (before * 2).clamp(BACKOFF.0, longest),
                 };
                 let error = failure.error().clone().with_retry_after(Some(pause));
                 resting.insert(login.clone(), Rest { until: Instant::now() + pause, pause, error });
@@ -166,12 +171,12 @@ impl Broker {
         let landing = Landing { broker: self.clone(), login: login.clone() };
         let goal = goal.clone();
         tokio::spawn(async move {
-            landing.broker.tell_changed().await;
+            landing.broker.tell_all().await;
             let outcome = landing.broker.refresh(&landing.login, &goal).await;
             let broker = landing.broker.clone();
             drop(landing);
             sender.send_replace(Some(outcome));
-            broker.tell_changed().await;
+            broker.tell_all().await;
         });
         (receiver, false)
     }

@@ -16,28 +16,33 @@ pub struct Memory {
 #[derive(Debug)]
 struct Held {
     credential: Credential,
-    /// The index as it was before the credential was read: any change by anybody makes us look again.
-    stamp: Stamp,
+    /// The index as it was when it said the same: any change by anybody makes us look again. `None`: look in any case.
+    stamp: Option<Stamp>,
     /// Whether somebody asked for it since it was made (rule 6).
     used: bool,
 }
 
 impl Memory {
-    /// The credential, if the index has not changed since.
-    pub fn current(&self, login: &LoginId, stamp: Stamp) -> Option<Credential> {
-        let held = self.held.get(login).filter(|held| held.stamp == stamp)?;
+    /// The credential for somebody who asks, if the index has not changed since and `is_good`.
+    pub fn ask(
+        &mut self,
+        login: &LoginId,
+        stamp: Stamp,
+        is_good: impl Fn(&Credential) -> bool,
+    ) -> Option<Credential> {
+        let held = self.held.get_mut(login)?;
+        if held.stamp != Some(stamp) || !is_good(&held.credential) {
+            return None;
+        }
+        held.used = true;
         Some(held.credential.clone())
     }
 
-    /// Keeps a credential that somebody asked for.
-    pub fn used(&mut self, credential: &Credential, stamp: Stamp) {
-        let held = Held { credential: credential.clone(), stamp, used: true };
-        self.held.insert(credential.login.clone(), held);
-    }
-
-    /// Keeps a credential that nobody asked for yet.
-    pub fn renewed(&mut self, credential: &Credential, stamp: Stamp) {
-        let held = Held { credential: credential.clone(), stamp, used: false };
+    /// Keeps a credential, `used` if it is for somebody who asked, now or before.
+    pub fn keep(&mut self, credential: &Credential, stamp: Option<Stamp>, used: bool) {
+        let before = self.held.get(&credential.login);
+        let used = used || before.is_some_and(|held| held.used && held.credential.token == credential.token);
+        let held = Held { credential: credential.clone(), stamp, used };
         self.held.insert(credential.login.clone(), held);
     }
 
@@ -46,9 +51,15 @@ impl Memory {
         self.held.remove(login);
     }
 
-    /// Logins that were handed out, with the revision that was.
-    pub fn revisions(&self) -> Vec<(LoginId, u64)> {
-        self.held.iter().map(|(login, held)| (login.clone(), held.credential.revision)).collect()
+    /// Everything that was handed out.
+    pub fn all(&self) -> Vec<Credential> {
+        self.held.values().map(|held| held.credential.clone()).collect()
+    }
+
+    /// Seconds that the stored login's token of this revision was made for, if that is known.
+    pub fn lifetime(&self, login: &LoginId, revision: u64) -> Option<i64> {
+        let held = self.held.get(login).filter(|held| held.credential.revision == revision)?;
+        held.credential.lifetime
     }
 
     /// Stored logins that somebody used and that `is_due`, by their credential.
@@ -58,22 +69,15 @@ impl Memory {
         self.held.values().filter(wanted).map(|held| held.credential.clone()).collect()
     }
 
-    /// After a refresh ahead of time: somebody has to ask again before the next one.
-    pub fn not_used(&mut self, login: &LoginId) {
+    /// Whether somebody has to ask again before the next refresh ahead of time.
+    pub fn set_used(&mut self, login: &LoginId, used: bool) {
         if let Some(held) = self.held.get_mut(login) {
-            held.used = false;
+            held.used = used;
         }
     }
 
-    /// After a refresh ahead of time that failed for now.
-    pub fn still_wanted(&mut self, login: &LoginId) {
-        if let Some(held) = self.held.get_mut(login) {
-            held.used = true;
-        }
-    }
-
-    /// Whether this was not told about this login before.
-    pub fn tell_once(&mut self, login: &LoginId, what: &str) -> bool {
-        self.told.insert(format!("{login}\n{what}"))
+    /// Whether this was not told before.
+    pub fn tell_once(&mut self, what: String) -> bool {
+        self.told.insert(what)
     }
 }

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::source::{env_value, sources};
 use super::{Broker, Inner};
+use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::{self, Revocation};
 use crate::provider::{Grant, Provider, Source};
-use crate::store::{self, LoginLock, Stored};
+use crate::store::{self, LoginLock};
 
 /// Longest wait for a refresh under way, whose newer tokens are the ones to revoke.
 const TURN_WAIT: Duration = Duration::from_secs(10);
@@ -53,8 +54,12 @@ impl Broker {
         let name = login.clone();
         let stored = self.blocking(move |inner| inner.store.read(&name)).await?;
         let provider = self.0.config.provider(login.provider()).ok();
+        let unsaved = self.0.unsaved.take(login);
         let (revoked, page) = match (&provider, &stored) {
-            (Some(provider), Ok(Some(stored))) => self.revoke(provider, stored).await,
+            (Some(provider), Ok(Some(stored))) => {
+                let tokens = unsaved.as_ref().unwrap_or(&stored.tokens);
+                self.revoke(provider, &stored.entry.method, tokens).await
+            }
             _ => (Revoked::No, None),
         };
         let name = login.clone();
@@ -66,7 +71,7 @@ impl Broker {
         drop(turn);
         self.memory().forget(login);
         self.wake(login);
-        self.tell_changed().await;
+        self.tell_all().await;
         let removed = removed.ok_or_else(|| nothing_stored(&self.0, login))?;
         let mut message = sentence(login, revoked, page.is_some());
         if let Some(leftover) = removed.leftover {
@@ -89,14 +94,14 @@ impl Broker {
         None
     }
 
-    async fn revoke(&self, provider: &Provider, stored: &Stored) -> (Revoked, Option<String>) {
-        let page = provider.key_page(&stored.tokens);
-        let Some(method) = provider.method(&stored.entry.method) else { return (Revoked::Unsupported, page) };
+    async fn revoke(&self, provider: &Provider, method: &str, tokens: &Tokens) -> (Revoked, Option<String>) {
+        let page = provider.key_page(tokens);
+        let Some(method) = provider.method(method) else { return (Revoked::Unsupported, page) };
         // A key that the person brought along is the person's to keep.
         if method.grant == Grant::ApiKey {
             return (Revoked::Unsupported, page);
         }
-        match oauth::revoke(&self.0.http, provider, method, &stored.tokens).await {
+        match oauth::revoke(&self.0.http, provider, method, tokens).await {
             Ok(Revocation::Revoked) => (Revoked::Yes, None),
             Ok(Revocation::Unsupported { page }) => (Revoked::Unsupported, page),
             Err(_) => (Revoked::No, page),

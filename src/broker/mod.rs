@@ -8,12 +8,15 @@
 mod event;
 mod flight;
 mod handed_out;
+mod keep;
 mod logout;
 mod refresh;
 mod schedule;
 mod source;
 mod status;
+mod word;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,7 +37,8 @@ use crate::secret::Secret;
 use crate::store::Store;
 use flight::{Flights, Goal};
 use handed_out::Memory;
-use source::Found;
+use keep::Unsaved;
+use source::{Found, Passed};
 
 /// Longest time that an exit waits for refreshes under way: their answers may be the only copy of a rotated token.
 pub const FINISH_TIME: Duration = Duration::from_secs(15);
@@ -53,6 +57,10 @@ struct Inner {
     clock: Clock,
     memory: Mutex<Memory>,
     flights: Flights,
+    unsaved: Unsaved,
+    /// One read of a login's secret at a time: a keyring that hangs takes one thread for each login and no more.
+    reading: Mutex<HashMap<LoginId, Arc<tokio::sync::Mutex<()>>>>,
+    telling: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
 }
 
@@ -67,6 +75,9 @@ impl Broker {
             clock,
             memory: Mutex::default(),
             flights: Flights::default(),
+            unsaved: Unsaved::default(),
+            reading: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
             events,
         }))
     }
@@ -82,19 +93,16 @@ impl Broker {
         if let Some(credential) = self.remembered(login, validity) {
             return Ok(credential);
         }
-        let name = login.clone();
-        let stamp = self.0.store.stamp();
-        let found = self
-            .blocking(move |inner| source::find(&inner.config, &inner.store, &inner.clock, &name, validity));
-        match found.await?? {
-            Found::Good { credential, refused } => {
-                if let Some(refused) = refused {
-                    self.tell_source_changed(login, &credential, &refused);
+        match self.look_alone(login, validity).await? {
+            Found::Good { credential, passed } => {
+                if let Some(passed) = passed {
+                    self.tell_source_changed(&credential, &passed);
                 }
-                self.memory().used(&credential, stamp);
                 Ok(*credential)
             }
-            Found::Stale { token } => self.refreshed(login, Goal::Fresh { validity, seen: token }).await,
+            Found::Stale { token } => {
+                self.refreshed(login, validity, Goal::Fresh { validity, seen: token }).await
+            }
         }
     }
 
@@ -113,40 +121,71 @@ impl Broker {
             return Err(key_refused(&newest));
         }
         self.memory().forget(login);
-        self.refreshed(login, Goal::Other { rejected: rejected.clone() }).await
+        self.refreshed(login, Validity::AtLeast(0), Goal::Other { rejected: rejected.clone() }).await
     }
 
-    async fn refreshed(&self, login: &LoginId, goal: Goal) -> Result<Credential> {
-        match self.fly(login, goal).await {
+    async fn refreshed(&self, login: &LoginId, validity: Validity, goal: Goal) -> Result<Credential> {
+        let expired = match self.fly(login, goal).await {
             Ok(credential) => {
-                self.memory().used(&credential, self.0.store.stamp());
-                Ok(credential)
+                self.remember(&credential, true).await;
+                return Ok(credential);
             }
             // For good: the next source is used, and that is told (DESIGN 2.7). A passing failure never switches.
-            Err(error) if error.code() == Code::LoginExpired => self.next_source(login, error).await,
-            Err(error) => Err(error),
+            Err(error) if error.code() == Code::LoginExpired => error,
+            Err(error) => return Err(error),
+        };
+        match self.look(login, validity, true).await? {
+            Found::Good { credential, passed } => {
+                if let Some(passed) = passed {
+                    self.tell_source_changed(&credential, &passed);
+                }
+                Ok(*credential)
+            }
+            Found::Stale { .. } => Err(expired),
         }
-    }
-
-    async fn next_source(&self, login: &LoginId, expired: Error) -> Result<Credential> {
-        let (name, stamp) = (login.clone(), self.0.store.stamp());
-        let found =
-            self.blocking(move |inner| source::after_login(&inner.config, &inner.store, &name)).await??;
-        let Some(credential) = found else { return Err(expired) };
-        self.tell_source_changed(login, &credential, &expired);
-        self.memory().used(&credential, stamp);
-        Ok(credential)
     }
 
     /// What this process has handed out, as long as it is good and nobody has written the index since.
     fn remembered(&self, login: &LoginId, validity: Validity) -> Option<Credential> {
-        let stamp = self.0.store.stamp();
-        let credential = self.memory().current(login, stamp)?;
-        let fresh = credential.is_fresh(self.0.clock.now(), validity.seconds(credential.lifetime));
-        if fresh {
-            self.memory().used(&credential, stamp);
+        let (stamp, now) = (self.0.store.stamp(), self.0.clock.now());
+        let is_good =
+            |credential: &Credential| credential.is_fresh(now, validity.seconds(credential.lifetime));
+        self.memory().ask(login, stamp, is_good)
+    }
+
+    /// [`Broker::look`] for one caller at a time: those behind the first find its answer in memory.
+    async fn look_alone(&self, login: &LoginId, validity: Validity) -> Result<Found> {
+        let turn = {
+            let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(reading.entry(login.clone()).or_default())
+        };
+        let _turn = turn.lock().await;
+        match self.remembered(login, validity) {
+            Some(credential) => Ok(Found::Good { credential: Box::new(credential), passed: None }),
+            None => self.look(login, validity, true).await,
         }
-        fresh.then_some(credential)
+    }
+
+    /// Goes through the sources, and remembers what is good there.
+    async fn look(&self, login: &LoginId, validity: Validity, used: bool) -> Result<Found> {
+        let (name, stamp) = (login.clone(), self.0.store.stamp());
+        let look =
+            move |inner: &Inner| source::find(&inner.config, &inner.store, &inner.clock, &name, validity);
+        let found = self.blocking(look).await??;
+        if let Found::Good { credential, .. } = &found {
+            self.memory().keep(credential, Some(stamp), used);
+        }
+        Ok(found)
+    }
+
+    /// Remembers a stored login's credential that was not just read, if the index still says the same.
+    async fn remember(&self, credential: &Credential, used: bool) {
+        let (login, stamp) = (credential.login.clone(), self.0.store.stamp());
+        let index = self.blocking(move |inner| inner.store.index()).await;
+        let revision =
+            index.ok().and_then(Result::ok).and_then(|index| Some(index.logins.get(&login)?.revision));
+        let is_newest = revision == Some(credential.revision);
+        self.memory().keep(credential, is_newest.then_some(stamp), used);
     }
 
     /// Events from now on.
@@ -154,24 +193,10 @@ impl Broker {
         self.0.events.subscribe()
     }
 
-    /// Waits for refreshes under way, for at most [`FINISH_TIME`].
+    /// Waits for refreshes under way, for at most [`FINISH_TIME`], and for what they brought to be stored.
     pub async fn finish_in_flight(&self) {
         let _ = tokio::time::timeout(FINISH_TIME, self.0.flights.all_landed()).await;
-    }
-
-    fn tell_source_changed(&self, login: &LoginId, credential: &Credential, refused: &Error) {
-        if !self.memory().tell_once(login, refused.message()) {
-            return;
-        }
-        let message = format!("{} {} is used instead.", refused.message(), spell(&credential.source));
-        let hint = format!("Log in again with `:ConvLogin {login}` to use the login.");
-        let error = Error::new(refused.code(), message).with_hint(hint);
-        self.tell(Event::Notice(Notice { level: Level::Warn, error, login: Some(login.clone()) }));
-    }
-
-    fn tell(&self, event: Event) {
-        // Nobody listens on the command line: no fault.
-        let _ = self.0.events.send(event);
+        self.save_at_last().await;
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -188,14 +213,6 @@ impl Broker {
             Error::new(Code::StoreUnreadable, "Reading the store failed unexpectedly.")
                 .with_hint("The log file tells where; try again.")
         })
-    }
-}
-
-fn spell(source: &str) -> String {
-    match source.strip_prefix("env:") {
-        Some(variable) => format!("`{variable}` of the environment"),
-        None if source == "app" => "The Convocations app's key".to_owned(),
-        None => "The stored login".to_owned(),
     }
 }
 

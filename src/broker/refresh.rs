@@ -1,33 +1,30 @@
 //! One refresh of one login, across processes (rules 2 to 5).
 //!
 //! The order is what keeps logins: take the login's lock, read the store again, use what somebody else has written
-//! meanwhile, else ask the provider, write durably, and only then hand out.
+//! meanwhile, else see that the store can be written, ask the provider, write durably, and only then hand out.
 //!
 //! A request whose answer was lost may have been carried out: the refresh token may be spent. While the old access
-//! token lives it is used on, since sending a spent token again makes some servers revoke everything; once it has
-//! ended there is nothing to lose, and the refresh token is sent once more.
+//! token lives it is used on, by all processes, since sending a spent token again makes some servers revoke
+//! everything; once it has ended there is nothing to lose, and the refresh token is sent once more.
 
 use std::time::{Duration, Instant};
 
-use super::event::Event;
-use super::flight::{Goal, broke_off};
+use super::Broker;
+use super::flight::Goal;
+use super::keep::STORE_WAIT;
 use super::source::{credential, expired, is_refused, spent};
-use super::{Broker, status};
+use super::word::{self, Word, is_spent_by_use};
 use crate::credential::{Credential, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::{self, Failure};
 use crate::provider::{Method, Provider};
-use crate::store::{self, LoginLock, NewEntry, Stamp, Stored};
+use crate::store::{self, LoginLock, Refusal, Stamp, Stored};
 
 /// Added to the time limit of two requests for the wait behind another process, which may try twice.
 const LOCK_SLACK: Duration = Duration::from_secs(15);
-/// Longest wait for the store's own lock, which is held for milliseconds.
-const STORE_WAIT: Duration = Duration::from_secs(10);
-/// Tries of a store write that fails, since what it holds may be the only copy of a rotated token.
-const WRITE_TRIES: u32 = 3;
 /// Pause before the one retry inside a call; up to as much again is added at random.
-const RETRY_PAUSE: Duration = Duration::from_millis(250);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// Longest wait that a provider may ask for and still be waited for inside the call.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -43,34 +40,46 @@ enum Next {
     TryWith(Box<Stored>),
 }
 
+/// One refresh under way.
+struct Refresh<'a> {
+    broker: &'a Broker,
+    login: &'a LoginId,
+    goal: &'a Goal,
+    provider: &'a Provider,
+    /// When it was wanted, Unix milliseconds.
+    since: u64,
+}
+
 impl Broker {
     /// The whole refresh; runs in a task of its own.
     pub(super) async fn refresh(&self, login: &LoginId, goal: &Goal) -> Result<Credential> {
         let provider = self.0.config.provider(login.provider())?;
-        let lock = match self.wait_for_turn(login, goal, &provider).await? {
-            Turn::Met(credential) => return Ok(*credential),
-            Turn::Locked(lock) => lock,
-        };
-        let result = self.refresh_locked(login, goal, &provider).await;
-        drop(lock);
-        result
+        let refresh = Refresh { broker: self, login, goal, provider: &provider, since: word::now() };
+        match refresh.wait_for_turn().await? {
+            Turn::Met(credential) => Ok(*credential),
+            Turn::Locked(mut lock) => refresh.locked(&mut lock).await,
+        }
     }
+}
 
+impl Refresh<'_> {
     /// Waits for the login's lock, and meanwhile for somebody else's refresh to do.
-    async fn wait_for_turn(&self, login: &LoginId, goal: &Goal, provider: &Provider) -> Result<Turn> {
-        let end = Instant::now() + Duration::from_secs(self.0.config.http.timeout) * 2 + LOCK_SLACK;
+    async fn wait_for_turn(&self) -> Result<Turn> {
+        let inner = &self.broker.0;
+        let end = Instant::now() + Duration::from_secs(inner.config.http.timeout) * 2 + LOCK_SLACK;
         let mut seen: Option<Stamp> = None;
         loop {
-            let name = login.clone();
-            if let Some(lock) = self.blocking(move |inner| inner.store.try_lock_login(&name)).await?? {
+            let name = self.login.clone();
+            let lock = self.broker.blocking(move |inner| inner.store.try_lock_login(&name)).await??;
+            if let Some(lock) = lock {
                 return Ok(Turn::Locked(lock));
             }
             // The stamp is one `stat`; the secret, which may be in a keyring, is read only after a change.
-            let stamp = self.0.store.stamp();
+            let stamp = inner.store.stamp();
             if seen.replace(stamp) != Some(stamp) {
-                let stored = self.read(login, provider).await?;
-                if goal.is_met(&stored.tokens, self.0.clock.now()) {
-                    return Ok(Turn::Met(Box::new(credential(provider, login, &stored))));
+                let stored = self.read().await?;
+                if self.goal.is_met(&stored.tokens, inner.clock.now()) {
+                    return Ok(Turn::Met(Box::new(self.credential(&stored))));
                 }
             }
             if Instant::now() >= end {
@@ -84,130 +93,131 @@ impl Broker {
         }
     }
 
-    async fn read(&self, login: &LoginId, provider: &Provider) -> Result<Stored> {
-        let name = login.clone();
-        let stored = self.blocking(move |inner| inner.store.read(&name)).await??;
-        stored.ok_or_else(|| logged_out(provider, login))
+    async fn read(&self) -> Result<Stored> {
+        let name = self.login.clone();
+        let stored = self.broker.blocking(move |inner| inner.store.read(&name)).await??;
+        stored.ok_or_else(|| self.logged_out())
     }
 
     /// Everything that happens with the login's lock held.
-    async fn refresh_locked(&self, login: &LoginId, goal: &Goal, provider: &Provider) -> Result<Credential> {
-        let mut stored = self.read(login, provider).await?;
+    async fn locked(&self, lock: &mut LoginLock) -> Result<Credential> {
+        let mut stored = self.read().await?;
         // Twice: a refusal may be about a token that somebody without our locks has replaced meanwhile.
         for _ in 0..2 {
-            if goal.is_met(&stored.tokens, self.0.clock.now()) {
-                return Ok(credential(provider, login, &stored));
+            match self.broker.save_unsaved(self.login).await {
+                Ok(Some(saved)) => stored = saved,
+                Ok(None) => {}
+                Err(error) => return self.old_or(&stored, error),
+            }
+            if self.goal.is_met(&stored.tokens, self.broker.0.clock.now()) {
+                return Ok(self.credential(&self.broker.catch_up(self.login, stored).await));
             }
             if is_refused(&stored) {
-                return Err(expired(provider, login));
+                return self.refused(&stored, None).await;
             }
-            let method = method(provider, &stored)?;
-            match self.ask(login, goal, provider, &method, &stored.tokens).await {
-                Ok(tokens) => return self.keep(login, provider, &method, &stored, tokens).await,
-                Err(failure) => match self.after_failure(login, goal, provider, &stored, failure).await? {
+            if let Err(error) = self.broker.blocking(|inner| inner.store.rehearse(STORE_WAIT)).await? {
+                return self.old_or(&stored, error);
+            }
+            let word = Word::read(lock);
+            match self.ask(lock, word.as_ref(), &stored).await {
+                Ok(tokens) => return self.keep(&stored, &tokens).await,
+                Err(failure) => match self.after_failure(word.as_ref(), &stored, failure).await? {
                     Next::HandOut(credential) => return Ok(*credential),
                     Next::TryWith(newer) => stored = *newer,
                 },
             }
         }
-        Err(expired(provider, login))
+        Err(expired(self.provider, self.login))
     }
 
-    /// Asks the provider; one passing failure is hidden by a second try (rule 4).
+    /// Asks the provider, unless it is known how that ends.
     async fn ask(
         &self,
-        login: &LoginId,
-        goal: &Goal,
-        provider: &Provider,
-        method: &Method,
-        old: &Tokens,
+        lock: &mut LoginLock,
+        word: Option<&Word>,
+        stored: &Stored,
     ) -> Result<Tokens, Failure> {
-        if let Some(error) = self.0.flights.resting_error(login) {
+        let (flights, old) = (&self.broker.0.flights, &stored.tokens);
+        if let Some(error) = flights.resting_error(self.login) {
             let retry_after = error.retry_after();
             return Err(Failure::Transient { error, retry_after, sent: false });
         }
-        let mut result = oauth::refresh(&self.0.http, provider, method, old, self.0.clock.now()).await;
-        if let Err(Failure::Transient { retry_after, sent, .. }) = &result {
-            let may_be_spent = *sent && goal.may_use_old(old, self.0.clock.now());
-            let wait = retry_after.unwrap_or(RETRY_PAUSE);
-            if !may_be_spent && wait <= PATIENCE {
-                let jitter = RETRY_PAUSE.mul_f64(f64::from(rand::random::<u8>()) / 255.0);
-                tokio::time::sleep(wait + jitter).await;
-                result = oauth::refresh(&self.0.http, provider, method, old, self.0.clock.now()).await;
+        let lost = || word.filter(|word| word.is_lost(old) && self.is_usable(stored));
+        let known = word.and_then(|word| word.shared(self.since));
+        let result = match known.or_else(|| lost().map(|word| word.failure(None))) {
+            Some(failure) => Err(failure),
+            None => {
+                let result = self.try_twice(stored).await;
+                Word::leave(lock, word, &result, old);
+                result
             }
-        }
-        self.0.flights.note(login, &result);
+        };
+        flights.note(self.login, &result);
         result
     }
 
-    /// Stores what a refresh brought, then hands it out (rule 3). A login that is gone by now stays gone.
-    async fn keep(
-        &self,
-        login: &LoginId,
-        provider: &Provider,
-        method: &Method,
-        old: &Stored,
-        tokens: Tokens,
-    ) -> Result<Credential> {
-        for attempt in 1..=WRITE_TRIES {
-            match self.write(login, old, &tokens).await {
-                Ok(Some(stored)) => return Ok(credential(provider, login, &stored)),
-                Ok(None) => {
-                    // Logged out meanwhile: nobody may be left with what the provider just gave out.
-                    let _ = oauth::revoke(&self.0.http, provider, method, &tokens).await;
-                    return Err(logged_out(provider, login));
-                }
-                Err(error) if attempt == WRITE_TRIES => return Err(error),
-                Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
-            }
+    /// One passing failure is hidden by a second try (rule 4).
+    async fn try_twice(&self, stored: &Stored) -> Result<Tokens, Failure> {
+        let (inner, old) = (&self.broker.0, &stored.tokens);
+        let method = self.method(stored).map_err(Failure::Configuration)?;
+        let once = async || oauth::refresh(&inner.http, self.provider, method, old, inner.clock.now()).await;
+        let first = once().await;
+        let Err(Failure::Transient { retry_after, sent, .. }) = &first else { return first };
+        let may_be_spent = *sent && is_spent_by_use(old);
+        let wait = retry_after.unwrap_or(RETRY_PAUSE);
+        if wait > PATIENCE || (may_be_spent && self.is_usable(stored)) {
+            return first;
         }
-        Err(broke_off())
-    }
-
-    /// Writes under the store's lock, unless the login is gone (`None`) or has been replaced (then that one is it).
-    async fn write(&self, login: &LoginId, old: &Stored, tokens: &Tokens) -> Result<Option<Stored>> {
-        let (name, old, tokens) = (login.clone(), old.clone(), tokens.clone());
-        self.blocking(move |inner| {
-            let lock = inner.store.lock(STORE_WAIT)?;
-            let current = inner.store.index()?.logins.remove(&name);
-            match current {
-                None => return Ok(None),
-                Some(entry) if entry.revision != old.entry.revision => {
-                    let stored = inner.store.read(&name)?;
-                    if stored.as_ref().is_none_or(|stored| spent(&stored.tokens) != spent(&old.tokens)) {
-                        return Ok(stored);
-                    }
-                }
-                Some(_) => {}
+        let jitter = RETRY_PAUSE.mul_f64(f64::from(rand::random::<u8>()) / 255.0);
+        tokio::time::sleep(wait + jitter).await;
+        match once().await {
+            // The first one's request may have arrived all the same.
+            Err(Failure::Transient { error, retry_after, sent }) => {
+                Err(Failure::Transient { error, retry_after, sent: sent || may_be_spent })
             }
-            let new = NewEntry { method: old.entry.method.clone(), kind: old.entry.kind };
-            let entry = inner.store.put(&lock, &name, new, &tokens)?;
-            Ok(Some(Stored { entry, tokens }))
-        })
-        .await?
+            second => second,
+        }
     }
 
-    async fn after_failure(
-        &self,
-        login: &LoginId,
-        goal: &Goal,
-        provider: &Provider,
-        stored: &Stored,
-        failure: Failure,
-    ) -> Result<Next> {
-        let usable = goal.may_use_old(&stored.tokens, self.0.clock.now());
-        let old = || Next::HandOut(Box::new(credential(provider, login, stored)));
+    /// The method that the login was made by; what discovery found then is with its tokens.
+    fn method(&self, stored: &Stored) -> Result<&Method> {
+        let (name, provider) = (&stored.entry.method, self.provider);
+        provider.method(name).ok_or_else(|| {
+            let message =
+                format!("{} has no method `{name}` any more, by which this login was made.", provider.name);
+            Error::new(Code::ConfigInvalid, message).with_hint(format!(
+                "Put it back into config.toml, or log in again with `:ConvLogin {}`.",
+                self.login
+            ))
+        })
+    }
+
+    /// Stores what a refresh brought, then hands it out (rule 3). A login that is gone by now stays gone.
+    async fn keep(&self, old: &Stored, tokens: &Tokens) -> Result<Credential> {
+        match self.broker.keep(self.login, old, tokens).await {
+            Ok(Some(stored)) => Ok(self.credential(&stored)),
+            Ok(None) => {
+                // Logged out meanwhile: nobody may be left with what the provider just gave out.
+                if let Ok(method) = self.method(old) {
+                    let _ = oauth::revoke(&self.broker.0.http, self.provider, method, tokens).await;
+                }
+                Err(self.logged_out())
+            }
+            Err(error) => self.old_or(old, error),
+        }
+    }
+
+    async fn after_failure(&self, word: Option<&Word>, stored: &Stored, failure: Failure) -> Result<Next> {
         match failure {
             Failure::Refused(_) => {
-                let newest = self.read(login, provider).await?;
+                let newest = self.read().await?;
                 if spent(&newest.tokens) != spent(&stored.tokens) {
                     return Ok(Next::TryWith(Box::new(newest)));
                 }
-                self.remember_refusal(login, &newest).await?;
-                if usable { Ok(old()) } else { Err(expired(provider, login)) }
+                self.refused(&newest, word).await.map(Box::new).map(Next::HandOut)
             }
-            Failure::Transient { .. } | Failure::Configuration(_) if usable => Ok(old()),
-            Failure::Transient { error, retry_after, sent: true } => {
+            _ if self.is_usable(stored) => Ok(Next::HandOut(Box::new(self.credential(stored)))),
+            Failure::Transient { error, retry_after, sent: true } if is_spent_by_use(&stored.tokens) => {
                 let message =
                     format!("{} The refresh may have been carried out all the same.", error.message());
                 let hint = "Try again; if it stays refused, log in again.";
@@ -217,54 +227,53 @@ impl Broker {
         }
     }
 
-    async fn remember_refusal(&self, login: &LoginId, stored: &Stored) -> Result<()> {
-        let (name, fingerprint) = (login.clone(), spent(&stored.tokens).fingerprint());
-        self.blocking(move |inner| {
-            let lock = inner.store.lock(STORE_WAIT)?;
-            let reason = "The provider no longer accepts the stored refresh token.";
-            inner.store.mark_needs_login(&lock, &name, &fingerprint, reason)
-        })
-        .await??;
-        Ok(())
-    }
-
-    /// This process has stored a login: nothing of the one before counts any more.
-    pub async fn login_changed(&self, login: &LoginId) {
-        self.memory().forget(login);
-        self.wake(login);
-        self.tell_changed().await;
-    }
-
-    /// Tells the state of all logins to whoever listens.
-    pub async fn tell_all(&self) {
-        self.tell_changed().await;
-    }
-
-    pub(super) async fn tell_changed(&self) {
-        if self.0.events.receiver_count() == 0 {
-            return;
+    /// The refresh token is refused: remembered, so that nobody sends it again; and if the API refuses the access
+    /// token too, that it has ended.
+    async fn refused(&self, stored: &Stored, word: Option<&Word>) -> Result<Credential> {
+        let usable = self.is_usable(stored);
+        let known = is_refused(stored);
+        let ended_at = matches!(self.goal, Goal::Other { .. }).then(|| self.broker.0.clock.now());
+        if !known || ended_at.is_some() {
+            let was_lost = word.is_some_and(|word| word.is_lost(&stored.tokens));
+            let reason = match (&stored.entry.needs_login, was_lost) {
+                (Some(reason), _) if known => reason.as_str(),
+                (_, true) => {
+                    "The answer to a refresh never came, and the provider no longer accepts the old token."
+                }
+                _ => "The provider no longer accepts the stored refresh token.",
+            };
+            let refusal = Refusal {
+                fingerprint: spent(&stored.tokens).fingerprint(),
+                revision: stored.entry.revision,
+                reason: reason.to_owned(),
+                ended_at,
+            };
+            let name = self.login.clone();
+            let mark = self.broker.blocking(move |inner| {
+                let lock = inner.store.lock(STORE_WAIT)?;
+                inner.store.mark_needs_login(&lock, &name, &refusal)
+            });
+            mark.await??;
         }
-        if let Ok(Ok(all)) = self.blocking(status::all).await {
-            self.tell(Event::Changed(all));
-        }
+        if usable { Ok(self.credential(stored)) } else { Err(expired(self.provider, self.login)) }
     }
-}
 
-/// The method that the login was made by; what discovery found then is with its tokens.
-fn method(provider: &Provider, stored: &Stored) -> Result<Method> {
-    let name = &stored.entry.method;
-    let method = provider.method(name).ok_or_else(|| {
-        let message =
-            format!("{} has no method `{name}` any more, by which this login was made.", provider.name);
-        Error::new(Code::ConfigInvalid, message).with_hint(format!(
-            "Put it back into config.toml, or log in again with `:ConvLogin {}`.",
-            provider.id
-        ))
-    })?;
-    Ok(method.clone())
-}
+    /// Whether the old token may still be handed out.
+    fn is_usable(&self, stored: &Stored) -> bool {
+        self.goal.may_use_old(&stored.tokens, self.broker.0.clock.now())
+    }
 
-fn logged_out(provider: &Provider, login: &LoginId) -> Error {
-    Error::new(Code::NotLoggedIn, format!("The {} login is gone: somebody logged out.", provider.name))
-        .with_hint(format!("Log in with `:ConvLogin {login}` or `convocations login {login}`."))
+    fn old_or(&self, stored: &Stored, error: Error) -> Result<Credential> {
+        if self.is_usable(stored) { Ok(self.credential(stored)) } else { Err(error) }
+    }
+
+    fn credential(&self, stored: &Stored) -> Credential {
+        credential(self.provider, self.login, stored)
+    }
+
+    fn logged_out(&self) -> Error {
+        let (name, login) = (&self.provider.name, self.login);
+        Error::new(Code::NotLoggedIn, format!("The {name} login is gone: somebody logged out."))
+            .with_hint(format!("Log in with `:ConvLogin {login}` or `convocations login {login}`."))
+    }
 }

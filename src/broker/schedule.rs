@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::Broker;
 use super::event::Event;
 use super::flight::Goal;
-use super::source::credential;
+use super::source::Found;
 use crate::credential::{Credential, Validity};
+use crate::error::Code;
 use crate::login_id::LoginId;
 use crate::store::Stamp;
 
@@ -28,8 +29,16 @@ impl Broker {
                 tokio::time::sleep(TICK).await;
                 broker.look_for_news(&mut seen).await;
                 broker.refresh_ahead();
+                broker.save_in_the_background();
             }
         })
+    }
+
+    fn save_in_the_background(&self) {
+        if self.has_unsaved() {
+            let broker = self.clone();
+            tokio::spawn(async move { broker.save_all().await });
+        }
     }
 
     async fn look_for_news(&self, seen: &mut Stamp) {
@@ -38,31 +47,23 @@ impl Broker {
             return;
         }
         *seen = stamp;
-        self.push_newer(stamp).await;
-        self.tell_changed().await;
+        for held in self.memory().all() {
+            // By itself: a keyring that hangs holds up no other login's news, and no tick.
+            let broker = self.clone();
+            tokio::spawn(async move { broker.push_newer(held).await });
+        }
+        self.tell_all().await;
     }
 
-    /// Pushes newer credentials of logins that this process has handed out.
-    async fn push_newer(&self, stamp: Stamp) {
-        let handed_out = self.memory().revisions();
-        let newer = self.blocking(move |inner| {
-            let Ok(index) = inner.store.index() else { return Vec::new() };
-            let is_newer = |(login, revision): &(LoginId, u64)| {
-                index.logins.get(login).is_some_and(|entry| entry.revision > *revision)
-            };
-            let read = |(login, _): (LoginId, u64)| {
-                let provider = inner.config.provider(login.provider()).ok()?;
-                let stored = inner.store.read(&login).ok()??;
-                Some(credential(&provider, &login, &stored))
-            };
-            handed_out.into_iter().filter(is_newer).filter_map(read).collect()
-        });
-        for credential in newer.await.unwrap_or_default() {
-            // A token that ended is no news; whoever needs one asks.
-            if credential.is_fresh(self.0.clock.now(), 0) {
-                self.memory().renewed(&credential, stamp);
-                self.tell(Event::Credential(Box::new(credential)));
+    /// Pushes what this process would hand out now for a login that it has handed out, if that is another token.
+    async fn push_newer(&self, held: Credential) {
+        // A token that ended is no news; whoever needs one asks.
+        match self.look(&held.login, Validity::AtLeast(0), false).await {
+            Ok(Found::Good { credential, .. }) if credential.token != held.token => {
+                self.tell(Event::Credential(credential));
             }
+            Err(error) if error.code() == Code::NotLoggedIn => self.memory().forget(&held.login),
+            _ => {}
         }
     }
 
@@ -74,22 +75,23 @@ impl Broker {
             if self.0.flights.is_flying(&login) || self.0.flights.resting_error(&login).is_some() {
                 continue;
             }
-            self.memory().not_used(&login);
+            self.memory().set_used(&login, false);
             let broker = self.clone();
             tokio::spawn(async move { broker.refresh_one_ahead(&credential, margin).await });
         }
     }
 
-    async fn refresh_one_ahead(&self, credential: &Credential, margin: i64) {
-        let (login, seen) = (&credential.login, credential.token.clone());
-        let validity = Validity::AtLeast(ahead(credential, margin));
+    async fn refresh_one_ahead(&self, old: &Credential, margin: i64) {
+        let (login, seen) = (&old.login, old.token.clone());
+        let validity = Validity::AtLeast(ahead(old, margin));
         match self.fly(login, Goal::Fresh { validity, seen }).await {
-            Ok(credential) => {
-                self.memory().renewed(&credential, self.0.store.stamp());
-                self.tell(Event::Credential(Box::new(credential)));
+            Ok(new) if new.token != old.token => {
+                self.remember(&new, false).await;
+                self.tell(Event::Credential(Box::new(new)));
             }
             // A passing failure: the token is still wanted, so the next tick after the rest tries again.
-            Err(error) if error.is_transient() => self.memory().still_wanted(login),
+            Ok(_) => self.memory().set_used(login, true),
+            Err(error) if error.is_transient() => self.memory().set_used(login, true),
             // For good: whoever asks next is told.
             Err(_) => {}
         }

@@ -15,9 +15,17 @@ use crate::store::{Store, Stored};
 #[derive(Debug)]
 pub(super) enum Found {
     /// A credential that is good, and why the stored login was passed over for it, if it was.
-    Good { credential: Box<Credential>, refused: Option<Error> },
+    Good { credential: Box<Credential>, passed: Option<Passed> },
     /// The stored login has to be refreshed; with its token of now.
     Stale { token: Secret },
+}
+
+/// A stored login that was passed over because its refresh was refused for good.
+#[derive(Debug)]
+pub(super) struct Passed {
+    pub error: Error,
+    /// Of the refresh token that was refused.
+    pub fingerprint: String,
 }
 
 /// The credential if one is good already, for callers without a runtime: `None` means that more has to be done than
@@ -35,8 +43,8 @@ pub fn token_now(
     let validity = Validity::new(min_validity, config.refresh.margin);
     Ok(match find(config, store, clock, login, validity)? {
         // That a login was passed over has to be told, which the caller with a runtime does.
-        Found::Good { refused: Some(_), .. } | Found::Stale { .. } => None,
-        Found::Good { credential, refused: None } => Some(*credential),
+        Found::Good { passed: Some(_), .. } | Found::Stale { .. } => None,
+        Found::Good { credential, passed: None } => Some(*credential),
     })
 }
 
@@ -49,7 +57,7 @@ pub(super) fn find(
     validity: Validity,
 ) -> Result<Found> {
     let provider = config.provider(login.provider())?;
-    let mut refused = None;
+    let mut passed = None;
     for source in sources(&provider, login) {
         let credential = match source {
             Source::Env { .. } => from_env(&provider, login, source),
@@ -58,32 +66,17 @@ pub(super) fn find(
                 Login::None => None,
                 Login::Good(credential) => Some(*credential),
                 Login::Stale(token) => return Ok(Found::Stale { token }),
-                Login::Refused(error) => {
-                    refused = Some(error);
+                Login::Refused(refused) => {
+                    passed = Some(refused);
                     None
                 }
             },
         };
         if let Some(credential) = credential {
-            return Ok(Found::Good { credential: Box::new(credential), refused });
+            return Ok(Found::Good { credential: Box::new(credential), passed });
         }
     }
-    Err(refused.unwrap_or_else(|| not_logged_in(&provider, login)))
-}
-
-/// The sources behind the stored login, once that can no longer be refreshed.
-pub(super) fn after_login(config: &Config, store: &Store, login: &LoginId) -> Result<Option<Credential>> {
-    let provider = config.provider(login.provider())?;
-    for source in sources(&provider, login).skip_while(|source| **source != Source::Login).skip(1) {
-        let credential = match source {
-            Source::App => from_app(config, store, &provider, login)?,
-            _ => from_env(&provider, login, source),
-        };
-        if credential.is_some() {
-            return Ok(credential);
-        }
-    }
-    Ok(None)
+    Err(passed.map_or_else(|| not_logged_in(&provider, login), |passed| passed.error))
 }
 
 /// A named account is the stored login of that name and nothing else: the environment speaks of no account.
@@ -123,7 +116,7 @@ enum Login {
     None,
     Good(Box<Credential>),
     Stale(Secret),
-    Refused(Error),
+    Refused(Passed),
 }
 
 fn stored(
@@ -136,15 +129,20 @@ fn stored(
     let Some(stored) = store.read(login)? else { return Ok(Login::None) };
     let now = clock.now();
     let refused = is_refused(&stored);
-    // When the refresh token is spent the access token may not be: it is good until its end.
-    let margin = if refused { 0 } else { validity.seconds(stored.tokens.lifetime()) };
-    if stored.tokens.is_fresh(now, margin) {
+    // When the refresh token is spent the access token may not be: it is good until its end, or until the API refused
+    // it, which only the index knows.
+    let fresh = match refused {
+        true => stored.tokens.is_fresh(now, 0) && stored.entry.expires_at.is_none_or(|end| end > now),
+        false => stored.tokens.is_fresh(now, validity.seconds(stored.tokens.lifetime())),
+    };
+    if fresh {
         return Ok(Login::Good(Box::new(credential(provider, login, &stored))));
     }
-    Ok(if refused {
-        Login::Refused(expired(provider, login))
-    } else {
-        Login::Stale(stored.tokens.access_token)
+    Ok(match stored.entry.refused {
+        Some(fingerprint) if refused => {
+            Login::Refused(Passed { error: expired(provider, login), fingerprint })
+        }
+        _ => Login::Stale(stored.tokens.access_token),
     })
 }
 

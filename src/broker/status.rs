@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::source::{env_value, sources};
 use super::{Broker, Inner};
-use crate::credential::Kind;
+use crate::credential::{Kind, Validity};
 use crate::error::{Error, Result};
 use crate::login_id::LoginId;
 use crate::provider::{Provider, Source, is_client};
@@ -154,9 +154,15 @@ fn entry_state(inner: &Inner, login: &LoginId, entry: &Entry) -> State {
     match entry {
         _ if inner.flights.is_flying(login) => State::Refreshing,
         entry if entry.needs_login.is_some() && left <= 0 => State::NeedsLogin,
-        _ if left > inner.config.refresh.margin => State::Valid,
+        entry if left > margin(inner, login, entry) => State::Valid,
         _ => State::Expiring,
     }
+}
+
+/// As [`Broker::get`] takes it, as far as the life that the token was made for is known.
+fn margin(inner: &Inner, login: &LoginId, entry: &Entry) -> i64 {
+    let memory = inner.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Validity::Margin(inner.config.refresh.margin).seconds(memory.lifetime(login, entry.revision))
 }
 
 fn described(login: &LoginId, name: &str, entry: Option<&Entry>) -> LoginStatus {

@@ -4,11 +4,15 @@
 //! is gone, however it went.
 
 use std::fs::{File, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::private_file;
 use crate::error::{Code, Error, Result};
+
+/// Longest note that is read, in bytes. Ours are under 1 KiB.
+const MAX_NOTE: u64 = 16 << 10;
 
 /// Held for the short time of one read–modify–write of the index.
 ///
@@ -24,7 +28,23 @@ pub struct StoreLock {
 /// Held while one login is refreshed, replaced or removed, network call included.
 #[derive(Debug)]
 pub struct LoginLock {
-    _file: File,
+    file: File,
+}
+
+impl LoginLock {
+    /// What the last holder left for the next one: empty if nothing, or if it cannot be read.
+    pub fn note(&mut self) -> Vec<u8> {
+        let mut note = Vec::new();
+        let read = self.file.rewind().and_then(|()| (&mut self.file).take(MAX_NOTE).read_to_end(&mut note));
+        read.map(|_| note).unwrap_or_default()
+    }
+
+    /// Leaves a note for the next holder, over the one before. It is a courtesy: that it cannot be written, or is lost
+    /// or cut by a crash, is no fault.
+    pub fn leave_note(&mut self, note: &[u8]) {
+        let written = self.file.rewind().and_then(|()| self.file.write_all(note));
+        let _ = written.and_then(|()| self.file.set_len(note.len() as u64));
+    }
 }
 
 /// Takes the store's lock.
@@ -34,13 +54,13 @@ pub(super) fn store(path: &Path, wait: Duration) -> Result<StoreLock> {
 
 /// Takes a login's lock.
 pub(super) fn login(path: &Path, wait: Duration) -> Result<LoginLock> {
-    acquire(path, wait).map(|file| LoginLock { _file: file })
+    acquire(path, wait).map(|file| LoginLock { file })
 }
 
 /// Takes a login's lock if nobody has it.
 pub(super) fn try_login(path: &Path) -> Result<Option<LoginLock>> {
     let file = private_file::open_lock(path)?;
-    Ok(try_lock(&file, path)?.then_some(LoginLock { _file: file }))
+    Ok(try_lock(&file, path)?.then_some(LoginLock { file }))
 }
 
 fn acquire(path: &Path, wait: Duration) -> Result<File> {

@@ -33,6 +33,11 @@ use crate::secret::Secret;
 use keyring::Keyring;
 use seal::MasterKey;
 
+/// Bytes by which an index may grow with one login's new secret, sealed: real ones are under 20 KiB.
+const ROOM_FOR_GROWTH: usize = 32 << 10;
+/// Most of an index that is written for a try.
+const MAX_REHEARSAL: usize = 16 << 20;
+
 /// A store. Cheap to clone; nothing is touched before it is used.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -64,6 +69,19 @@ pub struct NewEntry {
     pub method: String,
     /// How its token travels.
     pub kind: Kind,
+}
+
+/// A provider's final no to a refresh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Of the refresh token that was refused.
+    pub fingerprint: String,
+    /// The login's revision when it was sent: a login that has changed since is another one.
+    pub revision: u64,
+    /// In words.
+    pub reason: String,
+    /// When the access token ended before its time, Unix seconds, if the API has refused it too.
+    pub ended_at: Option<i64>,
 }
 
 /// What a removal left behind.
@@ -199,6 +217,18 @@ impl Store {
         Ok(lock)
     }
 
+    /// Whether a login could be stored now, as far as files can tell. What is about to be spent at a provider for good
+    /// is spent only if this says yes.
+    ///
+    /// # Errors
+    /// `store_unwritable`, `store_unreadable`, or `busy` if somebody writes for longer than `wait`.
+    pub fn rehearse(&self, wait: Duration) -> Result<()> {
+        let _lock = self.lock(wait)?;
+        let length = std::fs::metadata(self.shared.paths.index_file()).map_or(0, |file| file.len());
+        let length = usize::try_from(length).unwrap_or(0).min(MAX_REHEARSAL) + ROOM_FOR_GROWTH;
+        private_file::rehearse(&self.shared.paths.config_dir(), length)
+    }
+
     /// Stores a login durably, over an older one of the same name, and returns its entry.
     ///
     /// A login that is there stays in its backend unless the settings name another one; a new one goes where
@@ -286,7 +316,7 @@ impl Store {
         }
     }
 
-    /// Remembers that exactly this refresh token was refused. `None` if the login is gone or has another by now.
+    /// Remembers that exactly this refresh token was refused. `None` if the login is gone or has changed by now.
     ///
     /// # Errors
     /// As for [`Store::put`].
@@ -294,14 +324,15 @@ impl Store {
         &self,
         lock: &StoreLock,
         login: &LoginId,
-        fingerprint: &str,
-        reason: &str,
+        refusal: &Refusal,
     ) -> Result<Option<Entry>> {
         let mut index = self.index_to_write(lock)?;
         let revision = index.last_revision;
-        let Some(entry) = index.logins.get_mut(login) else { return Ok(None) };
-        entry.needs_login = Some(reason.to_owned());
-        entry.refused = Some(fingerprint.to_owned());
+        let entry = index.logins.get_mut(login).filter(|entry| entry.revision == refusal.revision);
+        let Some(entry) = entry else { return Ok(None) };
+        entry.needs_login = Some(refusal.reason.clone());
+        entry.refused = Some(refusal.fingerprint.clone());
+        entry.expires_at = refusal.ended_at.or(entry.expires_at);
         entry.revision = entry.revision.max(revision) + 1;
         let entry = entry.clone();
         index.last_revision = entry.revision;

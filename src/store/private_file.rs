@@ -63,6 +63,23 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder).map_err(|error| unwritable(path, &error))
 }
 
+/// Whether a file of this length could be written here now: writes one and removes it.
+///
+/// # Errors
+/// `store_unwritable`.
+pub fn rehearse(folder: &Path, length: usize) -> Result<()> {
+    ensure_folder(folder)?;
+    let temporary = folder.join(format!("{TEMPORARY}{:016x}", rand::random::<u64>()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    private(&mut options);
+    no_follow(&mut options);
+    // Not all zeros: a file system may keep those without any room.
+    let written = options.open(&temporary).and_then(|mut file| file.write_all(&vec![b'x'; length]));
+    let _ = std::fs::remove_file(&temporary);
+    written.map_err(|error| unwritable(folder, &error))
+}
+
 /// Makes a private file unless there is one: `false` if somebody was faster.
 ///
 /// # Errors

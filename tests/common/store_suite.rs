@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use convocations::credential::{Kind, Tokens};
 use convocations::secret::Secret;
-use convocations::store::{NewEntry, Store};
+use convocations::store::{NewEntry, Refusal, Store};
 
 use super::common::TestDir;
 
@@ -43,7 +43,15 @@ pub fn run(store: &Store, dir: &TestDir) {
     assert_eq!(store.read(&login).unwrap().unwrap().tokens.access_token.expose(), "sk-suite-second");
 
     let lock = store.lock(wait).unwrap();
-    let marked = store.mark_needs_login(&lock, &login, "0123", "refused").unwrap().unwrap();
+    let mut refusal = Refusal {
+        fingerprint: "0123".to_owned(),
+        revision: entry.revision - 1,
+        reason: "refused".to_owned(),
+        ended_at: None,
+    };
+    assert_eq!(store.mark_needs_login(&lock, &login, &refusal).unwrap(), None, "it was another login's");
+    refusal.revision = entry.revision;
+    let marked = store.mark_needs_login(&lock, &login, &refusal).unwrap().unwrap();
     assert_eq!((marked.needs_login.as_deref(), marked.refused.as_deref()), (Some("refused"), Some("0123")));
     assert!(marked.revision > entry.revision);
     drop(lock);

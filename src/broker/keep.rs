@@ -1,0 +1,154 @@
+//! What a refresh brought becomes durable, and only then is it handed out (rule 3).
+//!
+//! Guarantees: a login that was removed or replaced meanwhile wins. What the store does not take, the only copy of a
+//! rotated token, is kept in memory and offered again by whoever comes by, at each tick, and at the end.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Broker;
+use super::event::{Event, Level, Notice};
+use super::refresh::RETRY_PAUSE;
+use super::source::{credential, spent};
+use crate::credential::Tokens;
+use crate::error::{Error, Result};
+use crate::login_id::LoginId;
+use crate::store::{self, NewEntry, Stored};
+
+/// Longest wait for the store's own lock, which is held for milliseconds.
+pub(super) const STORE_WAIT: Duration = Duration::from_secs(10);
+/// Tries of a store write that fails, before the caller is told.
+const WRITE_TRIES: u32 = 3;
+/// Longest time that an exit goes on trying. `convocations token` is to be done within 5 s.
+const LAST_TRIES: Duration = Duration::from_secs(4);
+
+/// By login: what was there before, and what a refresh has made of it.
+#[derive(Debug, Default)]
+pub(super) struct Unsaved(Mutex<HashMap<LoginId, (Stored, Tokens)>>);
+
+impl Unsaved {
+    fn all(&self) -> MutexGuard<'_, HashMap<LoginId, (Stored, Tokens)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives up a login's tokens, for one who revokes them.
+    pub fn take(&self, login: &LoginId) -> Option<Tokens> {
+        self.all().remove(login).map(|(_, tokens)| tokens)
+    }
+}
+
+impl Broker {
+    /// Stores what a refresh made of `old`, in a few tries. `None` if the login is gone by now.
+    ///
+    /// # Errors
+    /// The store's; what could not be stored is kept then.
+    pub(super) async fn keep(
+        &self,
+        login: &LoginId,
+        old: &Stored,
+        tokens: &Tokens,
+    ) -> Result<Option<Stored>> {
+        let mut tries = 1;
+        loop {
+            match self.write(login, old, tokens).await {
+                Err(error) if tries == WRITE_TRIES => {
+                    self.keep_unsaved(login, old, tokens, &error);
+                    return Err(error);
+                }
+                Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
+                written => return written,
+            }
+            tries += 1;
+        }
+    }
+
+    /// Writes under the store's lock, unless the login is gone (`None`) or has been replaced (then that one is it).
+    async fn write(&self, login: &LoginId, old: &Stored, tokens: &Tokens) -> Result<Option<Stored>> {
+        let (name, old, tokens) = (login.clone(), old.clone(), tokens.clone());
+        self.blocking(move |inner| {
+            let lock = inner.store.lock(STORE_WAIT)?;
+            let current = inner.store.index()?.logins.remove(&name);
+            match current {
+                None => return Ok(None),
+                Some(entry) if entry.revision != old.entry.revision => {
+                    let stored = inner.store.read(&name)?;
+                    if stored.as_ref().is_none_or(|stored| spent(&stored.tokens) != spent(&old.tokens)) {
+                        return Ok(stored);
+                    }
+                }
+                Some(_) => {}
+            }
+            let new = NewEntry { method: old.entry.method.clone(), kind: old.entry.kind };
+            let entry = inner.store.put(&lock, &name, new, &tokens)?;
+            Ok(Some(Stored { entry, tokens }))
+        })
+        .await?
+    }
+
+    /// Brings the index up to a secret that is newer than it says: somebody was killed between the two writes.
+    pub(super) async fn catch_up(&self, login: &LoginId, stored: Stored) -> Stored {
+        if stored.entry.refused.is_some() || stored.entry.expires_at == stored.tokens.expires_at {
+            return stored;
+        }
+        match self.write(login, &stored, &stored.tokens).await {
+            Ok(Some(written)) => written,
+            // The tokens are good and durable whatever the index says.
+            _ => stored,
+        }
+    }
+
+    /// Keeps what could not be stored, and says so.
+    fn keep_unsaved(&self, login: &LoginId, old: &Stored, tokens: &Tokens, why: &Error) {
+        self.0.unsaved.all().insert(login.clone(), (old.clone(), tokens.clone()));
+        let message = format!("{} The renewed login `{login}` is in memory only.", why.message());
+        let hint = "Make room or unlock the keyring before you quit, or the login is lost; it is then stored by itself.";
+        let error = Error::new(why.code(), message).with_hint(hint);
+        self.tell(Event::Notice(Notice { level: Level::Error, error, login: Some(login.clone()) }));
+    }
+
+    /// Whether anything is in memory only.
+    pub(super) fn has_unsaved(&self) -> bool {
+        !self.0.unsaved.all().is_empty()
+    }
+
+    /// Offers what is kept to the store again; the login's lock is held. `None` if there is nothing of it, or if the
+    /// login is gone by now.
+    ///
+    /// # Errors
+    /// The store's, as before.
+    pub(super) async fn save_unsaved(&self, login: &LoginId) -> Result<Option<Stored>> {
+        let kept = self.0.unsaved.all().get(login).cloned();
+        let Some((old, tokens)) = kept else { return Ok(None) };
+        let saved = self.write(login, &old, &tokens).await?;
+        self.0.unsaved.all().remove(login);
+        Ok(saved)
+    }
+
+    /// One try for each login whose lock is free.
+    pub(super) async fn save_all(&self) {
+        let logins: Vec<LoginId> = self.0.unsaved.all().keys().cloned().collect();
+        for login in logins {
+            let name = login.clone();
+            let lock = self.blocking(move |inner| inner.store.try_lock_login(&name)).await;
+            let Ok(Ok(Some(_lock))) = lock else { continue };
+            let (Ok(Some(stored)), Ok(provider)) =
+                (self.save_unsaved(&login).await, self.0.config.provider(login.provider()))
+            else {
+                continue;
+            };
+            self.tell(Event::Credential(Box::new(credential(&provider, &login, &stored))));
+        }
+    }
+
+    /// Tries for a while, at the end of the process.
+    pub(super) async fn save_at_last(&self) {
+        let tries = async {
+            while self.has_unsaved() {
+                self.save_all().await;
+                tokio::time::sleep(store::pause()).await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST_TRIES, tries).await;
+    }
+}

@@ -1,0 +1,76 @@
+//! Refresh ahead of time (rule 6).
+
+use convocations::broker::{Broker, Event};
+use convocations::credential::Credential;
+use serde_json::json;
+use tokio::sync::broadcast::Receiver;
+
+use crate::common::fault;
+use crate::desk::{Desk, anthropic, event, token};
+
+async fn pushed(events: &mut Receiver<Event>) -> Credential {
+    event(events, |event| if let Event::Credential(credential) = event { Some(*credential) } else { None })
+        .await
+}
+
+/// Lets the background go round at least twice: what a second process's broker does is told by the first one's tick.
+async fn two_ticks(desk: &Desk, broker: &Broker) {
+    for _ in 0..2 {
+        let mut events = broker.subscribe();
+        desk.log_in(&"anthropic@tick".parse().unwrap());
+        event(&mut events, |event| matches!(event, Event::Changed(_)).then_some(())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_used_token_is_refreshed_before_its_margin_and_pushed() {
+    let desk = Desk::with(json!(["login"]));
+    let broker = desk.broker();
+    let old = desk.log_in(&anthropic());
+    let mut events = broker.subscribe();
+    let background = broker.run_background();
+    assert_eq!(token(&broker).await, old);
+    desk.leave(400);
+    two_ticks(&desk, &broker).await;
+    assert_eq!(desk.refreshes(), 0, "far from the margin, nobody is asked");
+    desk.clock.advance(99);
+    let newer = pushed(&mut events).await;
+    assert_ne!(newer.token.expose(), old);
+    assert_eq!(token(&broker).await, newer.token.expose());
+    assert_eq!(desk.refreshes(), 1, "and nobody had to wait for it");
+    background.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_sleep_it_is_refreshed_at_once_and_an_unused_one_lapses() {
+    let desk = Desk::with(json!(["login"]));
+    let broker = desk.broker();
+    let old = desk.log_in(&anthropic());
+    let mut events = broker.subscribe();
+    let background = broker.run_background();
+    assert_eq!(token(&broker).await, old);
+    desk.leave(-40_000);
+    let newer = pushed(&mut events).await;
+    assert_ne!(newer.token.expose(), old, "the clock has jumped far past the end");
+    // Nobody has asked since.
+    desk.leave(-40_000);
+    two_ticks(&desk, &broker).await;
+    assert_eq!(desk.refreshes(), 1);
+    assert_ne!(token(&broker).await, newer.token.expose(), "it is refreshed when it is wanted");
+    background.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_ahead_of_time_is_tried_again_and_pushes_nothing_old() {
+    let desk = Desk::with(json!(["login"]));
+    let broker = desk.broker();
+    let old = desk.log_in(&anthropic());
+    let mut events = broker.subscribe();
+    let background = broker.run_background();
+    assert_eq!(token(&broker).await, old);
+    desk.fault(2, fault::status(503));
+    desk.leave(299);
+    assert_ne!(pushed(&mut events).await.token.expose(), old);
+    assert_eq!(desk.refreshes(), 3);
+    background.abort();
+}

@@ -1,0 +1,15 @@
+//! The broker by itself, with a clock that stands still, against the pretend providers: rules 1 to 7 and 11, one by
+//! one. Many real processes are in `tests/processes.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod ahead;
+mod desk;
+mod failures;
+mod logout;
+mod news;
+mod one_refresh;
+mod sources;
+mod unsaved;

@@ -1,0 +1,141 @@
+//! What a process hears of the others, and in which order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use convocations::broker::{Event, State};
+use convocations::credential::{Kind, Tokens};
+use convocations::secret::Secret;
+use serde_json::json;
+
+use crate::desk::{Desk, NOW, VARIABLE, anthropic, event, status, token};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_and_a_logout_elsewhere_show_within_a_second() {
+    let desk = Desk::with(json!(["login"]));
+    let broker = desk.broker();
+    let mut events = broker.subscribe();
+    let background = broker.run_background();
+    let state = |state: State| {
+        move |event: Event| match event {
+            Event::Changed(logins) => {
+                let mine = logins.iter().find(|status| status.login == anthropic());
+                (mine.map_or(State::LoggedOut, |status| status.state) == state).then_some(())
+            }
+            _ => None,
+        }
+    };
+    let begun = Instant::now();
+    desk.log_in(&anthropic());
+    event(&mut events, state(State::Valid)).await;
+    desk.remove(&anthropic());
+    event(&mut events, state(State::LoggedOut)).await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    background.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_token_from_elsewhere_is_pushed_and_not_counted_as_used() {
+    let desk = Desk::with(json!(["login"]));
+    let (one, other) = (desk.broker(), desk.broker());
+    let old = Secret::new(desk.log_in(&anthropic()));
+    assert_eq!(token(&one).await, old.expose());
+    let mut events = one.subscribe();
+    let background = one.run_background();
+    let newer = other.invalidate(&anthropic(), &old).await.unwrap();
+    let pushed = event(&mut events, |event| match event {
+        Event::Credential(credential) => Some(*credential),
+        _ => None,
+    });
+    assert_eq!(pushed.await, newer);
+    background.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_elsewhere_does_not_replace_a_source_that_comes_first() {
+    let variable = format!("env:{VARIABLE}");
+    let desk = Desk::with(json!([variable, "login"]));
+    let broker = desk.broker();
+    assert_eq!(broker.get(&anthropic(), None).await.unwrap().source, variable);
+    let mut events = broker.subscribe();
+    let background = broker.run_background();
+    let mut pushed = Vec::new();
+    for _ in 0..2 {
+        desk.log_in(&anthropic());
+        // The news of the next change come after all pushes of this one.
+        event(&mut events, |event| match event {
+            Event::Credential(credential) => {
+                pushed.push(credential.source);
+                None
+            }
+            Event::Changed(_) => Some(()),
+            Event::Notice(_) => None,
+        })
+        .await;
+    }
+    assert_eq!(pushed, Vec::<String>::new());
+    assert_eq!(broker.get(&anthropic(), None).await.unwrap().source, variable);
+    background.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_last_news_is_never_an_older_state() {
+    let desk = Desk::with(json!(["login"]));
+    let broker = desk.broker();
+    let mut events = broker.subscribe();
+    let stop = Arc::new(AtomicBool::new(false));
+    let tellers: Vec<_> = (0..4)
+        .map(|_| {
+            let (broker, stop) = (broker.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    broker.tell_all().await;
+                }
+            })
+        })
+        .collect();
+    let writer = tokio::task::spawn_blocking(move || {
+        for _ in 0..50 {
+            desk.log_in(&anthropic());
+        }
+        desk
+    });
+    let desk = writer.await.unwrap();
+    stop.store(true, Ordering::Relaxed);
+    for teller in tellers {
+        teller.await.unwrap();
+    }
+    drop((desk, broker));
+    let mut last = 0;
+    loop {
+        match events.recv().await {
+            Ok(Event::Changed(logins)) => {
+                let revision = logins.first().map_or(0, |status| status.revision);
+                assert!(revision >= last, "{revision} after {last}");
+                last = revision;
+            }
+            Ok(_) => {}
+            Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+            Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_reads_no_secret_and_knows_short_lives() {
+    let desk = Desk::new();
+    let broker = desk.broker();
+    assert_eq!(status(&broker).await.source, Some(format!("env:{VARIABLE}")));
+    let mut tokens = Tokens::api_key(Secret::new("sk-ant-oat01-short"), NOW);
+    tokens.expires_at = Some(NOW + 120);
+    desk.put(&anthropic(), Kind::Oauth, &tokens);
+    std::fs::rename(desk.dir.paths().key_file(), desk.dir.path().join("key")).unwrap();
+    let shown = status(&broker).await;
+    assert_eq!((shown.state, shown.source.as_deref()), (State::Expiring, Some("login")), "without the key");
+    std::fs::rename(desk.dir.path().join("key"), desk.dir.paths().key_file()).unwrap();
+    token(&broker).await;
+    assert_eq!(status(&broker).await.state, State::Valid, "half of its life is left");
+    desk.clock.advance(61);
+    assert_eq!(status(&broker).await.state, State::Expiring);
+}
