@@ -15,6 +15,7 @@ mod open;
 mod output;
 mod prompt;
 pub mod providers;
+mod quiet;
 mod secret;
 mod status;
 mod token;

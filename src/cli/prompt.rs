@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use super::quiet::{Quiet, Uninterrupted};
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
@@ -14,7 +15,12 @@ const MAX_LINE: usize = 64 * 1024;
 /// `invalid_argument` if there is none, `cancelled` on Ctrl-C or Ctrl-D.
 pub fn secret(label: &str) -> Result<Secret> {
     if io::stdin().is_terminal() {
-        return rpassword::prompt_password(label).map(Secret::new).map_err(|_| cancelled());
+        // Quiet before it asks: whoever types at the prompt's first sight is not shown either. Ctrl-C would leave the
+        // terminal so, since the reader raises the signal while we are still quiet.
+        let (_uninterrupted, _quiet) = (Uninterrupted::begin(), Quiet::begin());
+        let _ = write!(io::stderr(), "{label}");
+        let _ = io::stderr().flush();
+        return rpassword::read_password().map(Secret::new).map_err(|_| cancelled());
     }
     let mut line = zeroize::Zeroizing::new(String::new());
     let read = io::stdin().lock().read_line(&mut line);

@@ -7,19 +7,20 @@ use std::io::{BufRead as _, BufReader};
 
 use tokio::sync::mpsc;
 
+use crate::cli::quiet::Quiet;
 use crate::secret::Secret;
 
 /// Lines as they are typed; the terminal's echo is off as long as this lives.
 pub struct Lines {
     lines: mpsc::UnboundedReceiver<Secret>,
     ended: bool,
-    _quiet: Option<quiet::Quiet>,
+    _quiet: Option<Quiet>,
 }
 
 impl Lines {
     /// Starts to read: from the terminal if standard input is one, else from standard input.
     pub fn open() -> Self {
-        let quiet = quiet::Quiet::begin();
+        let quiet = Quiet::begin();
         let (sender, lines) = mpsc::unbounded_channel();
         // A thread, because reading a terminal cannot be awaited; it ends with the process or the input.
         std::thread::spawn(move || {
@@ -45,50 +46,5 @@ pub async fn next(lines: &mut Option<Lines>) -> Option<Option<Secret>> {
             Some(line)
         }
         _ => std::future::pending().await,
-    }
-}
-
-#[cfg(unix)]
-mod quiet {
-    /// Echo off, and back on when dropped.
-    pub struct Quiet(libc::termios);
-
-    impl Quiet {
-        /// `None` if standard input is no terminal.
-        pub fn begin() -> Option<Self> {
-            // SAFETY: termios is plain data; tcgetattr fills it or fails.
-            let mut modes: libc::termios = unsafe { std::mem::zeroed() };
-            // SAFETY: the pointer is to a live value of the right type.
-            if unsafe { libc::tcgetattr(libc::STDIN_FILENO, &raw mut modes) } != 0 {
-                return None;
-            }
-            let before = Self(modes);
-            modes.c_lflag &= !libc::ECHO;
-            set(&modes);
-            Some(before)
-        }
-    }
-
-    impl Drop for Quiet {
-        fn drop(&mut self) {
-            set(&self.0);
-        }
-    }
-
-    fn set(modes: &libc::termios) {
-        // SAFETY: the pointer is to a live value that was filled by tcgetattr.
-        unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, modes) };
-    }
-}
-
-#[cfg(not(unix))]
-mod quiet {
-    pub struct Quiet;
-
-    impl Quiet {
-        /// Windows has no echo to switch off without its console interface: what is pasted shows.
-        pub fn begin() -> Option<Self> {
-            None
-        }
     }
 }
