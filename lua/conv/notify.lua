@@ -11,6 +11,46 @@ local REPEAT = 5
 ---@type table<string, integer>
 local shown = {}
 
+---Whether messages go to Neovim's own message line, and not to a plugin that took `vim.notify` over.
+---@return boolean
+local function is_builtin()
+  return assert(debug.getinfo(vim.notify, "S")).source:find("^@vim/") ~= nil
+end
+
+---What of a text fits the message line: whole sentences if one does, and where the rest is.
+---@param text string
+---@param width integer cells
+---@return string
+local function shortened(text, width)
+  local more = " … :messages"
+  local room = width - vim.fn.strdisplaywidth(more)
+  local fits = ""
+  for sentence in text:gmatch(".-%.%f[%s%z]%s*") do
+    if vim.fn.strdisplaywidth(fits .. sentence) > room then
+      break
+    end
+    fits = fits .. sentence
+  end
+  if fits == "" then
+    fits = vim.fn.strcharpart(text, 0, math.max(room, 0))
+  end
+  return vim.trim(fits) .. more
+end
+
+---A text that is longer than the message line would stop the person at a "Press ENTER", and eat the next key. It goes
+---to `:messages` whole, and what fits is shown.
+---@param text string
+---@param level integer
+local function show_on_one_line(text, level)
+  local before = vim.o.messagesopt
+  vim.o.messagesopt = "wait:0,history:" .. (before:match("history:(%d+)") or "500")
+  pcall(vim.notify, text, level)
+  vim.cmd.redraw()
+  vim.o.messagesopt = before
+  local group = ({ [vim.log.levels.WARN] = "WarningMsg", [vim.log.levels.ERROR] = "ErrorMsg" })[level]
+  vim.api.nvim_echo({ { shortened(text, vim.v.echospace), group } }, false, {})
+end
+
 ---@param text string
 ---@param level integer
 local function show(text, level)
@@ -18,8 +58,13 @@ local function show(text, level)
   local opts = { title = "Convocations" }
   if custom then
     custom(text, level, opts)
+    return
+  end
+  text = "conv: " .. text
+  if is_builtin() and vim.fn.strdisplaywidth(text) > vim.v.echospace and #vim.api.nvim_list_uis() > 0 then
+    show_on_one_line(text, level)
   else
-    vim.notify("conv: " .. text, level, opts)
+    vim.notify(text, level, opts)
   end
 end
 

@@ -274,6 +274,6 @@ impl Refresh<'_> {
     fn logged_out(&self) -> Error {
         let (name, login) = (&self.provider.name, self.login);
         Error::new(Code::NotLoggedIn, format!("The {name} login is gone: somebody logged out."))
-            .with_hint(format!("Log in with `:ConvLogin {login}` or `convocations login {login}`."))
+            .with_hint(format!("Log in with `:ConvLogin {login}`."))
     }
 }

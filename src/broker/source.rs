@@ -173,10 +173,10 @@ pub(super) fn expired(provider: &Provider, login: &LoginId) -> Error {
         Code::LoginExpired,
         format!("The {} login has expired and can no longer be refreshed.", provider.name),
     )
-    .with_hint(format!("Log in again with `:ConvLogin {login}` or `convocations login {login}`."))
+    .with_hint(format!("Log in again with `:ConvLogin {login}`."))
 }
 
 fn not_logged_in(provider: &Provider, login: &LoginId) -> Error {
     Error::new(Code::NotLoggedIn, format!("You are not logged in to {}.", provider.name))
-        .with_hint(format!("Log in with `:ConvLogin {login}` or `convocations login {login}`."))
+        .with_hint(format!("Log in with `:ConvLogin {login}`."))
 }

@@ -48,7 +48,7 @@ pub fn run(paths: Paths, online: bool) -> Result<ExitCode> {
         Err(error) => report.bad(&error),
     }
     report.good(&format!("The log is `{}` (level: `CONVOCATIONS_LOG`).", paths.log_file().display()));
-    output::line(&report.lines.join("\n"))?;
+    output::line(&output::for_terminal(&report.lines.join("\n")))?;
     Ok(report.first_problem.map_or(ExitCode::SUCCESS, |code| ExitCode::from(code.exit_status())))
 }
 

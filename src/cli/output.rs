@@ -44,16 +44,16 @@ pub fn json(data: &impl serde::Serialize) -> Result<ExitCode> {
     })
 }
 
-/// Tells the person something, on standard error.
+/// Tells the person something, on standard error and in a terminal's words.
 pub fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", for_terminal(text));
 }
 
 /// One line, the hint on the next, and the exit status of the error's code.
 pub fn fail(error: &Error) -> ExitCode {
     note(&format!("convocations: {}", error.message()));
     if let Some(hint) = error.hint() {
-        note(&format!("  {hint}"));
+        note(&format!("  {}", hint));
     }
     ExitCode::from(error.code().exit_status())
 }
@@ -94,5 +94,55 @@ pub fn progress(text: &str) {
     if is_watched() {
         let _ = write!(io::stderr(), "\r\x1b[K{text}");
         let _ = io::stderr().flush();
+    }
+}
+
+/// A message with the editor's commands in it (`:ConvLogin openai@work`), for somebody who reads it in a terminal.
+pub fn for_terminal(text: &str) -> String {
+    // Every other piece stands between backticks.
+    let spell = |(number, piece): (usize, &str)| match number % 2 {
+        1 => shell_command(piece).unwrap_or_else(|| piece.to_owned()),
+        _ => piece.to_owned(),
+    };
+    text.split('`').enumerate().map(spell).collect::<Vec<_>>().join("`")
+}
+
+/// `:ConvLogin[!] [LOGIN [METHOD]]` and `:ConvLogout LOGIN` in the words of the command line.
+fn shell_command(command: &str) -> Option<String> {
+    let mut words = command.split(' ');
+    let (mut shell, takes_method) = match words.next()? {
+        ":ConvLogin" => ("convocations login".to_owned(), true),
+        ":ConvLogin!" => ("convocations login --no-browser".to_owned(), true),
+        ":ConvLogout" => ("convocations logout".to_owned(), false),
+        ":ConvStatus" => ("convocations status".to_owned(), false),
+        _ => return None,
+    };
+    if let Some(login) = words.next() {
+        shell = format!("{shell} {login}");
+    }
+    if let Some(method) = words.next().filter(|_| takes_method) {
+        shell = format!("{shell} --method {method}");
+    }
+    Some(shell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_terminal;
+
+    #[test]
+    fn the_editors_commands_are_spelled_for_a_shell() {
+        for (editor, shell) in [
+            ("Log in with `:ConvLogin openai@work`.", "Log in with `convocations login openai@work`."),
+            ("`:ConvLogin! openai device`", "`convocations login --no-browser openai --method device`"),
+            (
+                "Type `:ConvLogout a`, or `:ConvLogin`.",
+                "Type `convocations logout a`, or `convocations login`.",
+            ),
+            ("Unset `OPENAI_API_KEY`; see :ConvLogin.", "Unset `OPENAI_API_KEY`; see :ConvLogin."),
+            ("An odd ` backtick", "An odd ` backtick"),
+        ] {
+            assert_eq!(for_terminal(editor), shell);
+        }
     }
 }

@@ -51,8 +51,8 @@ fn wanted(provider: &Provider, login: &LoginId) -> Result<(&'static str, String)
         };
     }
     let by_key = provider.methods.iter().find(|method| method.grant == Grant::ApiKey);
-    let method = by_key
-        .ok_or_else(|| refused("key").with_hint(format!("Log in with `convocations login {login}`.")))?;
+    let method =
+        by_key.ok_or_else(|| refused("key").with_hint(format!("Log in with `:ConvLogin {login}`.")))?;
     Ok(("key", method.id.clone()))
 }
 

@@ -125,7 +125,7 @@ fn with_device_code(flow: &Flow, error: Error) -> Error {
     let device = flow.provider.methods.iter().find(|method| method.grant == Grant::DeviceCode);
     match device {
         Some(device) => error.with_hint(format!(
-            "End the program that holds it, or log in by device code: `:ConvLogin {0} {1}`, or `convocations login {0} --method {1}`.",
+            "End the program that holds it, or log in by device code: `:ConvLogin {0} {1}`.",
             flow.teller.login, device.id
         )),
         None => error,

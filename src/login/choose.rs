@@ -33,10 +33,8 @@ fn is_headless(method: &Method) -> bool {
 /// What a login ends with whose method has a notice that nobody accepted.
 pub(super) fn unconfirmed(provider: &Provider, method: &Method) -> Error {
     let message = format!("The {} login of {} has a notice to be accepted first.", method.id, provider.name);
-    Error::new(Code::InvalidArgument, message).with_hint(format!(
-        "`:ConvLogin {0} {1}` and `convocations login {0} --method {1}` show it and ask.",
-        provider.id, method.id
-    ))
+    Error::new(Code::InvalidArgument, message)
+        .with_hint(format!("`:ConvLogin {0} {1}` shows it and asks.", provider.id, method.id))
 }
 
 fn no_such(provider: &Provider, wanted: &str) -> Error {

@@ -105,12 +105,12 @@ fn taken(list: &[u16]) -> Error {
         ports => format!("Ports {}, which the provider demands, are all taken.", ports.join(" and ")),
     };
     Error::new(Code::PortInUse, message)
-        .with_hint("End the program that holds it, or log in without a browser: `:ConvLogin!`, or `convocations login --no-browser`.")
+        .with_hint("End the program that holds it, or log in without a browser: `:ConvLogin!`.")
 }
 
 fn no_port() -> Error {
     Error::new(Code::PortInUse, "No port can be opened on the loopback interface.")
-        .with_hint("Log in without a browser: `:ConvLogin!`, or `convocations login --no-browser`.")
+        .with_hint("Log in without a browser: `:ConvLogin!`.")
 }
 
 #[cfg(test)]

@@ -168,6 +168,5 @@ fn busy(provider: &str) -> Error {
 }
 
 fn not_waiting() -> Error {
-    Error::new(Code::InvalidArgument, "No login waits for a text.")
-        .with_hint("Start one with `:ConvLogin`, or `convocations login`.")
+    Error::new(Code::InvalidArgument, "No login waits for a text.").with_hint("Start one with `:ConvLogin`.")
 }

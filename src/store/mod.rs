@@ -281,10 +281,7 @@ impl Store {
                 Ok(backend) => Ok(backend),
                 // A rotated token that is not stored is a lost login: the encrypted file takes it, and that is said.
                 Err(trouble) => {
-                    self.warn(format!(
-                        "{} The login `{login}` is kept in the encrypted file.",
-                        trouble.error()
-                    ));
+                    self.warn(format!("{} `{login}` is kept in the encrypted file.", trouble.error()));
                     self.seal(index, login, secret)
                 }
             },

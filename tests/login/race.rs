@@ -222,7 +222,7 @@ async fn with_all_registered_ports_taken_only_a_paste_helps() {
     let held = listener();
     let desk = Desk::with(&fixed(&[port(&held)]));
     let error = desk.start("fixed", "browser").failed(Code::PortInUse).await;
-    assert!(error.hint().unwrap().contains("--no-browser"), "{error:?}");
+    assert!(error.hint().unwrap().contains(":ConvLogin!"), "{error:?}");
     let opened = desk.start_headless("fixed", None).opened().await;
     assert_eq!(opened.port, None);
     assert!(opened.notice.unwrap().contains("taken"));

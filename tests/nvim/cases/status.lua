@@ -101,6 +101,34 @@ return function(case)
     shows(t, nvim, "! openai: log in again")
   end)
 
+  case("a message that is too long for its line asks for no key, and is in :messages whole", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(SCRIPT) } })
+    vim.rpcrequest(nvim.channel, "nvim_ui_attach", 80, 24, vim.empty_dict())
+    local long = "There is no keyring. "
+      .. ("The login is kept elsewhere "):rep(4)
+      .. "until one works. The end."
+    nvim:lua(
+      [[
+      vim.notify = _G.builtin_notify
+      require("conv.config").get().notify = nil
+      require("conv.notify").say(..., vim.log.levels.WARN)
+    ]],
+      long
+    )
+    t:wait("the message", function()
+      return not vim.rpcrequest(nvim.channel, "nvim_get_mode").blocking
+        and nvim:lua("return vim.fn.execute('messages')"):find("The end.", 1, true) ~= nil
+    end)
+    t:eq(vim.rpcrequest(nvim.channel, "nvim_get_mode").blocking, false)
+    local line = nvim:lua([[
+      return vim.iter(vim.fn.range(1, vim.o.columns)):map(function(column)
+        return vim.fn.screenstring(vim.o.lines, column)
+      end):join("")
+    ]])
+    t:eq(vim.trim(line), "conv: There is no keyring. … :messages")
+    t:eq(nvim:lua("return vim.o.messagesopt"), "hit-enter,history:500")
+  end)
+
   case("the text is written on change only", function(t)
     local nvim = begin(t, "{" .. login({ state = "valid" }) .. "}")
     shows(t, nvim, "+ anthropic")
