@@ -17,10 +17,10 @@ local function is_builtin()
   return assert(debug.getinfo(vim.notify, "S")).source:find("^@vim/") ~= nil
 end
 
----What of a text fits the message line: whole sentences if one does, and where the rest is.
+---What of a text fits the message line, in whole sentences, and where the rest is.
 ---@param text string
 ---@param width integer cells
----@return string
+---@return string? nil if not even one sentence fits
 local function shortened(text, width)
   local more = " … :messages"
   local room = width - vim.fn.strdisplaywidth(more)
@@ -31,24 +31,22 @@ local function shortened(text, width)
     end
     fits = fits .. sentence
   end
-  if fits == "" then
-    fits = vim.fn.strcharpart(text, 0, math.max(room, 0))
-  end
-  return vim.trim(fits) .. more
+  return fits ~= "" and vim.trim(fits) .. more or nil
 end
 
 ---A text that is longer than the message line would stop the person at a "Press ENTER", and eat the next key. It goes
 ---to `:messages` whole, and what fits is shown.
 ---@param text string
+---@param short string
 ---@param level integer
-local function show_on_one_line(text, level)
+local function show_on_one_line(text, short, level)
   local before = vim.o.messagesopt
   vim.o.messagesopt = "wait:0,history:" .. (before:match("history:(%d+)") or "500")
   pcall(vim.notify, text, level)
   vim.cmd.redraw()
   vim.o.messagesopt = before
   local group = ({ [vim.log.levels.WARN] = "WarningMsg", [vim.log.levels.ERROR] = "ErrorMsg" })[level]
-  vim.api.nvim_echo({ { shortened(text, vim.v.echospace), group } }, false, {})
+  vim.api.nvim_echo({ { short, group } }, false, {})
 end
 
 ---@param text string
@@ -61,8 +59,10 @@ local function show(text, level)
     return
   end
   text = "conv: " .. text
-  if is_builtin() and vim.fn.strdisplaywidth(text) > vim.v.echospace and #vim.api.nvim_list_uis() > 0 then
-    show_on_one_line(text, level)
+  local is_long = vim.fn.strdisplaywidth(text) > vim.v.echospace and #vim.api.nvim_list_uis() > 0
+  local short = is_long and is_builtin() and shortened(text, vim.v.echospace)
+  if short then
+    show_on_one_line(text, short, level)
   else
     vim.notify(text, level, opts)
   end

@@ -154,6 +154,8 @@ fn entry_state(inner: &Inner, login: &LoginId, entry: &Entry) -> State {
     match entry {
         _ if inner.flights.is_flying(login) => State::Refreshing,
         entry if entry.needs_login.is_some() && left <= 0 => State::NeedsLogin,
+        // However long it lives, no other one comes after it.
+        entry if entry.needs_login.is_some() => State::Expiring,
         entry if left > margin(inner, login, entry) => State::Valid,
         _ => State::Expiring,
     }

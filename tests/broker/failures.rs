@@ -10,7 +10,7 @@ use convocations::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::common::fault;
-use crate::desk::{Desk, NOW, VARIABLE_VALUE, anthropic, event, notices, status, token};
+use crate::desk::{Desk, LIFE, NOW, VARIABLE_VALUE, anthropic, event, notices, status, token};
 
 /// Answers that say nothing about the login, and the error that each is.
 fn passing() -> Vec<(Value, Code)> {
@@ -144,6 +144,19 @@ async fn a_refused_login_keeps_its_token_to_the_end_of_its_life() {
     desk.clock.advance(10);
     assert_eq!(token(&broker).await, VARIABLE_VALUE);
     assert_eq!(notices(&mut events).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_login_is_shown_to_be_ending_long_before_its_end() {
+    let desk = Desk::new();
+    let broker = desk.broker();
+    let old = desk.log_in(&anthropic());
+    assert_eq!(status(&broker).await.state, State::Valid);
+    desk.fault(1, fault::oauth_error(400, "invalid_grant"));
+    let newest = broker.get(&anthropic(), Some(LIFE + 1)).await.unwrap();
+    assert_eq!((newest.token.expose(), desk.refreshes()), (old.as_str(), 1));
+    let shown = status(&broker).await;
+    assert_eq!((shown.state, shown.needs_login.is_some()), (State::Expiring, true));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
