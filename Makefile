@@ -11,7 +11,7 @@ PROGRAM := $(CURDIR)/target/release/convocations
 LUA := lua plugin tests/nvim tests/tools tests/demo tests/bench
 TOOLS := tests/tools
 
-.PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua bench doc deps clean
+.PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua bench doc screenshots deps clean
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -65,6 +65,11 @@ bench: ## Measure the budgets, each against its floor
 
 doc: ## Write the generated parts of the help
 	$(NVIM) -l $(TOOLS)/gen_doc.lua
+
+screenshots: ## Take the pictures of README again (needs tmux)
+	@$(TOOLS)/setup.sh neovim
+	@cargo build --quiet --locked --bin convocations --example sandbox
+	@tests/demo/pictures.sh
 
 clean: ## Remove what was built and installed here
 	rm -rf target .deps
