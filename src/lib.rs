@@ -1,7 +1,7 @@
 //! Convocations: sign in to AI providers once, and hand out tokens that are always fresh.
 //!
 //! Who knows what; an arrow points at what a module may use. All of them may use the plain words in `error`,
-//! `secret`, `clock`, `paths`, `login_id` and `credential`, which use nothing else.
+//! `secret`, `clock`, `paths`, `login_id`, `credential` and `text`, which use nothing else.
 //!
 //! | module | subject | may use |
 //! |---|---|---|
@@ -17,6 +17,7 @@
 //! | [`bounded_server`] | a warp filter on a socket, with limits | |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
 //! | [`logfile`] | the log file, redacted and rotated | |
+//! | `fuzzing` | what the fuzzers feed; in tests and under cargo-fuzz only | everything |
 
 pub mod authority;
 pub mod bounded_server;
@@ -27,6 +28,9 @@ pub mod config;
 pub mod credential;
 pub mod editor;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod logfile;
 pub mod login;
@@ -36,3 +40,4 @@ pub mod paths;
 pub mod provider;
 pub mod secret;
 pub mod store;
+pub mod text;

@@ -13,9 +13,14 @@ use super::{CallbackConfig, Config, HttpConfig, Providers, RefreshConfig, StoreB
 use crate::error::{Code, Error, Result};
 use crate::login_id::is_name;
 use crate::provider::describe::Description;
+use crate::text::short;
 
 /// Longest config.toml that is read, in bytes: a person's file has a few thousand.
 const MAX_FILE: u64 = 1 << 20;
+
+/// Longest path of a setting and longest name that are repeated, in characters.
+const MAX_PATH: usize = 160;
+const MAX_NAME: usize = 64;
 
 /// What the Convocations app keeps in the same file.
 const APP_TABLES: &[&str] = &["schema_version", "runtime", "ui", "presets"];
@@ -65,7 +70,7 @@ impl Settings {
             return Err(invalid(
                 name,
                 "providers",
-                &format!("`{id}` is no provider name; use a-z, 0-9 and `-`."),
+                &format!("`{}` is no provider name; use a-z, 0-9 and `-`.", short(id, MAX_NAME)),
             ));
         }
         for (path, seconds) in [
@@ -152,13 +157,20 @@ pub fn read_file(path: &Path) -> Result<Value> {
         Ok(_) => {}
     }
     let text = std::fs::read_to_string(path).map_err(|_| unreadable("cannot be read as UTF-8 text"))?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| {
+    parse(&text).map_err(|what| unreadable(&what))
+}
+
+/// The text of a file as JSON, or what is wrong with it.
+pub fn parse(text: &str) -> Result<Value, String> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| {
         // Only the place is told: the line itself could hold a key that somebody put there.
-        let line =
-            error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        unreadable(&format!("is not valid TOML at line {line}"))
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        format!(
+            "is not valid TOML at line {}",
+            text.as_bytes()[..start].iter().filter(|b| **b == b'\n').count() + 1
+        )
     })?;
-    serde_json::to_value(table).map_err(|_| unreadable("holds a value that settings cannot have"))
+    serde_json::to_value(table).map_err(|_| "holds a value that settings cannot have".to_owned())
 }
 
 /// Takes the Convocations app's tables out of a layer and returns its reference to its key.
@@ -205,6 +217,7 @@ fn decode<T: DeserializeOwned>(name: &str, prefix: &str, value: &Value) -> Resul
 }
 
 fn invalid(name: &str, path: &str, words: &str) -> Error {
+    let path = short(path, MAX_PATH);
     Error::new(Code::ConfigInvalid, format!("In {name}, the setting `{path}` is not valid: {words}"))
         .with_hint("`:h conv-options` lists every setting.")
 }

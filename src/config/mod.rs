@@ -3,6 +3,8 @@
 //! Guarantees: each layer is checked alone, so an error names the layer and the key's full path; the tables of the
 //! Convocations app, which may share the file, are left alone; a provider is put together only when asked for.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod layer;
 mod words;
 
@@ -114,10 +116,14 @@ impl Config {
     /// # Errors
     /// `config_invalid` naming file or options, the key's full path and what is allowed.
     pub fn load(paths: &Paths, options: Option<&Value>) -> Result<Self> {
-        let mut file = layer::read_file(&paths.config_file())?;
+        let path = paths.config_file();
+        Self::of_layers(&path.display().to_string(), layer::read_file(&path)?, options)
+    }
+
+    /// The layer of a file of this name, and the editor's over it.
+    fn of_layers(name: &str, mut file: Value, options: Option<&Value>) -> Result<Self> {
         let app_key = layer::take_app_tables(&mut file);
-        let name = paths.config_file().display().to_string();
-        let mut settings = Settings::check(&name, &file)?;
+        let mut settings = Settings::check(name, &file)?;
         let mut described = providers_of(&file);
         if let Some(options) = options {
             settings = settings.under(Settings::check("the options of conv.setup() or vim.g.conv", options)?);

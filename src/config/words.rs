@@ -2,6 +2,8 @@
 //!
 //! Guarantees: pure; the value itself is never repeated, since it could be a secret.
 
+use crate::text::short;
+
 /// Words for the types that serde names after Rust's.
 const TYPES: &[(&str, &str)] = &[
     ("u16", "a whole number from 0 to 65535"),
@@ -13,16 +15,21 @@ const TYPES: &[(&str, &str)] = &[
     ("a map", "a table"),
 ];
 
+/// Longest name of a setting that is repeated, in characters.
+const MAX_FIELD: usize = 64;
+
 /// What is allowed, out of serde's message.
 pub(super) fn allowed(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown field `") {
         let (field, rest) = rest.split_once('`').unwrap_or((rest, ""));
+        let field = &*short(field, MAX_FIELD);
         return match nearest(field, names(rest)) {
             Some(near) => format!("`{field}` is not known here; did you mean `{near}`?"),
             None => format!("`{field}` is not known here; {}.", rest.trim_start_matches(", ")),
         };
     }
-    match message.split_once(", expected ") {
+    // The last one is serde's: what comes before may hold the value.
+    match message.rsplit_once(", expected ") {
         Some((_, expected)) => format!("it must be {}.", plain(expected)),
         None => "the value is not of the right form.".to_owned(),
     }
@@ -75,6 +82,10 @@ mod tests {
     fn types_are_told_in_words_and_values_not_at_all() {
         let told =
             |expected: &str| allowed(&format!("invalid type: string \"planted\", expected {expected}"));
+        assert_eq!(
+            allowed("unknown variant `x, expected planted`, expected `a` or `b`"),
+            "it must be `a` or `b`."
+        );
         assert_eq!(told("u16"), "it must be a whole number from 0 to 65535.");
         assert_eq!(told("struct StoreSection"), "it must be a table.");
         assert_eq!(told("`auto` or `keyring`"), "it must be `auto` or `keyring`.");

@@ -11,6 +11,10 @@ use super::session::{Session, login, said_hello};
 use crate::error::{Code, Error, Result};
 use crate::login::LoginRequest;
 use crate::secret::Secret;
+use crate::text::short;
+
+/// Most that an error repeats of what a call's parameters name, in characters.
+const MAX_REPEATED: usize = 200;
 
 /// The protocol that this program speaks.
 pub const PROTOCOL: u64 = 1;
@@ -173,15 +177,35 @@ fn params_of<T: DeserializeOwned>(method: &str, params: Value) -> Result<T> {
         other => other,
     };
     serde_path_to_error::deserialize(params).map_err(|error| {
-        let at = error.path().to_string();
+        let at = short(&error.path().to_string(), MAX_REPEATED);
         let place = if at == "." { String::new() } else { format!(" at `{at}`") };
         let words = error.inner().to_string();
         // serde repeats a value of the wrong type, which may be a secret; names of fields it repeats are ours.
         let known = ["unknown field", "missing field"].iter().any(|start| words.starts_with(start));
-        let what = if known { words } else { "a value of the wrong type".to_owned() };
+        let what = if known { short(&words, MAX_REPEATED) } else { "a value of the wrong type".to_owned() };
         Error::new(Code::InvalidArgument, format!("The call `{method}` has {what}{place}."))
             .with_hint("The plugin and the backend may be of different versions; update both.")
     })
+}
+
+/// The errors of reading the same parameters as each method's.
+#[cfg(any(test, fuzzing))]
+pub(super) fn errors_of_all(params: &Value) -> Vec<Error> {
+    fn of<T: DeserializeOwned>(method: &str, params: &Value) -> Option<Error> {
+        params_of::<T>(method, params.clone()).err()
+    }
+    let all = [
+        of::<Hello>("hello", params),
+        of::<Nothing>("providers", params),
+        of::<MaybeLogin>("status", params),
+        of::<Get>("get", params),
+        of::<Invalidate>("invalidate", params),
+        of::<LoginStart>("login.start", params),
+        of::<LoginInput>("login.input", params),
+        of::<LoginCancel>("login.cancel", params),
+        of::<OneLogin>("logout", params),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn encode(data: &impl serde::Serialize) -> Result<Value> {

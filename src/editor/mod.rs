@@ -5,6 +5,8 @@
 //! are finished (bounded), and the process ends. Never sees HTTP or files.
 
 mod call;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod harden;
 mod outbox;
 mod session;

@@ -6,11 +6,12 @@
 use url::form_urlencoded;
 
 use crate::secret::Secret;
+use crate::text::is_hidden;
 
 /// Longest code that is taken, in bytes. The longest seen in the wild are JWTs below 4 KiB.
 const MAX_CODE: usize = 8 * 1024;
 /// Longest piece of a provider's `error_description` that is shown, in characters.
-const MAX_DESCRIPTION: usize = 200;
+pub(super) const MAX_DESCRIPTION: usize = 200;
 
 /// The parameters of an authorization response (RFC 6749 section 4.1.2, RFC 9207).
 #[derive(Debug, Default, PartialEq)]
@@ -138,11 +139,7 @@ pub(super) fn is_code(text: &str) -> bool {
 /// One line of at most 200 characters, without control characters and without those that turn the text
 /// around.
 fn clean(text: &str) -> String {
-    let shown = |c: char| {
-        let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if hidden { ' ' } else { c }
-    };
+    let shown = |c: char| if is_hidden(c) { ' ' } else { c };
     let text: String = text.chars().take(MAX_DESCRIPTION * 4).map(shown).collect();
     let words: Vec<&str> = text.split_whitespace().collect();
     let line = words.join(" ");

@@ -21,11 +21,12 @@ mod answer;
 mod attacks;
 mod attempt;
 mod browser;
-
 mod choose;
 mod client;
 mod device;
 mod flow;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod key;
 mod listener;
 mod pages;

@@ -50,7 +50,7 @@ pub(super) fn parse(text: &str) -> Result<Pasted, Reject> {
 
 /// Without the blanks, line breaks, quotes and brackets that got around or into it, none of which an address,
 /// a query or a code can hold.
-fn tidy(text: &str) -> Zeroizing<String> {
+pub(super) fn tidy(text: &str) -> Zeroizing<String> {
     let keep = |c: &char| !c.is_whitespace() && !c.is_control() && !is_invisible(*c);
     let text: Zeroizing<String> = Zeroizing::new(text.chars().filter(keep).collect());
     let around = |c: char| matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '“' | '”' | '‘' | '’');

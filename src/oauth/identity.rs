@@ -13,6 +13,7 @@ use crate::credential::Tokens;
 use crate::http::Http;
 use crate::provider::Method;
 use crate::secret::Secret;
+use crate::text::is_hidden;
 
 /// Longest wait for a mere name.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -75,7 +76,7 @@ fn values_in(claims: &Value) -> BTreeMap<String, String> {
 /// Text that is fit to be shown and to stand in a header.
 fn name(value: &Value) -> Option<String> {
     let text = value.as_str()?.trim();
-    let plain = !text.is_empty() && text.chars().count() <= MAX_NAME && !text.chars().any(char::is_control);
+    let plain = !text.is_empty() && text.chars().count() <= MAX_NAME && !text.chars().any(is_hidden);
     plain.then(|| text.to_owned())
 }
 

@@ -9,6 +9,8 @@ mod client;
 pub mod device;
 mod discovery;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod identity;
 mod jwt;
 mod metadata;

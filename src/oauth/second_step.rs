@@ -7,12 +7,11 @@ use serde_json::Value;
 use url::Url;
 
 use super::failure::{self, Failure, lacking};
-use super::token::with_headers;
+use super::token::{credential, with_headers};
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::Http;
 use crate::provider::{Method, Provider, SecondStep};
-use crate::secret::Secret;
 
 /// Runs a step on tokens whose `access_token` is the first step's.
 ///
@@ -56,9 +55,8 @@ async fn anthropic_console_key(
         with_headers(request, &method.request_headers).header(reqwest::header::ACCEPT, "application/json");
     let reply = http.send(request).await?;
     let body = failure::read(&reply, &provider.name)?;
-    let key = body.get("raw_key").and_then(Value::as_str).filter(|key| !key.is_empty());
-    let key = key.ok_or_else(|| lacking(&provider.name, "key"))?;
-    let mut made = Tokens::api_key(Secret::new(key), now);
+    let key = credential(&body, "raw_key").ok_or_else(|| lacking(&provider.name, "key"))?;
+    let mut made = Tokens::api_key(key, now);
     made.identity.clone_from(&tokens.identity);
     Ok(made)
 }
@@ -81,12 +79,11 @@ async fn copilot_token(
         _ => {}
     }
     let body = failure::read(&reply, &provider.name)?;
-    let token = body.get("token").and_then(Value::as_str).filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| lacking(&provider.name, "Copilot token"))?;
+    let token = credential(&body, "token").ok_or_else(|| lacking(&provider.name, "Copilot token"))?;
     let mut made = tokens;
-    made.base_url = copilot_base_url(&body, token);
+    made.base_url = copilot_base_url(&body, token.expose());
     made.expires_at = copilot_end(&body, now);
-    made.access_token = Secret::new(token);
+    made.access_token = token;
     made.base_token = Some(base);
     made.obtained_at = now;
     Ok(made)

@@ -16,6 +16,7 @@ use crate::error::{Code, Error};
 use crate::http::{Http, Reply};
 use crate::provider::{Encoding, Grant, Method, Provider};
 use crate::secret::Secret;
+use crate::text::is_credential;
 
 /// Longest lifetime that is believed, in seconds: ten years. Past it a number is a mistake of units.
 const MAX_LIFETIME: f64 = 315_360_000.0;
@@ -199,7 +200,7 @@ pub(super) fn with_headers(request: RequestBuilder, headers: &BTreeMap<String, S
 pub(super) fn tokens(body: &Value, provider: &str, now: i64) -> Result<Tokens, Failure> {
     let secret =
         |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(Secret::new);
-    let access_token = secret("access_token").ok_or_else(|| lacking(provider, "access token"))?;
+    let access_token = credential(body, "access_token").ok_or_else(|| lacking(provider, "access token"))?;
     let id_token = secret("id_token");
     let expires_at = lifetime(body).map(|seconds| now.saturating_add(seconds));
     let expires_at = expires_at.or_else(|| jwt::expires_at(access_token.expose()));
@@ -211,6 +212,11 @@ pub(super) fn tokens(body: &Value, provider: &str, now: i64) -> Result<Tokens, F
     tokens.extra = identity::account_values(id_token.as_ref(), &tokens.access_token);
     tokens.id_token = id_token;
     Ok(tokens)
+}
+
+/// What an API call will carry: one with a line break in it would bring headers of its own.
+pub(super) fn credential(body: &Value, key: &str) -> Option<Secret> {
+    body.get(key).and_then(Value::as_str).filter(|text| is_credential(text)).map(Secret::new)
 }
 
 /// `expires_in` as a number or, against the RFC and seen all the same, as text.
@@ -228,7 +234,7 @@ fn scopes(body: &Value) -> Vec<String> {
 }
 
 /// A minted key. OpenRouter answers 403 for a code that is wrong, used or old, and 400 for a method that differs.
-fn minted(reply: &Reply, provider: &Provider, now: i64) -> Result<Tokens, Failure> {
+pub(super) fn minted(reply: &Reply, provider: &Provider, now: i64) -> Result<Tokens, Failure> {
     let is_json = serde_json::from_slice::<Value>(&reply.body).is_ok_and(|body| body.is_object());
     if is_json && matches!(reply.status.as_u16(), 401 | 403) {
         return Err(Failure::Refused(
@@ -240,9 +246,8 @@ fn minted(reply: &Reply, provider: &Provider, now: i64) -> Result<Tokens, Failur
         ));
     }
     let body = failure::read(reply, &provider.name)?;
-    let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let key = text("key").or_else(|| text("api_key")).ok_or_else(|| lacking(&provider.name, "key"))?;
-    let mut tokens = Tokens::api_key(Secret::new(key), now);
+    let key = credential(&body, "key").or_else(|| credential(&body, "api_key"));
+    let mut tokens = Tokens::api_key(key.ok_or_else(|| lacking(&provider.name, "key"))?, now);
     let lifetime = body.get("api_key_expires_in").and_then(Value::as_i64).filter(|seconds| *seconds > 0);
     tokens.expires_at = lifetime.map(|seconds| now.saturating_add(seconds));
     Ok(tokens)
@@ -275,7 +280,8 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_token_is_none() {
-        for body in [json!({}), json!({"access_token": ""}), json!({"access_token": 7})] {
+        let two_lines = json!({"access_token": "a\r\nx-evil: 1"});
+        for body in [json!({}), json!({"access_token": ""}), json!({"access_token": 7}), two_lines] {
             assert_eq!(tokens(&body, "P", 0).unwrap_err().error().code(), Code::BadResponse);
         }
     }

@@ -7,6 +7,10 @@ use url::{Host, Url};
 
 use super::template;
 use crate::error::{Code, Error, Result};
+use crate::text::{is_hidden, short};
+
+/// Longest path of a setting that is repeated, in characters.
+const MAX_PATH: usize = 160;
 
 /// Whether every value is one line whose braces are in order.
 pub(super) fn check_templates<'a>(
@@ -45,7 +49,9 @@ pub(super) fn check_optional_url(path: &str, text: Option<&str>) -> Result<()> {
 /// # Errors
 /// `config_invalid` naming `path`. The URL itself is not repeated: it could hold a secret.
 pub fn check_url(path: &str, text: &str) -> Result<Url> {
-    let url = Url::parse(text).map_err(|_| invalid(path, "it is not a URL."))?;
+    // A parser takes blanks and line breaks out, or covers them up: the text itself is what is shown and opened.
+    let is_plain = !text.chars().any(|c| is_hidden(c) || c.is_whitespace());
+    let url = Url::parse(text).ok().filter(|_| is_plain).ok_or_else(|| invalid(path, "it is not a URL."))?;
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -65,6 +71,7 @@ pub fn check_url(path: &str, text: &str) -> Result<Url> {
 
 /// A mistake at `path`.
 pub(super) fn invalid(path: &str, words: &str) -> Error {
+    let path = short(path, MAX_PATH);
     Error::new(Code::ConfigInvalid, format!("The setting `{path}` is not valid: {words}"))
         .with_hint("Correct it in config.toml or in the options of `require(\"conv\").setup()`.")
 }

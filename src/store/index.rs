@@ -192,11 +192,11 @@ pub(super) fn is_damaged(path: &Path) -> bool {
     }))
 }
 
-fn toml_of(bytes: &[u8]) -> Option<toml::Table> {
+pub(super) fn toml_of(bytes: &[u8]) -> Option<toml::Table> {
     toml::from_str(std::str::from_utf8(bytes).ok()?).ok()
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Index> {
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Index> {
     let name = path.display();
     let damaged = || {
         Error::new(Code::StoreUnreadable, format!("`{name}` is damaged."))
@@ -232,6 +232,10 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Index> {
 /// # Errors
 /// `store_unwritable`; the old file is whole then.
 pub(super) fn write(path: &Path, index: &Index) -> Result<()> {
+    private_file::write(path, encode(index)?.as_bytes())
+}
+
+pub(super) fn encode(index: &Index) -> Result<String> {
     let wire = Wire {
         version: VERSION,
         last_revision: index.last_revision,
@@ -239,7 +243,6 @@ pub(super) fn write(path: &Path, index: &Index) -> Result<()> {
         unknown: index.unknown.clone(),
         logins: index.logins.iter().map(|(login, entry)| (login.to_string(), entry.clone())).collect(),
     };
-    let text = toml::to_string(&wire)
-        .map_err(|_| Error::new(Code::StoreUnwritable, "The index cannot be written as TOML."))?;
-    private_file::write(path, text.as_bytes())
+    toml::to_string(&wire)
+        .map_err(|_| Error::new(Code::StoreUnwritable, "The index cannot be written as TOML."))
 }

@@ -6,6 +6,8 @@
 //! callers go through `spawn_blocking`. Knows no network.
 
 mod app_key;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod index;
 mod keyring;
 mod lock;

@@ -1,0 +1,49 @@
+//! Any bytes as credentials.toml and as a login's secret: what cannot be read is never taken for empty, and what can
+//! be read is written the same.
+
+use std::path::Path;
+
+use super::index;
+use crate::credential::Tokens;
+use crate::error::Code;
+
+/// The whole index.
+pub fn index(data: &[u8]) {
+    let path = Path::new("credentials.toml");
+    let table = index::toml_of(data);
+    let known = table.as_ref().and_then(|table| table.get("version")?.as_integer());
+    let read = match index::parse(path, data) {
+        Ok(read) => read,
+        Err(error) => {
+            assert_eq!(error.code(), Code::StoreUnreadable);
+            assert!(error.hint().is_some());
+            return;
+        }
+    };
+    assert_eq!(known, Some(1), "read although it is no index of this version");
+    let logins = table.as_ref().and_then(|table| table.get("logins")?.as_table()).map_or(0, toml::Table::len);
+    assert_eq!(read.logins.len(), logins, "not all logins were read");
+    let Ok(text) = index::encode(&read) else { panic!("what was read cannot be written") };
+    let Ok(again) = index::parse(path, text.as_bytes()) else { panic!("what was written cannot be read") };
+    // Floats that are no number differ from themselves, and only a newer program's keys can hold one.
+    assert!(again == read || text.contains("nan"), "what was written is not what was read");
+}
+
+/// The secret of one login.
+pub fn tokens(data: &[u8]) {
+    let Ok(read) = serde_json::from_slice::<Tokens>(data) else { return };
+    let Ok(text) = serde_json::to_vec(&read) else { panic!("what was read cannot be written") };
+    let Ok(again) = serde_json::from_slice::<Tokens>(&text) else {
+        panic!("what was written cannot be read")
+    };
+    assert!(again == read, "what was written is not what was read");
+    let shown = format!("{read:?}");
+    let hidden = [Some(&read.access_token), read.refresh_token.as_ref(), read.id_token.as_ref()];
+    for secret in hidden.into_iter().flatten().filter(|secret| secret.expose().contains("planted")) {
+        let public = [read.identity.as_deref(), read.base_url.as_deref()];
+        let public = public.into_iter().flatten().chain(read.scopes.iter().map(String::as_str));
+        let is_public = public.chain(read.extra.iter().flat_map(|(key, value)| [key.as_str(), value]));
+        let mut is_public = is_public.filter(|text| text.contains(secret.expose()));
+        assert!(is_public.next().is_some() || !shown.contains(secret.expose()), "Debug shows a secret");
+    }
+}
