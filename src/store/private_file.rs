@@ -50,7 +50,7 @@ pub fn read(path: &Path) -> Result<Option<Content>> {
 /// Replaces a private file's content durably: when this returns, a power cut does not bring the old content back.
 ///
 /// # Errors
-/// `store_unwritable`; the old content is whole then.
+/// `store_unwritable`; the old content is whole then, or the new one is there and may not outlive a power cut.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     ensure_folder(folder)?;
@@ -60,7 +60,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = std::fs::remove_file(&temporary);
         return Err(unwritable(path, &error));
     }
-    sync_folder(folder).map_err(|error| unwritable(path, &error))
+    sync_folder(folder).map_err(|error| unconfirmed(path, &error))
 }
 
 /// Whether a file of this length could be written here now: writes one and removes it.
@@ -76,8 +76,8 @@ pub fn rehearse(folder: &Path, length: usize) -> Result<()> {
     no_follow(&mut options);
     // Not all zeros: a file system may keep those without any room.
     let written = options.open(&temporary).and_then(|mut file| file.write_all(&vec![b'x'; length]));
-    let _ = std::fs::remove_file(&temporary);
-    written.map_err(|error| unwritable(folder, &error))
+    let removed = std::fs::remove_file(&temporary);
+    written.and(removed).map_err(|error| unwritable(folder, &error))
 }
 
 /// Makes a private file unless there is one: `false` if somebody was faster.
@@ -303,6 +303,14 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
     }
     Error::new(Code::StoreUnwritable, format!("`{}` cannot be written: {}.", path.display(), error.kind()))
         .with_hint("Check free space and the folder's owner and mode; what was stored before is still there.")
+}
+
+/// The new content is there for everybody to read; only the disk has not promised to keep it.
+fn unconfirmed(path: &Path, error: &io::Error) -> Error {
+    let message =
+        format!("`{}` was written, but the disk does not confirm it: {}.", path.display(), error.kind());
+    Error::new(Code::StoreUnwritable, message)
+        .with_hint("It may be lost in a power cut. Check the disk, then do the same again.")
 }
 
 fn is_link_refused(error: &io::Error) -> bool {

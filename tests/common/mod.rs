@@ -15,4 +15,4 @@ pub use browser::{Page, approve, approve_as, approve_device, deny, deny_device, 
 pub use dir::TestDir;
 pub use http::{Response, get, post_form, post_json};
 pub use process::{Child, Ran, eventually, run};
-pub use sandbox::{Sandbox, fault};
+pub use sandbox::{Sandbox, build_example, fault};

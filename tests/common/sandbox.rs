@@ -305,18 +305,20 @@ pub mod fault {
 /// The sandbox's program: `CONVOCATIONS_SANDBOX`, or the example, built once for each test process.
 fn program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(find_or_build).clone()
+    let build = || match std::env::var_os("CONVOCATIONS_SANDBOX") {
+        Some(program) => program.into(),
+        None => build_example("sandbox").join(format!("sandbox{}", std::env::consts::EXE_SUFFIX)),
+    };
+    PROGRAM.get_or_init(build).clone()
 }
 
-fn find_or_build() -> PathBuf {
-    if let Some(program) = std::env::var_os("CONVOCATIONS_SANDBOX") {
-        return program.into();
-    }
-    // target/PROFILE/deps/THIS-TEST → target/PROFILE/examples/sandbox
+/// Builds an example as this test was built, and returns the folder that it is in then.
+pub fn build_example(name: &str) -> PathBuf {
+    // target/PROFILE/deps/THIS-TEST → target/PROFILE/examples
     let this = std::env::current_exe().unwrap();
     let profile = this.parent().and_then(std::path::Path::parent).unwrap();
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    build.args(["build", "--quiet", "--example", "sandbox"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    build.args(["build", "--quiet", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
     build.arg("--target-dir").arg(profile.parent().unwrap());
     // What cargo tells a test about its package must not reach the build: ring's build script watches these
     // variables, and everything above it would be built anew each time.
@@ -328,6 +330,6 @@ fn find_or_build() -> PathBuf {
     if profile.ends_with("release") {
         build.arg("--release");
     }
-    assert!(build.status().unwrap().success(), "the sandbox does not build");
-    profile.join("examples").join(format!("sandbox{}", std::env::consts::EXE_SUFFIX))
+    assert!(build.status().unwrap().success(), "the example {name} does not build");
+    profile.join("examples")
 }

@@ -1,0 +1,138 @@
+//! A folder with logins in it, what they are at a moment, and commands that are run there with or without faults.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use convocations::config::{StoreBackend, StoreConfig};
+use convocations::credential::{Kind, Tokens};
+use convocations::secret::Secret;
+use convocations::store::{NewEntry, Store};
+
+use crate::common::{Ran, Sandbox, TestDir, run};
+use crate::unreliable::Unreliable;
+
+pub const ROUTE: &str = "anthropic.token";
+/// The key of the login that no fault may touch.
+pub const OTHER_KEY: &str = "sk-or-v1-the-other-login-0123456789";
+/// Seconds that a token put into the store was made for.
+const LIFE: i64 = 28_800;
+const WAIT: Duration = Duration::from_secs(5);
+
+/// What is stored: for each login its access token, its refresh token, and why it has to be made anew.
+pub type Logins = BTreeMap<String, (String, Option<String>, Option<String>)>;
+
+pub struct Desk {
+    pub dir: TestDir,
+    pub unreliable: Unreliable,
+}
+
+impl Desk {
+    /// An empty folder, where logins go into the encrypted file.
+    pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// The same with more settings, as those of a sandbox.
+    pub fn with(config: &str) -> Self {
+        let dir = TestDir::new();
+        dir.write_config(&format!(
+            "{config}\n[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n"
+        ));
+        let unreliable = Unreliable::new(&dir);
+        Self { dir, unreliable }
+    }
+
+    /// The store as the program sees it.
+    pub fn store(&self) -> Store {
+        let config = StoreConfig { backend: StoreBackend::LocalEncrypted, ..StoreConfig::default() };
+        Store::new(&self.dir.paths(), &config)
+    }
+
+    /// Stores a key.
+    pub fn put_key(&self, login: &str, key: &str) {
+        self.put(login, "api-key", Kind::ApiKey, &Tokens::api_key(Secret::new(key), 1));
+    }
+
+    /// Stores a login to the sandbox's Anthropic with so many seconds left, and returns its access token.
+    pub fn put_login(&self, sandbox: &Sandbox, login: &str, left: i64) -> String {
+        let tokens = minted(sandbox, left);
+        self.put(login, "subscription", Kind::Oauth, &tokens);
+        tokens.access_token.expose().to_owned()
+    }
+
+    fn put(&self, login: &str, method: &str, kind: Kind, tokens: &Tokens) {
+        let (store, new) = (self.store(), NewEntry { method: method.to_owned(), kind });
+        store.put(&store.lock(WAIT).unwrap(), &login.parse().unwrap(), new, tokens).unwrap();
+    }
+
+    /// What is stored now. Panics if it cannot be read: no fault may leave it so.
+    pub fn logins(&self) -> Logins {
+        let store = self.store();
+        let names = store.index().unwrap().logins.into_keys();
+        let content = |login: convocations::login_id::LoginId| {
+            let stored = store.read(&login).unwrap().unwrap();
+            let refresh = stored.tokens.refresh_token.map(|token| token.expose().to_owned());
+            let access = stored.tokens.access_token.expose().to_owned();
+            (login.to_string(), (access, refresh, stored.entry.needs_login))
+        };
+        names.map(content).collect()
+    }
+
+    /// Runs a command without any fault.
+    pub fn cli(&self, args: &str, input: &str) -> Ran {
+        run(&mut self.dir.convocations(args.split_whitespace()), input)
+    }
+
+    /// Runs a command under what is set in `unreliable`.
+    pub fn cli_unreliable(&self, args: &str, input: &str) -> Ran {
+        run(self.unreliable.under(&mut self.dir.convocations(args.split_whitespace())), input)
+    }
+
+    /// The files and folders in the folder and below, with their modes.
+    pub fn files(&self) -> BTreeMap<String, u32> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.dir.config()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let (path, metadata) = (entry.path(), entry.metadata().unwrap());
+                let name = path.strip_prefix(self.dir.config()).unwrap().display().to_string();
+                files.insert(name, metadata.permissions().mode() & 0o777);
+                if metadata.is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+        // The person's own file: only read, and whose mode is the person's.
+        files.remove("config.toml");
+        files
+    }
+}
+
+/// Tokens that a login at the sandbox's Anthropic would have brought, with so many seconds left.
+pub fn minted(sandbox: &Sandbox, left: i64) -> Tokens {
+    let minted = sandbox.mint("anthropic", "oauth");
+    let text = |name: &str| Secret::new(minted[name].as_str().unwrap());
+    let end = convocations::clock::Clock::System.now() + left;
+    let mut tokens = Tokens::api_key(text("access_token"), end - LIFE);
+    tokens.refresh_token = Some(text("refresh_token"));
+    tokens.expires_at = Some(end);
+    tokens
+}
+
+/// Runs a test's cases a few at a time, and panics with all that failed.
+pub fn each<T: Send>(cases: impl IntoIterator<Item = T>, at_once: usize, test: impl Fn(T) + Sync) {
+    let cases = Mutex::new(cases.into_iter().collect::<Vec<T>>().into_iter());
+    let failed = std::thread::scope(|scope| {
+        let work = || {
+            let next = || cases.lock().unwrap().next();
+            while let Some(case) = next() {
+                test(case);
+            }
+        };
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().filter_map(|worker| worker.join().err()).count()
+    });
+    assert_eq!(failed, 0, "{failed} failed; what they said is above");
+}

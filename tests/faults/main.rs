@@ -1,0 +1,14 @@
+//! Whatever fails around the program: a login is never lost by it, and the person is told what to do.
+//!
+//! Every fault is put under the real binary: files, clock and names through a library loaded before the C library,
+//! the network through servers that misbehave, the keyring through a real one that is stopped, locked or robbed.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod control;
+mod desk;
+mod interrupted;
+mod refresh;
+mod unreliable;

@@ -1,0 +1,118 @@
+//! A refresh whose writes fail, or whose process is killed, at every system call that changes a file. What the provider
+//! gave out is never lost where it had been stored, and is spent only where it could be.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::common::{Ran, Sandbox};
+use crate::control::{COUNT, KILL};
+use crate::desk::{Desk, Logins, OTHER_KEY, ROUTE, each};
+use crate::interrupted::{BLOWS, Blow, TAKE_OVER, is_said};
+
+const LOGIN: &str = "anthropic";
+
+fn expired(sandbox: &Sandbox) -> (Desk, Logins) {
+    let desk = Desk::with(&sandbox.config_toml());
+    desk.put_key("openrouter", OTHER_KEY);
+    desk.put_login(sandbox, LOGIN, -10);
+    let logins = desk.logins();
+    (desk, logins)
+}
+
+/// How many times this very refresh token was sent.
+fn sent(sandbox: &Sandbox, token: Option<&String>) -> usize {
+    let calls = sandbox.calls_of(ROUTE);
+    calls.iter().filter(|call| call["fields"]["refresh_token"].as_str() == token.map(String::as_str)).count()
+}
+
+fn is_good(sandbox: &Sandbox, token: &str) -> bool {
+    sandbox.tokens()["anthropic"]["tokens"]["access"].as_array().unwrap().contains(&Value::from(token))
+}
+
+#[test]
+fn a_refresh_that_is_struck_anywhere_loses_nothing_that_was_stored() {
+    let sandbox = Sandbox::start();
+    let (desk, old) = expired(&sandbox);
+    let ran = desk.cli_unreliable("token anthropic", "").ok();
+    let (kinds, calls) = (desk.unreliable.kinds(), desk.unreliable.get(COUNT));
+    assert!(desk.logins() != old && is_good(&sandbox, ran.stdout.trim()), "{ran:?}");
+    // Behind the rehearsal the provider is asked; up to the rename its answer is in memory only.
+    let number = |kind: &str| 1 + kinds.iter().position(|found| *found == kind).unwrap() as i64;
+    let (rehearsed, stored) = (number("unlink"), number("rename"));
+    let lost = std::sync::Mutex::new(BTreeSet::new());
+    let cases = (1..=calls + 1).flat_map(|at| BLOWS.map(|blow| (at, blow)));
+    each(cases, 10, |(at, blow)| {
+        if strike(&sandbox, at, blow) {
+            lost.lock().unwrap().insert(at);
+        }
+    });
+    let lost = lost.into_inner().unwrap();
+    let may_be_lost = |at: &i64| rehearsed < *at && *at <= stored;
+    assert!(!lost.is_empty() && lost.iter().all(may_be_lost), "{lost:?} of {kinds:?}");
+}
+
+/// Whether the login was lost, which only a kill, or a disk that breaks for good, between answer and store may do.
+fn strike(sandbox: &Sandbox, at: i64, blow: Blow) -> bool {
+    let (desk, old) = expired(sandbox);
+    desk.unreliable.strike(at, blow.how, blow.stays);
+    let ran = desk.cli_unreliable("token anthropic", "");
+    let case = format!("call {at} of {:?}, {blow:?}: {ran:?}", desk.unreliable.kinds());
+    let found = desk.logins();
+    assert_eq!(found["openrouter"], old["openrouter"], "{case}");
+    let (before, after) = (&old[LOGIN], &found[LOGIN]);
+    let (asked, is_new) = (sent(sandbox, before.1.as_ref()), before != after);
+    assert!(!is_new || is_good(sandbox, &after.0), "a third content: {case}");
+    is_told(&ran, &case, blow, is_new.then_some(after.0.as_str()));
+    assert!(blow.stays || asked == 0 || ran.code() == 0, "one failure is tried over: {case}");
+    assert!(asked <= 1, "the refresh token was sent {asked} times: {case}");
+
+    let next = desk.cli("token anthropic", "");
+    assert!(next.took < TAKE_OVER, "{case}\n{next:?}");
+    let is_lost = asked == 1 && !is_new;
+    if is_lost {
+        assert!(blow.stays, "one failure lost the login: {case}");
+        assert_eq!(next.code(), 3, "the provider has rotated, which cannot be helped: {case}\n{next:?}");
+    } else {
+        assert!(next.code() == 0 && is_good(sandbox, next.stdout.trim()), "{case}\n{next:?}");
+        assert!(!is_new || next.stdout.trim() == after.0, "{case}\n{next:?}");
+        assert_eq!(sent(sandbox, before.1.as_ref()), 1, "{case}");
+    }
+    assert_eq!(desk.cli("token openrouter", "").stdout.trim(), OTHER_KEY, "{case}");
+    is_lost
+}
+
+fn is_told(ran: &Ran, case: &str, blow: Blow, stored: Option<&str>) {
+    match ran.status.code() {
+        Some(0) => assert_eq!(Some(ran.stdout.trim()), stored, "handed out before it was durable: {case}"),
+        Some(code) => {
+            assert_eq!((code, ran.stdout.as_str()), (6, ""), "{case}");
+            is_said(ran, case);
+        }
+        None => assert_eq!((blow.how, ran.stdout.as_str()), (KILL, ""), "{case}"),
+    }
+}
+
+/// That a refresh was refused is written down too; a write that fails changes nothing about it.
+#[test]
+fn a_refusal_that_cannot_be_written_down_is_told_all_the_same() {
+    let sandbox = Sandbox::start();
+    let refused = || {
+        let (desk, old) = expired(&sandbox);
+        sandbox.revoke_all("anthropic");
+        (desk, old)
+    };
+    let (desk, _) = refused();
+    assert_eq!(desk.cli_unreliable("token anthropic", "").code(), 3);
+    for (at, blow) in (1..=desk.unreliable.get(COUNT)).flat_map(|at| BLOWS.map(|blow| (at, blow))) {
+        let (desk, old) = refused();
+        desk.unreliable.strike(at, blow.how, blow.stays);
+        let ran = desk.cli_unreliable("token anthropic", "");
+        let case = format!("call {at} of {:?}, {blow:?}: {ran:?}", desk.unreliable.kinds());
+        assert!(matches!(ran.status.code(), None | Some(3 | 6)), "{case}");
+        assert_eq!(ran.stdout, "", "{case}");
+        let found = desk.logins();
+        assert_eq!((&found["openrouter"], &found[LOGIN].0), (&old["openrouter"], &old[LOGIN].0), "{case}");
+        assert_eq!(desk.cli("token anthropic", "").code(), 3, "{case}");
+    }
+}
