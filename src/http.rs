@@ -4,6 +4,7 @@
 //! request can have reached the other side, because a refresh token that was sent may be spent (rule 4).
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -18,18 +19,22 @@ const MAX_BODY: usize = 1 << 20;
 /// Longest time for a connection to stand, so that a dead address is told from a slow provider.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client that is set up when first used. Cheap to clone.
-#[derive(Debug, Clone)]
+/// A client that is set up when first used. Cheap to clone. Its `Debug` tells no proxy, which may have a password.
+#[derive(Clone)]
 pub struct Http(Arc<Inner>);
 
-#[derive(Debug)]
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Http({:?}, …)", self.0.timeout)
+    }
+}
+
 struct Inner {
     timeout: Duration,
     client: OnceLock<Option<Client>>,
 }
 
-/// A whole answer.
-#[derive(Debug)]
+/// A whole answer. Its `Debug` shows the status alone.
 pub struct Reply {
     /// HTTP status.
     pub status: StatusCode,
@@ -41,6 +46,12 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({}, …)", self.status)
+    }
 }
 
 /// Why there is no whole answer.

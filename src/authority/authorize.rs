@@ -30,7 +30,7 @@ const MAX_RESOURCE_LEN: usize = 512;
 const MAX_COOKIE_LEN: usize = 3900;
 
 /// An authorization request that passed every check.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Pending {
     /// [`Client::fingerprint`].
     pub client: String,

@@ -90,6 +90,7 @@ fn plain_token() -> Option<Command> {
 }
 
 fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
+    editor::harden();
     match command {
         Command::Rpc => return Ok(editor::run(&paths)),
         Command::Completions { shell } => {
@@ -100,9 +101,6 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         }
         Command::Doctor { online } => return doctor::run(paths, online),
         _ => {}
-    }
-    if !matches!(command, Command::Token { .. }) {
-        editor::harden();
     }
     let context = Context::new(paths)?;
     let result = match command {

@@ -9,6 +9,7 @@ pub mod layer;
 mod words;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
@@ -88,8 +89,9 @@ impl Default for HttpConfig {
     }
 }
 
-/// All settings. Cheap to clone.
-#[derive(Debug, Clone)]
+/// All settings. Cheap to clone. Its `Debug` shows no provider's settings and nothing of the app's: a person may have
+/// put a secret there, wrong as that is.
+#[derive(Clone)]
 pub struct Config {
     /// Where secrets go.
     pub store: StoreConfig,
@@ -103,11 +105,20 @@ pub struct Config {
     app_key: Option<Arc<Value>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Providers {
     /// What config.toml and the options say, merged; the built-in text comes under it when a provider is asked for.
     described: BTreeMap<String, Value>,
     resolved: Mutex<BTreeMap<String, Arc<Provider>>>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { store, callback, refresh, http, .. } = self;
+        let mut shown = f.debug_struct("Config");
+        shown.field("store", store).field("callback", callback).field("refresh", refresh).field("http", http);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Config {

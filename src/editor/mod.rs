@@ -46,7 +46,6 @@ struct Inner {
 
 /// Serves until Neovim closes the pipe or says `shutdown`.
 pub fn run(paths: &Paths) -> ExitCode {
-    harden();
     logfile::init(paths);
     logfile::log_panics();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -54,12 +54,12 @@ pub(super) async fn obtain(flow: &mut Flow) -> Result<Tokens> {
 }
 
 fn tell(flow: &Flow, code: &DeviceAuthorization, expires_at: i64) {
-    let address = code.verification_uri_complete.as_ref().unwrap_or(&code.verification_uri);
+    let address = code.verification_uri_complete.as_ref().map_or(&*code.verification_uri, Secret::expose);
     flow.teller.tell(Stage::DeviceCode {
         qr: Qr::of(address),
-        user_code: Secret::new(code.user_code.clone()),
+        user_code: code.user_code.clone(),
         verification_uri: code.verification_uri.clone(),
-        verification_uri_complete: code.verification_uri_complete.clone().map(Secret::new),
+        verification_uri_complete: code.verification_uri_complete.clone(),
         interval: code.interval,
         expires_at,
         input: Input::None,

@@ -32,11 +32,11 @@ pub struct DeviceAuthorization {
     /// Carried by the polls.
     pub device_code: Secret,
     /// Typed by the person.
-    pub user_code: String,
+    pub user_code: Secret,
     /// Where it is typed.
     pub verification_uri: String,
     /// The same with the code in it.
-    pub verification_uri_complete: Option<String>,
+    pub verification_uri_complete: Option<Secret>,
     /// Seconds between polls.
     pub interval: u64,
     /// Seconds until the code is void.
@@ -132,9 +132,11 @@ pub(super) fn read_authorization(
     let verification_uri = verification_uri.filter(|uri| is_openable(uri));
     Ok(DeviceAuthorization {
         device_code: Secret::new(device_code),
-        user_code: user_code.ok_or_else(|| lacking(&provider.name, "code to type"))?,
+        user_code: Secret::new(user_code.ok_or_else(|| lacking(&provider.name, "code to type"))?),
         verification_uri: verification_uri.ok_or_else(|| lacking(&provider.name, "address to open"))?,
-        verification_uri_complete: any(&["verification_uri_complete"]).filter(|uri| is_openable(uri)),
+        verification_uri_complete: any(&["verification_uri_complete"])
+            .filter(|uri| is_openable(uri))
+            .map(Secret::new),
         interval: seconds(body.get("interval")).unwrap_or(DEFAULT_INTERVAL).clamp(1, MAX_INTERVAL),
         expires_in: seconds(body.get("expires_in")).unwrap_or(DEFAULT_LIFETIME).clamp(1, 3600),
     })
@@ -219,8 +221,7 @@ async fn poll_openai(
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop().push("token");
     }
-    let body =
-        json!({ "device_auth_id": authorization.device_code.expose(), "user_code": authorization.user_code });
+    let body = json!({ "device_auth_id": authorization.device_code.expose(), "user_code": authorization.user_code.expose() });
     let request = http.client()?.post(url).header(reqwest::header::ACCEPT, "application/json").json(&body);
     let reply = http.send(token::with_headers(request, &method.request_headers)).await?;
     if let Some(waiting) = waiting(&reply) {

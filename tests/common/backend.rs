@@ -2,9 +2,10 @@
 #![allow(dead_code)]
 
 use std::collections::VecDeque;
-use std::io::Write as _;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::io::{Read as _, Write as _};
+use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rmpv::Value as Msgpack;
@@ -17,7 +18,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct Backend {
     child: Child,
     stdin: Option<ChildStdin>,
+    stderr: Option<ChildStderr>,
     messages: Receiver<Message>,
+    heard: Arc<Mutex<Vec<Message>>>,
     kept: VecDeque<Message>,
     last_id: u64,
 }
@@ -43,15 +46,19 @@ impl Backend {
             .unwrap();
         let mut stdout = child.stdout.take().unwrap();
         let (sender, messages) = channel();
+        let heard = Arc::<Mutex<Vec<Message>>>::default();
+        let all = Arc::clone(&heard);
         std::thread::spawn(move || {
             while let Ok(message) = rmpv::decode::read_value(&mut stdout) {
-                if sender.send(read(&message)).is_err() {
+                let message = read(&message);
+                all.lock().unwrap().push(message.clone());
+                if sender.send(message).is_err() {
                     return;
                 }
             }
         });
-        let stdin = child.stdin.take();
-        Self { child, stdin, messages, kept: VecDeque::new(), last_id: 0 }
+        let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+        Self { child, stdin, stderr, messages, heard, kept: VecDeque::new(), last_id: 0 }
     }
 
     /// Starts `command` and says `hello` with these options.
@@ -150,6 +157,20 @@ impl Backend {
     pub fn drain(&mut self) -> Vec<Message> {
         self.kept.extend(self.messages.try_iter());
         self.kept.drain(..).collect()
+    }
+
+    /// Everything that has come so far, waited for or not.
+    pub fn heard(&self) -> Vec<Message> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// Ends its input, waits for its end and returns all that it wrote to standard error.
+    pub fn last_words(mut self) -> String {
+        let mut text = String::new();
+        let mut stderr = self.stderr.take().unwrap();
+        assert!(self.close().success());
+        stderr.read_to_string(&mut text).unwrap();
+        text
     }
 
     /// Closes its standard input, as a Neovim that ends does, and waits for its end.

@@ -132,7 +132,7 @@ async fn a_device_poll_waits_through_what_says_nothing_final() {
         let provider = provider(&server.url, json!({}));
         let authorization = device::DeviceAuthorization {
             device_code: Secret::new(SENT),
-            user_code: "AB-12".to_owned(),
+            user_code: Secret::new("AB-12"),
             verification_uri: "https://p.example/device".to_owned(),
             verification_uri_complete: None,
             interval: 5,

@@ -1,0 +1,314 @@
+//! `Debug` of every public type that may hold a secret, and a look at the source for types that are new.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::Path;
+use std::time::Duration;
+
+use convocations::authority::exchange::Request;
+use convocations::broker::{Broker, Event};
+use convocations::clock::Clock;
+use convocations::config::{Config, HttpConfig};
+use convocations::credential::{Binding, Credential, Kind, Tokens};
+use convocations::error::{Code, Error};
+use convocations::http::{Http, Reply};
+use convocations::login::{Input, LoginEvent, Qr, Stage};
+use convocations::oauth::device::{DeviceAuthorization, Poll};
+use convocations::oauth::{AuthorizeRequest, CodeExchange, Failure, Known, Pkce, Prepared, Registration};
+use convocations::provider::ClientAuth;
+use convocations::secret::Secret;
+use convocations::store::{Backend, Entry, Index, NewEntry, Store, Stored};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::json;
+
+use crate::common::TestDir;
+
+const PLANTED: &str = "planted-c0ffee";
+
+fn planted() -> Secret {
+    Secret::new(format!("sk-{PLANTED}"))
+}
+
+fn headers() -> HeaderMap {
+    let value = HeaderValue::from_static("Bearer planted-c0ffee");
+    [(reqwest::header::AUTHORIZATION, value)].into_iter().collect()
+}
+
+fn tokens() -> Tokens {
+    let mut tokens = Tokens::api_key(planted(), 1);
+    let secret = Some(planted());
+    (tokens.refresh_token, tokens.id_token, tokens.base_token) =
+        (secret.clone(), secret.clone(), secret.clone());
+    tokens.binding = Some(Binding {
+        token_url: "https://id.example/token".into(),
+        revoke_url: None,
+        client_id: Some("client".into()),
+        client_secret: secret,
+        basic_auth: true,
+        resource: None,
+    });
+    tokens
+}
+
+fn credential() -> Credential {
+    Credential {
+        token: planted(),
+        kind: Kind::Oauth,
+        headers: BTreeMap::from([("authorization".into(), planted())]),
+        base_url: None,
+        expires_at: None,
+        source: "login".into(),
+        login: "anthropic".parse().unwrap(),
+        identity: None,
+        revision: 1,
+        lifetime: None,
+    }
+}
+
+fn registration() -> Registration {
+    Registration {
+        issuer: "https://id.example".into(),
+        client_id: "client".into(),
+        client_secret: Some(planted()),
+        client_auth: ClientAuth::ClientSecretPost,
+        redirect_uris: Vec::new(),
+        expires_at: None,
+    }
+}
+
+fn stages() -> Vec<Stage> {
+    let qr = Qr::of(planted().expose());
+    let open = Stage::OpenUrl {
+        url: planted(),
+        paste_url: Some(planted()),
+        input: Input::Code,
+        loopback: true,
+        port: None,
+        notice: None,
+        qr: qr.clone(),
+        expires_at: 1,
+    };
+    let device = Stage::DeviceCode {
+        user_code: planted(),
+        verification_uri: "https://id.example/device".into(),
+        verification_uri_complete: Some(planted()),
+        qr,
+        interval: 5,
+        expires_at: 1,
+        input: Input::None,
+    };
+    vec![open, device]
+}
+
+/// A value of each, by the type's name.
+fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
+    let config = config(dir);
+    let provider = config.provider("openrouter").unwrap();
+    let mut method = provider.default_method().unwrap().clone();
+    method.client_secret = Some(planted());
+    let store = Store::new(&dir.paths(), &config.store);
+    let lock = store.lock(Duration::from_secs(5)).unwrap();
+    let login = "openrouter".parse().unwrap();
+    store.put(&lock, &login, NewEntry { method: "browser".into(), kind: Kind::ApiKey }, &tokens()).unwrap();
+    drop(lock);
+    let stored: Stored = store.read(&login).unwrap().unwrap();
+    let http = Http::new(&HttpConfig { timeout: 1 });
+    let broker = Broker::new(config.clone(), store.clone(), http.clone(), Clock::System);
+    let [open, device]: [Stage; 2] = stages().try_into().unwrap();
+    let event = LoginEvent { id: 1, login: login.clone(), method: "browser".into(), stage: open.clone() };
+    let body = json!({ "access_token": PLANTED }).to_string().into_bytes();
+    let code = CodeExchange {
+        code: planted(),
+        code_verifier: planted(),
+        redirect_uri: None,
+        state: Some(planted()),
+    };
+    let authorize =
+        AuthorizeRequest { redirect_uri: None, state: Some(planted()), code_challenge: "c".into() };
+    let device_code = DeviceAuthorization {
+        device_code: planted(),
+        user_code: planted(),
+        verification_uri: "https://id.example/device".into(),
+        verification_uri_complete: Some(planted()),
+        interval: 5,
+        expires_in: 600,
+    };
+    let entry: Entry = stored.entry.clone();
+    let backend: Backend = entry.backend.clone();
+    let index: Index = store.index().unwrap();
+    let reply = Reply {
+        status: StatusCode::OK,
+        retry_after: None,
+        date: None,
+        headers: headers(),
+        body: body.clone(),
+    };
+    let request = Request {
+        method: reqwest::Method::POST,
+        path: "/token".into(),
+        query: format!("code={PLANTED}"),
+        headers: headers(),
+        peer: None,
+        body,
+    };
+    let known = Known { client_secret: Some(planted()), registration: Some(registration()) };
+    let prepared = Prepared { method: method.clone(), registration: Some(registration()) };
+    let failure = Failure::Refused(Error::new(Code::ProviderRefused, "No."));
+    vec![
+        ("AuthorizeRequest", Box::new(authorize)),
+        ("Backend", Box::new(backend)),
+        ("Binding", Box::new(tokens().binding)),
+        ("Broker", Box::new(broker)),
+        ("CodeExchange", Box::new(code)),
+        ("Config", Box::new(config)),
+        ("Credential", Box::new(credential())),
+        ("DeviceAuthorization", Box::new(device_code)),
+        ("Entry", Box::new(entry)),
+        ("Event", Box::new(Event::Credential(Box::new(credential())))),
+        ("Failure", Box::new(failure)),
+        ("Http", Box::new(http)),
+        ("Index", Box::new(index)),
+        ("Known", Box::new(known)),
+        ("LoginEvent", Box::new(event)),
+        ("Method", Box::new(method)),
+        ("Pkce", Box::new(Pkce::from_verifier(planted()))),
+        ("Poll", Box::new(Poll::Done(Box::new(tokens())))),
+        ("Prepared", Box::new(prepared)),
+        ("Provider", Box::new(provider)),
+        ("Qr", Box::new(Qr::of(planted().expose()))),
+        ("Registration", Box::new(registration())),
+        ("Reply", Box::new(reply)),
+        ("Request", Box::new(request)),
+        ("Secret", Box::new(planted())),
+        ("Stage", Box::new(vec![open, device])),
+        ("Store", Box::new(store)),
+        ("Stored", Box::new(stored)),
+        ("Tokens", Box::new(tokens())),
+    ]
+}
+
+/// Settings with a secret where none belongs, and one in the app's own table.
+fn config(dir: &TestDir) -> Config {
+    dir.write_config(&format!(
+        "[store]\nbackend = \"local-encrypted\"\n[runtime.openrouter_api_key]\nbackend = \"{PLANTED}\"\n\
+         [providers.mistral.use.api-key.headers]\nx-own = \"{PLANTED}\"\n"
+    ));
+    Config::load(&dir.paths(), None).unwrap()
+}
+
+#[test]
+fn debug_of_no_public_type_shows_a_secret() {
+    let dir = TestDir::new();
+    let numbers = format!("{:?}", PLANTED.as_bytes());
+    let numbers = numbers.trim_matches(['[', ']']);
+    for (name, value) in values(&dir) {
+        for shown in [format!("{value:?}"), format!("{value:#?}")] {
+            assert!(!shown.contains(PLANTED), "{name}: {shown}");
+            assert!(
+                !shown.replace([' ', '\n'], "").contains(&numbers.replace(' ', "")),
+                "{name} as numbers: {shown}"
+            );
+            assert!(!shown.contains(['█', '▀', '▄']), "{name} draws it: {shown}");
+        }
+    }
+}
+
+/// Public types with a `Debug` that hold no secret: numbers, names, settings, other people's types of the same kind.
+const NOTHING_SECRET: &[&str] = &[
+    "BackendReport",
+    "BodyError",
+    "Budget",
+    "CallbackConfig",
+    "Client",
+    "ClientAuth",
+    "ClientSecret",
+    "Clock",
+    "Description",
+    "DeviceDialect",
+    "Encoding",
+    "Error",
+    "Grant",
+    "HttpConfig",
+    "Input",
+    "Kind",
+    "Level",
+    "Limited",
+    "Limits",
+    "LoginId",
+    "LoginLock",
+    "LoginRequest",
+    "LoginStatus",
+    "Logins",
+    "Logout",
+    "MethodDescription",
+    "NewEntry",
+    "Notice",
+    "Paths",
+    "PortsDescription",
+    "Redirect",
+    "RedirectDescription",
+    "RedirectPorts",
+    "Refusal",
+    "RefreshConfig",
+    "Removed",
+    "Revocation",
+    "Revoked",
+    "Route",
+    "Schedule",
+    "SealKind",
+    "SecondStep",
+    "Settings",
+    "Source",
+    "Stamp",
+    "State",
+    "Stop",
+    "StoreBackend",
+    "StoreConfig",
+    "StoreLock",
+    "Trouble",
+    "Use",
+    "UseDescription",
+    "Validity",
+    "Keyring",
+    "Memory",
+];
+
+fn public_types_with_debug(folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            public_types_with_debug(&path, found);
+        } else {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut derives = false;
+            for line in text.lines() {
+                let name = ["pub struct ", "pub enum ", "impl fmt::Debug for "].iter().find_map(|start| {
+                    let is_own = derives || start.starts_with("impl");
+                    line.strip_prefix(start).filter(|_| is_own)
+                });
+                found.extend(
+                    name.map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned()),
+                );
+                derives = line.starts_with("#[derive(") && line.contains("Debug")
+                    || derives && line.starts_with(['#', '/']);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_new_public_type_is_looked_at() {
+    let (mut found, dir) = (Vec::new(), TestDir::new());
+    public_types_with_debug(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    let built: Vec<&str> = values(&dir).into_iter().map(|(name, _)| name).collect();
+    let known = |name: &String| built.contains(&name.as_str()) || NOTHING_SECRET.contains(&name.as_str());
+    let new: Vec<&String> = found.iter().filter(|name| !known(name)).collect();
+    assert!(
+        new.is_empty(),
+        "put these where they belong, with a value or among those without a secret: {new:?}"
+    );
+    let gone: Vec<_> =
+        NOTHING_SECRET.iter().chain(&built).filter(|name| !found.iter().any(|have| have == **name)).collect();
+    assert!(gone.is_empty(), "these are there no more: {gone:?}");
+}

@@ -1,0 +1,14 @@
+//! Rule 18: no token, code, verifier or state is anywhere but where it belongs, with every provider and every fault.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../common/backend.rs"]
+mod backend;
+#[path = "../common/mod.rs"]
+mod common;
+mod debug;
+mod faults;
+mod process;
+mod rounds;
+mod search;
+mod ways;

@@ -1,0 +1,80 @@
+//! What the system tells about a process that holds secrets, and what it leaves when it crashes.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::backend::Backend;
+use crate::common::{Child, Sandbox, TestDir, fault};
+use crate::search::{Places, secrets};
+use crate::ways::{self, WAYS};
+
+/// The program under a shell that allows cores of any size, so that only the program itself can forbid them.
+fn allowing_cores(dir: &TestDir, args: &str) -> std::process::Command {
+    let program = env!("CARGO_BIN_EXE_convocations");
+    let mut command = dir.command("sh");
+    command.args(["-c", &format!("ulimit -Sc $(ulimit -Hc); exec {program} {args} \"$@\""), "sh"]);
+    command
+}
+
+#[cfg(target_os = "linux")]
+#[track_caller]
+fn leaves_no_core(pid: u32) {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let words: Vec<&str> = core.split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{core}");
+    // What is not dumpable belongs to root, so that no other process of the same user may look into it.
+    assert_eq!(std::fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_backend_leaves_no_core_and_shows_nothing_while_it_refreshes() {
+    let sandbox = ways::sandbox();
+    let dir = ways::home(&sandbox);
+    let mut backend = Backend::start(&mut allowing_cores(&dir, ""), json!({}));
+    ways::log_in(&mut backend, WAYS[0]);
+    let token = backend.ok("get", json!({ "login": WAYS[0].login }))["token"].clone();
+    sandbox.fault_refresh("anthropic.token", 1, fault::hold("slow"));
+    backend.send("invalidate", json!({ "login": WAYS[0].login, "token": token }));
+    sandbox.wait_for_hold("slow");
+    leaves_no_core(backend.id());
+    let mut places = Places::default();
+    places.add_process("the backend", backend.id());
+    places.add_files(&dir);
+    places.has("cmdline").has("environ").hold_none_of(&secrets(&sandbox));
+    kill(backend.id(), libc::SIGABRT);
+    let ended = backend.wait_for_end(Duration::from_secs(10)).unwrap();
+    assert_eq!((ended.signal(), ended.core_dumped()), (Some(libc::SIGABRT), false));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_leaves_no_core_either() {
+    let sandbox = Sandbox::start();
+    let dir = ways::home(&sandbox);
+    let mut backend = ways::backend(&dir);
+    ways::log_in(&mut backend, WAYS[0]);
+    let token = ways::text(&backend.ok("get", json!({ "login": WAYS[0].login })), "token");
+    backend.last_words();
+    sandbox.fault_refresh("anthropic.token", 1, fault::hold("slow"));
+    let mut child = Child::spawn(&mut allowing_cores(&dir, "token anthropic --rejected"));
+    child.say(&format!("{token}\n"));
+    child.close();
+    sandbox.wait_for_hold("slow");
+    leaves_no_core(child.id());
+    let mut places = Places::default();
+    places.add_process("`token`", child.id());
+    places.has("cmdline").has("environ").hold_none_of(&secrets(&sandbox));
+    kill(child.id(), libc::SIGABRT);
+    let ended = child.finish(Duration::from_secs(10)).status;
+    assert_eq!((ended.signal(), ended.core_dumped()), (Some(libc::SIGABRT), false));
+}
+
+fn kill(pid: u32, signal: i32) {
+    // SAFETY: kill takes two numbers; the process is ours and has not been waited for.
+    assert_eq!(unsafe { libc::kill(i32::try_from(pid).unwrap(), signal) }, 0);
+}

@@ -1,0 +1,138 @@
+//! Every way to a login that the sandbox plays.
+
+use serde_json::{Value, json};
+
+use crate::backend::Backend;
+use crate::common::{Sandbox, TestDir, approve, approve_device, visit};
+
+/// How the person gets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Person {
+    /// By a page that sends the browser back.
+    Browser,
+    /// By a page, whose address is then pasted.
+    Paste,
+    /// By typing a device code.
+    Device,
+    /// By a key that they have.
+    Key,
+}
+
+/// One way.
+#[derive(Debug, Clone, Copy)]
+pub struct Way {
+    pub login: &'static str,
+    pub method: &'static str,
+    pub person: Person,
+    /// The route that a refresh asks, if what comes out can be refreshed.
+    pub refresh: Option<&'static str>,
+}
+
+const fn way(
+    login: &'static str,
+    method: &'static str,
+    person: Person,
+    refresh: Option<&'static str>,
+) -> Way {
+    Way { login, method, person, refresh }
+}
+
+/// All ways but the keys of providers that know nothing else.
+pub const WAYS: &[Way] = &[
+    way("anthropic", "subscription", Person::Browser, Some("anthropic.token")),
+    way("anthropic", "subscription", Person::Paste, None),
+    way("anthropic", "console-key", Person::Browser, None),
+    way("openrouter", "browser", Person::Browser, None),
+    way("openrouter", "browser", Person::Paste, None),
+    way("github-copilot", "device", Person::Device, Some("github.copilot-token")),
+    way("github-copilot", "direct", Person::Device, None),
+    way("openai", "chatgpt", Person::Browser, Some("openai.token")),
+    way("openai", "device", Person::Device, None),
+    way("kimi", "device", Person::Device, Some("kimi.token")),
+    way("corp", "browser", Person::Browser, Some("generic.token")),
+    way("corp", "device", Person::Device, None),
+    way("relative", "browser", Person::Browser, None),
+];
+
+/// A key that stands for a person's own.
+pub const KEY: &str = "sk-planted-0123456789abcdefghij";
+
+/// A sandbox that plays all of them quickly.
+pub fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::start();
+    sandbox.switch(json!({
+        "github": { "interval": 1 },
+        "kimi": { "interval": 1 },
+        "openai": { "device_interval": 1, "ports": [] },
+        "generic": { "interval": 1, "registration_secret": true },
+    }));
+    sandbox
+}
+
+/// A home with settings for all of them, and a log of everything.
+pub fn home(sandbox: &Sandbox) -> TestDir {
+    let (dir, url) = (TestDir::new(), sandbox.url());
+    dir.write_config(&format!(
+        r#"[store]
+backend = "local-encrypted"
+[callback]
+port = 0
+[http]
+timeout = 2
+{}
+[providers.openai.login.chatgpt.redirect]
+ports = "any"
+[providers.corp]
+name = "Corp"
+issuer = "{url}/generic"
+scopes = ["openid", "offline_access"]
+[providers.relative.login.browser]
+grant = "mint-key"
+authorize_url = "{url}/tetrate/auth"
+token_url = "{url}/tetrate/api/api-keys/verify"
+redirect_param = "callback"
+redirect = {{}}
+"#,
+        sandbox.config_toml()
+    ));
+    dir
+}
+
+/// A backend that logs everything.
+pub fn backend(dir: &TestDir) -> Backend {
+    let mut command = dir.convocations(Vec::<String>::new());
+    Backend::start(command.env("CONVOCATIONS_LOG", "debug"), json!({}))
+}
+
+/// Logs in; the address and code that the person was shown are in what the backend sent.
+pub fn log_in(backend: &mut Backend, way: Way) {
+    let start = json!({ "login": way.login, "method": way.method, "confirmed": true });
+    let id = backend.ok("login.start", start)["id"].clone();
+    match way.person {
+        Person::Browser => {
+            let callback = approve(&text(&backend.stage("open-url"), "url"));
+            let _ = visit(&callback.replacen("state=", "state=stray", 1));
+            visit(&callback);
+        }
+        Person::Paste => {
+            let callback = approve(&text(&backend.stage("open-url"), "url"));
+            let wrong = json!({ "id": id, "text": callback.replacen("code=", "code=twice&code=", 1) });
+            backend.fails("login.input", wrong, "invalid_argument");
+            backend.ok("login.input", json!({ "id": id, "text": callback }));
+        }
+        Person::Device => {
+            let shown = backend.stage("device-code");
+            approve_device(&text(&shown, "verification_uri"), &text(&shown, "user_code"), "ada");
+        }
+        Person::Key => {
+            backend.stage("waiting");
+            backend.ok("login.input", json!({ "id": id, "text": KEY }));
+        }
+    }
+    backend.stage("done");
+}
+
+/// A text field.
+pub fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
+}
