@@ -160,6 +160,7 @@ function M.check()
     end
   end
   check_files()
+  require("conv.hosts").check()
   check_surroundings()
 end
 

@@ -1,5 +1,6 @@
--- Writes the option table, a provider's fields and the error codes into doc/conv.txt, from where the code has them.
--- `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it fails if the help is not what it would write.
+-- Writes the option table, a provider's fields and the error codes into doc/conv.txt, from where the code has them,
+-- and lua/conv/base_urls.lua from the built-in providers. `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it
+-- fails if a file is not what it would write.
 
 local here =
   vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(assert(debug.getinfo(1, "S")).source:sub(2), ":p")))
@@ -140,19 +141,57 @@ local function replace(text, tag, section)
   return table.concat(result, "\n")
 end
 
-local file = assert(io.open(path))
-local old = file:read("a")
-file:close()
-local new = replace(old, "conv-options", options_section())
-new = replace(new, "conv-provider-fields", fields_section())
-new = replace(new, "conv-errors", errors_section())
-if vim.list_contains(_G.arg, "--check") then
-  if new ~= old then
-    io.stderr:write("doc/conv.txt is not what the schema says: run `make doc`.\n")
+---Where each built-in provider's API is, as a Lua table.
+---@return string
+local function base_urls()
+  local lines = {
+    "-- Where the API of each built-in provider is, for hosts that must know it before anybody is logged in. Written by",
+    "-- `make doc` from src/provider/builtin; a credential's own `base_url` wins.",
+    "",
+    "---@type table<string, string>",
+    "return {",
+  }
+  local folder = root .. "/src/provider/builtin"
+  local names = vim.fn.readdir(folder)
+  table.sort(names)
+  for _, name in ipairs(names) do
+    for line in io.lines(folder .. "/" .. name) do
+      local url = line:match('^base_url = "(.-)"')
+      if url then
+        table.insert(lines, ("  [%q] = %q,"):format(name:match("^[^.]+"), url))
+      end
+      if url or line:find("^%[") then
+        break
+      end
+    end
+  end
+  vim.list_extend(lines, { "}", "" })
+  return (table.concat(lines, "\n"):gsub('%["(%l+)"%]', "%1"))
+end
+
+---@param file string
+---@param make fun(old: string): string
+local function update(file, make)
+  local handle = io.open(file)
+  local old = handle and handle:read("a") or ""
+  if handle then
+    handle:close()
+  end
+  local new = make(old)
+  if new == old then
+    return
+  elseif vim.list_contains(_G.arg, "--check") then
+    io.stderr:write(file, " is not what the code says: run `make doc`.\n")
     os.exit(1)
   end
-  return
+  handle = assert(io.open(file, "w"))
+  handle:write(new)
+  handle:close()
 end
-file = assert(io.open(path, "w"))
-file:write(new)
-file:close()
+
+update(path, function(old)
+  local new = replace(old, "conv-options", options_section())
+  new = replace(new, "conv-provider-fields", fields_section())
+  return replace(new, "conv-errors", errors_section())
+end)
+update(root .. "/lua/conv/base_urls.lua", base_urls)

@@ -1,0 +1,109 @@
+-- avante.nvim: `:h conv-avante`. It calls `parse_api_key` for each request, keeps the address from setup, and asks for a
+-- key by itself unless `api_key_name` begins with `cmd:` (the command is never run).
+
+local host = require("conv.host")
+
+local M = {}
+
+---@type table<function, true> what was given to avante as `parse_api_key`
+local ours = setmetatable({}, { __mode = "k" })
+
+---@type conv.HostInfo
+M.host = {
+  name = "avante.nvim",
+  module = "avante",
+  marker = "lua/avante/providers/init.lua",
+  check = function(tell)
+    for name, provider in pairs(host.module("avante.config").providers or {}) do
+      local wired = type(provider) == "table" and ours[provider.parse_api_key or false]
+      if wired and not M.login_of(provider) then
+        local problem = ("avante.nvim asks for a key of its own for the provider `%s`"):format(name)
+        tell(problem, "Leave `api_key_name` out: the integration sets it.")
+      end
+    end
+  end,
+}
+
+---@class (exact) conv.avante.Opts
+---@field model? string
+---@field endpoint? string where the API is, if not where the built-in provider is
+---@field extra_headers? table<string, string>|fun(headers: table<string, string>): table<string, string>?
+---@field [string] any what avante takes beside
+
+---@param headers table<string, string>
+---@param more? table<string, string>|fun(headers: table<string, string>): table<string, string>?
+---@return table<string, string>
+local function extended(headers, more)
+  if type(more) == "function" then
+    return more(headers) or headers
+  end
+  for name, value in pairs(more or {}) do
+    headers[name] = value
+  end
+  return headers
+end
+
+---@param provider table a provider of avante's config
+---@return string? login that wires it
+function M.login_of(provider)
+  local name = provider.api_key_name
+  return type(name) == "string" and name:match("^cmd:convocations token (%S+)$") or nil
+end
+
+---Avante says that it would like a login: when its window opens for the first time, and in insert mode. So this only
+---says what to type, without a prompt and without holding anybody up.
+local function answer_login_request()
+  vim.api.nvim_create_autocmd("User", {
+    group = vim.api.nvim_create_augroup("conv.avante", { clear = true }),
+    pattern = "AvanteRequestLogin",
+    callback = function()
+      local ok, config = pcall(require, "avante.config")
+      local current = ok and config.providers and config.providers[config.provider]
+      local login = type(current) == "table" and M.login_of(current)
+      if login then
+        require("conv").get(login, {}, function(err)
+          if err then
+            host.tell(err)
+          end
+        end)
+      end
+    end,
+  })
+end
+
+---For `providers.NAME`.
+---@param login string
+---@param opts? conv.avante.Opts
+---@return table
+function M.provider(login, opts)
+  host.wire("avante", login)
+  local given = vim.deepcopy(opts or {})
+  local endpoint = host.fixed_url(login, given.endpoint or host.base_url(login), "endpoint")
+  local more = given.extra_headers
+  given.endpoint, given.extra_headers = nil, nil
+  answer_login_request()
+  local function parse_api_key()
+    local credential = host.request(login)
+    local err = credential and host.elsewhere(credential, endpoint, "endpoint")
+    if err then
+      host.tell(err)
+    end
+    return credential and not err and credential.token or nil
+  end
+  ours[parse_api_key] = true
+  return vim.tbl_extend("force", {
+    __inherited_from = host.provider(login) == "anthropic" and "claude" or "openai",
+    endpoint = endpoint,
+    api_key_name = "cmd:convocations token " .. tostring(login),
+    parse_api_key = parse_api_key,
+    extra_headers = function(headers)
+      local credential = host.peek(login)
+      if credential and not host.elsewhere(credential, endpoint, "endpoint") then
+        host.apply(headers, credential)
+      end
+      return extended(headers, more)
+    end,
+  }, given)
+end
+
+return M

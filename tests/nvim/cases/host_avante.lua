@@ -1,0 +1,94 @@
+-- avante.nvim: a key for each request, an address from setup, and a key prompt of its own that has to stay away.
+
+local hosts = require("hosts")
+
+local SETUP = [[
+  local login, opts = ...
+  require("avante").setup({
+    provider = "mine",
+    providers = { mine = require("conv.integrations.avante").provider(login, opts) },
+  })
+]]
+
+local function set_up(nvim, sandbox, login)
+  local endpoints = { anthropic = "/anthropic", openrouter = "/openrouter/api/v1" }
+  nvim:lua(SETUP, login, { endpoint = sandbox.url .. endpoints[login], model = "m" })
+end
+
+local function ask(nvim, text)
+  local answer = nvim:lua('return require("avante").ask(...)', text)
+  return answer ~= vim.NIL and answer or nil
+end
+
+return function(case)
+  case("each request has the token of its moment", function(t)
+    local sandbox, nvim = hosts.editor(t, "avante")
+    hosts.log_in(t, nvim, "anthropic")
+    set_up(nvim, sandbox, "anthropic")
+    hosts.answered(t, ask(nvim, "one"), "one")
+    hosts.rotate(t, sandbox, nvim, "anthropic")
+    hosts.answered(t, ask(nvim, "two"), "two")
+    local headers = nvim:lua('return require("avante").sent.headers')
+    t:eq(headers["anthropic-beta"], "prompt-caching-2024-07-31,oauth-2025-04-20")
+    t:eq(headers["x-api-key"], nil)
+  end)
+
+  case("setup, window and model selector start nothing and prompt for nothing", function(t)
+    local sandbox, nvim = hosts.editor(t, "avante")
+    set_up(nvim, sandbox, "openrouter")
+    t:eq(nvim:lua('return require("avante").selectable()'), { "mine" })
+    t:eq(nvim:lua('return package.loaded["conv"] ~= nil'), false)
+    nvim:lua('require("avante").open()')
+    hosts.told(t, nvim, "openrouter")
+    t:eq(nvim:lua('return require("avante.providers").popup'), vim.NIL)
+    t:eq(nvim:window(), nil)
+  end)
+
+  case("logged out: no request, and the command to type; a login mends it", function(t)
+    local sandbox, nvim = hosts.editor(t, "avante")
+    set_up(nvim, sandbox, "openrouter")
+    t:eq(ask(nvim, "hello"), nil)
+    hosts.told(t, nvim, "openrouter")
+    t:eq(hosts.requests(sandbox, "openrouter"), 0)
+    hosts.log_in(t, nvim, "openrouter")
+    hosts.answered(t, ask(nvim, "again"), "again")
+  end)
+
+  case("a credential goes to its own server alone", function(t)
+    local sandbox, nvim = hosts.editor(t, "avante")
+    hosts.log_in(t, nvim, "openrouter")
+    nvim:lua(SETUP, "openrouter", { model = "m" })
+    t:eq(ask(nvim, "hello"), nil)
+    t:wait("the message", function()
+      return nvim:said("is for " .. vim.pesc(sandbox.url) .. ", not for https://openrouter.ai")
+    end)
+  end)
+
+  case("a provider of one's own without an address is not sent to another's", function(t)
+    local _, nvim = hosts.editor(t, "avante")
+    nvim:lua(SETUP, "mycorp", { model = "m" })
+    t:wait("the message", function()
+      return nvim:said("Give `endpoint`")
+    end)
+    t:match(nvim:lua('return require("avante.config").providers.mine.endpoint'), "^http://127.0.0.1")
+  end)
+
+  case("what the person adds to the headers stays", function(t)
+    local sandbox, nvim = hosts.editor(t, "avante")
+    hosts.log_in(t, nvim, "openrouter")
+    local endpoint = sandbox.url .. "/openrouter/api/v1"
+    nvim:lua(SETUP, "openrouter", { endpoint = endpoint, extra_headers = { ["X-Title"] = "mine" } })
+    hosts.answered(t, ask(nvim, "hello"), "hello")
+    t:eq(nvim:lua('return require("avante").sent.headers["X-Title"]'), "mine")
+  end)
+
+  case("no backend: no request, and it says why", function(t)
+    local nvim = hosts.without_backend(t, "avante")
+    nvim:lua(SETUP, "openrouter", { model = "m" })
+    t:eq(ask(nvim, "hello"), nil)
+    t:wait("the message", function()
+      return nvim:said("`binary` names no program")
+    end)
+    hosts.no_error(t, nvim)
+  end)
+end

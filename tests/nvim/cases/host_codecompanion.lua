@@ -1,0 +1,109 @@
+-- codecompanion.nvim: an adapter made when a chat opens, and env, headers and address resolved for each request.
+
+local hosts = require("hosts")
+
+local SETUP = [[
+  local login, opts = ...
+  require("codecompanion").setup({
+    adapters = { http = { mine = require("conv.integrations.codecompanion").adapter(login, opts) } },
+  })
+]]
+
+---Opens a chat.
+local function open(nvim)
+  nvim:lua('_G.chat = require("codecompanion").open("mine")')
+end
+
+---Sends a message in it.
+local function send(nvim, text)
+  local answer = nvim:lua('return require("codecompanion").send(_G.chat, ...)', text)
+  return answer ~= vim.NIL and answer or nil
+end
+
+return function(case)
+  case("each request has the token of its moment", function(t)
+    local sandbox, nvim = hosts.editor(t, "codecompanion")
+    hosts.log_in(t, nvim, "anthropic")
+    nvim:lua(SETUP, "anthropic")
+    open(nvim)
+    hosts.answered(t, send(nvim, "one"), "one")
+    hosts.rotate(t, sandbox, nvim, "anthropic")
+    hosts.answered(t, send(nvim, "two"), "two")
+    local headers = nvim:lua('return require("codecompanion").sent.headers')
+    t:eq(headers["anthropic-beta"], "oauth-2025-04-20,compact-2026-01-12")
+    t:eq(headers["x-api-key"], nil)
+    hosts.no_error(t, nvim)
+  end)
+
+  case("a provider of OpenAI's shape, with its address and its models", function(t)
+    local _, nvim = hosts.editor(t, "codecompanion")
+    hosts.log_in(t, nvim, "openrouter")
+    nvim:lua(SETUP, "openrouter")
+    open(nvim)
+    t:eq(nvim:lua("return _G.chat.parameters.model"), "sandbox/parrot")
+    hosts.answered(t, send(nvim, "hello"), "hello")
+    t:eq(nvim:lua("return _G.chat.schema.model.choices(_G.chat)"), { "sandbox/parrot" })
+    nvim:lua(SETUP, "openrouter", { model = "mine/own", opts = { stream = false }, from = "grouped" })
+    open(nvim)
+    t:eq(nvim:lua("return _G.chat.parameters.model"), "mine/own")
+  end)
+
+  case("logged out: the request is stopped with the command to type, and a login mends it", function(t)
+    for _, login in ipairs({ "openrouter", "anthropic" }) do
+      local sandbox, nvim = hosts.editor(t, "codecompanion")
+      nvim:lua(SETUP, login)
+      open(nvim)
+      t:eq(send(nvim, "hello"), nil)
+      hosts.told(t, nvim, login)
+      t:eq(hosts.requests(sandbox, login), 0)
+      hosts.log_in(t, nvim, login)
+      hosts.answered(t, send(nvim, "again"), "again")
+    end
+  end)
+
+  case("handlers in groups are wrapped too", function(t)
+    local sandbox, nvim = hosts.editor(t, "codecompanion")
+    nvim:lua(
+      SETUP,
+      "openrouter",
+      { from = "grouped", model = "m", url = sandbox.url .. "/openrouter/api/v1/chat/completions" }
+    )
+    open(nvim)
+    t:eq(send(nvim, "hello"), nil)
+    hosts.told(t, nvim, "openrouter")
+    hosts.log_in(t, nvim, "openrouter")
+    hosts.answered(t, send(nvim, "again"), "again")
+  end)
+
+  case("a credential goes to its own server alone", function(t)
+    local sandbox, nvim = hosts.editor(t, "codecompanion")
+    hosts.log_in(t, nvim, "openrouter")
+    nvim:lua(SETUP, "openrouter", { from = "anthropic", url = "https://api.other.example/v1" })
+    open(nvim)
+    t:eq(send(nvim, "hello"), nil)
+    t:wait("the message", function()
+      return nvim:said("is for " .. vim.pesc(sandbox.url))
+    end)
+  end)
+
+  case("no backend: the request is stopped and says why", function(t)
+    local nvim = hosts.without_backend(t, "codecompanion")
+    nvim:lua(SETUP, "openrouter", { model = "m" })
+    open(nvim)
+    t:eq(send(nvim, "hello"), nil)
+    t:wait("the message", function()
+      return nvim:said("`binary` names no program")
+    end)
+    hosts.no_error(t, nvim)
+  end)
+
+  case("a token that is on its way is waited for", function(t)
+    local sandbox, nvim = hosts.editor(t, "codecompanion", { options = { cold_wait = 1 } })
+    hosts.log_in(t, nvim, "anthropic")
+    nvim:lua(SETUP, "anthropic")
+    nvim:lua('require("conv.backend").stop(); require("conv.credentials").drop("anthropic")')
+    open(nvim)
+    hosts.answered(t, send(nvim, "hello"), "hello")
+    t:eq(hosts.requests(sandbox, "anthropic"), 1)
+  end)
+end

@@ -1,0 +1,1 @@
+return { provider = nil, providers = {} }
