@@ -3,10 +3,12 @@
 use std::io::{BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rmpv::Value;
 
 use crate::common::{self, Sandbox, TestDir};
+use crate::{RUNS, median};
 
 /// Builds `floor.rs` as it stands, with optimisation, and returns the program.
 pub fn read_a_file() -> PathBuf {
@@ -54,6 +56,18 @@ impl Echo {
         self.stdin.write_all(&bytes).unwrap();
         assert_eq!(rmpv::decode::read_value(&mut self.stdout).unwrap(), message);
     }
+}
+
+/// The median time from starting an echo to its first answer.
+pub fn first_echo() -> Duration {
+    let mut echoes: Vec<Duration> = (0..RUNS / 4)
+        .map(|_| {
+            let begun = Instant::now();
+            Echo::start().round();
+            begun.elapsed()
+        })
+        .collect();
+    median(&mut echoes)
 }
 
 impl Drop for Echo {

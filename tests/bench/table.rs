@@ -35,6 +35,19 @@ impl Table {
         self.add(format!("{verdict} {what}: {found:.2}; budget {limit}"));
     }
 
+    /// A time against a floor, for comparison only.
+    pub fn compared(&mut self, what: &str, time: Duration, floor: Duration) {
+        let ratio = time.as_secs_f64() / floor.as_secs_f64();
+        self.add(format!(
+            "       {what}: {time:.1?}, {ratio:.2} × a program that reads a file ({floor:.1?})"
+        ));
+    }
+
+    /// Rows that cannot be had here.
+    pub fn skipped(&mut self, what: &str) {
+        self.add(format!("skipped {what}"));
+    }
+
     fn verdict(&mut self, good: bool) -> &'static str {
         self.missed += usize::from(!good);
         if good { "met   " } else { "MISSED" }

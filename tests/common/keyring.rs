@@ -111,6 +111,7 @@ impl Keyring {
         vec![("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", socket.display()))]
     }
 
+    #[allow(dead_code, reason = "the bench has its own")]
     /// `secret-tool ACTION` for the item of a login: its exit code and what it printed.
     pub fn secret_tool(&self, dir: &TestDir, action: &str, login: &str) -> (i32, String) {
         let mut command = dir.command("secret-tool");

@@ -1,0 +1,154 @@
+//! Rows with a real keyring, and with the tools that people use instead, as far as they are installed.
+
+#[path = "../common/keyring.rs"]
+mod gnome;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::backend::Backend;
+use crate::common::{self, TestDir, run};
+use crate::table::Table;
+use crate::{KEY, RUNS, floors, median, timed};
+
+const SERVICE: &str = "com.convocations.app";
+const USER: &str = "convocations-openrouter";
+
+/// Reads the item again and again, each time anew, and prints the median in microseconds: called as a program of its
+/// own, which has the bus in its environment.
+pub fn read_bare() {
+    let mut times: Vec<Duration> = (0..RUNS / 4)
+        .map(|_| {
+            let begun = Instant::now();
+            assert!(keyring::Entry::new(SERVICE, USER).unwrap().get_password().is_ok());
+            begun.elapsed()
+        })
+        .collect();
+    println!("{}", median(&mut times).as_micros());
+}
+
+/// The rows of the budget.
+pub fn rows(table: &mut Table) {
+    if !gnome::Keyring::is_here() {
+        return table.skipped("the keyring's rows");
+    }
+    let dir = TestDir::new();
+    dir.write_config("[store]\nbackend = \"keyring\"\n");
+    let keyring = gnome::Keyring::unlocked(&dir);
+    let with_bus = |mut command: Command| {
+        command.envs(keyring.environment());
+        command
+    };
+    let mut set = with_bus(dir.convocations(["secret", "set-openrouter-key"]));
+    assert_eq!(run(&mut set, &format!("{KEY}\n")).code(), 0);
+
+    let mut bare = with_bus(dir.command(std::env::current_exe().unwrap()));
+    let micros = run(bare.arg("keyring"), "").ok().stdout.trim().parse().unwrap();
+    let floor = floors::first_echo() + Duration::from_micros(micros);
+    let mut first: Vec<Duration> = (0..RUNS / 4)
+        .map(|_| {
+            let begun = Instant::now();
+            let mut backend = Backend::start(&mut with_bus(dir.convocations::<&str>([])), json!({}));
+            backend.ok("get", json!({"login": "openrouter"}));
+            begun.elapsed()
+        })
+        .collect();
+    let what = "backend spawn to first token, keyring";
+    table.row(what, "spawn to first echo and a bare keyring read", median(&mut first), floor, 1.2);
+
+    let lookup = || {
+        let mut command = with_bus(dir.command("secret-tool"));
+        command.args(["lookup", "service", SERVICE, "username", USER]);
+        command
+    };
+    let token = timed(|| with_bus(dir.convocations(["token", "openrouter"])));
+    table.row("`convocations token`, keyring", "`secret-tool lookup`", token, timed(lookup), 0.8);
+}
+
+/// What else prints a secret on this machine, against the floor of `convocations token`: no budget, for comparison.
+pub fn other_tools(table: &mut Table) {
+    let dir = TestDir::new();
+    let program = floors::read_a_file();
+    let file = dir.path().join("secret");
+    std::fs::write(&file, KEY).unwrap();
+    let floor = timed(|| {
+        let mut command = dir.command(&program);
+        command.arg(&file);
+        command
+    });
+    if is_installed("secret-tool") && gnome::Keyring::is_here() {
+        let keyring = gnome::Keyring::unlocked(&dir);
+        let mut store = dir.command("secret-tool");
+        store.args(["store", "--label=x", "service", "x", "username", "y"]).envs(keyring.environment());
+        run(&mut store, KEY).ok();
+        let lookup = || {
+            let mut command = dir.command("secret-tool");
+            command.args(["lookup", "service", "x", "username", "y"]).envs(keyring.environment());
+            command
+        };
+        table.compared("`secret-tool lookup`", timed(lookup), floor);
+    }
+    if is_installed("gh") {
+        let show = || {
+            let mut command = dir.command("gh");
+            command.args(["auth", "token"]).env("GH_CONFIG_DIR", dir.path());
+            command
+        };
+        let hosts =
+            "github.com:\n    user: someone\n    oauth_token: gho_0123456789\n    git_protocol: https\n";
+        std::fs::write(dir.path().join("hosts.yml"), hosts).unwrap();
+        table.compared("`gh auth token`", timed(show), floor);
+    }
+    if is_installed("pass") && is_installed("gpg") {
+        let show = || {
+            let mut command = pass(&dir);
+            command.args(["show", "openrouter"]);
+            command
+        };
+        set_up_pass(&dir);
+        table.compared("`pass show`", timed(show), floor);
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let found = Command::new("which").arg(program).stdout(Stdio::null()).status();
+    found.is_ok_and(|status| status.success())
+}
+
+fn pass(dir: &TestDir) -> Command {
+    let mut command = dir.command("pass");
+    command.env("PASSWORD_STORE_DIR", dir.path().join("pass")).env("GNUPGHOME", gnupg(dir.path()));
+    command
+}
+
+/// Beside the runtime folder: an agent's socket path may not be long.
+fn gnupg(dir: &Path) -> std::path::PathBuf {
+    dir.join("gpg")
+}
+
+/// A key without a passphrase, and the secret under it.
+fn set_up_pass(dir: &TestDir) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = gnupg(dir.path());
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let mut key = dir.command("gpg");
+    let user = "bench@example.test";
+    let args = [
+        "--batch",
+        "--quiet",
+        "--passphrase",
+        "",
+        "--quick-generate-key",
+        user,
+        "default",
+        "default",
+        "never",
+    ];
+    common::run(key.args(args).env("GNUPGHOME", &home), "").ok();
+    common::run(pass(dir).args(["init", user]), "").ok();
+    common::run(pass(dir).args(["insert", "--multiline", "openrouter"]), KEY).ok();
+}
