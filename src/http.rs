@@ -74,7 +74,9 @@ impl Http {
     /// # Errors
     /// `network` if TLS cannot be set up, which a wrong `SSL_CERT_FILE` brings about.
     pub fn client(&self) -> Result<Client, Trouble> {
-        let build = || builder().timeout(self.0.timeout).build().ok();
+        // Half of the whole at most: what is cut off by the other limit counts as sent.
+        let to_connect = CONNECT_TIMEOUT.min(self.0.timeout / 2);
+        let build = || builder().timeout(self.0.timeout).connect_timeout(to_connect).build().ok();
         self.0.client.get_or_init(build).clone().ok_or_else(|| Trouble {
             error: Error::new(Code::Network, "The HTTPS client cannot be set up.")
                 .with_hint("Check the file that `SSL_CERT_FILE` names, and the proxy variables."),
@@ -166,9 +168,15 @@ fn trouble(host: &str, error: &reqwest::Error) -> Trouble {
     let sent = !error.is_connect() && !error.is_builder() && !error.is_request_never_sent();
     let error = if error.is_timeout() {
         timed_out(host)
-    } else if is_certificate_trouble(error) {
-        Error::new(Code::Network, format!("The certificate of {host} is not trusted."))
-            .with_hint("A proxy in between needs its CA in the file that `SSL_CERT_FILE` names.")
+    } else if let Some(tls) = tls_trouble(error) {
+        match tls {
+            rustls::Error::InvalidCertificate(_) => {
+                Error::new(Code::Network, format!("The certificate of {host} is not trusted."))
+                    .with_hint("A proxy in between needs its CA in the file that `SSL_CERT_FILE` names.")
+            }
+            _ => Error::new(Code::Network, format!("No secure connection to {host} could be made."))
+                .with_hint("Something in between may answer in its place; check proxy and network."),
+        }
     } else if sent {
         Error::new(Code::Network, format!("The connection to {host} broke before the answer came."))
             .with_hint("Check the network and try again.")
@@ -198,22 +206,22 @@ fn timed_out(host: &str) -> Error {
 }
 
 /// reqwest has no name for it: TLS troubles are somewhere in the chain of causes.
-fn is_certificate_trouble(error: &reqwest::Error) -> bool {
+fn tls_trouble(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause = error.source();
     while let Some(inner) = cause {
-        if is_bad_certificate(inner) {
-            return true;
+        if let Some(tls) = as_tls(inner) {
+            return Some(tls);
         }
         cause = inner.source();
     }
-    false
+    None
 }
 
 /// An I/O error's source is that of the error inside of it, so what is inside has to be looked at by itself.
-fn is_bad_certificate(error: &(dyn StdError + 'static)) -> bool {
+fn as_tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-        Some(inner) => is_bad_certificate(inner),
-        None => matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))),
+        Some(inner) => as_tls(inner),
+        None => error.downcast_ref(),
     }
 }
 

@@ -135,34 +135,39 @@ fn passing(status: u16, body: Option<&Value>, retry_after: Option<Duration>, pro
         _ if limited => too_many(provider),
         408 => Error::new(Code::Timeout, format!("{provider} gave up waiting for the request."))
             .with_hint("Try again in a moment; your login is kept."),
-        _ => Error::new(Code::ProviderError, format!("{provider} has trouble of its own (HTTP {status})."))
-            .with_hint("Try again in a moment; your login is kept."),
+        _ => own_trouble(provider, &format!("HTTP {status}")),
     };
     Failure::answered(error, retry_after)
 }
 
+fn own_trouble(provider: &str, what: &str) -> Error {
+    Error::new(Code::ProviderError, format!("{provider} has trouble of its own ({what})."))
+        .with_hint("Try again in a moment; your login is kept.")
+}
+
 fn refused(status: u16, body: &Value, retry_after: Option<Duration>, provider: &str) -> Failure {
-    match meaning(body) {
-        Some(Meaning::Grant) => Failure::Refused(
+    match known(body) {
+        Some((_, Meaning::Grant)) => Failure::Refused(
             Error::new(
                 Code::ProviderRefused,
                 format!("{provider} no longer accepts it: wrong, used or expired."),
             )
             .with_hint("Start the login again."),
         ),
-        Some(Meaning::Denied) => Failure::Refused(
+        Some((_, Meaning::Denied)) => Failure::Refused(
             Error::new(Code::LoginDenied, format!("The sign-in at {provider} was denied."))
                 .with_hint("Start the login again and allow it, or choose another account."),
         ),
-        Some(Meaning::Passing) => passing(503, None, retry_after, provider),
-        Some(Meaning::Limited) => passing(429, None, retry_after, provider),
-        Some(Meaning::Setting) | None => Failure::Configuration(setting(status, body, provider)),
+        Some((code, Meaning::Passing)) => {
+            Failure::answered(own_trouble(provider, &format!("`{code}`")), retry_after)
+        }
+        Some((_, Meaning::Limited)) => Failure::answered(too_many(provider), retry_after),
+        Some((_, Meaning::Setting)) | None => Failure::Configuration(setting(status, body, provider)),
     }
 }
 
 fn setting(status: u16, body: &Value, provider: &str) -> Error {
-    let named = codes(body).into_iter().find_map(|code| CODES.iter().find(|(known, _)| *known == code));
-    let message = match named {
+    let message = match known(body) {
         Some((code, _)) => format!("{provider} refused the request itself (`{code}`)."),
         None => format!("{provider} refused the request (HTTP {status})."),
     };
@@ -171,10 +176,12 @@ fn setting(status: u16, body: &Value, provider: &str) -> Error {
 }
 
 fn meaning(body: &Value) -> Option<Meaning> {
-    codes(body)
-        .into_iter()
-        .find_map(|code| CODES.iter().find(|(known, _)| *known == code))
-        .map(|(_, what)| *what)
+    known(body).map(|(_, what)| *what)
+}
+
+/// The first code of an answer that stands in our table, so that no word of the answer is passed on.
+fn known(body: &Value) -> Option<&'static (&'static str, Meaning)> {
+    codes(body).into_iter().find_map(|code| CODES.iter().find(|(known, _)| *known == code))
 }
 
 fn odd(provider: &str, what: &str, retry_after: Option<Duration>) -> Failure {

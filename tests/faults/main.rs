@@ -2,13 +2,19 @@
 //!
 //! Every fault is put under the real binary: files, clock and names through a library loaded before the C library,
 //! the network through servers that misbehave, the keyring through a real one that is stopped, locked or robbed.
+//! `tests/FAULTS.md` is what the person sees of each.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+#[path = "../common/backend.rs"]
+mod backend;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;
 mod desk;
 mod interrupted;
+mod network;
 mod refresh;
+mod rude;
+mod table;
 mod unreliable;
