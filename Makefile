@@ -11,7 +11,7 @@ PROGRAM := $(CURDIR)/target/release/convocations
 LUA := lua plugin tests/nvim tests/tools tests/demo tests/bench
 TOOLS := tests/tools
 
-.PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua bench doc screenshots deps clean
+.PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua soak fuzz bench doc screenshots deps clean
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -55,6 +55,13 @@ test-lua: ## Test the plugin in real editors
 	cargo build --quiet --locked --bin convocations --example sandbox
 	NVIM=$(NVIM) $(NVIM) -l tests/nvim/run.lua
 	tests/demo/run.sh </dev/null
+
+soak: ## Use it for days in half an hour, with whatever goes wrong
+	cargo build --quiet --locked --example sandbox
+	CONVOCATIONS_SANDBOX=$(SANDBOX) CONVOCATIONS_SOAK_SECONDS=$${CONVOCATIONS_SOAK_SECONDS:-1800} cargo test --quiet --locked --test soak -- --nocapture
+
+fuzz: ## Feed every reader whatever is found, a minute each (needs cargo-fuzz and a nightly Rust)
+	for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run --sanitizer none $$target -- -max_total_time=60 -rss_limit_mb=512 -malloc_limit_mb=128; done
 
 bench: ## Measure the budgets, each against its floor
 	@$(TOOLS)/setup.sh neovim

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::index;
 use crate::credential::Tokens;
 use crate::error::Code;
+use crate::secret::Secret;
 
 /// The whole index.
 pub fn index(data: &[u8]) {
@@ -37,13 +38,14 @@ pub fn tokens(data: &[u8]) {
         panic!("what was written cannot be read")
     };
     assert!(again == read, "what was written is not what was read");
-    let shown = format!("{read:?}");
-    let hidden = [Some(&read.access_token), read.refresh_token.as_ref(), read.id_token.as_ref()];
-    for secret in hidden.into_iter().flatten().filter(|secret| secret.expose().contains("planted")) {
-        let public = [read.identity.as_deref(), read.base_url.as_deref()];
-        let public = public.into_iter().flatten().chain(read.scopes.iter().map(String::as_str));
-        let is_public = public.chain(read.extra.iter().flat_map(|(key, value)| [key.as_str(), value]));
-        let mut is_public = is_public.filter(|text| text.contains(secret.expose()));
-        assert!(is_public.next().is_some() || !shown.contains(secret.expose()), "Debug shows a secret");
-    }
+    assert_eq!(format!("{read:?}"), format!("{:?}", without_secrets(read)), "Debug shows a secret");
+}
+
+fn without_secrets(mut tokens: Tokens) -> Tokens {
+    let none = Secret::new("");
+    tokens.access_token = none.clone();
+    let client_secret = tokens.binding.as_mut().map(|binding| &mut binding.client_secret);
+    let others = [&mut tokens.refresh_token, &mut tokens.id_token, &mut tokens.base_token];
+    others.into_iter().chain(client_secret).flatten().for_each(|secret| *secret = none.clone());
+    tokens
 }

@@ -184,6 +184,11 @@ impl Sandbox {
         self.read("tokens").json()
     }
 
+    /// What is valid now, by provider.
+    pub fn valid(&self) -> Value {
+        self.read("valid").json()
+    }
+
     /// Every token, key and code that the sandbox has ever given out, for searches after leaks.
     pub fn secrets(&self) -> Vec<String> {
         let mut found = Vec::new();

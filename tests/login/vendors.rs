@@ -94,7 +94,8 @@ async fn copilot_trouble_is_told_apart() {
     };
     assert!(error.message().contains("Copilot"), "{error}");
     desk.sandbox.switch(json!({ "github": { "copilot_access": true } }));
-    for planted in [fault::status(503), fault::shape("html"), fault::lost_reply()] {
+    let portal = json!({ "status": 401, "shape": "html" });
+    for planted in [fault::status(503), fault::shape("html"), fault::lost_reply(), portal] {
         desk.sandbox.fault("github.copilot-token", 1, planted.clone());
         let failure = refresh(&desk, "github-copilot", "device", &tokens).await.unwrap_err();
         assert!(matches!(failure, Failure::Transient { .. }), "{planted}: {failure:?}");

@@ -37,6 +37,13 @@ impl Calls {
         self.0.len() - 1
     }
 
+    /// Notes what goes wrong with a call.
+    pub fn spoil(&mut self, number: usize, fault: Value) {
+        if let Some(call) = self.0.get_mut(number) {
+            call.shown["fault"] = fault;
+        }
+    }
+
     /// Notes what was answered; a call whose connection was cut keeps `null`.
     pub fn end(&mut self, number: usize, status: u16) {
         // A reset may have come in between.

@@ -47,6 +47,7 @@ fn read(world: &mut World, name: &str) -> Answer {
         "config" => Ok(Reply::text(200, "application/toml", config::toml(&world.base))),
         "calls" => ok(&world.calls.report()),
         "tokens" => ok(&tokens(world)),
+        "valid" => ok(&without_history(tokens(world))),
         "clock" => ok(&json!({ "now": world.now() })),
         "switches" => ok(&serde_json::to_value(&world.switches).map_err(refused)?),
         "routes" => ok(&routes()),
@@ -192,6 +193,14 @@ fn tokens(world: &mut World) -> Value {
     let now = world.now();
     let report = |name: &&str| Some(((*name).to_owned(), world.provider(name)?.report(now)));
     Value::Object(PROVIDERS.iter().filter_map(report).collect())
+}
+
+fn without_history(mut value: Value) -> Value {
+    if let Value::Object(map) = &mut value {
+        map.remove("ever");
+        map.values_mut().for_each(|inner| *inner = without_history(inner.take()));
+    }
+    value
 }
 
 fn routes() -> Value {

@@ -37,9 +37,10 @@
 //! | `POST fault {route, grant?, times?, skip?, fault}` | plants a fault: `route` a name or a beginning and `*`, `grant` a `grant_type`, `times` for ever if absent, `skip` calls that go by first |
 //! | `DELETE fault` | removes all, and lets go whoever is held |
 //! | `POST release {name}` | lets go what `hold` or `hold_reply` holds under this name |
-//! | `GET calls` | `{total, routes: {ROUTE: n}, grants: {"ROUTE:GRANT": n}, list: [{route, method, path, query, headers, fields, at, status}]}`; `DELETE` forgets |
+//! | `GET calls` | `{total, routes: {ROUTE: n}, grants: {"ROUTE:GRANT": n}, list: [{route, method, path, query, headers, fields, at, status, fault?}]}`; `DELETE` forgets |
 //! | `GET wait?route=R&count=N[&grant=G][&ms=M]` | answers when so many calls have arrived (408 after M, 5000 by default); `wait?held=NAME` when a call has come to a hold |
 //! | `GET tokens` | by provider, what is valid now and all that was ever given out |
+//! | `GET valid` | the same without what was ever given out |
 //! | `POST mint {provider, kind: "oauth"\|"api-key", account?}` | a valid credential without a login, as the provider's own reply |
 //! | `POST expire {provider, what?: "access"\|"all"\|"clients", token?}` | ends access tokens (or everything, registrations, one token) before their time |
 //! | `POST clock {advance: seconds}` | moves the providers' clock; `GET` shows it |

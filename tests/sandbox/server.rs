@@ -103,8 +103,11 @@ impl Sandbox {
             let now = world.now();
             let number = world.calls.begin(route.name, &request, now);
             let grant = world.calls.grant(number).map(str::to_owned);
-            let fault = world.faults.take(route.name, grant.as_deref()).unwrap_or_default();
-            (number, fault, world.switches.delay_ms)
+            let fault = world.faults.take(route.name, grant.as_deref());
+            if let Some(fault) = fault.as_ref().and_then(|fault| serde_json::to_value(fault).ok()) {
+                world.calls.spoil(number, fault);
+            }
+            (number, fault.unwrap_or_default(), world.switches.delay_ms)
         };
         self.wake();
         tokio::time::sleep(Duration::from_millis(delay + fault.delay_ms)).await;
