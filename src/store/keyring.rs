@@ -72,14 +72,7 @@ impl Keyring {
     /// The [`Trouble`]. With `interactive`, a locked keyring may ask the person first.
     pub fn get(&self, account: &str, interactive: bool) -> Result<Option<Secret>, Trouble> {
         let account = account.to_owned();
-        self.call(interactive, move || {
-            platform::ready(interactive)?;
-            match entry(&account)?.get_password() {
-                Ok(text) => Ok(Some(Secret::new(text))),
-                Err(keyring::Error::NoEntry) => Ok(None),
-                Err(error) => Err(trouble(&error)),
-            }
-        })
+        self.call(interactive, move || platform::read(&account, interactive))
     }
 
     /// Writes an item; when this returns, the keyring has it.
@@ -149,6 +142,15 @@ impl Keyring {
     }
 }
 
+/// Reads an item by the keyring crate. On Linux, only once the collection is known to be unlocked.
+fn read(account: &str) -> Result<Option<Secret>, Trouble> {
+    match entry(account)?.get_password() {
+        Ok(text) => Ok(Some(Secret::new(text))),
+        Err(keyring::Error::NoEntry) => Ok(None),
+        Err(error) => Err(trouble(&error)),
+    }
+}
+
 fn entry(account: &str) -> Result<keyring::Entry, Trouble> {
     keyring::Entry::new(SERVICE, account).map_err(|error| trouble(&error))
 }
@@ -165,19 +167,49 @@ fn trouble(error: &keyring::Error) -> Trouble {
 
 #[cfg(target_os = "linux")]
 mod platform {
+    use std::collections::HashMap;
+
     use dbus_secret_service::{EncryptionType, Error, SecretService};
 
-    use super::{Trouble, UNLOCK_TIME};
+    use super::{SERVICE, Secret, Trouble, UNLOCK_TIME};
 
-    /// Asks the collection itself whether it is locked: to a search, a locked one looks like an empty one.
+    /// Reads an item over one connection; the keyring crate would take a second one, and ask the person about a locked
+    /// item.
+    pub fn read(account: &str, interactive: bool) -> Result<Option<Secret>, Trouble> {
+        let service = connect(interactive)?;
+        let attributes = HashMap::from([("service", SERVICE), ("username", account), ("target", "default")]);
+        let found = service.search_items(attributes).map_err(|error| of(&error))?;
+        if let ([item], []) = (found.unlocked.as_slice(), found.locked.as_slice()) {
+            let bytes = item.get_secret().map_err(|error| of(&error))?;
+            let text = zeroize::Zeroizing::new(String::from_utf8(bytes).map_err(|_| Trouble::Denied)?);
+            return Ok(Some(Secret::new(text.as_str())));
+        }
+        is_unlocked(&service, interactive)?;
+        // In another collection than the one just asked about.
+        if !found.locked.is_empty() && !interactive {
+            return Err(Trouble::Locked);
+        }
+        // Several, or none that a search finds: the crate that wrote it knows which.
+        super::read(account)
+    }
+
+    /// Whether the keyring is there and unlocked.
     pub fn ready(interactive: bool) -> Result<(), Trouble> {
+        is_unlocked(&connect(interactive)?, interactive)
+    }
+
+    fn connect(interactive: bool) -> Result<SecretService, Trouble> {
         // D-Bus would start an X11 program to find a bus; a terminal or a service has none to be found.
         if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_none() && !has_user_bus() {
             return Err(Trouble::Absent);
         }
         let seconds = if interactive { UNLOCK_TIME.as_secs() } else { 0 };
-        let service = SecretService::connect_with_max_prompt_timeout(EncryptionType::Plain, seconds);
-        let service = service.map_err(|error| of(&error))?;
+        SecretService::connect_with_max_prompt_timeout(EncryptionType::Plain, seconds)
+            .map_err(|error| of(&error))
+    }
+
+    /// Asks the collection itself whether it is locked: to a search, a locked one looks like an empty one.
+    fn is_unlocked(service: &SecretService, interactive: bool) -> Result<(), Trouble> {
         let collection = service.get_default_collection().map_err(|error| of(&error))?;
         match collection.is_locked() {
             Ok(false) => Ok(()),
@@ -216,7 +248,11 @@ mod platform {
 
 #[cfg(not(target_os = "linux"))]
 mod platform {
-    use super::Trouble;
+    use super::{Secret, Trouble};
+
+    pub fn read(account: &str, _interactive: bool) -> Result<Option<Secret>, Trouble> {
+        super::read(account)
+    }
 
     /// macOS and Windows ask the person themselves, or answer with an error.
     pub fn ready(_interactive: bool) -> Result<(), Trouble> {

@@ -42,8 +42,14 @@ pub struct Echo {
 impl Echo {
     /// Starts it.
     pub fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    /// Starts it with more to do.
+    fn start_with(add: impl Fn(&mut Command)) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        let mut child = command.arg("echo").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        add(command.arg("echo"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Self { child, stdin, stdout }
     }
@@ -58,12 +64,12 @@ impl Echo {
     }
 }
 
-/// The median time from starting an echo to its first answer.
-pub fn first_echo() -> Duration {
+/// The median time from starting an echo, with more to do, to its first answer.
+pub fn first_echo(add: impl Fn(&mut Command)) -> Duration {
     let mut echoes: Vec<Duration> = (0..RUNS / 4)
         .map(|_| {
             let begun = Instant::now();
-            Echo::start().round();
+            Echo::start_with(&add).round();
             begun.elapsed()
         })
         .collect();

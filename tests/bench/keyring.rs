@@ -17,17 +17,9 @@ use crate::{KEY, RUNS, floors, median, timed};
 const SERVICE: &str = "com.convocations.app";
 const USER: &str = "convocations-openrouter";
 
-/// Reads the item again and again, each time anew, and prints the median in microseconds: called as a program of its
-/// own, which has the bus in its environment.
+/// Reads the item, as bare as can be.
 pub fn read_bare() {
-    let mut times: Vec<Duration> = (0..RUNS / 4)
-        .map(|_| {
-            let begun = Instant::now();
-            assert!(keyring::Entry::new(SERVICE, USER).unwrap().get_password().is_ok());
-            begun.elapsed()
-        })
-        .collect();
-    println!("{}", median(&mut times).as_micros());
+    assert!(keyring::Entry::new(SERVICE, USER).unwrap().get_password().is_ok());
 }
 
 /// The rows of the budget.
@@ -45,9 +37,9 @@ pub fn rows(table: &mut Table) {
     let mut set = with_bus(dir.convocations(["secret", "set-openrouter-key"]));
     assert_eq!(run(&mut set, &format!("{KEY}\n")).code(), 0);
 
-    let mut bare = with_bus(dir.command(std::env::current_exe().unwrap()));
-    let micros = run(bare.arg("keyring"), "").ok().stdout.trim().parse().unwrap();
-    let floor = floors::first_echo() + Duration::from_micros(micros);
+    let floor = floors::first_echo(|command| {
+        command.arg("keyring").envs(keyring.environment());
+    });
     let mut first: Vec<Duration> = (0..RUNS / 4)
         .map(|_| {
             let begun = Instant::now();
