@@ -83,6 +83,17 @@ function M.drop(login)
   refused[login] = nil
 end
 
+---Somebody has a newer token, which is on its way here: until then it is asked for, and the old one is not given out.
+---@param login string
+---@param revision integer
+local function forget_older(login, revision)
+  for name, held in pairs(M.held) do
+    if held.credential.login == login and held.credential.revision < revision then
+      M.held[name] = nil
+    end
+  end
+end
+
 ---Something changed in the store: what was refused may be there now, and what is held may be gone.
 ---@param logins table<string, ConvLoginStatus>
 function M.on_changed(logins)
@@ -95,6 +106,8 @@ function M.on_changed(logins)
       and (not status or status.state == "logged_out" or (status.revision or 0) < mine.revision)
     if gone or (status and status.source and status.source ~= mine.source) then
       M.drop(mine.login)
+    elseif stored and (status.revision or 0) > mine.revision then
+      forget_older(mine.login, status.revision or 0)
     end
   end
 end
@@ -176,11 +189,11 @@ end
 
 ---@param login string
 ---@param wait integer
----@return boolean done, ConvError? err
+---@return boolean done, ConvError? err, ConvCredential? credential
 local function fetch_and_wait(login, wait)
-  local done, failed = false, nil
-  M.fetch(login, {}, function(err)
-    done, failed = true, err
+  local done, failed, found, sent_in = false, nil, nil, generation
+  M.fetch(login, {}, function(err, credential)
+    done, failed, found = true, err, sent_in == generation and credential or nil
   end)
   if not done and wait > 0 and not waiting then
     waiting = true
@@ -189,7 +202,7 @@ local function fetch_and_wait(login, wait)
     end, 5)
     waiting = false
   end
-  return done, failed
+  return done, failed, found
 end
 
 ---The held credential if it has not ended yet; a token inside its margin still works.
@@ -231,11 +244,11 @@ function M.acquire(login)
     return held, not held and on_its_way(login) or nil
   end
   local wait = now < (no_wait_until[login] or 0) and 0 or require("conv.config").get().cold_wait
-  local done, failed = fetch_and_wait(login, wait)
+  local done, failed, found = fetch_and_wait(login, wait)
   if not done and wait > 0 then
     no_wait_until[login] = os.time() + NO_WAIT
   end
-  local held = still_valid(login, os.time())
+  local held = still_valid(login, os.time()) or (found and hold(found))
   if held then
     return held
   end

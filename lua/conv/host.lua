@@ -112,12 +112,21 @@ end
 ---@return ConvCredential?
 function M.complete(login)
   local credential, err = M.peek(login)
+  M.complain(login, err)
+  return credential
+end
+
+---Tells once, until all is well again (no error) or something else is wrong.
+---@param login string
+---@param err? ConvError
+function M.complain(login, err)
   local name = tostring(login)
-  if err and err.code ~= "starting" and told[name] ~= err.code then
+  if not err then
+    told[name] = nil
+  elseif err.code ~= "starting" and told[name] ~= err.code then
     told[name] = err.code
     M.tell(err)
   end
-  return credential
 end
 
 ---@param err ConvError
@@ -147,6 +156,16 @@ function M.needs_more(credential, host)
   return require("conv.errors").new("provider_refused", message, hint)
 end
 
+---Takes away what carries a credential.
+---@param headers table<string, any>
+function M.undress(headers)
+  for _, name in ipairs(vim.tbl_keys(headers)) do
+    if CARRIERS[name:lower()] then
+      headers[name] = nil
+    end
+  end
+end
+
 ---Puts a login's headers over those of a host: in place, whatever the case of their names.
 ---@param headers table<string, any>
 ---@param credential ConvCredential
@@ -156,11 +175,7 @@ function M.apply(headers, credential)
   for name in pairs(headers) do
     spelling[name:lower()] = name
   end
-  for name in pairs(CARRIERS) do
-    if spelling[name] then
-      headers[spelling[name]] = nil
-    end
-  end
+  M.undress(headers)
   for name, value in pairs(credential.headers) do
     local key = spelling[name:lower()] or name
     local old = LISTS[name:lower()] and headers[key] or nil
@@ -216,7 +231,7 @@ end
 
 ---An address where nothing listens (the discard port), for hosts that must be given one and would else use another
 ---provider's.
-M.NOWHERE = "http://127.0.0.1:9/no-address-for-this-login"
+M.NOWHERE = "http://127.0.0.1:9/no-login"
 
 ---The address of a host that reads it once, at setup.
 ---@param login string
@@ -259,7 +274,7 @@ end
 
 ---A module of a host, which the type checker does not know.
 ---@param name string
----@return table
+---@return table<string, any>
 function M.module(name)
   return require(name)
 end

@@ -154,6 +154,37 @@ return function(case)
     end)
   end)
 
+  case("a token that somebody has refreshed is not given out any more", function(t)
+    local nvim = t:editor({
+      options = {
+        cold_wait = 5000,
+        binary = t:fake([[
+          local n = 0
+          return {
+            get = function(_, reply)
+              n = n + 1
+              reply(nil, backend.credential({ token = "tok-" .. n, revision = n }))
+              if n == 1 then
+                backend.event("changed", { seq = 1, logins = { backend.status({ revision = 2 }) } })
+              end
+            end,
+          }
+        ]]),
+      },
+    })
+    nvim:lua([[
+      vim.api.nvim_create_autocmd("User", { pattern = "ConvRefresh", callback = function()
+        _G.seen = require("conv").token("anthropic")
+      end })
+    ]])
+    t:eq(nvim:lua('return require("conv").token("anthropic")'), "tok-1")
+    local seen = t:wait("the event", function()
+      local token = nvim:lua("return _G.seen")
+      return token ~= vim.NIL and token
+    end)
+    t:eq(seen, "tok-2")
+  end)
+
   case("names that are no logins are refused without a backend", function(t)
     local nvim = t:editor({ options = { binary = "/nonexistent" } })
     for _, bad in ipairs({ "", "Anthropic", "a b", "../x", "a@b@c", "-a" }) do

@@ -29,6 +29,7 @@ end
 ---@return table sandbox, table nvim
 function M.editor(t, host, opts)
   local sandbox = t:sandbox()
+  sandbox:control("switches", { kimi = { interval = 0 } })
   local nvim = t:real(opts)
   M.install(t, nvim, host)
   return sandbox, nvim
@@ -88,6 +89,13 @@ function M.hints(nvim, login)
   end, nvim:notes())
 end
 
+---What the person has been told that is more than news.
+function M.warnings(nvim)
+  return vim.tbl_filter(function(note)
+    return note.level >= vim.log.levels.WARN
+  end, nvim:notes())
+end
+
 ---Waits for the one message, and makes sure that nothing else was shown, and no Lua error.
 function M.told(t, nvim, login)
   t:wait("the message", function()
@@ -101,6 +109,67 @@ function M.no_error(t, nvim)
   t:eq(nvim:lua("return vim.v.errmsg"), "", "an error message")
   local messages = nvim:lua("return vim.fn.execute('messages')")
   t:ok(not messages:find("stack traceback") and not messages:find("E5108"), messages)
+end
+
+---Where a login's chat requests go in the sandbox.
+M.URL = {
+  openrouter = "/openrouter/api/v1/chat/completions",
+  anthropic = "/anthropic/v1/messages",
+  kimi = "/kimi/coding/v1/chat/completions",
+}
+
+---The three cases of every host: two requests with a refresh between them, a request without a login that a login
+---mends, and a request without a backend. `host.setup` is Lua that gets the login and the address for its requests;
+---`host.ask` is Lua that sends its argument, and returns nil if nothing was sent; `host.stops` says whether a request
+---without a login is not sent at all, `host.refused` the status it ends with where it is sent (401).
+function M.usual(case, host)
+  local function ask(nvim, text)
+    local answer = nvim:lua(host.ask, text)
+    return answer ~= vim.NIL and answer or nil
+  end
+
+  local function refused(t, answer)
+    if host.stops then
+      t:eq(answer, nil)
+    else
+      t:eq(answer.status, host.refused or 401, vim.inspect(answer))
+    end
+  end
+
+  case("each request has the token of its moment", function(t)
+    local sandbox, nvim = M.editor(t, host.name)
+    M.log_in(t, nvim, host.login)
+    nvim:lua(host.setup, host.login, sandbox.url .. M.URL[host.login])
+    M.answered(t, ask(nvim, "one"), "one")
+    M.rotate(t, sandbox, nvim, host.login)
+    M.answered(t, ask(nvim, "two"), "two")
+    t:eq(M.warnings(nvim), {})
+    M.no_error(t, nvim)
+  end)
+
+  case("logged out: the command to type, and a login mends it", function(t)
+    local sandbox, nvim = M.editor(t, host.name)
+    nvim:lua(host.setup, host.login, sandbox.url .. M.URL[host.login])
+    refused(t, ask(nvim, "hello"))
+    M.told(t, nvim, host.login)
+    M.log_in(t, nvim, host.login)
+    M.answered(t, ask(nvim, "again"), "again")
+  end)
+
+  case("no backend: it says why", function(t)
+    local sandbox = t:sandbox()
+    local nvim = M.without_backend(t, host.name)
+    nvim:lua(host.setup, host.login, sandbox.url .. M.URL[host.login])
+    if host.stops then
+      t:eq(ask(nvim, "hello"), nil)
+    else
+      nvim:lua("pcall(function(...) " .. host.ask .. " end, ...)", "hello")
+    end
+    t:wait("the message", function()
+      return nvim:said("`binary` names no program")
+    end)
+    M.no_error(t, nvim)
+  end)
 end
 
 ---Whether the answer is the model's, to what was said.

@@ -1,0 +1,137 @@
+-- CopilotChat.nvim: `:h conv-copilotchat`. It keeps headers until the time that comes with them, and an empty list of
+-- models for five minutes after a failure. So nothing fails before the request itself, which brings fresh headers.
+
+local host = require("conv.host")
+
+local M = {}
+
+---@type conv.HostInfo
+M.host = { name = "CopilotChat.nvim", module = "CopilotChat", marker = "lua/CopilotChat/client.lua" }
+
+---@class (exact) conv.copilotchat.Opts
+---@field models? (string|table)[] ids, or what CopilotChat's `get_models` returns
+---@field get_models? fun(headers: table<string, string>): table[]
+---@field prepare_input? fun(inputs: table[], options: table): table, table<string, string>?
+---@field prepare_output? fun(output: table, options: table): table
+---@field [string] any what a provider of CopilotChat takes beside
+
+---A credential, for which a coroutine of CopilotChat waits without holding up the editor.
+---@param login string
+---@return ConvCredential? credential, ConvError? err
+local function wait(login)
+  local credential, err = host.peek(login)
+  local ok, async = pcall(host.module, "plenary.async")
+  if credential or (err and err.code ~= "starting") or not (ok and coroutine.running()) then
+    return credential, err
+  end
+  return async.wrap(function(done)
+    vim.schedule(function()
+      require("conv").get(login, {}, function(failed, result)
+        done(result, failed)
+      end)
+    end)
+  end, 1)()
+end
+
+---Seconds of Unix time at which CopilotChat has to ask again.
+---@param credential ConvCredential
+---@return integer
+local function expiry(credential)
+  local now, ends = os.time(), credential.expires_at
+  if not ends then
+    return now + host.SHORT
+  end
+  return math.floor(math.max(now, ends - require("conv.credentials").margin))
+end
+
+---@param credential ConvCredential
+---@return table<string, string>
+local function headers_of(credential)
+  return host.apply({ ["Content-Type"] = "application/json" }, credential)
+end
+
+---The message of a failed request, as CopilotChat shows it: raised, without a place in a file.
+---@param err? ConvError
+local function refuse(err)
+  error(err and host.text(err) or "", 0)
+end
+
+---For a provider that you write yourself: its `get_headers`. Raises the message if nobody is logged in.
+---@param login string
+---@return fun(): table<string, string>, integer
+function M.headers(login)
+  host.wire("copilotchat", login)
+  return function()
+    local credential, err = wait(login)
+    if not credential then
+      refuse(err)
+    end
+    return headers_of(credential --[[@as ConvCredential]]), expiry(credential --[[@as ConvCredential]])
+  end
+end
+
+---@param models (string|table)[]
+---@return table[]
+local function listed(models)
+  return vim.tbl_map(function(model)
+    local defaults = { streaming = true, tools = true, tokenizer = "o200k_base" }
+    local given = type(model) == "table" and model or { id = model, name = model }
+    return vim.tbl_extend("keep", given, defaults)
+  end, models)
+end
+
+---CopilotChat's own shape of requests and answers, which is OpenAI's.
+---@param name "prepare_input"|"prepare_output"
+---@param ... any
+---@return any, any
+local function shaped(name, ...)
+  return host.module("CopilotChat.config.providers").copilot[name](...)
+end
+
+---For `providers.NAME`.
+---@param login string
+---@param opts? conv.copilotchat.Opts
+---@return table
+function M.provider(login, opts)
+  host.wire("copilotchat", login)
+  local given = vim.tbl_extend("force", {}, opts or {})
+  local models, prepare_input = given.models, given.prepare_input ---@type any, any
+  given.models, given.prepare_input = nil, nil
+  if not models and not given.get_models then
+    local hint = 'Give `models`, such as `{ models = { "gpt-5" } }`: see `:h conv-copilotchat`.'
+    host.tell(require("conv.errors").new("config_invalid", "CopilotChat has to know the models.", hint))
+  end
+  return vim.tbl_extend("force", {
+    get_headers = function()
+      local credential = wait(login)
+      if credential then
+        return headers_of(credential), expiry(credential)
+      end
+      return {}, os.time()
+    end,
+    get_models = function()
+      return listed(models or {})
+    end,
+    get_url = function()
+      return host.chat_url(login, (host.peek(login))) or host.NOWHERE
+    end,
+    prepare_input = function(inputs, options)
+      local credential, err = wait(login)
+      if not credential then
+        refuse(err)
+      end
+      local request, more = nil, nil
+      if prepare_input then
+        request, more = prepare_input(inputs, options)
+      else
+        request, more = shaped("prepare_input", inputs, options)
+      end
+      return request, vim.tbl_extend("force", more or {}, headers_of(credential --[[@as ConvCredential]]))
+    end,
+    prepare_output = function(output, options)
+      return shaped("prepare_output", output, options)
+    end,
+  }, given)
+end
+
+return M
