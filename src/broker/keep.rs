@@ -12,9 +12,9 @@ use super::event::{Event, Level, Notice};
 use super::refresh::RETRY_PAUSE;
 use super::source::{credential, spent};
 use crate::credential::Tokens;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::store::{self, NewEntry, Stored};
+use crate::store::{self, NewEntry, Stamp, Stored};
 
 /// Longest wait for the store's own lock, which is held for milliseconds.
 pub(super) const STORE_WAIT: Duration = Duration::from_secs(10);
@@ -68,6 +68,10 @@ impl Broker {
         let (name, old, tokens) = (login.clone(), old.clone(), tokens.clone());
         self.blocking(move |inner| {
             let lock = inner.store.lock(STORE_WAIT)?;
+            // A logout leaves an index without the login. No index at all may be a drive that is not mounted just now.
+            if inner.store.stamp() == Stamp::default() {
+                return Err(index_gone());
+            }
             let current = inner.store.index()?.logins.remove(&name);
             match current {
                 None => return Ok(None),
@@ -151,4 +155,9 @@ impl Broker {
         };
         let _ = tokio::time::timeout(LAST_TRIES, tries).await;
     }
+}
+
+fn index_gone() -> Error {
+    Error::new(Code::StoreUnreadable, "The folder with the stored logins is gone.")
+        .with_hint("Put it back, or mount its drive.")
 }

@@ -70,9 +70,10 @@ impl Refresh<'_> {
         let mut seen: Option<Stamp> = None;
         loop {
             let name = self.login.clone();
-            let lock = self.broker.blocking(move |inner| inner.store.try_lock_login(&name)).await??;
-            if let Some(lock) = lock {
-                return Ok(Turn::Locked(lock));
+            match self.broker.blocking(move |inner| inner.store.try_lock_login(&name)).await? {
+                Ok(Some(lock)) => return Ok(Turn::Locked(lock)),
+                Ok(None) => {}
+                Err(error) => return self.without_turn(error).await,
             }
             // The stamp is one `stat`; the secret, which may be in a keyring, is read only after a change.
             let stamp = inner.store.stamp();
@@ -83,14 +84,19 @@ impl Refresh<'_> {
                 }
             }
             if Instant::now() >= end {
-                return Err(Error::new(
-                    Code::Busy,
-                    "Another process has been refreshing this login for too long.",
-                )
-                .with_hint("Try again; `convocations doctor` tells who holds the lock."));
+                let busy =
+                    Error::new(Code::Busy, "Another process has been refreshing this login for too long.");
+                let hint = "Try again; `convocations doctor` tells who holds the lock.";
+                return self.without_turn(busy.with_hint(hint)).await;
             }
             tokio::time::sleep(store::pause()).await;
         }
+    }
+
+    /// Without the lock nothing is refreshed; the old token is as good as it was.
+    async fn without_turn(&self, error: Error) -> Result<Turn> {
+        let stored = self.read().await?;
+        self.old_or(&stored, error).map(Box::new).map(Turn::Met)
     }
 
     async fn read(&self) -> Result<Stored> {

@@ -214,10 +214,15 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Index> {
         }
         _ => return Err(damaged()),
     }
-    let wire: Wire = table.try_into().map_err(|_| damaged())?;
+    // It is an index, so it is never set aside: somebody's logins are in it.
+    let unknown = || {
+        Error::new(Code::StoreUnreadable, format!("`{name}` has an entry that is not understood."))
+            .with_hint("Update Convocations, or correct or remove that entry; nothing was changed.")
+    };
+    let wire: Wire = table.try_into().map_err(|_| unknown())?;
     let mut logins = BTreeMap::new();
     for (login, entry) in wire.logins {
-        logins.insert(login.parse().map_err(|_| damaged())?, entry);
+        logins.insert(login.parse().map_err(|_| unknown())?, entry);
     }
     Ok(Index {
         logins,

@@ -290,7 +290,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
                 "Put the file itself there, or point `CONVOCATIONS_DIR` at the folder that holds it.",
             );
     }
-    Error::new(Code::StoreUnreadable, format!("`{}` cannot be read: {}.", path.display(), error.kind()))
+    Error::new(Code::StoreUnreadable, format!("`{}` cannot be read: {}.", path.display(), cause(error)))
         .with_hint("Check the file's owner and mode; nothing was changed.")
 }
 
@@ -301,16 +301,24 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
                 "Put the file itself there, or point `CONVOCATIONS_DIR` at the folder that holds it.",
             );
     }
-    Error::new(Code::StoreUnwritable, format!("`{}` cannot be written: {}.", path.display(), error.kind()))
+    Error::new(Code::StoreUnwritable, format!("`{}` cannot be written: {}.", path.display(), cause(error)))
         .with_hint("Check free space and the folder's owner and mode; what was stored before is still there.")
 }
 
 /// The new content is there for everybody to read; only the disk has not promised to keep it.
 fn unconfirmed(path: &Path, error: &io::Error) -> Error {
     let message =
-        format!("`{}` was written, but the disk does not confirm it: {}.", path.display(), error.kind());
+        format!("`{}` was written, but the disk does not confirm it: {}.", path.display(), cause(error));
     Error::new(Code::StoreUnwritable, message)
         .with_hint("It may be lost in a power cut. Check the disk, then do the same again.")
+}
+
+/// In a few words: those of Rust, or of the system where Rust has none (`Input/output error`).
+fn cause(error: &io::Error) -> String {
+    match error.kind().to_string() {
+        none if none.starts_with("uncategorized") => error.to_string(),
+        words => words,
+    }
 }
 
 fn is_link_refused(error: &io::Error) -> bool {

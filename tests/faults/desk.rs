@@ -9,11 +9,12 @@ use convocations::config::{StoreBackend, StoreConfig};
 use convocations::credential::{Kind, Tokens};
 use convocations::secret::Secret;
 use convocations::store::{NewEntry, Store};
+use serde_json::Value;
 
 use crate::common::{Ran, Sandbox, TestDir, run};
 use crate::unreliable::Unreliable;
 
-pub const ROUTE: &str = "anthropic.token";
+const ROUTE: &str = "anthropic.token";
 /// The key of the login that no fault may touch.
 pub const OTHER_KEY: &str = "sk-or-v1-the-other-login-0123456789";
 /// Seconds that a token put into the store was made for.
@@ -119,6 +120,17 @@ pub fn minted(sandbox: &Sandbox, left: i64) -> Tokens {
     tokens.refresh_token = Some(text("refresh_token"));
     tokens.expires_at = Some(end);
     tokens
+}
+
+/// How many times this very refresh token was sent.
+pub fn sent(sandbox: &Sandbox, token: Option<&String>) -> usize {
+    let calls = sandbox.calls_of(ROUTE);
+    calls.iter().filter(|call| call["fields"]["refresh_token"].as_str() == token.map(String::as_str)).count()
+}
+
+/// Whether the sandbox would let this access token in.
+pub fn is_good(sandbox: &Sandbox, token: &str) -> bool {
+    sandbox.tokens()["anthropic"]["tokens"]["access"].as_array().unwrap().contains(&Value::from(token))
 }
 
 /// Runs a test's cases a few at a time, and panics with all that failed.

@@ -12,6 +12,7 @@ mod backend;
 mod common;
 mod control;
 mod desk;
+mod files;
 mod interrupted;
 mod network;
 mod refresh;

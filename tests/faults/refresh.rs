@@ -3,11 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::common::{Ran, Sandbox};
 use crate::control::{COUNT, KILL};
-use crate::desk::{Desk, Logins, OTHER_KEY, ROUTE, each};
+use crate::desk::{Desk, Logins, OTHER_KEY, each, is_good, sent};
 use crate::interrupted::{BLOWS, Blow, TAKE_OVER, is_said};
 
 const LOGIN: &str = "anthropic";
@@ -18,16 +16,6 @@ fn expired(sandbox: &Sandbox) -> (Desk, Logins) {
     desk.put_login(sandbox, LOGIN, -10);
     let logins = desk.logins();
     (desk, logins)
-}
-
-/// How many times this very refresh token was sent.
-fn sent(sandbox: &Sandbox, token: Option<&String>) -> usize {
-    let calls = sandbox.calls_of(ROUTE);
-    calls.iter().filter(|call| call["fields"]["refresh_token"].as_str() == token.map(String::as_str)).count()
-}
-
-fn is_good(sandbox: &Sandbox, token: &str) -> bool {
-    sandbox.tokens()["anthropic"]["tokens"]["access"].as_array().unwrap().contains(&Value::from(token))
 }
 
 #[test]

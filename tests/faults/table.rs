@@ -11,11 +11,11 @@ use crate::common::Ran;
 use crate::desk::Desk;
 
 /// The tables there are. Each is checked by the test of its subject.
-const TITLES: [&str; 1] = ["Network"];
+const TITLES: [&str; 2] = ["Network", "Files"];
 
 /// A fault and what was seen of it.
 pub struct Row {
-    pub fault: &'static str,
+    pub fault: String,
     pub seen: Seen,
     /// What becomes of the login, in words.
     pub then: &'static str,

@@ -1,0 +1,369 @@
+//! A folder in bad shape: what cannot be read is never taken for empty, what cannot be written loses nothing, and each
+//! is told (rules 3, 8, 9 and 12).
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use convocations::error::Code;
+use serde_json::json;
+
+use crate::backend::Backend;
+use crate::common::{Ran, Sandbox, fault, run};
+use crate::control::{LOCKING, READING, USER};
+use crate::desk::{Desk, OTHER_KEY, each, is_good, sent};
+use crate::table::{self, Row, Seen};
+
+const NO_ARGS: [&str; 0] = [];
+const NEW_KEY: &str = "sk-or-v1-the-new-key-0123456789";
+const SET_ASIDE: &str = "set aside under a name of its own, and said; only then the new login is stored";
+
+/// What becomes of a command.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    Done,
+    Failed(Code),
+}
+use End::{Done, Failed};
+
+/// A folder in bad shape, and what becomes of three commands in it.
+struct Case {
+    fault: &'static str,
+    make: fn(&Desk),
+    /// Brings back what was there, if a person would have to.
+    mend: fn(&Desk),
+    /// A token that is good is asked for.
+    read: End,
+    /// A token that has to be refreshed is asked for.
+    refreshed: End,
+    /// A login is stored.
+    written: End,
+    then: &'static str,
+}
+
+const UNREADABLE: End = Failed(Code::StoreUnreadable);
+const UNWRITABLE: End = Failed(Code::StoreUnwritable);
+
+/// Written by nobody: reading goes on.
+fn unwritable(fault: &'static str, make: fn(&Desk)) -> Case {
+    Case { fault, make, mend: healthy, read: Done, refreshed: UNWRITABLE, written: UNWRITABLE, then: "" }
+}
+
+/// Read by nobody, and so not written either.
+fn unreadable(fault: &'static str, make: fn(&Desk), mend: fn(&Desk)) -> Case {
+    Case { fault, make, mend, read: UNREADABLE, refreshed: UNREADABLE, written: UNREADABLE, then: "" }
+}
+
+fn index(desk: &Desk) -> PathBuf {
+    desk.dir.paths().index_file()
+}
+
+fn key(desk: &Desk) -> PathBuf {
+    desk.dir.paths().key_file()
+}
+
+fn kept(desk: &Desk, file: &Path) -> PathBuf {
+    desk.dir.path().join(file.file_name().unwrap())
+}
+
+/// Nothing is wrong with the system's calls.
+fn healthy(desk: &Desk) {
+    desk.unreliable.strike(0, 0, false);
+    for word in [LOCKING, READING, USER] {
+        desk.unreliable.set(word, 0);
+    }
+}
+
+fn put_back(desk: &Desk) {
+    fs::create_dir_all(desk.dir.config()).unwrap();
+    mode(desk.dir.config(), 0o700);
+    for file in [index(desk), key(desk), desk.dir.paths().config_file()] {
+        let _ = fs::remove_file(&file);
+        let _ = fs::remove_dir(&file);
+        fs::copy(kept(desk, &file), &file).unwrap();
+    }
+}
+
+fn mode(path: impl AsRef<Path>, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn locks(desk: &Desk) -> PathBuf {
+    desk.dir.paths().locks_dir()
+}
+
+fn cases() -> Vec<Case> {
+    let mut all = refused_calls();
+    all.extend(untrusted());
+    all.extend(damaged());
+    all.push(Case {
+        fault: "no folder",
+        make: |desk| fs::remove_dir_all(desk.dir.config()).unwrap(),
+        mend: put_back,
+        read: Failed(Code::NotLoggedIn),
+        refreshed: Failed(Code::NotLoggedIn),
+        written: Done,
+        then: "it is made, with modes 0700 and 0600",
+    });
+    all
+}
+
+fn refused_calls() -> Vec<Case> {
+    vec![
+        unwritable("disk full", |desk| desk.unreliable.strike(1, libc::ENOSPC.into(), true)),
+        unwritable("over quota", |desk| desk.unreliable.strike(1, libc::EDQUOT.into(), true)),
+        unwritable("read-only folder", |desk| desk.unreliable.strike(1, libc::EROFS.into(), true)),
+        unwritable("no permission to write", |desk| desk.unreliable.strike(1, libc::EACCES.into(), true)),
+        unwritable("a disk that fails", |desk| desk.unreliable.strike(1, libc::EIO.into(), true)),
+        unwritable("no locks on this file system (ENOLCK)", |desk| {
+            desk.unreliable.set(LOCKING, libc::ENOLCK.into());
+        }),
+        unreadable("no permission to read", |d| d.unreliable.set(READING, libc::EACCES.into()), healthy),
+        unreadable("a disk that cannot be read", |d| d.unreliable.set(READING, libc::EIO.into()), healthy),
+        unreadable("too many open files", |d| d.unreliable.set(READING, libc::EMFILE.into()), healthy),
+    ]
+}
+
+fn untrusted() -> Vec<Case> {
+    vec![
+        unreadable("files of another user", |desk| desk.unreliable.set(USER, 1), healthy),
+        unreadable("the index is a symbolic link", |desk| replace_by_link(desk, index(desk)), put_back),
+        unreadable("the key is a symbolic link", |desk| replace_by_link(desk, key(desk)), put_back),
+        unwritable("the locks are symbolic links", |desk| {
+            for name in ["store.lock", "anthropic.lock", "openrouter.lock"] {
+                let _ = fs::remove_file(locks(desk).join(name));
+                symlink(kept(desk, &index(desk)), locks(desk).join(name)).unwrap();
+            }
+        })
+        .mended(|desk| fs::remove_dir_all(locks(desk)).unwrap()),
+        unreadable("an index that others may write to", |d| mode(index(d), 0o666), |d| mode(index(d), 0o600)),
+        unreadable("a key that others may write to", |d| mode(key(d), 0o620), |d| mode(key(d), 0o600)),
+        Case {
+            refreshed: UNREADABLE,
+            written: UNREADABLE,
+            ..unwritable("a folder that others may write to", |desk| mode(desk.dir.config(), 0o777))
+        }
+        .mended(|desk| mode(desk.dir.config(), 0o700)),
+        unreadable(
+            "a folder in the index's place",
+            |desk| {
+                fs::remove_file(index(desk)).unwrap();
+                fs::create_dir(index(desk)).unwrap();
+            },
+            put_back,
+        ),
+    ]
+}
+
+fn damaged() -> Vec<Case> {
+    let aside = |fault, make| Case { written: Done, then: SET_ASIDE, ..unreadable(fault, make, put_back) };
+    vec![
+        aside("an index that was cut off", |desk| {
+            let text = fs::read_to_string(index(desk)).unwrap();
+            fs::write(index(desk), &text[..text.len() / 2]).unwrap();
+        }),
+        aside("an index of 0 bytes", |desk| fs::write(index(desk), "").unwrap()),
+        aside("an index of garbage", |desk| fs::write(index(desk), b"\xff\xfe\x00garbage").unwrap()),
+        unreadable("an index of a newer version", |desk| edit(desk, "version = 1", "version = 2"), put_back),
+        unreadable(
+            "an entry that is not known",
+            |desk| edit(desk, "local-encrypted", "punch-card"),
+            put_back,
+        ),
+        unreadable("no key", |desk| fs::remove_file(key(desk)).unwrap(), put_back),
+        unreadable("a key that was cut off", |desk| fs::write(key(desk), [7; 31]).unwrap(), put_back),
+        Case {
+            written: Done,
+            then: "a new login is stored, and opens with this key",
+            ..unreadable("another key", |desk| fs::write(key(desk), [7; 32]).unwrap(), put_back)
+        },
+    ]
+}
+
+fn replace_by_link(desk: &Desk, file: PathBuf) {
+    fs::remove_file(&file).unwrap();
+    symlink(kept(desk, &file), &file).unwrap();
+}
+
+fn edit(desk: &Desk, from: &str, to: &str) {
+    let text = fs::read_to_string(index(desk)).unwrap();
+    assert!(text.contains(from));
+    fs::write(index(desk), text.replace(from, to)).unwrap();
+}
+
+impl Case {
+    fn mended(mut self, mend: fn(&Desk)) -> Self {
+        self.mend = mend;
+        self
+    }
+}
+
+/// A key, a login that has ended, and copies of the files beside the folder.
+fn desk(sandbox: &Sandbox, left: i64) -> Desk {
+    let desk = Desk::with(&sandbox.config_toml());
+    desk.put_key("openrouter@other", OTHER_KEY);
+    desk.put_login(sandbox, "anthropic", left);
+    for file in [index(&desk), key(&desk), desk.dir.paths().config_file()] {
+        fs::copy(&file, kept(&desk, &file)).unwrap();
+    }
+    desk
+}
+
+#[test]
+fn every_fault_of_the_folder_is_told_and_loses_nothing() {
+    let sandbox = Sandbox::start();
+    let rows = Mutex::new(Vec::new());
+    each(cases().into_iter().enumerate(), 3, |(number, case)| {
+        for (step, row) in meet(&case, &sandbox).into_iter().enumerate() {
+            rows.lock().unwrap().push(((number, step), row));
+        }
+    });
+    let mut rows = rows.into_inner().unwrap();
+    rows.sort_by_key(|(number, _)| *number);
+    table::check("Files", &rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>());
+}
+
+/// Its rows: one for each error that differs.
+fn meet(case: &Case, sandbox: &Sandbox) -> Vec<Row> {
+    let steps: [(&str, End, &str, &str); 3] = [
+        ("a token that is good", case.read, "token openrouter@other", ""),
+        ("a refresh", case.refreshed, "token anthropic", ""),
+        ("a login", case.written, "secret set openrouter", NEW_KEY),
+    ];
+    let mut seen: Vec<(Seen, Vec<&str>)> = Vec::new();
+    for (what, end, args, input) in steps {
+        let desk = desk(sandbox, -10);
+        let before = desk.logins();
+        (case.make)(&desk);
+        let ran = desk.cli_unreliable(args, input);
+        match end {
+            Failed(code) => {
+                let error = Seen::failed(&desk, &ran, code);
+                match seen.iter_mut().find(|(known, _)| *known == error) {
+                    Some((_, steps)) => steps.push(what),
+                    None => seen.push((error, vec![what])),
+                }
+                assert_eq!(sent(sandbox, before["anthropic"].1.as_ref()), 0, "{}: spent", case.fault);
+            }
+            Done => assert_eq!(ran.code(), 0, "{}, {what}: {ran:?}", case.fault),
+        }
+        if case.fault == "no folder" {
+            assert!(desk.files().values().all(|mode| mode & 0o077 == 0), "{:?}", desk.files());
+        }
+        if case.then == SET_ASIDE && end == Done {
+            is_kept_aside(&desk, &ran);
+        }
+        (case.mend)(&desk);
+        healthy(&desk);
+        all_works(&desk, sandbox, &format!("{}, {what}: {ran:?}", case.fault));
+    }
+    old_token_lives(case, sandbox);
+    let row = |(seen, steps): (Seen, Vec<&str>)| Row {
+        fault: format!("{}: {}", case.fault, steps.join(", ")),
+        seen,
+        then: case.then,
+    };
+    seen.into_iter().map(row).collect()
+}
+
+/// The bytes that nobody could read are under the name that was said.
+fn is_kept_aside(desk: &Desk, ran: &Ran) {
+    let name = ran.stderr.split('`').find(|part| part.contains("damaged-"));
+    let aside = fs::read(name.unwrap_or_else(|| panic!("{ran:?}"))).unwrap();
+    let good = fs::read(kept(desk, &index(desk))).unwrap();
+    assert!(aside != good && (good.starts_with(&aside) || aside.starts_with(b"\xff")), "{ran:?}");
+}
+
+fn all_works(desk: &Desk, sandbox: &Sandbox, about: &str) {
+    assert_eq!(desk.cli("token openrouter@other", "").stdout.trim(), OTHER_KEY, "{about}");
+    let refreshed = desk.cli("token anthropic", "");
+    assert!(is_good(sandbox, refreshed.stdout.trim()), "{about}\n{refreshed:?}");
+    assert_eq!(desk.cli("secret set openrouter", NEW_KEY).code(), 0, "{about}");
+    assert_eq!(desk.logins().len(), 3, "{about}");
+}
+
+/// Before its end, a token that cannot be refreshed is handed out as long as it can be read.
+fn old_token_lives(case: &Case, sandbox: &Sandbox) {
+    let desk = desk(sandbox, 60);
+    let old = desk.logins()["anthropic"].0.clone();
+    (case.make)(&desk);
+    let ran = desk.cli_unreliable("token anthropic", "");
+    match case.read {
+        Done => assert_eq!((ran.code(), ran.stdout.trim()), (0, old.as_str()), "{}: {ran:?}", case.fault),
+        Failed(code) => assert_eq!(ran.code(), i32::from(code.exit_status()), "{}: {ran:?}", case.fault),
+    }
+}
+
+/// With a backend that runs: a folder that vanishes, as a drive that is unmounted, and comes back.
+#[test]
+fn a_folder_that_vanishes_and_comes_back_costs_nothing() {
+    let sandbox = Sandbox::start();
+    let desk = desk(&sandbox, -10);
+    let away = desk.dir.path().join("away");
+    let mut backend = Backend::start(&mut desk.dir.convocations(NO_ARGS), json!({}));
+    let other = json!({"login": "openrouter@other"});
+    assert_eq!(backend.ok("get", other.clone())["token"], OTHER_KEY);
+    sandbox.fault_refresh("anthropic.token", 1, fault::hold("answer"));
+    let asked = backend.send("get", json!({"login": "anthropic"}));
+    sandbox.wait_for_hold("answer");
+    fs::rename(desk.dir.config(), &away).unwrap();
+    sandbox.release("answer");
+    let error = backend.reply(asked).unwrap_err();
+    assert_eq!(error["code"], "store_unreadable", "{error}");
+    backend.fails("get", other.clone(), "not_logged_in");
+    fs::remove_dir_all(desk.dir.config()).unwrap();
+    fs::rename(&away, desk.dir.config()).unwrap();
+    assert_eq!(backend.ok("get", other)["token"], OTHER_KEY);
+    let token = backend.ok("get", json!({"login": "anthropic"}))["token"].clone();
+    assert!(is_good(&sandbox, token.as_str().unwrap()));
+    assert_eq!(sandbox.refreshes("anthropic.token"), 1, "what the provider gave out was kept");
+    assert_eq!(desk.logins()["anthropic"].0, token);
+}
+
+#[test]
+fn files_that_others_may_read_are_mended_and_said() {
+    let sandbox = Sandbox::start();
+    let desk = desk(&sandbox, 3600);
+    mode(index(&desk), 0o644);
+    let ran = desk.cli("token openrouter@other", "").ok();
+    assert!(ran.stdout.trim() == OTHER_KEY && ran.stderr.contains("its mode is 0600 now"), "{ran:?}");
+    assert_eq!(desk.files()["credentials.toml"], 0o600);
+}
+
+/// `$0` is the folder, `$1` a copy of it. Nothing is written before the folder is the small disk.
+const FULL: &str = "mount -t tmpfs -o size=16k,mode=700 none $0 && cd $0 && cp -a $1/. . && \
+                    { head -c 64k /dev/zero >full 2>/dev/null; true; }";
+const READ_ONLY: &str = "mount --bind $0 $0 && mount -o remount,ro,bind $0 && cd $0";
+
+/// A disk that is really full, and a folder that is really read-only: mounted for one command, where that is allowed.
+#[test]
+fn a_disk_that_is_really_full_and_a_folder_that_is_really_read_only() {
+    let sandbox = Sandbox::start();
+    for (mount, words) in [(FULL, "no storage space"), (READ_ONLY, "read-only")] {
+        let desk = desk(&sandbox, -10);
+        let before = desk.logins();
+        let copy = desk.dir.path().join("copy");
+        let copied = desk.dir.command("cp").arg("-a").arg(desk.dir.config()).arg(&copy).status();
+        assert!(copied.unwrap().success());
+        for (args, input) in [("token anthropic", ""), ("secret set openrouter", NEW_KEY)] {
+            let script = format!("{mount} && {{ $2 {args}; code=$?; cp -a . $1.after; exit $code; }}");
+            let mut command = desk.dir.command("unshare");
+            command
+                .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
+                .arg(desk.dir.config());
+            let ran = run(command.arg(&copy).arg(env!("CARGO_BIN_EXE_convocations")), input);
+            if ran.stderr.contains("unshare") || ran.stderr.contains("mount:") {
+                eprintln!("skipped: this machine lets nobody mount: {}", ran.stderr);
+                return;
+            }
+            assert_eq!((ran.code(), ran.stdout.as_str()), (6, ""), "{ran:?}");
+            assert!(ran.stderr.contains(words), "{ran:?}");
+            assert_eq!(sent(&sandbox, before["anthropic"].1.as_ref()), 0, "nothing was spent");
+            let after = desk.dir.path().join("copy.after/credentials.toml");
+            assert_eq!(fs::read(after).unwrap(), fs::read(index(&desk)).unwrap());
+            fs::remove_dir_all(desk.dir.path().join("copy.after")).unwrap();
+        }
+        assert_eq!(desk.logins(), before);
+    }
+}
