@@ -44,6 +44,14 @@ pub fn peak(work: impl FnOnce()) -> usize {
     (PEAK.get() - before).max(0).cast_unsigned()
 }
 
+/// The same of work that waits, on a runtime of this one thread.
+pub async fn peak_of(work: impl Future<Output = ()>) -> usize {
+    let before = LIVE.get();
+    PEAK.set(before);
+    work.await;
+    (PEAK.get() - before).max(0).cast_unsigned()
+}
+
 #[test]
 fn the_peak_is_counted_and_not_the_sum() {
     let most = peak(|| {

@@ -4,7 +4,7 @@
 //! functions; no part of the program or of what others may use.
 
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
 #[cfg(test)]
 mod mutate;
 #[cfg(test)]

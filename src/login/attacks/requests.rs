@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::{DONE, Login, STATE, refused, right};
+use crate::fuzzing::memory;
 
 /// D48
 #[tokio::test]
@@ -107,17 +108,79 @@ async fn giant_requests_are_cut_early() {
     let long_url = format!("GET /callback?code={} HTTP/1.1\r\nHost: {host}\r\n\r\n", "a".repeat(2 << 20));
     let long_header = format!("GET / HTTP/1.1\r\nHost: {host}\r\nX: {}\r\n\r\n", "a".repeat(2 << 20));
     let many = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{}\r\n", "X: y\r\n".repeat(1_000));
-    for request in [long_url, long_header, many] {
-        let answer = login.raw(request.as_bytes()).await;
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    let held = memory::peak_of(async {
+        for request in [long_url, long_header, many] {
+            let answer = login.raw(request.as_bytes()).await;
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+        }
+        let mut endless = login.connect().await;
+        endless.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
+        let mut taken = 0;
+        while taken < 64 << 20 && endless.write_all(&[b'a'; 16 * 1024]).await.is_ok() {
+            taken += 16 * 1024;
+        }
+        assert!(taken < 32 << 20, "took {taken} bytes of one header");
+    });
+    let held = held.await;
+    assert!(held < 512 << 10, "held {held} bytes");
+    login.still_works().await;
+}
+
+/// Header injection: what a request holds stands in no header of an answer, however it is written.
+#[tokio::test]
+async fn what_is_sent_in_comes_out_in_no_header() {
+    let login = Login::start().await;
+    let planted = "%0d%0aX-Planted:%201%0d%0a%0d%0aplanted";
+    for target in [
+        format!("/callback?code=x{planted}&state=wrong"),
+        format!("/callback?code=x{planted}&state={STATE}"),
+        format!("/callback?code=x&state={STATE}&iss={planted}"),
+        format!("/{planted}"),
+        format!("/callback{planted}?code=x"),
+    ] {
+        let answer = login.get(&target).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+        assert!(!answer.to_ascii_lowercase().contains("planted"), "{answer}");
     }
-    let mut endless = login.connect().await;
-    endless.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
-    let mut taken = 0;
-    while taken < 64 << 20 && endless.write_all(&[b'a'; 16 * 1024]).await.is_ok() {
-        taken += 16 * 1024;
+    let host = login.host();
+    for raw in [
+        format!("GET {} HTTP/1.1\r\nHost: {host}\r\n X-Folded: planted\r\n\r\n", right()),
+        format!("GET {} HTTP/1.1\r\nHost: {host}\rX-Planted: 1\r\n\r\n", right()),
+        format!("GET {}\nX-Planted: 1 HTTP/1.1\r\nHost: {host}\r\n\r\n", right()),
+        format!("GET {} HTTP/1.1\r\nHost: {host}\r\nX-\0Planted: 1\r\n\r\n", right()),
+        format!("GET {} HTTP/1.1\r\nHost : {host}\r\n\r\n", right()),
+    ] {
+        let answer = login.raw(raw.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 4") && !answer.contains("lanted"), "{raw:?}: {answer}");
     }
-    assert!(taken < 32 << 20, "took {taken} bytes of one header");
+    login.still_works().await;
+}
+
+/// D59: another process that is there before the browser, keeps its connection and tries what it can think of.
+#[tokio::test]
+async fn whoever_connects_first_gains_nothing_without_the_state() {
+    let login = Login::start().await;
+    let mut first = login.connect().await;
+    first.write_all(b"GET /callback?code=").await.unwrap();
+    for query in [
+        "code=evil",
+        "code=evil&state=",
+        "code=evil&state=guess",
+        "error=access_denied",
+        "error=server_error&state=x",
+    ] {
+        refused(&login.get(&format!("/callback?{query}")).await, 400);
+    }
+    // It even sends to the page of the end, which it cannot know, and to where others have a way to cancel.
+    for path in ["/done", "/done/", "/done/0", "/cancel", "/shutdown", "/callback/cancel"] {
+        refused(&login.get(path).await, 404);
+    }
+    let host = login.host();
+    first.write_all(format!("evil&state=guess HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    first.read_to_string(&mut answer).await.unwrap();
+    refused(&answer, 400);
+    assert_eq!(login.ignored(), 12);
     login.still_works().await;
 }
 
@@ -134,6 +197,7 @@ async fn silent_connections_keep_nobody_out_and_are_closed() {
         }
         silent.push(stream);
     }
+    let slow = tokio::spawn(one_header_a_moment(login.connect().await));
     let login = login.still_works().await;
     for mut stream in silent {
         let mut rest = Vec::new();
@@ -141,8 +205,22 @@ async fn silent_connections_keep_nobody_out_and_are_closed() {
             .await
             .expect("closed after seconds");
     }
+    assert!(slow.await.unwrap() < Duration::from_secs(10), "slow headers are waited for");
     assert!(began.elapsed() < Duration::from_secs(15));
     drop(login);
+}
+
+/// Sends headers one by one, each soon enough to look alive, and returns when it was thrown out.
+async fn one_header_a_moment(mut stream: TcpStream) -> Duration {
+    let began = Instant::now();
+    let mut alive = stream.write_all(b"GET /callback HTTP/1.1\r\n").await.is_ok();
+    while alive && began.elapsed() < Duration::from_secs(12) {
+        let mut answer = [0; 512];
+        // Silence is what it waits for; anything else is its end.
+        let heard = timeout(Duration::from_millis(300), stream.read(&mut answer)).await;
+        alive = heard.is_err() && stream.write_all(b"X-Slow: 1\r\n").await.is_ok();
+    }
+    began.elapsed()
 }
 
 /// D55: no connection is kept for a second request, so closing waits for no browser.
