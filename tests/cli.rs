@@ -96,6 +96,17 @@ fn the_key_prompt_hides_what_is_typed() {
     assert_eq!(cli(&dir, "token openrouter").stdout.trim(), KEY);
 }
 
+#[test]
+fn a_key_is_asked_for_without_a_word_about_browsers() {
+    let dir = dir();
+    for args in ["login groq", "login openrouter --method api-key"] {
+        let mut command = dir.convocations(args.split(' '));
+        let ran = run(command.env("SSH_CONNECTION", "192.0.2.1 5 192.0.2.2 22"), &format!("{KEY}\n"));
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        assert!(!ran.stderr.contains("browser"), "{ran:?}");
+    }
+}
+
 /// Ctrl-C at the prompt ends it with a word, and the terminal shows again what is typed.
 #[test]
 fn ctrl_c_at_the_key_prompt_leaves_the_terminal_as_it_was() {

@@ -134,6 +134,7 @@ fn holder(_: &Paths) -> Option<u32> {
 fn port(context: &Context, report: &mut Report) {
     let port = context.config.callback.port;
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) if port == 0 => report.good("Logins use any free callback port, as the settings say."),
         Ok(_) => report.good(&format!("The callback port {port} is free.")),
         Err(_) => report.note(
             &format!("The callback port {port} is taken; a login uses a free one."),
@@ -146,7 +147,7 @@ fn surroundings(report: &mut Report) {
     if let Some(obstacle) = environment::obstacle() {
         report.note(
             &format!("A browser can hardly reach this machine ({obstacle})."),
-            "Logins lead with paste or a device code; `:ConvLogin!` and `--no-browser` force it.",
+            "Logins lead with paste or a device code; `:ConvLogin!` does so anywhere.",
         );
     }
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "SSL_CERT_FILE"] {

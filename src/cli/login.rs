@@ -14,7 +14,7 @@ use crate::broker::Broker;
 use crate::error::{Code, Error, Result};
 use crate::login::{Input, LoginContext, LoginEvent, LoginRequest, Logins, Qr, Stage};
 use crate::login_id::LoginId;
-use crate::provider::{Method, Provider};
+use crate::provider::{Grant, Method, Provider};
 use crate::secret::Secret;
 
 mod hidden;
@@ -32,15 +32,16 @@ pub fn run(
     let provider = context.config.provider(login.provider())?;
     let obstacle = environment::obstacle();
     let browser = !no_browser && obstacle.is_none();
-    if let (false, Some(obstacle)) = (no_browser, obstacle) {
-        output::note(&format!(
-            "A browser can hardly reach this machine ({obstacle}): paste or a device code it is."
-        ));
-    }
     let method = match method {
         Some(method) => Some(method),
         None => choose_method(&provider)?,
     };
+    if let (false, true, Some(obstacle)) = (no_browser, wants_browser(&provider, method.as_deref()), obstacle)
+    {
+        output::note(&format!(
+            "A browser can hardly reach this machine ({obstacle}): paste or a device code it is."
+        ));
+    }
     let confirmed = confirm_notice(context, &provider, method.as_deref())?;
     let request = LoginRequest { login, method, browser, confirmed };
     context.block_on(async { converse(context, request, &provider).await })
@@ -70,11 +71,22 @@ fn choose_method(provider: &Provider) -> Result<Option<String>> {
     Ok(provider.methods.get(chosen).map(|method| method.id.clone()))
 }
 
-fn confirm_notice(context: &Context, provider: &Provider, method: Option<&str>) -> Result<bool> {
-    let method: Option<&Method> = match method {
+/// The method of this name, or the provider's default.
+fn named<'a>(provider: &'a Provider, method: Option<&str>) -> Option<&'a Method> {
+    match method {
         Some(method) => provider.method(method),
         None => provider.default_method(),
-    };
+    }
+}
+
+/// Whether a browser on this machine would be of use.
+fn wants_browser(provider: &Provider, method: Option<&str>) -> bool {
+    let grant = named(provider, method).map(|method| method.grant);
+    matches!(grant, None | Some(Grant::AuthorizationCode | Grant::MintKey))
+}
+
+fn confirm_notice(context: &Context, provider: &Provider, method: Option<&str>) -> Result<bool> {
+    let method = named(provider, method);
     let Some((method, notice)) = method.and_then(|method| Some((method, method.notice.as_ref()?))) else {
         return Ok(false);
     };
