@@ -53,7 +53,7 @@ local function choose_model(adapter)
 end
 
 ---Stops a request that has no login. The adapter's own handler has its say after that.
----@param original? fun(self: table): boolean?
+---@param original? fun(self: table): boolean? false stops the request
 ---@param login string
 ---@return fun(self: table): boolean
 local function setup(original, login)
@@ -68,7 +68,7 @@ local function setup(original, login)
       host.tell(err)
       return false
     end
-    if original and not original(self) then
+    if original and original(self) == false then
       return false
     end
     choose_model(self)

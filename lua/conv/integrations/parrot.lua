@@ -1,5 +1,6 @@
--- parrot.nvim: `:h conv-parrot`. It keeps the first answer of an `api_key` function, but asks `resolve_api_key`, the
--- headers and the address at each query.
+-- parrot.nvim: `:h conv-parrot`. It keeps the first answer of an `api_key` function, but asks for headers and address at
+-- each query. A query that it gives up before it calls curl leaves its spinner turning: so one without a login goes to
+-- an address that answers nothing at once.
 
 local host = require("conv.host")
 
@@ -7,6 +8,8 @@ local M = {}
 
 ---What stands where a key has to be: parrot refuses to begin without one.
 local MANAGED = "managed by Convocations"
+
+local NOTHING = vim.fn.has("win32") == 0 and "file:///dev/null" or host.NOWHERE
 
 ---@type conv.HostInfo
 M.host = { name = "parrot.nvim", module = "parrot", marker = "lua/parrot/provider/multi_provider.lua" }
@@ -27,10 +30,6 @@ function M.provider(login, opts)
   return vim.tbl_extend("force", {
     name = host.provider(login),
     api_key = MANAGED,
-    ---False stops the query.
-    resolve_api_key = function()
-      return host.request(login) and MANAGED or false
-    end,
     headers = function()
       local headers = { ["Content-Type"] = "application/json" }
       local credential = host.request(login)
@@ -45,7 +44,8 @@ function M.provider(login, opts)
       return headers
     end,
     endpoint = function()
-      return host.chat_url(login, (host.peek(login))) or host.NOWHERE
+      local credential = host.peek(login)
+      return credential and host.chat_url(login, credential) or NOTHING
     end,
   }, opts or {})
 end

@@ -37,6 +37,18 @@ return function(case)
     t:eq(hosts.requests(sandbox, "openrouter"), 0)
   end)
 
+  case("an integration in a config reads no option that is set after it", function(t)
+    local _, nvim = hosts.editor(t, "gp")
+    nvim:lua([[
+      _G.before = vim.g.conv
+      vim.g.conv = nil
+      _G.secret = require("conv.integrations.gp").secret("openrouter")
+      vim.g.conv = vim.tbl_extend("force", _G.before, { cold_wait = 1234 })
+    ]])
+    t:eq(nvim:lua("return _G.secret[2]"), "token")
+    t:eq(nvim:lua('return require("conv.config").get().cold_wait'), 1234)
+  end)
+
   case("following: each request has the token of its moment, others keep theirs", function(t)
     local sandbox, nvim = hosts.editor(t, "gp")
     hosts.log_in(t, nvim, "kimi")
