@@ -38,12 +38,12 @@ chmod 600 "$dir/convocations/config.toml"
 mkdir "$dir/home/notes"
 cat >"$dir/home/init.lua" <<'LUA'
 -- One login, every plugin.
+local chat = require("conv.integrations.codecompanion")
 require("codecompanion").setup({
   adapters = {
     http = {
-      anthropic = function()
-        return require("conv.integrations.codecompanion").adapter("anthropic")
-      end,
+      anthropic = chat.adapter("anthropic"),
+      openrouter = chat.adapter("openrouter"),
     },
   },
 })
