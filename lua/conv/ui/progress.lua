@@ -11,6 +11,7 @@ local SHOWN = 6
 function M.open(title)
   local cancel = function() end
   local lines = {} ---@type string[]
+  local begun = "" -- a line whose end has not come yet
   local window ---@type conv.Float
   window = float.open({
     title = title,
@@ -35,8 +36,12 @@ function M.open(title)
   show()
   return {
     output = function(_, text)
-      for line in vim.gsplit(text or "", "[\r\n]+", { trimempty = true }) do
-        table.insert(lines, line)
+      local pieces = vim.split(begun .. (text or "\n"), "[\r\n]+")
+      begun = table.remove(pieces) or ""
+      for _, line in ipairs(pieces) do
+        if line ~= "" then
+          table.insert(lines, line)
+        end
       end
       vim.schedule(show)
     end,

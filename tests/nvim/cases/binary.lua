@@ -44,7 +44,7 @@ return function(case)
     local target = t.dir .. "/plugin-folder/target/release"
     local nvim = begin(
       t,
-      ("test $1 = build || exit 9; echo Compiling convocations; sleep 0.3; mkdir -p %s; cp %s %s/convocations"):format(
+      ("test $1 = build || exit 9; printf Compiling; sleep 0.1; echo ' convocations'; sleep 0.3; mkdir -p %s; cp %s %s/convocations"):format(
         target,
         fake,
         target
