@@ -197,6 +197,24 @@ fn login_by_callback_by_paste_and_logout() {
     fails(&cli(&dir, "logout openrouter"), 3, "no stored login");
 }
 
+/// D1: no shell in between, which would cut the address at `&`, or do what stands in it.
+#[test]
+fn the_browser_gets_the_address_as_one_argument() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let (browser, seen) = (dir.path().join("browser"), dir.path().join("seen"));
+    std::fs::write(&browser, format!("#!/bin/sh\nfor word; do echo \"$word\"; done >'{}'\n", seen.display()))
+        .unwrap();
+    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let mut command = dir.convocations(["login", "openrouter", "--method", "browser"]);
+    let child = Child::spawn(command.env("BROWSER", &browser));
+    let url = eventually("the address", || address(&child.stderr()));
+    let opened =
+        eventually("the browser", || std::fs::read_to_string(&seen).ok().filter(|text| text.ends_with('\n')));
+    assert_eq!(opened, format!("{url}\n"));
+    assert!(url.contains('&'), "{url}");
+}
+
 #[test]
 fn interrupting_a_login_leaves_nothing() {
     let sandbox = Sandbox::start();

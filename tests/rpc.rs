@@ -128,6 +128,63 @@ fn garbage_ends_it_cleanly() {
     }
 }
 
+/// Bytes of any kind from the editor's side: a message that is none ends the channel, as it must, and never by a
+/// signal; those that are messages are answered or passed over, whatever is in them, and leave nothing behind in memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn any_bytes_are_read_or_end_it() {
+    use rand::{RngExt, SeedableRng};
+
+    let seed: u64 = rand::random();
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    let dir = dir();
+    let mut backend = start(&dir);
+    let deep = (0..400).fold(Msgpack::Nil, |inner, _| Msgpack::Array(vec![inner]));
+    let methods =
+        ["get", "login.input", "invalidate", "login.start", "login.cancel", "hello", "status", "\u{0}"];
+    for id in 0..400u64 {
+        let mut text = vec![0; random.random_range(0..200_000)];
+        random.fill(&mut text[..]);
+        let odd = match random.random_range(0..6) {
+            0 => deep.clone(),
+            1 => Msgpack::Binary(text),
+            2 => Msgpack::Ext(7, text),
+            3 => Msgpack::Map(vec![(text.into(), Msgpack::Nil), (Msgpack::Nil, Msgpack::F64(f64::NAN))]),
+            4 => Msgpack::Map(vec![("login".into(), Msgpack::Binary(text)), ("id".into(), (-1).into())]),
+            _ => Msgpack::Array(vec![u64::MAX.into(); random.random_range(0..5000)]),
+        };
+        let method = methods[random.random_range(0..methods.len())];
+        backend.notify("call", vec![(1_000_000 + id).into(), method.into(), odd]);
+        if id % 50 == 0 {
+            backend.ok("status", json!({}));
+        }
+    }
+    let grown = resident(backend.id());
+    assert!(grown < 64 << 10, "{grown} KiB, seed {seed}");
+    for round in 0..15 {
+        let mut backend = start(&dir);
+        let mut bytes = vec![0; random.random_range(1..2000)];
+        random.fill(&mut bytes[..]);
+        if round == 0 {
+            // Nested deeper than anything is read.
+            bytes = vec![0x91; 1 << 20];
+        }
+        backend.send_raw(&bytes);
+        backend.finish_input();
+        let status = backend.wait_for_end(Duration::from_secs(10));
+        let status = status.unwrap_or_else(|| panic!("it goes on, seed {seed}"));
+        assert!(status.code().is_some(), "ended by a signal, round {round}, seed {seed}");
+    }
+}
+
+/// KiB of memory that a process holds.
+#[cfg(target_os = "linux")]
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
 #[test]
 fn it_ends_with_its_input_or_when_told() {
     let dir = dir();

@@ -310,3 +310,39 @@ fn the_apps_key_is_read_and_never_written() {
     assert_eq!(fs::read(dir.paths().key_file()).unwrap(), key, "one key for both");
     assert_eq!(store.app_key(None).unwrap(), Some(Secret::new("sk-or-v1-app")));
 }
+
+/// D64: what a killed process left half written goes with the next write; what another is writing now stays.
+#[test]
+fn what_a_killed_process_left_is_cleared_away_in_time() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "k").unwrap();
+    let (stale, young) =
+        (dir.config().join(".convocations-new-dead"), dir.config().join(".convocations-new-alive"));
+    for path in [&stale, &young] {
+        fs::write(path, "half a fi").unwrap();
+    }
+    let hours_ago = std::time::SystemTime::now() - Duration::from_secs(7200);
+    fs::File::options().write(true).open(&stale).unwrap().set_modified(hours_ago).unwrap();
+    put(&store, "openrouter", "newer").unwrap();
+    assert!(!stale.exists() && young.exists());
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("newer"));
+}
+
+/// D64: whatever path leads to the folder, it is one lock.
+#[test]
+fn two_paths_to_one_folder_share_its_locks() {
+    let dir = TestDir::new();
+    let link = dir.path().join("link");
+    symlink(dir.config(), &link).unwrap();
+    let paths = convocations::paths::Paths::new(link, dir.path().join("state"));
+    let config = StoreConfig { backend: StoreBackend::LocalEncrypted, ..StoreConfig::default() };
+    let (one, other) = (store(&dir), Store::new(&paths, &config));
+    let turn = one.try_lock_login(&login("openrouter")).unwrap();
+    assert!(turn.is_some() && other.try_lock_login(&login("openrouter")).unwrap().is_none());
+    let lock = one.lock(WAIT).unwrap();
+    assert_eq!(other.lock(Duration::from_millis(50)).unwrap_err().code(), Code::Busy);
+    drop((turn, lock));
+    put(&other, "openrouter", "k").unwrap();
+    assert_eq!(key(&one, "openrouter").as_deref(), Some("k"));
+}

@@ -173,9 +173,14 @@ impl Backend {
         text
     }
 
-    /// Closes its standard input, as a Neovim that ends does, and waits for its end.
-    pub fn close(mut self) -> ExitStatus {
+    /// Closes its standard input, as a Neovim that ends does.
+    pub fn finish_input(&mut self) {
         drop(self.stdin.take());
+    }
+
+    /// Closes its standard input and waits for its end.
+    pub fn close(mut self) -> ExitStatus {
+        self.finish_input();
         self.wait_for_end(LIMIT).expect("it ends at the end of its input")
     }
 

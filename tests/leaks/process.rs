@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::backend::Backend;
-use crate::common::{Child, Sandbox, TestDir, fault};
+use crate::common::{self, Child, Sandbox, TestDir, fault};
 use crate::search::{Places, secrets};
 use crate::ways::{self, WAYS};
 
@@ -72,6 +72,25 @@ fn a_command_leaves_no_core_either() {
     kill(child.id(), libc::SIGABRT);
     let ended = child.finish(Duration::from_secs(10)).status;
     assert_eq!((ended.signal(), ended.core_dumped()), (Some(libc::SIGABRT), false));
+}
+
+/// The hook is the whole process's, so it is tried in a process of its own: this very test, called again.
+#[test]
+fn a_panic_is_logged_by_its_place_alone() {
+    const CHILD: &str = "LEAKS_TEST_PANIC_CHILD";
+    let dir = TestDir::new();
+    if std::env::var_os(CHILD).is_some() {
+        convocations::logfile::init(&convocations::paths::Paths::from_env().unwrap());
+        convocations::logfile::log_panics();
+        panic!("planted-c0ffee");
+    }
+    let mut command = dir.command(std::env::current_exe().unwrap());
+    command.args(["--exact", "process::a_panic_is_logged_by_its_place_alone", "--nocapture"]).env(CHILD, "1");
+    let ran = common::run(&mut command, "");
+    assert_ne!(ran.code(), 0);
+    let log = std::fs::read_to_string(dir.log()).unwrap();
+    assert!(log.contains("panicked at tests/leaks/process.rs"), "{log}");
+    assert!(!format!("{log}{}{}", ran.stdout, ran.stderr).contains("planted"), "{ran:?}");
 }
 
 fn kill(pid: u32, signal: i32) {

@@ -25,6 +25,17 @@ fn told(backend: &Backend) -> Vec<u8> {
     .collect()
 }
 
+/// What proxies and logs of servers see of the requests that were ours, and not the browser's: address and name.
+fn asked(sandbox: &Sandbox) -> Vec<u8> {
+    let calls = sandbox.calls();
+    let ours = calls["list"].as_array().unwrap().iter().filter_map(|call| {
+        let name = call["headers"]["user-agent"].as_str().filter(|name| name.starts_with("convocations/"))?;
+        assert!(call["headers"]["referer"].is_null(), "{call}");
+        Some(format!("{name} {}?{}\n", call["path"], call["query"]))
+    });
+    ours.collect::<String>().into_bytes()
+}
+
 /// What programs outside the editor say, but for the token on standard output.
 fn programs(dir: &TestDir, login: &str, places: &mut Places) {
     for args in ["token", "token --json", "status --json", "status", "providers --json", "doctor"] {
@@ -64,6 +75,7 @@ fn round(sandbox: &Sandbox, way: Way) {
     places.add_files(&dir);
     places.add("the backend's messages", told(&backend));
     places.add("the backend's standard error", backend.last_words());
+    places.add("addresses that were asked, and the program's name for itself", asked(sandbox));
     let mut secrets = secrets(sandbox);
     secrets.insert(KEY.to_owned());
     assert!(secrets.contains(token), "{way:?}: the token itself is searched for");

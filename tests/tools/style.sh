@@ -20,6 +20,17 @@ for file in $(git ls-files 'tests/*.rs' | grep -E '^tests/[^/]+\.rs$|^tests/[^/]
   grep -qF "path = \"$file\"" Cargo.toml || complain "$file is not in Cargo.toml"
 done
 
+# The checklist names every line once, and only tests that are there.
+for number in $(seq 77); do
+  [ "$(grep -c "^| D$number |" tests/ATTACKS.md)" = 1 ] || complain "tests/ATTACKS.md has no line D$number, or two"
+done
+while IFS= read -r named; do
+  case "$named" in
+    *.lua:\ *) grep -qsF -- "${named#*.lua: }" "${named%%: *}" ;;
+    *) grep -qsE "(fn |^ +)${named##*::}(\(|: )" "${named%%::*}" ;;
+  esac || complain "tests/ATTACKS.md names a test that is not there: $named"
+done < <(grep -oE '`(src|tests)/[^`]+`' tests/ATTACKS.md | tr -d '`')
+
 lines=$(wc -l <plugin/conv.lua)
 [ "$lines" -le 40 ] || complain "plugin/conv.lua has $lines lines; it is read at every start"
 
