@@ -8,6 +8,7 @@
 
 #[path = "../common/backend.rs"]
 mod backend;
+mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;

@@ -11,7 +11,7 @@ use crate::common::Ran;
 use crate::desk::Desk;
 
 /// The tables there are. Each is checked by the test of its subject.
-const TITLES: [&str; 2] = ["Network", "Files"];
+const TITLES: [&str; 3] = ["Network", "Files", "Clock"];
 
 /// A fault and what was seen of it.
 pub struct Row {
@@ -21,8 +21,8 @@ pub struct Row {
     pub then: &'static str,
 }
 
-/// What the person sees.
-#[derive(Debug, Clone, PartialEq)]
+/// What the person sees; nothing by default.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
     code: String,
     sentence: String,
