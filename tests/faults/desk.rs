@@ -133,18 +133,28 @@ pub fn is_good(sandbox: &Sandbox, token: &str) -> bool {
     sandbox.tokens()["anthropic"]["tokens"]["access"].as_array().unwrap().contains(&Value::from(token))
 }
 
-/// Runs a test's cases a few at a time, and panics with all that failed.
-pub fn each<T: Send>(cases: impl IntoIterator<Item = T>, at_once: usize, test: impl Fn(T) + Sync) {
-    let cases = Mutex::new(cases.into_iter().collect::<Vec<T>>().into_iter());
-    let failed = std::thread::scope(|scope| {
+/// Runs a test's cases a few at a time and returns what they return, in order. Panics if one has failed.
+pub fn each<T: Send, R: Send>(
+    cases: impl IntoIterator<Item = T>,
+    at_once: usize,
+    test: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let cases: Vec<T> = cases.into_iter().collect();
+    let (count, done) = (cases.len(), Mutex::new(Vec::new()));
+    let cases = Mutex::new(cases.into_iter().enumerate());
+    std::thread::scope(|scope| {
         let work = || {
             let next = || cases.lock().unwrap().next();
-            while let Some(case) = next() {
-                test(case);
+            while let Some((number, case)) = next() {
+                let result = test(case);
+                done.lock().unwrap().push((number, result));
             }
         };
         let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().filter_map(|worker| worker.join().err()).count()
+        workers.into_iter().for_each(|worker| drop(worker.join()));
     });
-    assert_eq!(failed, 0, "{failed} failed; what they said is above");
+    let mut done = done.into_inner().unwrap();
+    assert_eq!(done.len(), count, "a case has failed, or was not reached; what it said is above");
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
 }

@@ -15,8 +15,11 @@ mod control;
 mod desk;
 mod files;
 mod interrupted;
+#[path = "../common/keyring.rs"]
+mod keyring;
 mod network;
 mod refresh;
 mod rude;
 mod table;
 mod unreliable;
+mod wallet;

@@ -28,14 +28,11 @@ fn a_refresh_that_is_struck_anywhere_loses_nothing_that_was_stored() {
     // Behind the rehearsal the provider is asked; up to the rename its answer is in memory only.
     let number = |kind: &str| 1 + kinds.iter().position(|found| *found == kind).unwrap() as i64;
     let (rehearsed, stored) = (number("unlink"), number("rename"));
-    let lost = std::sync::Mutex::new(BTreeSet::new());
     let cases = (1..=calls + 1).flat_map(|at| BLOWS.map(|blow| (at, blow)));
-    each(cases, 10, |(at, blow)| {
-        if strike(&sandbox, at, blow) {
-            lost.lock().unwrap().insert(at);
-        }
-    });
-    let lost = lost.into_inner().unwrap();
+    let lost: BTreeSet<i64> = each(cases, 10, |(at, blow)| strike(&sandbox, at, blow).then_some(at))
+        .into_iter()
+        .flatten()
+        .collect();
     let may_be_lost = |at: &i64| rehearsed < *at && *at <= stored;
     assert!(!lost.is_empty() && lost.iter().all(may_be_lost), "{lost:?} of {kinds:?}");
 }

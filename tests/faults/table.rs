@@ -11,9 +11,10 @@ use crate::common::Ran;
 use crate::desk::Desk;
 
 /// The tables there are. Each is checked by the test of its subject.
-const TITLES: [&str; 3] = ["Network", "Files", "Clock"];
+const TITLES: [&str; 4] = ["Network", "Files", "Clock", "Keyring"];
 
 /// A fault and what was seen of it.
+#[derive(Debug, Clone)]
 pub struct Row {
     pub fault: String,
     pub seen: Seen,
