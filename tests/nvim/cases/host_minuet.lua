@@ -46,6 +46,12 @@ return function(case)
     end
     hosts.told(t, nvim, "openrouter")
     t:eq(hosts.requests(sandbox, "openrouter"), 0)
+    nvim:lua([[
+      local time = os.time
+      os.time = function(...) return select("#", ...) > 0 and time(...) or time() + 60 end
+    ]])
+    t:eq(complete(nvim, "openai_compatible", "a minute later"), nil)
+    t:eq(#hosts.hints(nvim, "openrouter"), 1)
     hosts.log_in(t, nvim, "openrouter")
     hosts.answered(t, complete(nvim, "openai_compatible", "again"), "again")
   end)
@@ -71,6 +77,11 @@ return function(case)
     local _, nvim = hosts.editor(t, "minuet")
     nvim:lua(SETUP, "openrouter", nil, "openai_compatible")
     nvim:lua([[
+      -- Options by a function are read on the main loop, where it can use all of the editor.
+      local options = vim.g.conv
+      vim.g.conv = function()
+        return vim.fn.bufnr("%") > 0 and options
+      end
       local timer = vim.uv.new_timer()
       timer:start(0, 0, function()
         local ok, answer = pcall(require("minuet.backends.common").complete, "openai_compatible", "hello")
@@ -83,6 +94,8 @@ return function(case)
       return found ~= vim.NIL and found
     end)
     t:eq(seen, { ok = true, answer = "nil", fast = true })
+    hosts.log_in(t, nvim, "openrouter")
+    hosts.answered(t, complete(nvim, "openai_compatible", "later"), "later")
   end)
 
   case("a credential goes to its own server alone", function(t)
