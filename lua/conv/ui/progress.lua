@@ -12,11 +12,17 @@ function M.open(title)
   local cancel = function() end
   local lines = {} ---@type string[]
   local begun = "" -- a line whose end has not come yet
+  local since = vim.uv.hrtime()
+  -- A linker says nothing for a minute: the seconds show that it is still at work.
+  local timer = assert(vim.uv.new_timer())
   local window ---@type conv.Float
   window = float.open({
     title = title,
     width = 76,
     filetype = "conv",
+    on_close = function()
+      timer:close()
+    end,
     keys = {
       q = function()
         window:close()
@@ -30,10 +36,12 @@ function M.open(title)
       table.insert(view, { { " " .. lines[index]:sub(1, 74), "ConvMuted" } })
     end
     table.insert(view, { { "" } })
-    table.insert(view, { { " q", "ConvKey" }, { " cancel", "ConvMuted" } })
+    local seconds = (" cancel · %d s"):format((vim.uv.hrtime() - since) / 1e9)
+    table.insert(view, { { " q", "ConvKey" }, { seconds, "ConvMuted" } })
     window:set(view)
   end
   show()
+  timer:start(1000, 1000, vim.schedule_wrap(show))
   return {
     output = function(_, text)
       local pieces = vim.split(begun .. (text or "\n"), "[\r\n]+")
