@@ -272,6 +272,15 @@ function M.elsewhere(credential, url, option)
   return require("conv.errors").new("config_invalid", message, hint)
 end
 
+---The API answered 401: a token that can be refreshed is, so that the next request has another.
+---@param login string
+---@param credential? ConvCredential what the request had
+function M.refused(login, credential)
+  if credential and credential.kind == "oauth" then
+    require("conv").invalidate(login, credential.token)
+  end
+end
+
 ---A module of a host, which the type checker does not know.
 ---@param name string
 ---@return table<string, any>

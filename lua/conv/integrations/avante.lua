@@ -71,6 +71,20 @@ local function answer_login_request()
   })
 end
 
+---What avante does with an answer that is an error: what the provider below does, else what it does without one.
+---@param base string
+---@param result table
+local function inherited_error(base, result)
+  local ok, provider = pcall(host.module, "avante.providers." .. base)
+  if ok and provider.on_error then
+    return provider.on_error(result)
+  end
+  vim.schedule(function()
+    local text = ("API request failed with status %s"):format(result.status)
+    vim.notify(text, vim.log.levels.ERROR, { title = "Avante" })
+  end)
+end
+
 ---For `providers.NAME`.
 ---@param login string
 ---@param opts? conv.avante.Opts
@@ -82,8 +96,11 @@ function M.provider(login, opts)
   local more = given.extra_headers
   given.endpoint, given.extra_headers = nil, nil
   answer_login_request()
+  local base = given.__inherited_from or (host.provider(login) == "anthropic" and "claude" or "openai")
+  local last ---@type ConvCredential? of the last request
   local function parse_api_key()
     local credential = host.request(login)
+    last = credential
     local err = credential and host.elsewhere(credential, endpoint, "endpoint")
     if err then
       host.tell(err)
@@ -92,7 +109,7 @@ function M.provider(login, opts)
   end
   ours[parse_api_key] = true
   return vim.tbl_extend("force", {
-    __inherited_from = host.provider(login) == "anthropic" and "claude" or "openai",
+    __inherited_from = base,
     endpoint = endpoint,
     api_key_name = "cmd:convocations token " .. tostring(login),
     parse_api_key = parse_api_key,
@@ -102,6 +119,12 @@ function M.provider(login, opts)
         host.apply(headers, credential)
       end
       return extended(headers, more)
+    end,
+    on_error = function(result)
+      if result.status == 401 then
+        host.refused(login, last)
+      end
+      inherited_error(base, result)
     end,
   }, given)
 end

@@ -52,11 +52,15 @@ local function choose_model(adapter)
   end
 end
 
+---@class (exact) conv.codecompanion.Last
+---@field credential? ConvCredential of the last request
+
 ---Stops a request that has no login. The adapter's own handler has its say after that.
 ---@param original? fun(self: table): boolean? false stops the request
 ---@param login string
+---@param last conv.codecompanion.Last
 ---@return fun(self: table): boolean
-local function setup(original, login)
+local function setup(original, login, last)
   return function(self)
     local credential = host.request(login)
     if not credential then
@@ -73,7 +77,22 @@ local function setup(original, login)
     end
     choose_model(self)
     dress(self, login, credential)
+    last.credential = credential
     return true
+  end
+end
+
+---Looks at the status of an answer.
+---@param original? fun(self: table, data: any): any
+---@param login string
+---@param last conv.codecompanion.Last
+---@return fun(self: table, data: any): any
+local function on_exit(original, login, last)
+  return function(self, data)
+    if type(data) == "table" and data.status == 401 then
+      host.refused(login, last.credential)
+    end
+    return original and original(self, data)
   end
 end
 
@@ -134,7 +153,9 @@ function M.adapter(login, opts)
       handlers.lifecycle = handlers.lifecycle or {}
       handlers = handlers.lifecycle
     end
-    handlers.setup = setup(handlers.setup, login)
+    local last = {} ---@type conv.codecompanion.Last
+    handlers.setup = setup(handlers.setup, login, last)
+    handlers.on_exit = on_exit(handlers.on_exit, login, last)
     local choice = adapter.schema and adapter.schema.model
     if choice then
       choice.choices = models(choice.choices, login, {})

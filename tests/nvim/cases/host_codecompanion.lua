@@ -63,6 +63,19 @@ return function(case)
     end
   end)
 
+  case("a token that the API refuses is refreshed for the next request", function(t)
+    local sandbox, nvim = hosts.editor(t, "codecompanion")
+    hosts.log_in(t, nvim, "kimi")
+    nvim:lua(SETUP, "kimi", { model = "m" })
+    open(nvim)
+    local old = hosts.revoke(t, sandbox, nvim, "kimi")
+    t:eq(send(nvim, "one").status, 401)
+    t:eq(nvim:lua('return require("codecompanion.adapters").last_status'), 401)
+    hosts.refreshed(t, nvim, "kimi", old)
+    hosts.answered(t, send(nvim, "two"), "two")
+    t:eq(sandbox:refreshes("kimi.token"), 1)
+  end)
+
   case("handlers in groups are wrapped too", function(t)
     local sandbox, nvim = hosts.editor(t, "codecompanion")
     nvim:lua(

@@ -20,10 +20,12 @@ return function(case)
     local files = vim.fn.readdir(t.root .. "/lua/conv/integrations")
     t:eq(#listed, #files)
     local help = table.concat(vim.fn.readfile(t.root .. "/doc/conv.txt"), "\n")
+    local readme = table.concat(vim.fn.readfile(t.root .. "/README.md"), "\n")
     for _, host in ipairs(listed) do
       t:ok(host.name and host.module and host.marker, vim.inspect(host))
       t:ok(vim.list_contains(files, host.id .. ".lua"), host.id)
       t:ok(help:find("*conv-" .. host.id .. "*", 1, true) ~= nil, "no help for " .. host.id)
+      t:ok(readme:find("`:h conv-" .. host.id .. "`", 1, true) ~= nil, "not in README: " .. host.id)
     end
   end)
 

@@ -77,6 +77,22 @@ function M.rotate(t, sandbox, nvim, login)
   return new
 end
 
+---Takes the token away at the API; the store knows nothing of it.
+---@return string old
+function M.revoke(t, sandbox, nvim, login)
+  local old = t:ok(flows.token(nvim, login), "a token")
+  sandbox:control("expire", { provider = PROVIDER[login], token = old })
+  return old
+end
+
+---Waits for the refresh that follows a 401.
+function M.refreshed(t, nvim, login, old)
+  t:wait("another token", function()
+    local new = flows.token(nvim, login)
+    return new and new ~= old
+  end)
+end
+
 ---Requests that have come to the login's chat route.
 function M.requests(sandbox, login)
   return sandbox:count(M.ROUTE[login])

@@ -39,6 +39,9 @@ function M.ask(text)
   local body = { model = "m", max_tokens = 9, messages = { { role = "user", content = text } } }
   local answer =
     require("http").request("POST", spec.url, { headers = spec.headers, body = vim.json.encode(body) })
+  if answer.status >= 400 then
+    providers.get(config.provider).on_error({ status = answer.status, body = answer.body })
+  end
   return { status = answer.status, body = answer.body }
 end
 

@@ -38,6 +38,10 @@ function M.send(adapter, text)
   }
   M.sent = { url = url, headers = headers }
   local answer = require("http").request("POST", url, { headers = headers, body = vim.json.encode(body) })
+  local on_exit = (handlers.lifecycle or handlers).on_exit
+  if on_exit then
+    on_exit(adapter, { status = answer.status, body = answer.body })
+  end
   return { status = answer.status, body = answer.body }
 end
 

@@ -62,7 +62,8 @@ function M.get(name)
     return made[name]
   end
   local given = config.providers[name]
-  local provider = vim.tbl_deep_extend("force", bases[given.__inherited_from or name], given)
+  local base = given.__inherited_from or name
+  local provider = vim.tbl_deep_extend("force", require("avante.providers." .. base), bases[base], given)
   if rawget(given, "parse_api_key") == nil then
     provider.parse_api_key = function()
       return parse_environment(provider)

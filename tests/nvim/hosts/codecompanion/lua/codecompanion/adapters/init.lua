@@ -21,7 +21,12 @@ local bases = {
     },
     headers = { ["Content-Type"] = "application/json", Authorization = "Bearer ${api_key}" },
     opts = { stream = false },
-    handlers = { setup = stream },
+    handlers = {
+      setup = stream,
+      on_exit = function(_, data)
+        M.last_status = data.status
+      end,
+    },
     schema = {
       model = {
         default = function(adapter)

@@ -1,0 +1,3 @@
+-- A stand-in for a provider of avante.nvim that leaves errors to avante.
+
+return {}
