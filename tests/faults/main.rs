@@ -12,6 +12,7 @@ mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;
+mod crowd;
 mod desk;
 mod files;
 mod interrupted;

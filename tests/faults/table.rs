@@ -11,7 +11,7 @@ use crate::common::Ran;
 use crate::desk::Desk;
 
 /// The tables there are. Each is checked by the test of its subject.
-const TITLES: [&str; 4] = ["Network", "Files", "Clock", "Keyring"];
+const TITLES: [&str; 5] = ["Network", "Files", "Clock", "Keyring", "Processes"];
 
 /// A fault and what was seen of it.
 #[derive(Debug, Clone)]
