@@ -53,13 +53,17 @@ end
 ---@param login string
 local function check_login(info, login)
   local state = require("conv").status(login).state
-  if state == "logged_out" or state == "needs_login" or state == "error" then
-    health.warn(
-      ("%s is wired to `%s`, which has no login that works"):format(info.name, login),
-      { ("Run `:ConvLogin %s`."):format(login) }
-    )
-  else
+  local works = state ~= "logged_out" and state ~= "needs_login" and state ~= "error"
+  local credential, err = nil, nil
+  if not works then
+    credential, err = host.peek(login) -- says what is wrong; a login from a variable is found by it too
+  end
+  if works or credential then
     health.ok(("%s is wired to `%s`"):format(info.name, login))
+  else
+    local why = err and err.message or "There is no login."
+    local advice = err and err.hint or ("Run `:ConvLogin %s`."):format(login)
+    health.warn(("%s is wired to `%s`. %s"):format(info.name, login, why), { advice })
   end
 end
 

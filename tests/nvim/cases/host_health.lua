@@ -9,7 +9,64 @@ local function report(nvim)
   return text:match("conv: companion plugins.-\n=?=?=?.-conv: browser")
 end
 
+---The Lua blocks of the help, each with the tag that it stands under.
+local function examples(root)
+  local blocks, tag, block = {}, nil, nil
+  for line in io.lines(root .. "/doc/conv.txt") do
+    if block then
+      if line:find("^%S") then
+        table.insert(blocks, { tag = tag, code = table.concat(block, "\n") })
+        block = nil
+      else
+        table.insert(block, line)
+      end
+    else
+      tag = line:match("%*conv%-([%w_]+)%*$") or tag
+      block = line:find(">lua$") and {} or nil
+    end
+  end
+  return blocks
+end
+
 return function(case)
+  case("the examples of the help call what there is", function(t)
+    local nvim = t:editor({ options = { binary = "/nonexistent" } })
+    local ran = 0
+    for _, example in ipairs(examples(t.root)) do
+      if vim.uv.fs_stat(t.root .. "/lua/conv/integrations/" .. example.tag .. ".lua") then
+        ran = ran + 1
+        local problem = nvim:lua(
+          [[
+          local tag, code = ...
+          -- A host takes everything and answers with more of the same.
+          local anything
+          anything = setmetatable({}, {
+            __index = function() return anything end,
+            __call = function() return anything end,
+          })
+          local run = loadstring(code) or assert(loadstring("return {" .. code .. "}"))
+          local ours = require("conv.integrations." .. tag)
+          setfenv(run, setmetatable({
+            convocations = ours,
+            require = function(name)
+              return name:find("^conv%.") and require(name) or anything
+            end,
+          }, { __index = _G }))
+          package.preload["gp.vault"] = function() return {} end
+          package.preload["chatgpt.api"] = function() return {} end
+          package.preload["flemma.secrets"] = function() return { register = function() end } end
+          local ok, problem = pcall(run)
+          return not ok and problem or nil
+        ]],
+          example.tag,
+          example.code
+        )
+        t:eq(problem, vim.NIL, example.tag .. ": " .. example.code)
+      end
+    end
+    t:ok(ran >= 14, ran .. " examples")
+  end)
+
   case("every integration is found by its file, with all that the report needs", function(t)
     local nvim = t:editor({ options = { binary = "/nonexistent" } })
     local listed = nvim:lua([[
@@ -38,10 +95,12 @@ return function(case)
     t:match(report(nvim), "codecompanion.nvim is not wired: see .*conv%-codecompanion")
     nvim:lua('require("conv.integrations.codecompanion").adapter("openrouter")')
     text = report(nvim)
-    t:match(text, "WARNING.*codecompanion.nvim is wired to `openrouter`, which has no login")
+    t:match(text, "WARNING.*codecompanion.nvim is wired to `openrouter`. You are not logged in")
     t:match(text, ":ConvLogin openrouter")
     hosts.log_in(t, nvim, "openrouter")
     t:match(report(nvim), "OK.*codecompanion.nvim is wired to `openrouter`\n")
+    nvim:lua('require("conv.integrations.codecompanion").adapter("openruoter")')
+    t:match(report(nvim), "wired to `openruoter`. There is no provider")
   end)
 
   case("a plugin that its manager has not loaded yet is found", function(t)
