@@ -17,7 +17,7 @@ pub fn secret(label: &str) -> Result<Secret> {
     if io::stdin().is_terminal() {
         // Quiet before it asks: whoever types at the prompt's first sight is not shown either. Ctrl-C would leave the
         // terminal so, since the reader raises the signal while we are still quiet.
-        let (_uninterrupted, _quiet) = (Uninterrupted::begin(), Quiet::begin());
+        let (_uninterrupted, _quiet) = (Uninterrupted::begin(), Quiet::taking_ctrl_c());
         let _ = write!(io::stderr(), "{label}");
         let _ = io::stderr().flush();
         return rpassword::read_password().map(Secret::new).map_err(|_| cancelled());

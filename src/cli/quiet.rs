@@ -10,6 +10,16 @@ mod modes {
     impl Quiet {
         /// `None` if standard input is no terminal.
         pub fn begin() -> Option<Self> {
+            Self::without(libc::ECHO)
+        }
+
+        /// The same, and Ctrl-C is a character for whoever reads: one that was typed before the reader was ready
+        /// would be lost otherwise.
+        pub fn taking_ctrl_c() -> Option<Self> {
+            Self::without(libc::ECHO | libc::ISIG)
+        }
+
+        fn without(flags: libc::tcflag_t) -> Option<Self> {
             // SAFETY: termios is plain data; tcgetattr fills it or fails.
             let mut modes: libc::termios = unsafe { std::mem::zeroed() };
             // SAFETY: the pointer is to a live value of the right type.
@@ -17,7 +27,7 @@ mod modes {
                 return None;
             }
             let before = Self(modes);
-            modes.c_lflag &= !libc::ECHO;
+            modes.c_lflag &= !flags;
             set(&modes);
             Some(before)
         }
@@ -59,6 +69,11 @@ mod modes {
     impl Quiet {
         /// Windows has no echo to switch off without its console interface.
         pub fn begin() -> Option<Self> {
+            None
+        }
+
+        /// As little.
+        pub fn taking_ctrl_c() -> Option<Self> {
             None
         }
     }
