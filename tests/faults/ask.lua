@@ -5,6 +5,11 @@ local conv = require("conv")
 conv.get(vim.env.ASK_LOGIN, { timeout = 60000 }, function(err, credential)
   -- What came is in memory then, for whoever asks next.
   local held = not err and conv.token(vim.env.ASK_LOGIN)
-  io.stdout:write(err and ("error " .. err.code) or credential.token, "\n", held or "nothing", "\n")
+  io.stdout:write(
+    credential and credential.token or ("error " .. (err and err.code or "")),
+    "\n",
+    held or "nothing",
+    "\n"
+  )
   vim.cmd("qall!")
 end)

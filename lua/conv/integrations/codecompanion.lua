@@ -96,18 +96,18 @@ local function on_exit(original, login, last)
   end
 end
 
----A list of models without a login: none, instead of a request without a key.
+---Asks for models only with a login: without one there are none, instead of a request without a key.
 ---@param inner any
 ---@param login string
----@param default any
+---@param none fun(): any
 ---@return any
-local function models(inner, login, default)
+local function models(inner, login, none)
   if type(inner) ~= "function" then
     return inner
   end
   return function(...)
     if not host.complete(login) then
-      return default
+      return none()
     end
     return inner(...)
   end
@@ -158,8 +158,10 @@ function M.adapter(login, opts)
     handlers.on_exit = on_exit(handlers.on_exit, login, last)
     local choice = adapter.schema and adapter.schema.model
     if choice then
-      choice.choices = models(choice.choices, login, {})
-      choice.default = models(choice.default, login, nil)
+      choice.choices = models(choice.choices, login, function()
+        return {}
+      end)
+      choice.default = models(choice.default, login, function() end)
     end
     local credential = host.peek(login)
     if credential then

@@ -20,9 +20,12 @@ M.host = { name = "CopilotChat.nvim", module = "CopilotChat", marker = "lua/Copi
 ---@return ConvCredential? credential, ConvError? err
 local function wait(login)
   local credential, err = host.peek(login)
-  local ok, async = pcall(host.module, "plenary.async")
-  if credential or (err and err.code ~= "starting") or not (ok and coroutine.running()) then
+  if credential or (err and err.code ~= "starting") then
     return credential, err
+  end
+  local ok, async = pcall(host.module, "plenary.async")
+  if not (ok and coroutine.running()) then
+    return host.credential(login)
   end
   return async.wrap(function(done)
     vim.schedule(function()
