@@ -76,6 +76,26 @@ return function(case)
     t:eq(sandbox:refreshes("kimi.token"), 1)
   end)
 
+  case(
+    "an agent gets the token of the moment at which it is connected, and never the text of a variable",
+    function(t)
+      local sandbox, nvim = hosts.editor(t, "codecompanion")
+      local CONNECT = [[
+      local adapters = require("codecompanion.adapters")
+      _G.agent = _G.agent or { env = { KEY = require("conv.integrations.codecompanion").env("kimi") } }
+      adapters.get_env_vars(_G.agent)
+      return adapters.set_env_vars(_G.agent, "key=${KEY}")
+    ]]
+      t:eq(nvim:lua(CONNECT), "key=")
+      hosts.told(t, nvim, "kimi")
+      hosts.log_in(t, nvim, "kimi")
+      t:eq(nvim:lua(CONNECT), "key=" .. require("flows").token(nvim, "kimi"))
+      local new = hosts.rotate(t, sandbox, nvim, "kimi")
+      t:eq(nvim:lua(CONNECT), "key=" .. new)
+      t:eq(nvim:lua("return vim.env.KEY"), vim.NIL)
+    end
+  )
+
   case("handlers in groups are wrapped too", function(t)
     local sandbox, nvim = hosts.editor(t, "codecompanion")
     nvim:lua(
