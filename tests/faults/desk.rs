@@ -91,6 +91,17 @@ impl Desk {
         run(self.unreliable.under(&mut self.dir.convocations(args.split_whitespace())), input)
     }
 
+    /// Panics if a secret stands in clear in any file of the test's folders, the log among them, or in what was said.
+    #[track_caller]
+    pub fn no_secret_wandered(&self, sandbox: &Sandbox, said: &str) {
+        let mut secrets = sandbox.secrets();
+        secrets.extend(
+            self.logins().into_values().flat_map(|(access, refresh, _)| [Some(access), refresh]).flatten(),
+        );
+        assert_eq!(self.dir.files_with(&secrets), Vec::<std::path::PathBuf>::new());
+        assert!(!secrets.iter().any(|secret| said.contains(secret)), "{said}");
+    }
+
     /// The files and folders in the folder and below, with their modes.
     pub fn files(&self) -> BTreeMap<String, u32> {
         let mut files = BTreeMap::new();

@@ -248,6 +248,7 @@ fn meet(case: &Case, sandbox: &Sandbox) -> Vec<Row> {
         }
         (case.mend)(&desk);
         healthy(&desk);
+        desk.no_secret_wandered(sandbox, &ran.stderr);
         all_works(&desk, sandbox, &format!("{}, {what}: {ran:?}", case.fault));
     }
     old_token_lives(case, sandbox);

@@ -5,7 +5,7 @@ use convocations::error::Code;
 use serde_json::{Value, json};
 
 use crate::backend::Backend;
-use crate::common::{Sandbox, fault};
+use crate::common::{Sandbox, approve, fault, visit};
 use crate::control::{NO_NAMES, WALL};
 use crate::desk::{Desk, OTHER_KEY, each, is_good};
 use crate::rude::{self, BEFORE_THE_BODY, IN_THE_BODY, IN_THE_HEAD, Manners};
@@ -194,7 +194,9 @@ fn meet(case: &Case) -> Seen {
     assert_eq!(Seen::failed(&desk, &ran, case.code), seen, "{}", case.fault);
     assert_eq!(desk.logins(), before, "{}", case.fault);
     assert!(!ran.stderr.contains("planted") && !ran.stderr.contains("://"), "{}: {ran:?}", case.fault);
+    desk.no_secret_wandered(&sandbox, &ran.stderr);
     while_the_old_token_lives(case, &sandbox);
+    in_a_login(case, &sandbox);
     case.end(&sandbox, &desk);
     let after = desk.cli_unreliable("token anthropic", "");
     match case.then {
@@ -210,11 +212,39 @@ fn in_the_editor(case: &Case, sandbox: &Sandbox) -> Seen {
     let before = desk.logins();
     let arguments: [&str; 0] = [];
     let mut command = desk.dir.convocations(arguments);
+    command.env("CONVOCATIONS_LOG", "debug");
     let mut backend = Backend::start(desk.unreliable.under(&mut command), json!({}));
     let error = backend.fails("get", json!({"login": "anthropic"}), case.code.as_str());
     assert_eq!(desk.logins(), before, "{}", case.fault);
     assert_eq!(backend.ok("get", json!({"login": "openrouter"}))["token"], OTHER_KEY, "{}", case.fault);
+    desk.no_secret_wandered(sandbox, &error.to_string());
     Seen::error(&desk, &error)
+}
+
+/// The same fault in a login's exchange: the login fails with an error of its own, and the one before stays.
+fn in_a_login(case: &Case, sandbox: &Sandbox) {
+    if let At::Answer(planted) = &case.at {
+        let grant = "authorization_code";
+        sandbox.plant(json!({"route": "anthropic.token", "grant": grant, "fault": planted}));
+    }
+    let desk = case.desk(sandbox, 3600);
+    let before = desk.logins();
+    let arguments: [&str; 0] = [];
+    let mut command = desk.dir.convocations(arguments);
+    let mut backend = Backend::start(desk.unreliable.under(&mut command), json!({}));
+    backend.ok("login.start", json!({"login": "anthropic", "method": "subscription", "confirmed": true}));
+    visit(&approve(backend.stage("open-url")["url"].as_str().unwrap()));
+    let failed = backend.stage("failed")["error"].clone();
+    let (code, hint) = (failed["code"].as_str().and_then(Code::from_name), failed["hint"].as_str());
+    assert!(code.is_some_and(|code| code != Code::Cancelled) && hint.is_some(), "{}: {failed}", case.fault);
+    assert_eq!(desk.logins(), before, "{}", case.fault);
+    desk.no_secret_wandered(sandbox, &failed.to_string());
+    assert_eq!(
+        backend.ok("get", json!({"login": "anthropic"}))["token"],
+        before["anthropic"].0,
+        "{}",
+        case.fault
+    );
 }
 
 fn while_the_old_token_lives(case: &Case, sandbox: &Sandbox) {

@@ -184,6 +184,7 @@ fn meet(case: &Case, sandbox: &Sandbox) -> Vec<Row> {
     assert_eq!(wallet.cli("token openrouter", "").stdout.trim(), KEY, "{}", case.fault);
     let refreshed = wallet.cli("token anthropic", "");
     assert!(is_good(sandbox, refreshed.stdout.trim()), "{}: {refreshed:?}", case.fault);
+    assert_eq!(wallet.desk.dir.files_with(&sandbox.secrets()), Vec::<std::path::PathBuf>::new());
     let row = |(seen, steps): (Seen, Vec<&str>)| {
         let steps = steps.join(", ");
         Row { fault: format!("{}: {steps}", case.fault), seen, then: "" }
