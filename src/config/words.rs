@@ -21,11 +21,12 @@ const MAX_FIELD: usize = 64;
 /// What is allowed, out of serde's message.
 pub(super) fn allowed(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown field `") {
-        let (field, rest) = rest.split_once('`').unwrap_or((rest, ""));
-        let field = &*short(field, MAX_FIELD);
-        return match nearest(field, names(rest)) {
+        // The name is the person's, and may hold what looks like the words after it.
+        let (field, known) = rest.rsplit_once("`, expected ").unwrap_or((rest, "nothing"));
+        let field = short(field.trim_end_matches("`, there are no fields"), MAX_FIELD);
+        return match nearest(&field, names(known)) {
             Some(near) => format!("`{field}` is not known here; did you mean `{near}`?"),
-            None => format!("`{field}` is not known here; {}.", rest.trim_start_matches(", ")),
+            None => format!("`{field}` is not known here; expected {known}."),
         };
     }
     // The last one is serde's: what comes before may hold the value.
@@ -76,6 +77,8 @@ mod tests {
         assert_eq!(allowed(message), "`token_ulr` is not known here; did you mean `token_url`?");
         let message = "unknown field `zzz`, expected `port` or `timeout`";
         assert_eq!(allowed(message), "`zzz` is not known here; expected `port` or `timeout`.");
+        let long = format!("unknown field `x`, expected {}`, expected `port`", "y".repeat(9000));
+        assert!(allowed(&long).len() < 200);
     }
 
     #[test]
