@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 NVIM := $(CURDIR)/.deps/bin/nvim
 SANDBOX := $(CURDIR)/target/debug/examples/sandbox
 PROGRAM := $(CURDIR)/target/release/convocations
-LUA := lua plugin tests/nvim tests/tools tests/demo tests/bench
+LUA := lua plugin tests/nvim tests/tools tests/demo tests/bench tests/faults
 TOOLS := tests/tools
 
 .PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua soak fuzz bench doc screenshots deps clean
