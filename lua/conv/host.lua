@@ -13,6 +13,9 @@ local M = {}
 ---Milliseconds for which a request that a person sent may wait for a refresh. Completion never waits that long.
 local REQUEST_WAIT = 3000
 
+---Seconds after a wait in vain in which no other request waits for the same login.
+local NO_WAIT = 10
+
 ---Seconds for which a host may keep headers of a credential that does not expire, so that a logout is seen.
 M.SHORT = 60
 
@@ -24,6 +27,9 @@ local LISTS = { ["anthropic-beta"] = true }
 
 ---@type table<string, table<string, true>> logins by host
 local wired = {}
+
+---@type table<string, integer> by login, until when nobody waits
+local in_vain = {}
 
 ---@type table<string, string> by login, the code of what was told and not mended since
 local told = {}
@@ -83,17 +89,18 @@ end
 function M.credential(login)
   local credential, err = M.peek(login)
   local patient = err and err.code == "starting" and not vim.in_fast_event()
-  if not patient or require("conv.config").get().cold_wait == 0 then
+  if not patient or require("conv.config").get().cold_wait == 0 or os.time() < (in_vain[login] or 0) then
     return credential, err
   end
-  local done = false
-  require("conv").get(login, { timeout = REQUEST_WAIT }, function(failed, result)
-    done, err, credential = true, failed, result
+  local done, failed = false, err
+  require("conv").get(login, {}, function(problem, result)
+    done, failed, credential = true, problem, result
   end)
   vim.wait(REQUEST_WAIT, function()
     return done
   end, 10)
-  return credential, err
+  in_vain[login] = not done and os.time() + NO_WAIT or nil
+  return credential, failed
 end
 
 ---The same, and the person is told if there is none.

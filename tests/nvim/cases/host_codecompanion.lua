@@ -132,6 +132,26 @@ return function(case)
     hosts.no_error(t, nvim)
   end)
 
+  case("a provider that does not answer holds up one request for 3 s, and no other", function(t)
+    local nvim =
+      t:editor({ options = { binary = t:fake("return { get = function() end }"), cold_wait = 50 } })
+    hosts.install(t, nvim, "codecompanion")
+    nvim:lua(SETUP, "anthropic", { model = "m" })
+    open(nvim)
+    local took = {}
+    for i = 1, 3 do
+      local began = vim.uv.hrtime()
+      t:eq(send(nvim, "hello"), nil)
+      took[i] = (vim.uv.hrtime() - began) / 1e6
+    end
+    t:ok(took[1] > 2900 and took[1] < 4500, "the first took " .. took[1])
+    t:ok(took[2] < 300 and took[3] < 300, ("the others took %d and %d"):format(took[2], took[3]))
+    t:wait("the message", function()
+      return nvim:said("on its way. Try again in a moment")
+    end)
+    hosts.no_error(t, nvim)
+  end)
+
   case("a token that is on its way is waited for", function(t)
     local sandbox, nvim = hosts.editor(t, "codecompanion", { options = { cold_wait = 1 } })
     hosts.log_in(t, nvim, "anthropic")
