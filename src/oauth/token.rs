@@ -203,7 +203,7 @@ pub(super) fn tokens(body: &Value, provider: &str, now: i64) -> Result<Tokens, F
     let access_token = credential(body, "access_token").ok_or_else(|| lacking(provider, "access token"))?;
     let id_token = secret("id_token");
     let expires_at = lifetime(body).map(|seconds| now.saturating_add(seconds));
-    let expires_at = expires_at.or_else(|| jwt::expires_at(access_token.expose()));
+    let expires_at = expires_at.or_else(|| jwt::expires_at(access_token.expose(), now));
     let mut tokens = Tokens::api_key(access_token, now);
     tokens.refresh_token = secret("refresh_token");
     tokens.expires_at = expires_at;

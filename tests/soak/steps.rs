@@ -150,7 +150,8 @@ impl World {
             Ok(credential) => {
                 self.count("token");
                 let now = self.clock.now();
-                assert!(credential.expires_at.is_none_or(|end| end > now), "{login}: a token that has ended");
+                let (end, skew) = (credential.expires_at, self.skew);
+                assert!(end.is_none_or(|end| end > now), "{login}: {end:?} is over at {now}, skew {skew}");
                 let stored = self.store().read(&login).unwrap().unwrap().entry;
                 assert!(stored.revision >= credential.revision, "{login}: handed out before it was stored");
             }
