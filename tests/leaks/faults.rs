@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::common::{Child, Sandbox, TestDir, fault};
+use crate::rounds::told;
 use crate::search::{Places, secrets};
 use crate::ways::{self, WAYS, Way};
 
@@ -103,6 +104,73 @@ fn no_fault_of_a_refresh_tells_a_secret() {
             for half in all.chunks(all.len().div_ceil(2)) {
                 scope.spawn(move || every_fault(*way, half));
             }
+        }
+    });
+}
+
+/// Every route that a login or a logout asks by itself, with the place of its way in [`WAYS`].
+const ASKED: &[(&str, usize)] = &[
+    ("anthropic.token", 0),
+    ("anthropic.create-key", 2),
+    ("openrouter.keys", 3),
+    ("github.device-code", 5),
+    ("github.token", 5),
+    ("github.user", 5),
+    ("github.copilot-token", 5),
+    ("openai.token", 7),
+    ("openai.revoke", 7),
+    ("openai.device-code", 8),
+    ("openai.device-token", 8),
+    ("kimi.device-code", 9),
+    ("kimi.token", 9),
+    ("generic.metadata", 10),
+    ("generic.register", 10),
+    ("generic.token", 10),
+    ("generic.revoke", 10),
+    ("generic.device-code", 11),
+    ("tetrate.verify", 12),
+];
+
+fn faults_of_a_login() -> [Value; 5] {
+    [
+        json!({ "status": 400, "body": { "error": PLANTED, "error_description": PLANTED, "message": PLANTED } }),
+        json!({ "status": 500, "body": PLANTED }),
+        json!({ "status": 200, "body": { "access_token": [PLANTED], "error": { "code": PLANTED } } }),
+        fault::shape("truncated"),
+        fault::redirect(&format!("http://127.0.0.1:1/?token={PLANTED}")),
+    ]
+}
+
+fn under_faults(asked: &[(&str, usize)]) {
+    let sandbox = ways::sandbox();
+    let mut places = Places::default();
+    for (route, way) in asked {
+        for planted in faults_of_a_login() {
+            let dir = ways::home(&sandbox);
+            let mut backend = ways::backend(&dir);
+            let before = sandbox.count(route);
+            sandbox.plant(json!({ "route": route, "times": 1, "fault": planted }));
+            let end = ways::try_log_in(&mut backend, WAYS[*way]);
+            if end["stage"] == "done" {
+                backend.ok("logout", json!({ "login": end["login"] }));
+            }
+            sandbox.no_faults();
+            assert!(sandbox.count(route) > before, "{route}: {planted} was met");
+            places.add_files(&dir);
+            places.add(format!("messages at {route} with {planted}"), told(&backend));
+            places.add(format!("standard error at {route} with {planted}"), backend.last_words());
+        }
+    }
+    let mut secrets = secrets(&sandbox);
+    secrets.insert(PLANTED.to_owned());
+    places.has("convocations.log").has("messages").hold_none_of(&secrets);
+}
+
+#[test]
+fn no_fault_of_a_login_or_logout_tells_a_secret() {
+    std::thread::scope(|scope| {
+        for some in ASKED.chunks(1) {
+            scope.spawn(move || under_faults(some));
         }
     });
 }

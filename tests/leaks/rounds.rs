@@ -9,7 +9,7 @@ use crate::ways::{self, KEY, Person, WAYS, Way};
 
 /// What the backend said, without what is meant for the person's eyes (an address to open, a code to type) and
 /// without the tokens that were asked for.
-fn told(backend: &Backend) -> Vec<u8> {
+pub fn told(backend: &Backend) -> Vec<u8> {
     let is_meant = |message: &Message| match message {
         Message::Reply(_, _, result) => result["token"].is_string(),
         Message::Event(name, data) => {
