@@ -84,7 +84,7 @@ impl Broker {
                 Some(_) => {}
             }
             let new = NewEntry { method: old.entry.method.clone(), kind: old.entry.kind };
-            let entry = inner.store.put(&lock, &name, new, &tokens)?;
+            let entry = inner.store.renew(&lock, &name, new, &tokens)?;
             Ok(Some(Stored { entry, tokens }))
         })
         .await?

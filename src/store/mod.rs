@@ -12,6 +12,7 @@ mod index;
 mod keyring;
 mod lock;
 mod private_file;
+mod put;
 mod seal;
 
 use std::path::PathBuf;
@@ -19,7 +20,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 pub use index::{Backend, Entry, Index};
 pub use keyring::{SERVICE, Trouble};
@@ -159,7 +159,7 @@ impl Store {
     /// # Errors
     /// `store_unreadable`, `keyring_locked` or `keyring_unavailable`.
     pub fn read(&self, login: &LoginId) -> Result<Option<Stored>> {
-        let Some(entry) = self.index()?.logins.remove(login) else { return Ok(None) };
+        let Some(mut entry) = self.index()?.logins.remove(login) else { return Ok(None) };
         let secret = self.secret(login, &entry.backend)?;
         let tokens = serde_json::from_str(secret.expose()).map_err(|_| {
             Error::new(
@@ -168,6 +168,7 @@ impl Store {
             )
             .with_hint(format!("Update Convocations, or log in again with `:ConvLogin {login}`."))
         })?;
+        put::catch_up(&mut entry, &secret);
         Ok(Some(Stored { entry, tokens }))
     }
 
@@ -231,90 +232,6 @@ impl Store {
         private_file::rehearse(&self.shared.paths.config_dir(), length)
     }
 
-    /// Stores a login durably, over an older one of the same name, and returns its entry.
-    ///
-    /// A login that is there stays in its backend unless the settings name another one; a new one goes where
-    /// [`Store::backend_report`] says. An index that is damaged beyond reading is set aside first, with a warning.
-    ///
-    /// # Errors
-    /// `store_unwritable`, `store_unreadable`, `keyring_locked` or `keyring_unavailable`; the old login is whole then.
-    pub fn put(&self, lock: &StoreLock, login: &LoginId, new: NewEntry, tokens: &Tokens) -> Result<Entry> {
-        let mut index = self.index_to_write(lock)?;
-        let old = index.logins.get(login).cloned();
-        let text = serde_json::to_string(tokens).map(Zeroizing::new);
-        let text = text.map_err(|_| Error::new(Code::StoreUnwritable, "The login cannot be encoded."))?;
-        let secret = Secret::new(text.as_str());
-        let backend = self.keep_secret(&index, login, old.as_ref(), &secret)?;
-        let revision = old.as_ref().map_or(0, |entry| entry.revision).max(index.last_revision) + 1;
-        let entry = Entry {
-            backend,
-            method: new.method,
-            kind: new.kind,
-            identity: tokens.identity.clone(),
-            scopes: tokens.scopes.clone(),
-            expires_at: tokens.expires_at,
-            revision,
-            needs_login: None,
-            refused: None,
-            unknown: old.as_ref().map(|entry| entry.unknown.clone()).unwrap_or_default(),
-        };
-        index.last_revision = revision;
-        index.logins.insert(login.clone(), entry.clone());
-        index::write(&self.shared.paths.index_file(), &index)?;
-        self.drop_old_secret(old.as_ref(), &entry);
-        Ok(entry)
-    }
-
-    /// Puts the secret where it belongs and says where that is. The keyring item comes before the index: a reader
-    /// finds the newest tokens by either.
-    fn keep_secret(
-        &self,
-        index: &Index,
-        login: &LoginId,
-        old: Option<&Entry>,
-        secret: &Secret,
-    ) -> Result<Backend> {
-        let stays_sealed = matches!(old.map(|entry| &entry.backend), Some(Backend::LocalEncrypted { .. }));
-        match self.shared.backend {
-            StoreBackend::LocalEncrypted => self.seal(index, login, secret),
-            StoreBackend::Auto if stays_sealed => self.seal(index, login, secret),
-            StoreBackend::Keyring => self.set_keyring(login, secret).map_err(Trouble::error),
-            StoreBackend::Auto => match self.set_keyring(login, secret) {
-                Ok(backend) => Ok(backend),
-                // A rotated token that is not stored is a lost login: the encrypted file takes it, and that is said.
-                Err(trouble) => {
-                    self.warn(format!("{} `{login}` is kept in the encrypted file.", trouble.error()));
-                    self.seal(index, login, secret)
-                }
-            },
-        }
-    }
-
-    fn set_keyring(&self, login: &LoginId, secret: &Secret) -> Result<Backend, Trouble> {
-        let account = format!("convocations-{login}");
-        self.shared.keyring.set(&account, secret, self.interactive)?;
-        Ok(Backend::Keyring { account })
-    }
-
-    fn seal(&self, index: &Index, login: &LoginId, secret: &Secret) -> Result<Backend> {
-        let sealed = |entry: &Entry| matches!(entry.backend, Backend::LocalEncrypted { .. });
-        // The app seals under the same key: a blob of its own is as good a reason not to make a new one.
-        let others = index.logins.iter().any(|(name, entry)| name != login && sealed(entry))
-            || self.shared.paths.config_dir().join("secrets").exists();
-        MasterKey::read_or_make(&self.shared.paths.key_file(), !others)?.seal(login, secret)
-    }
-
-    /// Rule 10: a login that moved leaves nothing behind.
-    fn drop_old_secret(&self, old: Option<&Entry>, new: &Entry) {
-        let Some(Backend::Keyring { account }) = old.map(|entry| &entry.backend) else { return };
-        if matches!(new.backend, Backend::Keyring { .. }) {
-            return;
-        }
-        if self.shared.keyring.delete(account, self.interactive).is_err() {
-            self.warn(format!("The keyring still holds the old item `{account}` of service `{SERVICE}`."));
-        }
-    }
-
     /// Remembers that exactly this refresh token was refused. `None` if the login is gone or has changed by now.
     ///
     /// # Errors
@@ -365,7 +282,12 @@ impl Store {
             }
         };
         index.last_revision = index.last_revision.max(entry.revision) + 1;
-        index::write(&self.shared.paths.index_file(), &index)?;
+        let written = index::write(&self.shared.paths.index_file(), &index);
+        let is_gone = matches!(entry.backend, Backend::Keyring { .. }) && leftover.is_none();
+        written.map_err(|error| match is_gone {
+            true => error.with_hint("The keyring's item is gone; do the same again to remove its entry too."),
+            false => error,
+        })?;
         Ok(Some(Removed { entry, leftover }))
     }
 

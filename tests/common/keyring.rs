@@ -1,7 +1,9 @@
 //! A real gnome-keyring on a session bus of its own, in a test's folders: unlocked, locked, stopped, gone.
 
+#![allow(dead_code)]
+
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -35,15 +37,7 @@ impl Keyring {
     pub fn bus(dir: &TestDir) -> Self {
         let dir = dir.path().to_owned();
         let socket = dir.join("session-bus");
-        let config = dir.join("bus.conf");
-        let text = format!(
-            "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
-             \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\"><busconfig><type>session</type>\
-             <listen>unix:path={}</listen><auth>EXTERNAL</auth><policy context=\"default\">\
-             <allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>",
-            socket.display()
-        );
-        std::fs::write(&config, text).unwrap();
+        let config = write_config(&dir, "");
         let mut command = Command::new("dbus-daemon");
         command.arg(format!("--config-file={}", config.display())).args(["--nofork", "--nopidfile"]);
         let bus = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -105,6 +99,16 @@ impl Keyring {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
+    /// Lets the bus refuse whoever wants to speak to the keyring, or no longer.
+    pub fn refuse(&self, dir: &TestDir, refused: bool) {
+        let rule = "<deny send_destination=\"org.freedesktop.secrets\"/>";
+        write_config(&self.dir, if refused { rule } else { "" });
+        let mut reload = dir.command("dbus-send");
+        reload.args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"]);
+        let done = reload.arg("org.freedesktop.DBus.ReloadConfig").envs(self.environment()).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+
     /// What a program needs to find the bus.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let socket = self.dir.join("session-bus");
@@ -125,6 +129,21 @@ impl Keyring {
         let output = command.envs(self.environment()).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     }
+}
+
+/// The bus's settings: no services that start by themselves, and one more rule.
+fn write_config(dir: &Path, rule: &str) -> PathBuf {
+    let (config, socket) = (dir.join("bus.conf"), dir.join("session-bus"));
+    let text = format!(
+        "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
+         \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\"><busconfig><type>session</type>\
+         <listen>unix:path={}</listen><auth>EXTERNAL</auth><policy context=\"default\">\
+         <allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/>{rule}\
+         </policy></busconfig>",
+        socket.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    config
 }
 
 impl Drop for Keyring {

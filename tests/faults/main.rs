@@ -18,6 +18,8 @@ mod files;
 mod interrupted;
 #[path = "../common/keyring.rs"]
 mod keyring;
+mod keyring_struck;
+mod keyring_troubles;
 mod network;
 mod refresh;
 mod rude;

@@ -1,0 +1,130 @@
+//! A write that fails, or whose process is killed, at every system call that changes a file, with the secrets in a real
+//! keyring: the item and the index cannot be written as one, and whoever reads finds one login or the other all the same.
+
+use serde_json::{Value, json};
+
+use crate::common::{Ran, Sandbox};
+use crate::control::{COUNT, KILL};
+use crate::desk::{each, is_good};
+use crate::interrupted::{BLOWS, TAKE_OVER};
+use crate::keyring::Keyring;
+use crate::wallet::{KEY, NEW_KEY, Wallet};
+
+/// Killed at every call that changes a file, with the secret in a keyring: after the reply, before and after the
+/// secret's write, before the index is written.
+#[test]
+fn killed_anywhere_with_the_secret_in_a_keyring_the_next_takes_over() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let sandbox = Sandbox::start();
+    let untouched = Wallet::new(&sandbox);
+    untouched.cli("token anthropic", "").ok();
+    let (calls, kinds) = (untouched.desk.unreliable.get(COUNT), untouched.desk.unreliable.kinds());
+    let ends = each(1..=calls, 3, |at| {
+        let wallet = Wallet::new(&sandbox);
+        wallet.desk.unreliable.strike(at, KILL, true);
+        let killed = wallet.cli("token anthropic", "");
+        assert_eq!(killed.status.code(), None, "{at} of {kinds:?}: {killed:?}");
+        wallet.desk.unreliable.strike(0, 0, false);
+        let stored = wallet.item("anthropic")["refresh_token"] != json!(wallet.before["anthropic"].1);
+        let asked = wallet.sent(&sandbox) == 1;
+        let next = wallet.cli("token anthropic", "");
+        let about = format!("{at} of {kinds:?}: {next:?}");
+        assert!(next.took < TAKE_OVER, "{about}");
+        match (asked, stored) {
+            (true, false) => assert_eq!(next.code(), 3, "{about}"),
+            _ => assert!(is_good(&sandbox, next.stdout.trim()), "{about}"),
+        }
+        assert!(!stored || wallet.sent(&sandbox) == 1, "stored, and sent again: {about}");
+        assert_eq!(wallet.cli("token openrouter", "").stdout.trim(), KEY, "{about}");
+        (asked, stored)
+    });
+    let count = |end| ends.iter().filter(|found| **found == end).count();
+    let (before, unstored, stored) = (count((false, false)), count((true, false)), count((true, true)));
+    assert!(before > 0 && unstored > 0 && stored > 0, "each step was hit: {ends:?} of {kinds:?}");
+}
+
+/// A command that writes to the keyring and to the index.
+const WRITINGS: [(&str, &str); 4] = [
+    ("secret set anthropic", "a login by another method, over one"),
+    ("secret set openrouter", "a key over a key"),
+    ("secret set mistral", "a first key"),
+    ("logout openrouter", "a logout"),
+];
+
+type State = [(String, String); 2];
+
+/// What the login of a command is now: how its token travels and the token, or the exit status. And another one.
+fn state(wallet: &Wallet, args: &str) -> State {
+    let ask = |login: &str| {
+        let ran = wallet.cli(&format!("token {login} --json"), "");
+        let credential: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        match credential["token"].as_str() {
+            Some(token) => (credential["headers"].to_string(), token.to_owned()),
+            None => ("exit".to_owned(), ran.code().to_string()),
+        }
+    };
+    [args.rsplit(' ').next().unwrap(), "openrouter@other"].map(ask)
+}
+
+/// The item and the index cannot be written as one: at whichever call it fails, what is found is one login or the other.
+#[test]
+fn a_keyring_and_the_index_never_tell_of_two_logins() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let sandbox = Sandbox::start();
+    let blows = [BLOWS[0], BLOWS[4]];
+    let cases = blows.into_iter().flat_map(|blow| WRITINGS.map(|writing| (blow, writing)));
+    each(cases, 3, |(blow, (args, what))| {
+        let wallet = Wallet::with(&sandbox, 3600);
+        let index = std::fs::read(wallet.desk.dir.paths().index_file()).unwrap();
+        let items = ["anthropic", "openrouter"].map(|login| (login, wallet.item(login).to_string()));
+        let old = state(&wallet, args);
+        wallet.cli(args, NEW_KEY).ok();
+        let new = state(&wallet, args);
+        assert_ne!(old, new);
+        let mut at = 0;
+        loop {
+            at += 1;
+            std::fs::write(wallet.desk.dir.paths().index_file(), &index).unwrap();
+            for (login, item) in &items {
+                wallet.set_item(login, item);
+            }
+            wallet.keyring.secret_tool(&wallet.desk.dir, "clear", "mistral");
+            wallet.desk.unreliable.strike(at, blow.how, blow.stays);
+            let ran = wallet.cli(args, NEW_KEY);
+            if wallet.desk.unreliable.get(COUNT) < at {
+                assert!(at > 5, "{what}: {ran:?}");
+                return;
+            }
+            wallet.desk.unreliable.strike(0, 0, false);
+            let about = format!("{what}, call {at}, {blow:?}: {ran:?}");
+            is_one_or_the_other(&wallet, (&old, &new), args, &ran, &about);
+        }
+    });
+}
+
+fn is_one_or_the_other(wallet: &Wallet, (old, new): (&State, &State), args: &str, ran: &Ran, about: &str) {
+    let found = state(wallet, args);
+    let mut without_item = new.clone();
+    if args.starts_with("logout") {
+        // The item goes first, so that no secret is left behind; its entry says so.
+        without_item[0].1 = "6".to_owned();
+    }
+    assert!(found == *old || found == *new || found == without_item, "{about}\n{found:?}");
+    match ran.status.code() {
+        Some(0) => assert_eq!(found, *new, "{about}"),
+        Some(code) => {
+            assert_eq!(code, 6, "{about}");
+            let says_old = ran.stderr.contains("what was stored before is still there");
+            assert!(!says_old || found == *old, "it says what is not so: {about}");
+            let orphan = found == *old && !wallet.item("mistral").is_null();
+            assert!(!orphan, "an item that nothing names: {about}");
+        }
+        None => {}
+    }
+    assert!(matches!(wallet.cli(args, NEW_KEY).code(), 0 | 3), "{about}");
+    assert_eq!(state(wallet, args), *new, "{about}");
+}
