@@ -23,8 +23,9 @@ impl Broker {
     /// Watches and refreshes until the task is aborted.
     pub fn run_background(&self) -> tokio::task::JoinHandle<()> {
         let broker = self.clone();
+        // Before the task: what happens until it first runs is news too.
+        let mut seen = broker.0.store.stamp();
         tokio::spawn(async move {
-            let mut seen = broker.0.store.stamp();
             loop {
                 tokio::time::sleep(TICK).await;
                 broker.look_for_news(&mut seen).await;
