@@ -346,3 +346,13 @@ fn two_paths_to_one_folder_share_its_locks() {
     put(&other, "openrouter", "k").unwrap();
     assert_eq!(key(&one, "openrouter").as_deref(), Some("k"));
 }
+
+#[test]
+fn no_login_shares_its_lock_with_the_store() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    let _login = store.lock_login(&login("store"), WAIT).unwrap();
+    store.lock(Duration::from_millis(100)).unwrap();
+    let stem = convocations::store::STORE_LOCK_FILE.trim_end_matches(".lock");
+    assert!(!convocations::login_id::is_name(stem));
+}

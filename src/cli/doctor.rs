@@ -120,7 +120,7 @@ fn locks(context: &Context, report: &mut Report) {
 #[cfg(target_os = "linux")]
 fn holder(paths: &Paths) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
-    let inode = std::fs::metadata(paths.locks_dir().join("store.lock")).ok()?.ino();
+    let inode = std::fs::metadata(paths.locks_dir().join(crate::store::STORE_LOCK_FILE)).ok()?.ino();
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     let line = locks.lines().find(|line| line.contains("FLOCK") && line.contains(&format!(":{inode} ")))?;
     line.split_whitespace().nth(4)?.parse().ok()

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use super::private_file;
 use crate::error::{Code, Error, Result};
 
+/// The store's lock file, by a name that no login can have.
+pub const STORE_FILE: &str = "_store.lock";
 /// Longest note that is read, in bytes. Ours are under 1 KiB.
 const MAX_NOTE: u64 = 16 << 10;
 

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 pub use index::{Backend, Entry, Index};
 pub use keyring::{SERVICE, Trouble};
-pub use lock::{LoginLock, StoreLock, pause};
+pub use lock::{LoginLock, STORE_FILE as STORE_LOCK_FILE, StoreLock, pause};
 pub use private_file::ensure_folder as ensure_private_folder;
 
 use crate::config::{StoreBackend, StoreConfig};
@@ -215,7 +215,7 @@ impl Store {
     /// # Errors
     /// `busy` if somebody has it for longer, `store_unwritable` if there can be no lock.
     pub fn lock(&self, wait: Duration) -> Result<StoreLock> {
-        let lock = lock::store(&self.shared.paths.locks_dir().join("store.lock"), wait)?;
+        let lock = lock::store(&self.shared.paths.locks_dir().join(lock::STORE_FILE), wait)?;
         private_file::clean(&self.shared.paths.config_dir());
         Ok(lock)
     }

@@ -1,5 +1,6 @@
 //! A sandbox, a store, a clock, and logins put into the store as if a person had made them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use convocations::broker::{Broker, Event, LoginStatus, Notice};
@@ -9,7 +10,7 @@ use convocations::credential::{Kind, Tokens};
 use convocations::http::Http;
 use convocations::login_id::LoginId;
 use convocations::secret::Secret;
-use convocations::store::{NewEntry, Store};
+use convocations::store::{NewEntry, STORE_LOCK_FILE, Store};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 
@@ -98,6 +99,34 @@ impl Desk {
 
     pub fn fault(&self, times: u32, fault: Value) {
         self.sandbox.fault_refresh(ROUTE, times, fault);
+    }
+}
+
+/// Where a lock file belongs there is a folder: what wants the lock fails, whoever one is.
+pub struct Unwritable(PathBuf);
+
+impl Unwritable {
+    /// Nothing can be written.
+    pub fn store(desk: &Desk) -> Self {
+        Self::new(desk, STORE_LOCK_FILE)
+    }
+
+    /// The login cannot be locked.
+    pub fn login(desk: &Desk, login: &LoginId) -> Self {
+        Self::new(desk, &format!("{login}.lock"))
+    }
+
+    fn new(desk: &Desk, name: &str) -> Self {
+        let file = desk.dir.paths().locks_dir().join(name);
+        let _ = std::fs::remove_file(&file);
+        std::fs::create_dir(&file).unwrap();
+        Self(file)
+    }
+}
+
+impl Drop for Unwritable {
+    fn drop(&mut self) {
+        std::fs::remove_dir(&self.0).unwrap();
     }
 }
 
