@@ -77,7 +77,7 @@ async fn copilot_token(
     let is_github = serde_json::from_slice::<Value>(&reply.body).is_ok_and(|body| body.is_object());
     match reply.status.as_u16() {
         401 if is_github => return Err(Failure::Refused(github_refused(provider))),
-        403 => return Err(Failure::Configuration(no_copilot(provider))),
+        403 if is_github => return Err(Failure::Configuration(no_copilot(provider))),
         _ => {}
     }
     let body = failure::read(&reply, &provider.name)?;

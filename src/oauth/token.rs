@@ -125,6 +125,8 @@ pub async fn refresh(
     let reply = post(http, method, token_url(method)?, method.refresh_encoding, &params).await?;
     let body = failure::read(&reply, &provider.name).map_err(|failure| match failure {
         Failure::Configuration(error) if registered => Failure::Configuration(forgotten(error, provider)),
+        // A rule of theirs about who may come from where; it says nothing about the token.
+        Failure::Refused(error) if error.code() == Code::LoginDenied => Failure::Configuration(error),
         failure => failure,
     })?;
     Ok(keep_what_is_left_out(tokens(&body, &provider.name, now)?, old))

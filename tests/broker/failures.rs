@@ -28,6 +28,7 @@ fn passing() -> Vec<(Value, Code)> {
         (error("invalid_client"), Code::ProviderRefused),
         (error("unauthorized_client"), Code::ProviderRefused),
         (error("invalid_scope"), Code::ProviderRefused),
+        (error("access_denied"), Code::LoginDenied),
         (fault::json_body(200, json!({"error": {"type": "api_error"}})), Code::ProviderError),
     ]
 }
@@ -55,7 +56,9 @@ async fn nothing_but_a_refusal_ends_a_login() {
 async fn one_passing_failure_is_hidden_by_a_retry_inside_the_call() {
     let desk = Desk::with(json!(["login"]));
     desk.log_in(&anthropic());
-    for (fault, _) in passing().into_iter().filter(|(_, code)| *code != Code::ProviderRefused) {
+    for (fault, _) in
+        passing().into_iter().filter(|(_, code)| !matches!(code, Code::ProviderRefused | Code::LoginDenied))
+    {
         let (old, asked) = (desk.tokens(&anthropic()).access_token, desk.refreshes());
         desk.leave(-1);
         desk.fault(1, fault.clone());

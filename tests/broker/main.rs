@@ -11,5 +11,7 @@ mod failures;
 mod logout;
 mod news;
 mod one_refresh;
+
 mod sources;
+mod two_steps;
 mod unsaved;
