@@ -134,9 +134,9 @@ pub enum Validity {
 }
 
 impl Validity {
-    /// What a caller asked for, or the settings' margin.
+    /// What a caller asked for, or the settings' margin. A token that has ended is not asked for by any number.
     pub fn new(asked: Option<i64>, margin: i64) -> Self {
-        asked.map_or(Self::Margin(margin), Self::AtLeast)
+        asked.map_or(Self::Margin(margin), |seconds| Self::AtLeast(seconds.max(0)))
     }
 
     /// Seconds, for a token of this life.

@@ -20,6 +20,8 @@ struct Held {
     stamp: Option<Stamp>,
     /// Whether somebody asked for it since it was made (rule 6).
     used: bool,
+    /// Whether a refresh ahead of time brought nothing newer, and no passing failure was the reason.
+    last: bool,
 }
 
 impl Memory {
@@ -41,8 +43,10 @@ impl Memory {
     /// Keeps a credential, `used` if it is for somebody who asked, now or before.
     pub fn keep(&mut self, credential: &Credential, stamp: Option<Stamp>, used: bool) {
         let before = self.held.get(&credential.login);
-        let used = used || before.is_some_and(|held| held.used && held.credential.token == credential.token);
-        let held = Held { credential: credential.clone(), stamp, used };
+        let before = before.filter(|held| held.credential.token == credential.token);
+        let used = used || before.is_some_and(|held| held.used);
+        let last = before.is_some_and(|held| held.last);
+        let held = Held { credential: credential.clone(), stamp, used, last };
         self.held.insert(credential.login.clone(), held);
     }
 
@@ -64,8 +68,9 @@ impl Memory {
 
     /// Stored logins that somebody used and that `is_due`, by their credential.
     pub fn due(&self, is_due: impl Fn(&Credential) -> bool) -> Vec<Credential> {
-        let wanted =
-            |held: &&Held| held.used && held.credential.source == "login" && is_due(&held.credential);
+        let wanted = |held: &&Held| {
+            held.used && !held.last && held.credential.source == "login" && is_due(&held.credential)
+        };
         self.held.values().filter(wanted).map(|held| held.credential.clone()).collect()
     }
 
@@ -73,6 +78,14 @@ impl Memory {
     pub fn set_used(&mut self, login: &LoginId, used: bool) {
         if let Some(held) = self.held.get_mut(login) {
             held.used = used;
+        }
+    }
+
+    /// Leaves this token to those who ask: it is not refreshed ahead of time any more.
+    pub fn give_up(&mut self, credential: &Credential) {
+        let held = self.held.get_mut(&credential.login);
+        if let Some(held) = held.filter(|held| held.credential.token == credential.token) {
+            held.last = true;
         }
     }
 

@@ -14,6 +14,7 @@ use super::source::{credential, spent};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
+use crate::oauth;
 use crate::store::{self, NewEntry, Stamp, Stored};
 
 /// Longest wait for the store's own lock, which is held for milliseconds.
@@ -35,6 +36,17 @@ impl Unsaved {
     /// Gives up a login's tokens, for one who revokes them.
     pub fn take(&self, login: &LoginId) -> Option<Tokens> {
         self.all().remove(login).map(|(_, tokens)| tokens)
+    }
+}
+
+/// Whether what is stored is neither what was refreshed nor what came of it: then somebody has written it since. The
+/// revision alone does not tell, since a keyring takes a secret before the index does, and an index may begin anew.
+fn is_anothers(stored: &Tokens, old: &Tokens, new: &Tokens) -> bool {
+    let is_rotated = spent(new) != spent(old);
+    match spent(stored) == spent(old) {
+        // Of two that came of one refresh token the one that was stored is in use, unless it cannot be refreshed again.
+        true => !is_rotated && stored.access_token != old.access_token && stored != new,
+        false => stored != new,
     }
 }
 
@@ -72,16 +84,15 @@ impl Broker {
             if inner.store.stamp() == Stamp::default() {
                 return Err(index_gone());
             }
-            let current = inner.store.index()?.logins.remove(&name);
-            match current {
-                None => return Ok(None),
-                Some(entry) if entry.revision != old.entry.revision => {
-                    let stored = inner.store.read(&name)?;
-                    if stored.as_ref().is_none_or(|stored| spent(&stored.tokens) != spent(&old.tokens)) {
-                        return Ok(stored);
-                    }
+            let Some(current) = inner.store.index()?.logins.remove(&name) else { return Ok(None) };
+            match inner.store.read(&name) {
+                Ok(Some(stored)) if is_anothers(&stored.tokens, &old.tokens, &tokens) => {
+                    return Ok(Some(stored));
                 }
-                Some(_) => {}
+                Ok(_) => {}
+                // What cannot be read any more is still what was refreshed, if nobody has written since.
+                Err(_) if current.revision == old.entry.revision => {}
+                Err(error) => return Err(error),
             }
             let new = NewEntry { method: old.entry.method.clone(), kind: old.entry.kind };
             let entry = inner.store.renew(&lock, &name, new, &tokens)?;
@@ -126,7 +137,18 @@ impl Broker {
         let Some((old, tokens)) = kept else { return Ok(None) };
         let saved = self.write(login, &old, &tokens).await?;
         self.0.unsaved.all().remove(login);
+        if saved.is_none() {
+            self.give_back(login, &old, &tokens).await;
+        }
         Ok(saved)
+    }
+
+    /// Logged out meanwhile: nobody may be left with what the provider has given out since.
+    pub(super) async fn give_back(&self, login: &LoginId, old: &Stored, tokens: &Tokens) {
+        let Ok(provider) = self.0.config.provider(login.provider()) else { return };
+        if let Some(method) = provider.method(&old.entry.method) {
+            let _ = oauth::revoke(&self.0.http, &provider, method, tokens).await;
+        }
     }
 
     /// One try for each login whose lock is free.

@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use super::Broker;
-use super::flight::Goal;
+use super::flight::{Goal, broke_off};
 use super::keep::STORE_WAIT;
 use super::source::{credential, expired, is_refused, spent};
 use super::word::{self, Word, is_spent_by_use};
@@ -93,6 +93,11 @@ impl Refresh<'_> {
         }
     }
 
+    /// No index at all is no logout: its drive may not be mounted just now.
+    fn has_index(&self) -> bool {
+        self.broker.0.store.stamp() != Stamp::default()
+    }
+
     /// Without the lock nothing is refreshed; the old token is as good as it was.
     async fn without_turn(&self, error: Error) -> Result<Turn> {
         let stored = self.read().await?;
@@ -126,14 +131,14 @@ impl Refresh<'_> {
             }
             let word = Word::read(lock);
             match self.ask(lock, word.as_ref(), &stored).await {
-                Ok(tokens) => return self.keep(&stored, &tokens).await,
+                Ok(tokens) => return self.keep(lock, &stored, &tokens).await,
                 Err(failure) => match self.after_failure(word.as_ref(), &stored, failure).await? {
                     Next::HandOut(credential) => return Ok(*credential),
                     Next::TryWith(newer) => stored = *newer,
                 },
             }
         }
-        Err(expired(self.provider, self.login))
+        self.old_or(&stored, broke_off())
     }
 
     /// Asks the provider, unless it is known how that ends.
@@ -144,7 +149,7 @@ impl Refresh<'_> {
         stored: &Stored,
     ) -> Result<Tokens, Failure> {
         let (flights, old) = (&self.broker.0.flights, &stored.tokens);
-        if let Some(error) = flights.resting_error(self.login) {
+        if let Some(error) = flights.resting_error(self.login, self.broker.0.clock.now()) {
             let retry_after = error.retry_after();
             return Err(Failure::Transient { error, retry_after, sent: false });
         }
@@ -158,7 +163,7 @@ impl Refresh<'_> {
                 result
             }
         };
-        flights.note(self.login, &result);
+        flights.note(self.login, &result, old.expires_at.filter(|_| self.is_usable(stored)));
         result
     }
 
@@ -199,29 +204,34 @@ impl Refresh<'_> {
     }
 
     /// Stores what a refresh brought, then hands it out (rule 3). A login that is gone by now stays gone.
-    async fn keep(&self, old: &Stored, tokens: &Tokens) -> Result<Credential> {
+    async fn keep(&self, lock: &mut LoginLock, old: &Stored, tokens: &Tokens) -> Result<Credential> {
         match self.broker.keep(self.login, old, tokens).await {
             Ok(Some(stored)) => Ok(self.credential(&stored)),
             Ok(None) => {
-                // Logged out meanwhile: nobody may be left with what the provider just gave out.
-                if let Ok(method) = self.method(old) {
-                    let _ = oauth::revoke(&self.broker.0.http, self.provider, method, tokens).await;
-                }
+                self.broker.give_back(self.login, old, tokens).await;
                 Err(self.logged_out())
             }
-            Err(error) => self.old_or(old, error),
+            Err(error) => {
+                // Others see the old refresh token in the store, and not that it is spent.
+                if spent(tokens) != spent(&old.tokens) {
+                    let lost = Failure::Transient { error: error.clone(), retry_after: None, sent: true };
+                    Word::leave(lock, None, &Err(lost), &old.tokens);
+                }
+                self.old_or(old, error)
+            }
         }
     }
 
     async fn after_failure(&self, word: Option<&Word>, stored: &Stored, failure: Failure) -> Result<Next> {
+        // Somebody without our locks may have replaced or removed the login meanwhile.
+        let newest = match self.read().await {
+            Ok(newest) if newest.tokens != stored.tokens => return Ok(Next::TryWith(Box::new(newest))),
+            Ok(newest) => newest,
+            Err(error) if error.code() == Code::NotLoggedIn && self.has_index() => return Err(error),
+            Err(_) => stored.clone(),
+        };
         match failure {
-            Failure::Refused(_) => {
-                let newest = self.read().await?;
-                if spent(&newest.tokens) != spent(&stored.tokens) {
-                    return Ok(Next::TryWith(Box::new(newest)));
-                }
-                self.refused(&newest, word).await.map(Box::new).map(Next::HandOut)
-            }
+            Failure::Refused(_) => self.refused(&newest, word).await.map(Box::new).map(Next::HandOut),
             _ if self.is_usable(stored) => Ok(Next::HandOut(Box::new(self.credential(stored)))),
             Failure::Transient { error, retry_after, sent: true } if is_spent_by_use(&stored.tokens) => {
                 let message =
@@ -259,7 +269,10 @@ impl Refresh<'_> {
                 let lock = inner.store.lock(STORE_WAIT)?;
                 inner.store.mark_needs_login(&lock, &name, &refusal)
             });
-            mark.await??;
+            match mark.await.and_then(|marked| marked) {
+                Err(error) if !usable => return Err(error),
+                _ => {}
+            }
         }
         if usable { Ok(self.credential(stored)) } else { Err(expired(self.provider, self.login)) }
     }

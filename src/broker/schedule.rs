@@ -73,13 +73,17 @@ impl Broker {
         let due = self.memory().due(|credential| !credential.is_fresh(now, ahead(credential, margin)));
         for credential in due {
             let login = credential.login.clone();
-            if self.0.flights.is_flying(&login) || self.0.flights.resting_error(&login).is_some() {
+            if self.0.flights.is_flying(&login) || self.is_resting(&login) {
                 continue;
             }
             self.memory().set_used(&login, false);
             let broker = self.clone();
             tokio::spawn(async move { broker.refresh_one_ahead(&credential, margin).await });
         }
+    }
+
+    fn is_resting(&self, login: &LoginId) -> bool {
+        self.0.flights.resting_error(login, self.0.clock.now()).is_some()
     }
 
     async fn refresh_one_ahead(&self, old: &Credential, margin: i64) {
@@ -91,8 +95,12 @@ impl Broker {
                 self.tell(Event::Credential(Box::new(new)));
             }
             // A passing failure: the token is still wanted, so the next tick after the rest tries again.
-            Ok(_) => self.memory().set_used(login, true),
-            Err(error) if error.is_transient() => self.memory().set_used(login, true),
+            Ok(_) if self.is_resting(login) => self.memory().set_used(login, true),
+            Err(error) if error.is_transient() && self.is_resting(login) => {
+                self.memory().set_used(login, true);
+            }
+            // Refused, or the store takes nothing: not at every tick again.
+            Ok(_) => self.memory().give_up(old),
             // For good: whoever asks next is told.
             Err(_) => {}
         }

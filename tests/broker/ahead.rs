@@ -1,12 +1,12 @@
 //! Refresh ahead of time (rule 6).
 
-use convocations::broker::{Broker, Event};
+use convocations::broker::{Broker, Event, State};
 use convocations::credential::Credential;
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 
 use crate::common::fault;
-use crate::desk::{Desk, anthropic, event, token};
+use crate::desk::{Desk, Unwritable, anthropic, event, token};
 
 async fn pushed(events: &mut Receiver<Event>) -> Credential {
     event(events, |event| if let Event::Credential(credential) = event { Some(*credential) } else { None })
@@ -72,5 +72,65 @@ async fn a_failure_ahead_of_time_is_tried_again_and_pushes_nothing_old() {
     desk.leave(299);
     assert_ne!(pushed(&mut events).await.token.expose(), old);
     assert_eq!(desk.refreshes(), 3);
+    background.abort();
+}
+
+/// How often a refresh is begun while the background goes round ten times.
+async fn begun(desk: &Desk, broker: &Broker) -> usize {
+    let mut events = broker.subscribe();
+    for _ in 0..5 {
+        two_ticks(desk, broker).await;
+    }
+    let all = std::iter::from_fn(|| events.try_recv().ok());
+    let refreshing = |event: &Event| match event {
+        Event::Changed(logins) => logins.iter().any(|status| status.state == State::Refreshing),
+        _ => false,
+    };
+    all.filter(refreshing).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_login_is_not_tried_at_every_tick() {
+    let desk = Desk::with(json!(["login"]));
+    let broker = desk.broker();
+    let old = desk.log_in(&anthropic());
+    let background = broker.run_background();
+    assert_eq!(token(&broker).await, old);
+    desk.fault(100, fault::oauth_error(400, "invalid_grant"));
+    desk.leave(299);
+    let begun = begun(&desk, &broker).await;
+    assert!(begun <= 2, "{begun} refreshes for nothing");
+    assert_eq!((token(&broker).await, desk.refreshes()), (old, 1));
+    background.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_cannot_be_stored_is_not_tried_at_every_tick() {
+    let desk = Desk::with(json!(["login"]));
+    let broker = desk.broker();
+    let old = desk.log_in(&anthropic());
+    let background = broker.run_background();
+    assert_eq!(token(&broker).await, old);
+    let unwritable = Unwritable::login(&desk, &anthropic());
+    desk.leave(299);
+    let begun = begun(&desk, &broker).await;
+    assert!(begun <= 2, "{begun} refreshes for nothing");
+    assert_eq!((token(&broker).await, desk.refreshes()), (old.clone(), 0));
+    drop(unwritable);
+    assert_ne!(token(&broker).await, old, "whoever asks brings it about");
+    background.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_answers_with_the_same_token_is_not_asked_at_every_tick() {
+    let desk = Desk::with(json!(["login"]));
+    let broker = desk.broker();
+    let old = desk.log_in(&anthropic());
+    let background = broker.run_background();
+    assert_eq!(token(&broker).await, old);
+    desk.fault(100, fault::set(json!({"access_token": old, "expires_in": 200})));
+    desk.leave(200);
+    begun(&desk, &broker).await;
+    assert!(desk.refreshes() <= 2, "{} refreshes", desk.refreshes());
     background.abort();
 }

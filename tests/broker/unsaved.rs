@@ -1,38 +1,24 @@
 //! A store that cannot be written just now: nothing is spent that could not be kept (rule 3), and what was spent all
 //! the same is kept in memory until it can be stored.
 
-use std::path::PathBuf;
+use std::time::Duration;
 
-use convocations::broker::Event;
+use convocations::broker::{Broker, Event};
+use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
+use convocations::login_id::LoginId;
+use convocations::secret::Secret;
+use convocations::store::NewEntry;
 use serde_json::json;
 
 use crate::common::fault;
-use crate::desk::{Desk, anthropic, event, notices, token};
-
-/// Where the store's lock file belongs there is a folder: nothing can be written, whoever one is.
-struct Unwritable(PathBuf);
-
-impl Unwritable {
-    fn new(desk: &Desk) -> Self {
-        let file = desk.dir.paths().locks_dir().join("store.lock");
-        std::fs::remove_file(&file).unwrap();
-        std::fs::create_dir(&file).unwrap();
-        Self(file)
-    }
-}
-
-impl Drop for Unwritable {
-    fn drop(&mut self) {
-        std::fs::remove_dir(&self.0).unwrap();
-    }
-}
+use crate::desk::{Desk, LIFE, Unwritable, anthropic, event, notices, token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_spent_that_could_not_be_kept() {
     let desk = Desk::with(json!(["login"]));
     let old = desk.log_in(&anthropic());
-    let unwritable = Unwritable::new(&desk);
+    let unwritable = Unwritable::store(&desk);
     desk.leave(10);
     assert_eq!(token(&desk.broker()).await, old, "while it lives");
     desk.clock.advance(10);
@@ -55,7 +41,7 @@ async fn what_was_spent_is_kept_in_memory_until_it_can_be_stored() {
         async move { broker.get(&anthropic(), None).await }
     });
     desk.sandbox.wait_for_hold("answer");
-    let unwritable = Unwritable::new(&desk);
+    let unwritable = Unwritable::store(&desk);
     desk.sandbox.release("answer");
     let error = asked.await.unwrap().unwrap_err();
     assert_eq!(error.code(), Code::StoreUnwritable, "rule 3: what is not durable is not handed out");
@@ -81,7 +67,7 @@ async fn it_is_stored_without_being_asked_for_and_at_the_end() {
             async move { broker.get(&anthropic(), None).await }
         });
         desk.sandbox.wait_for_hold("answer");
-        let unwritable = Unwritable::new(&desk);
+        let unwritable = Unwritable::store(&desk);
         desk.sandbox.release("answer");
         asked.await.unwrap().unwrap_err();
         let mut events = broker.subscribe();
@@ -111,7 +97,7 @@ async fn what_is_kept_gives_way_to_a_newer_login() {
         async move { broker.get(&anthropic(), None).await }
     });
     desk.sandbox.wait_for_hold("answer");
-    let unwritable = Unwritable::new(&desk);
+    let unwritable = Unwritable::store(&desk);
     desk.sandbox.release("answer");
     asked.await.unwrap().unwrap_err();
     drop(unwritable);
@@ -119,4 +105,83 @@ async fn what_is_kept_gives_way_to_a_newer_login() {
     broker.finish_in_flight().await;
     assert_eq!(desk.tokens(&anthropic()).access_token.expose(), newer);
     assert_eq!(token(&broker).await, newer);
+}
+
+/// A broker that has got a newer token, which the store did not take.
+async fn with_unsaved(desk: &Desk, left: i64) -> Broker {
+    desk.leave(left);
+    desk.fault(1, fault::hold("answer"));
+    got_and_not_stored(desk, anthropic()).await
+}
+
+async fn got_and_not_stored(desk: &Desk, login: LoginId) -> Broker {
+    let broker = desk.broker();
+    let asked = tokio::spawn({
+        let broker = broker.clone();
+        async move { broker.get(&login, None).await }
+    });
+    desk.sandbox.wait_for_hold("answer");
+    let unwritable = Unwritable::store(desk);
+    desk.sandbox.release("answer");
+    let _ = asked.await.unwrap();
+    drop(unwritable);
+    broker
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_other_process_sends_what_was_spent_while_the_old_token_lives() {
+    let desk = Desk::with(json!(["login"]));
+    desk.sandbox.switch(json!({"anthropic": {"tokens": {"reuse": "revoke-family"}}}));
+    let old = desk.log_in(&anthropic());
+    let broker = with_unsaved(&desk, 10).await;
+    assert_eq!(token(&desk.broker()).await, old);
+    assert_eq!(desk.refreshes(), 1, "sent again it would end the only copy of the newer one");
+    let newer = token(&broker).await;
+    assert_ne!(newer, old);
+    assert_eq!(token(&desk.broker()).await, newer);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_gives_way_to_a_newer_token_of_the_same_login() {
+    let desk = Desk::with(json!(["login"]));
+    desk.sandbox.switch(json!({"anthropic": {"tokens": {"rotation": "omit"}}}));
+    desk.log_in(&anthropic());
+    let broker = with_unsaved(&desk, -1).await;
+    // The refresh token is good still, so others go on without what that one holds.
+    let newer = token(&desk.broker()).await;
+    broker.finish_in_flight().await;
+    assert_eq!(desk.tokens(&anthropic()).access_token.expose(), newer);
+    assert_eq!(token(&broker).await, newer);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_gives_way_to_a_login_in_an_index_that_began_anew() {
+    let desk = Desk::with(json!(["login"]));
+    desk.log_in(&anthropic());
+    let broker = with_unsaved(&desk, -1).await;
+    // Damaged, it is set aside by the next login, which is the first one of its index.
+    std::fs::write(desk.dir.paths().index_file(), "no index").unwrap();
+    let made = desk.log_in(&anthropic());
+    broker.finish_in_flight().await;
+    assert_eq!(desk.tokens(&anthropic()).access_token.expose(), made);
+    assert!(desk.tokens(&anthropic()).expires_at.unwrap() >= desk.clock.now() + LIFE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_of_a_login_that_is_gone_is_given_back() {
+    let desk = Desk::new();
+    let login: LoginId = "openai".parse().unwrap();
+    let minted = desk.sandbox.mint("openai", "oauth");
+    let text = |name: &str| Secret::new(minted[name].as_str().unwrap());
+    let mut tokens = Tokens::api_key(text("access_token"), desk.clock.now());
+    tokens.refresh_token = Some(text("refresh_token"));
+    tokens.expires_at = Some(desk.clock.now() - 1);
+    let new = NewEntry { method: "chatgpt".to_owned(), kind: Kind::Oauth };
+    desk.store.put(&desk.store.lock(Duration::from_secs(5)).unwrap(), &login, new, &tokens).unwrap();
+    desk.sandbox.fault_refresh("openai.token", 1, fault::hold("answer"));
+    let broker = got_and_not_stored(&desk, login.clone()).await;
+    desk.remove(&login);
+    broker.finish_in_flight().await;
+    assert_eq!(desk.store.read(&login).unwrap(), None);
+    assert!(desk.sandbox.count("openai.revoke") > 0, "nobody is left with what nobody can log out");
 }

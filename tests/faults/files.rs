@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use convocations::error::Code;
+use convocations::store::STORE_LOCK_FILE;
 use serde_json::json;
 
 use crate::backend::Backend;
@@ -130,7 +131,7 @@ fn untrusted() -> Vec<Case> {
         unreadable("the index is a symbolic link", |desk| replace_by_link(desk, index(desk)), put_back),
         unreadable("the key is a symbolic link", |desk| replace_by_link(desk, key(desk)), put_back),
         unwritable("the locks are symbolic links", |desk| {
-            for name in ["store.lock", "anthropic.lock", "openrouter.lock"] {
+            for name in [STORE_LOCK_FILE, "anthropic.lock", "openrouter.lock"] {
                 let _ = fs::remove_file(locks(desk).join(name));
                 symlink(kept(desk, &index(desk)), locks(desk).join(name)).unwrap();
             }
