@@ -305,6 +305,22 @@ fn the_end_of_input_waits_for_a_refresh_under_way_and_for_nothing_else() {
 }
 
 #[test]
+fn other_settings_lose_no_refresh_under_way() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let mut backend = start(&dir);
+    let first = log_in(&mut backend);
+    sandbox.fault_refresh("anthropic.token", 1, fault::delay(700));
+    backend.send("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    sandbox.wait_for_calls("anthropic.token", 2);
+    backend.ok("hello", json!({"protocol": 1, "version": "1", "options": {"refresh": {"margin": 60}}}));
+    assert!(backend.close().success());
+    let ran = common::run(&mut dir.convocations(["token", "anthropic"]), "");
+    assert_ne!(ran.stdout.trim(), first["token"].as_str().unwrap(), "the rotated token was stored");
+    assert_eq!(sandbox.refreshes("anthropic.token"), 1);
+}
+
+#[test]
 fn a_killed_backend_leaves_no_lock() {
     let sandbox = Sandbox::start();
     let dir = sandboxed(&sandbox);

@@ -56,8 +56,8 @@ struct Inner {
     http: Http,
     clock: Clock,
     memory: Mutex<Memory>,
-    flights: Flights,
-    unsaved: Unsaved,
+    flights: Arc<Flights>,
+    unsaved: Arc<Unsaved>,
     /// One read of a login's secret at a time: a keyring that hangs takes one thread for each login and no more.
     reading: Mutex<HashMap<LoginId, Arc<tokio::sync::Mutex<()>>>>,
     telling: tokio::sync::Mutex<()>,
@@ -67,6 +67,26 @@ struct Inner {
 impl Broker {
     /// A broker; nothing is touched yet.
     pub fn new(config: Config, store: Store, http: Http, clock: Clock) -> Self {
+        Self::with(config, store, http, clock, Arc::default(), Arc::default())
+    }
+
+    /// A broker of other settings in this one's place: refreshes under way, and what the store has not taken yet, are
+    /// its own from now on.
+    #[must_use]
+    pub fn succeeded(&self, config: Config, store: Store, http: Http) -> Self {
+        let (flights, unsaved) = (Arc::clone(&self.0.flights), Arc::clone(&self.0.unsaved));
+        flights.wake_all();
+        Self::with(config, store, http, self.0.clock.clone(), flights, unsaved)
+    }
+
+    fn with(
+        config: Config,
+        store: Store,
+        http: Http,
+        clock: Clock,
+        flights: Arc<Flights>,
+        unsaved: Arc<Unsaved>,
+    ) -> Self {
         let (events, _) = broadcast::channel(EVENTS);
         Self(Arc::new(Inner {
             config,
@@ -74,8 +94,8 @@ impl Broker {
             http,
             clock,
             memory: Mutex::default(),
-            flights: Flights::default(),
-            unsaved: Unsaved::default(),
+            flights,
+            unsaved,
             reading: Mutex::default(),
             telling: tokio::sync::Mutex::default(),
             events,

@@ -102,7 +102,8 @@ impl Editor {
     fn begin(&self, options: Option<&serde_json::Value>) -> Result<i64> {
         // An empty Lua table arrives as an empty list.
         let options = options.filter(|options| options.as_array().is_none_or(|list| !list.is_empty()));
-        let session = Session::start(&self.0.paths, options, self.0.logins.clone(), self.0.outbox.clone())?;
+        let (logins, outbox, before) = (self.0.logins.clone(), self.0.outbox.clone(), self.session());
+        let session = Session::start(&self.0.paths, options, logins, outbox, before.as_deref())?;
         let margin = session.config.refresh.margin;
         *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(session));
         Ok(margin)

@@ -19,7 +19,7 @@ use crate::login_id::LoginId;
 use crate::paths::Paths;
 use crate::store::Store;
 
-/// One editor's session. A later `hello` makes a new one and ends this one's background work.
+/// One editor's session. A later `hello` makes a new one, which goes on with this one's refreshes.
 pub struct Session {
     /// Settings.
     pub config: Config,
@@ -39,11 +39,21 @@ impl Session {
     ///
     /// # Errors
     /// `config_invalid`.
-    pub fn start(paths: &Paths, options: Option<&Value>, logins: Logins, outbox: Outbox) -> Result<Self> {
+    pub fn start(
+        paths: &Paths,
+        options: Option<&Value>,
+        logins: Logins,
+        outbox: Outbox,
+        before: Option<&Self>,
+    ) -> Result<Self> {
         let config = Config::load(paths, options)?;
         let store = Store::new(paths, &config.store);
         let http = Http::new(&config.http);
-        let broker = Broker::new(config.clone(), store.clone(), http.clone(), Clock::System);
+        let settings = (config.clone(), store.clone(), http.clone());
+        let broker = match before {
+            Some(before) => before.broker.succeeded(settings.0, settings.1, settings.2),
+            None => Broker::new(settings.0, settings.1, settings.2, Clock::System),
+        };
         let context = LoginContext {
             config: config.clone(),
             // A person waits for the end of a login: a locked keyring may ask for its password then.
