@@ -12,6 +12,8 @@ use crate::login_id::LoginId;
 use crate::provider::{CLIENT_ACCOUNT, ClientSecret, Grant, Provider, is_client};
 use crate::store::NewEntry;
 
+/// How long a refresh of the same login is waited for.
+const TURN_WAIT: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_secs(20);
 
 pub fn run(context: &Context, action: SecretAction) -> Result<ExitCode> {
@@ -29,7 +31,7 @@ fn set(context: &Context, login: &LoginId) -> Result<ExitCode> {
     let typed = prompt::secret(&format!("{} {what} (hidden): ", provider.name))?;
     let key = login::check_key(typed.expose())?;
     let store = context.store.interactive();
-    let _turn = store.lock_login(login, WAIT)?;
+    let _turn = store.turn(login, TURN_WAIT)?;
     let lock = store.lock(WAIT)?;
     let new = NewEntry { method, kind: Kind::ApiKey };
     let entry = store.put(&lock, login, new, &Tokens::api_key(key, context.clock.now()))?;
@@ -58,7 +60,7 @@ fn wanted(provider: &Provider, login: &LoginId) -> Result<(&'static str, String)
 
 fn clear(context: &Context, login: &LoginId) -> Result<ExitCode> {
     let store = context.store.interactive();
-    let _turn = store.lock_login(login, WAIT)?;
+    let _turn = store.turn(login, TURN_WAIT)?;
     let lock = store.lock(WAIT)?;
     let Some(removed) = store.remove(&lock, login)? else {
         output::note(&format!("Nothing is stored for {login}."));

@@ -15,7 +15,9 @@ use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::store::{NewEntry, Store};
 
-/// How long a refresh of the same login, or another writer, is waited for.
+/// How long a refresh of the same login is waited for.
+const TURN_WAIT: Duration = Duration::from_secs(10);
+/// How long another writer is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// A stored login, without its secrets.
@@ -79,7 +81,7 @@ impl Writing {
     fn run(self) -> Result<Saved> {
         let login = account::pick(&self.asked, self.tokens.identity.as_deref(), &self.store.index()?.logins);
         // In this order, as everywhere: the login's lock, then the store's.
-        let _login = self.store.lock_login(&login, LOCK_WAIT)?;
+        let _login = self.store.turn(&login, TURN_WAIT)?;
         let store = self.store.lock(LOCK_WAIT)?;
         if !self.gate.pass(WRITING) {
             return Err(cancelled());

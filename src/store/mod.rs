@@ -206,6 +206,19 @@ impl Store {
         lock::try_login(&self.login_lock_file(login))
     }
 
+    /// A login's lock for one who replaces or removes the login: `None` if somebody has it for longer than `wait`. A
+    /// refresh that hangs, or whose process was stopped, is no reason to wait for ever: when it goes on it finds the
+    /// login changed, and gives way.
+    ///
+    /// # Errors
+    /// `store_unwritable` if there can be no lock.
+    pub fn turn(&self, login: &LoginId, wait: Duration) -> Result<Option<LoginLock>> {
+        match self.lock_login(login, wait) {
+            Err(error) if error.code() == Code::Busy => Ok(None),
+            lock => lock.map(Some),
+        }
+    }
+
     fn login_lock_file(&self, login: &LoginId) -> PathBuf {
         self.shared.paths.locks_dir().join(format!("{login}.lock"))
     }
