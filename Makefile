@@ -61,7 +61,8 @@ soak: ## Use it for days in half an hour, with whatever goes wrong
 	CONVOCATIONS_SANDBOX=$(SANDBOX) CONVOCATIONS_SOAK_SECONDS=$${CONVOCATIONS_SOAK_SECONDS:-1800} cargo test --quiet --locked --test soak -- --nocapture
 
 fuzz: ## Feed every reader whatever is found, a minute each (needs cargo-fuzz and a nightly Rust)
-	for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run --sanitizer none $$target -- -max_total_time=60 -rss_limit_mb=512 -malloc_limit_mb=128; done
+	@cargo +nightly fuzz --version >/dev/null || { echo "cargo install cargo-fuzz, and a nightly Rust (rustup toolchain install nightly)" >&2; exit 1; }
+	for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run --sanitizer none $$target -- -max_total_time=$${FUZZ_SECONDS:-60} -rss_limit_mb=512 -malloc_limit_mb=128; done
 
 bench: ## Measure the budgets, each against its floor
 	@$(TOOLS)/setup.sh neovim
