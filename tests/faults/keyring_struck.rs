@@ -10,10 +10,10 @@ use crate::interrupted::{BLOWS, TAKE_OVER};
 use crate::keyring::Keyring;
 use crate::wallet::{KEY, NEW_KEY, Wallet};
 
-/// Killed at every call that changes a file, with the secret in a keyring: after the reply, before and after the
-/// secret's write, before the index is written.
+/// Killed at every call that changes a file, or with a disk that is full from there on: after the reply, before and after
+/// the secret's write, before the index is written.
 #[test]
-fn killed_anywhere_with_the_secret_in_a_keyring_the_next_takes_over() {
+fn a_refresh_struck_anywhere_with_the_secret_in_a_keyring_is_taken_over() {
     if !Keyring::is_here() {
         return;
     }
@@ -21,16 +21,18 @@ fn killed_anywhere_with_the_secret_in_a_keyring_the_next_takes_over() {
     let untouched = Wallet::new(&sandbox);
     untouched.cli("token anthropic", "").ok();
     let (calls, kinds) = (untouched.desk.unreliable.get(COUNT), untouched.desk.unreliable.kinds());
-    let ends = each(1..=calls, 3, |at| {
+    let cases = (1..=calls).flat_map(|at| [BLOWS[2], BLOWS[4]].map(|blow| (at, blow)));
+    let ends = each(cases, 4, |(at, blow)| {
         let wallet = Wallet::new(&sandbox);
-        wallet.desk.unreliable.strike(at, KILL, true);
-        let killed = wallet.cli("token anthropic", "");
-        assert_eq!(killed.status.code(), None, "{at} of {kinds:?}: {killed:?}");
+        wallet.desk.unreliable.strike(at, blow.how, blow.stays);
+        let struck = wallet.cli("token anthropic", "");
+        let end = if blow.how == KILL { None } else { Some(6) };
+        assert!(struck.status.code() == end || struck.code() == 0, "{at} of {kinds:?}: {struck:?}");
         wallet.desk.unreliable.strike(0, 0, false);
         let stored = wallet.item("anthropic")["refresh_token"] != json!(wallet.before["anthropic"].1);
         let asked = wallet.sent(&sandbox) == 1;
         let next = wallet.cli("token anthropic", "");
-        let about = format!("{at} of {kinds:?}: {next:?}");
+        let about = format!("{at} of {kinds:?}, {blow:?}: {next:?}");
         assert!(next.took < TAKE_OVER, "{about}");
         match (asked, stored) {
             (true, false) => assert_eq!(next.code(), 3, "{about}"),
