@@ -16,6 +16,7 @@
 //! | [`authority`] | the OAuth provider in front of OpenRouter | http |
 //! | [`bounded_server`] | a warp filter on a socket, with limits | |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
+//! | [`signals`] | being asked to end | |
 //! | [`logfile`] | the log file, redacted and rotated | |
 //! | `fuzzing` | what the fuzzers feed; in tests and under cargo-fuzz only | everything |
 
@@ -39,5 +40,6 @@ pub mod oauth;
 pub mod paths;
 pub mod provider;
 pub mod secret;
+pub mod signals;
 pub mod store;
 pub mod text;

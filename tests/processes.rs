@@ -168,6 +168,45 @@ fn killed_before_the_answer_came_is_told_honestly_and_harms_no_other_login() {
     assert_eq!(run(&mut dir.convocations(["token", "openrouter"]), "").code(), 0);
 }
 
+fn signal(name: &str, process: u32) {
+    let sent = std::process::Command::new("kill").args([format!("-{name}"), process.to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn a_signal_cuts_no_refresh_off() {
+    for name in ["INT", "TERM", "HUP"] {
+        let sandbox = Sandbox::start();
+        let dir = expired(&sandbox);
+        sandbox.fault_refresh(ROUTE, 1, fault::hold_reply("answer"));
+        let first = token(&dir);
+        sandbox.wait_for_hold("answer");
+        signal(name, first.id());
+        let waiting = token(&dir);
+        sandbox.release("answer");
+        let first = first.finish(Duration::from_secs(20));
+        assert_eq!((first.code(), first.stdout.as_str()), (130, ""), "{name}: {first:?}");
+        all_got_one_token(&[waiting.finish(Duration::from_secs(20))]);
+        assert_eq!(sandbox.refreshes(ROUTE), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_signal_cuts_no_backends_refresh_off() {
+    let sandbox = Sandbox::start();
+    let dir = expired(&sandbox);
+    let mut backend = Backend::start(&mut dir.convocations(NO_ARGS), json!({}));
+    sandbox.fault_refresh(ROUTE, 1, fault::hold_reply("answer"));
+    backend.send("get", json!({"login": "anthropic"}));
+    sandbox.wait_for_hold("answer");
+    signal("TERM", backend.id());
+    sandbox.release("answer");
+    let ended = backend.wait_for_end(Duration::from_secs(20)).unwrap();
+    assert!(ended.success(), "{ended:?}");
+    all_got_one_token(&[token(&dir).finish(Duration::from_secs(20))]);
+    assert_eq!(sandbox.refreshes(ROUTE), 1);
+}
+
 #[test]
 fn a_logout_during_a_refresh_stays_a_logout() {
     let sandbox = Sandbox::start();

@@ -6,6 +6,7 @@ use super::args::AuthorityArgs;
 use super::{Context, output};
 use crate::authority::{Settings, serve};
 use crate::error::Result;
+use crate::signals;
 
 pub fn run(context: &Context, args: AuthorityArgs) -> Result<ExitCode> {
     let settings = Settings {
@@ -23,25 +24,8 @@ pub fn run(context: &Context, args: AuthorityArgs) -> Result<ExitCode> {
         if let Some(address) = bound.metrics_address() {
             output::note(&format!("Metrics are on http://{address}/metrics."));
         }
-        bound.serve(asked_to_end()).await;
+        bound.serve(signals::asked_to_end()).await;
         output::note("The authority has ended.");
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// Ctrl-C, or what a service manager sends.
-async fn asked_to_end() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupt.await;
 }

@@ -12,6 +12,7 @@ use crate::credential::Credential;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
+use crate::signals;
 
 /// Longest token that is read from standard input, in bytes.
 const MAX_TOKEN: u64 = 64 * 1024;
@@ -39,13 +40,17 @@ pub fn run(
     }
 }
 
-/// Asks a broker, tells what it wants told, and waits for what it has begun.
+/// Asks a broker, tells what it wants told, and waits for what it has begun, even when asked to end.
 pub fn ask(context: &Context, work: impl AsyncFnOnce(&Broker) -> Result<Credential>) -> Result<Credential> {
     context.block_on(async {
         let (config, store) = (context.config.clone(), context.store.clone());
         let broker = Broker::new(config, store, context.http(), context.clock.clone());
         let mut events = broker.subscribe();
-        let result = work(&broker).await;
+        let result = tokio::select! {
+            result = work(&broker) => result,
+            () = signals::asked_to_end() => Err(cancelled()),
+        };
+        // Not before a refresh under way has its answer stored: that is the only copy of a rotated token.
         broker.finish_in_flight().await;
         while let Ok(event) = events.try_recv() {
             if let Event::Notice(notice) = event {
@@ -54,6 +59,11 @@ pub fn ask(context: &Context, work: impl AsyncFnOnce(&Broker) -> Result<Credenti
         }
         result
     })
+}
+
+fn cancelled() -> Error {
+    Error::new(Code::Cancelled, "Cancelled.")
+        .with_hint("A refresh under way was finished first; nothing is lost.")
 }
 
 fn read_rejected() -> Result<Secret> {

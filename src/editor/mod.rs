@@ -1,8 +1,8 @@
 //! The msgpack-RPC face of Neovim: `convocations rpc` (DESIGN 2.9, doc/rpc.md).
 //!
 //! Guarantees: every call gets exactly one reply, a panic's too; nothing but the protocol reaches standard output;
-//! only notifications are sent; at the end of standard input the logins under way are cancelled, refreshes under way
-//! are finished (bounded), and the process ends. Never sees HTTP or files.
+//! only notifications are sent; at the end of standard input, or at a signal, the logins under way are cancelled,
+//! refreshes under way are finished (bounded), and the process ends. Never sees HTTP or files.
 
 mod call;
 #[cfg(any(test, fuzzing))]
@@ -26,6 +26,7 @@ use crate::error::{Code, Error, Result};
 use crate::logfile::{self, Level};
 use crate::login::Logins;
 use crate::paths::Paths;
+use crate::signals;
 use outbox::Outbox;
 use session::Session;
 
@@ -78,6 +79,7 @@ async fn serve(paths: Paths) -> ExitCode {
     tokio::select! {
         // How it ended is not told: the error holds what was read last.
         _ = io => logfile::write(Level::Info, "rpc", "end of input"),
+        () = signals::asked_to_end() => logfile::write(Level::Info, "rpc", "asked to end by a signal"),
         () = editor.0.end.notified() => logfile::write(Level::Info, "rpc", "shutdown"),
     }
     editor.finish().await;
