@@ -213,8 +213,29 @@ fn desk(sandbox: &Sandbox, left: i64) -> Desk {
 #[test]
 fn every_fault_of_the_folder_is_told_and_loses_nothing() {
     let sandbox = Sandbox::start();
-    let rows = each(cases(), 3, |case| meet(&case, &sandbox));
-    table::check("Files", &rows.concat());
+    let mut rows = each(cases(), 3, |case| meet(&case, &sandbox)).concat();
+    rows.push(output_on_a_full_disk(&sandbox));
+    table::check("Files", &rows);
+}
+
+fn output_on_a_full_disk(sandbox: &Sandbox) -> Row {
+    let desk = desk(sandbox, 3600);
+    let mut shell = desk.dir.command("sh");
+    shell.args(["-c", "exec \"$0\" token anthropic >/dev/full"]).arg(env!("CARGO_BIN_EXE_convocations"));
+    let seen = Seen::failed(&desk, &run(&mut shell, ""), Code::StoreUnwritable);
+    Row { fault: "standard output on a full disk: a token that is good".to_owned(), seen, then: "" }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_no_reason_to_fail() {
+    let sandbox = Sandbox::start();
+    let desk = desk(&sandbox, -10);
+    fs::write(desk.dir.state_home().join("convocations"), "not a folder").unwrap();
+    let mut command = desk.dir.convocations(NO_ARGS);
+    let mut backend = Backend::start(command.env("CONVOCATIONS_LOG", "debug"), json!({}));
+    let token = backend.ok("get", json!({"login": "anthropic"}))["token"].clone();
+    assert!(is_good(&sandbox, token.as_str().unwrap()));
+    assert!(backend.close().success());
 }
 
 /// Its rows: one for each error that differs.
