@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::Sandbox;
-use common::http::{get, request};
+use common::browser::sign_in_through_authority as sign_in;
 use convocations::authority::{Settings, serve};
 use convocations::clock::Clock;
 use serde_json::Value;
@@ -38,34 +38,6 @@ fn authority(sandbox: &Sandbox) -> String {
         });
     });
     receiver.recv().unwrap()
-}
-
-/// Plays the person: allow on the authority's page, approve on OpenRouter's, and back to the client's redirect.
-fn sign_in(authorize_url: &str) -> String {
-    let page = get(authorize_url);
-    assert_eq!(page.status, 200, "{}", page.text());
-    let cookie = cookie(&page);
-    let html = page.text();
-    let sealed = html.split("name=\"request\" value=\"").nth(1).unwrap().split('"').next().unwrap();
-    let endpoint = authorize_url.split('?').next().unwrap();
-    let origin = endpoint.strip_suffix("/authorize").unwrap();
-    let form = format!("request={sealed}&decision=allow");
-    let headers = [
-        ("content-type", "application/x-www-form-urlencoded"),
-        ("cookie", cookie.as_str()),
-        ("origin", origin),
-        ("sec-fetch-site", "same-origin"),
-    ];
-    let away = request("POST", endpoint, &headers, form.as_bytes());
-    let cookie = self::cookie(&away);
-    let callback = common::approve(&away.location());
-    request("GET", &callback, &[("cookie", &cookie)], b"").location()
-}
-
-fn cookie(response: &common::Response) -> String {
-    let all = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
-    let pairs = all.map(|(_, value)| value.split(';').next().unwrap()).filter(|pair| !pair.ends_with('='));
-    pairs.collect::<Vec<_>>().join("; ")
 }
 
 /// Runs a client program through the whole flow and returns its last line.
@@ -125,7 +97,7 @@ fn our_own_client_signs_in_by_the_issuer_alone() {
     let url = common::eventually("the address", || {
         child.stderr().lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
     });
-    common::visit(&sign_in(&url));
+    common::arrive(&sign_in(&url));
     let ran = child.finish(std::time::Duration::from_secs(30));
     assert_eq!(ran.code(), 0, "{ran:?}");
     let token = common::run(&mut dir.convocations(["token", "router", "--json"]), "").ok().stdout;

@@ -45,7 +45,7 @@ fn log_in(dir: &TestDir, args: &str) -> Ran {
     let mut command = dir.convocations(args.split_whitespace());
     let child = Child::spawn(command.env("BROWSER", "true"));
     let url = eventually("the address", || address(&child.stderr()));
-    common::visit(&approve(&url));
+    common::arrive(&approve(&url));
     child.finish(Duration::from_secs(30))
 }
 
@@ -235,7 +235,7 @@ fn a_denied_login_is_exit_four_and_keeps_the_old_one() {
     let mut command = dir.convocations(["login", "openrouter", "--method", "browser"]);
     let child = Child::spawn(command.env("BROWSER", "true"));
     let url = eventually("the address", || address(&child.stderr()));
-    common::visit(&common::deny(&url));
+    common::arrive(&common::deny(&url));
     assert_eq!(child.finish(Duration::from_secs(30)).code(), 4);
     assert_eq!(cli(&dir, "token openrouter").stdout.trim(), KEY);
 }

@@ -10,7 +10,7 @@ mod store_suite;
 
 use std::time::Duration;
 
-use common::{Child, Ran, Sandbox, TestDir, approve, eventually, run, visit};
+use common::{Child, Ran, Sandbox, TestDir, approve, arrive, eventually, run};
 use convocations::config::{StoreBackend, StoreConfig};
 use convocations::store::Store;
 use keyring::Keyring;
@@ -94,7 +94,7 @@ fn a_login_refreshes_in_the_keyring() {
     let url = eventually("the address", || {
         child.stderr().lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
     });
-    visit(&approve(&url));
+    arrive(&approve(&url));
     let ran = child.finish(Duration::from_secs(30));
     assert!(ran.code() == 0 && ran.stderr.contains("(keyring)"), "{ran:?}");
     let first = cli(&dir, &keyring, "token anthropic", "").stdout;

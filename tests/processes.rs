@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use backend::Backend;
-use common::{Child, Ran, Sandbox, TestDir, approve, eventually, fault, run, visit};
+use common::{Child, Ran, Sandbox, TestDir, approve, arrive, eventually, fault, run};
 use serde_json::{Value, json};
 
 const ROUTE: &str = "anthropic.token";
@@ -31,7 +31,7 @@ fn expired(sandbox: &Sandbox) -> TestDir {
     let url = eventually("the address", || {
         child.stderr().lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
     });
-    visit(&approve(&url));
+    arrive(&approve(&url));
     child.finish(Duration::from_secs(30)).ok();
     sandbox.lifetime(28_800);
     let ended = || {

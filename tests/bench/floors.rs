@@ -100,7 +100,7 @@ pub fn expired_login(dir: &TestDir, sandbox: &Sandbox) {
     let url = common::eventually("the address", || {
         child.stderr().lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
     });
-    common::visit(&common::approve(&url));
+    common::arrive(&common::approve(&url));
     child.finish(std::time::Duration::from_secs(30)).ok();
     sandbox.lifetime(28_800);
     std::thread::sleep(std::time::Duration::from_secs(2));

@@ -98,6 +98,43 @@ pub fn visit(url: &str) -> Response {
     http::get_with(url, &headers)
 }
 
+/// The person in front of our authority: allows on its page, approves on OpenRouter's, and is sent back to the client.
+/// Returns where to, or panics with the page where it ended.
+pub fn sign_in_through_authority(authorize_url: &str) -> String {
+    let page = http::get(authorize_url);
+    assert_eq!(page.status, 200, "{}", page.text());
+    let cookie = cookie_of(&page);
+    let html = page.text();
+    let sealed = html.split("name=\"request\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let endpoint = authorize_url.split('?').next().unwrap();
+    let origin = endpoint.strip_suffix("/authorize").unwrap();
+    let form = format!("request={sealed}&decision=allow");
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("cookie", cookie.as_str()),
+        ("origin", origin),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let away = http::request("POST", endpoint, &headers, form.as_bytes());
+    let cookie = cookie_of(&away);
+    let callback = approve(&away.location());
+    http::request("GET", &callback, &[("cookie", &cookie)], b"").location()
+}
+
+fn cookie_of(response: &Response) -> String {
+    let all = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let pairs = all.map(|(_, value)| value.split(';').next().unwrap()).filter(|pair| !pair.ends_with('='));
+    pairs.collect::<Vec<_>>().join("; ")
+}
+
+/// Comes back to the program with the answer, as the browser does: requests the callback and then the page that it is
+/// sent on to, for which the program waits a little at its end.
+pub fn arrive(callback: &str) -> Response {
+    let answer = visit(callback);
+    let next = url::Url::parse(callback).unwrap().join(&answer.location()).unwrap();
+    visit(next.as_str())
+}
+
 fn attribute(html: &str, tag: &str, name: &str) -> Option<String> {
     let (_, rest) = html.split_once(tag)?;
     let (inside, _) = rest.split_once('>')?;

@@ -11,7 +11,7 @@ pub mod http;
 pub mod process;
 pub mod sandbox;
 
-pub use browser::{Page, approve, approve_as, approve_device, deny, deny_device, open, visit};
+pub use browser::{Page, approve, approve_as, approve_device, arrive, deny, deny_device, open, visit};
 pub use dir::TestDir;
 pub use http::{Response, get, post_form, post_json};
 pub use process::{Child, Ran, eventually, run};

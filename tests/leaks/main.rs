@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod authority;
 #[path = "../common/backend.rs"]
 mod backend;
 #[path = "../common/mod.rs"]
