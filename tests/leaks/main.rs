@@ -1,5 +1,5 @@
 //! Rule 18: no token, code, verifier or state is anywhere but where it belongs, with every provider and every fault.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod authority;

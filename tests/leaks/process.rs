@@ -19,7 +19,6 @@ fn allowing_cores(dir: &TestDir, args: &str) -> std::process::Command {
     command
 }
 
-#[cfg(target_os = "linux")]
 #[track_caller]
 fn leaves_no_core(pid: u32) {
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
@@ -30,7 +29,6 @@ fn leaves_no_core(pid: u32) {
     assert_eq!(std::fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid(), 0);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_backend_leaves_no_core_and_shows_nothing_while_it_refreshes() {
     let sandbox = ways::sandbox();
@@ -51,7 +49,6 @@ fn a_backend_leaves_no_core_and_shows_nothing_while_it_refreshes() {
     assert_eq!((ended.signal(), ended.core_dumped()), (Some(libc::SIGABRT), false));
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_command_leaves_no_core_either() {
     let sandbox = Sandbox::start();
