@@ -347,6 +347,15 @@ fn doctor_names_each_trouble_and_what_to_do() {
     let port = taken.local_addr().unwrap().port();
     let ran = run(dir.convocations(["doctor"]).env("RCONV_HTTP_PORT", port.to_string()), "");
     assert!(ran.stdout.contains(&format!("port {port} is taken")), "{ran:?}");
+    let config = convocations::config::Config::load(&dir.paths(), None).unwrap();
+    let store = convocations::store::Store::new(&dir.paths(), &config.store);
+    let held = store.try_lock_login(&"openrouter".parse().unwrap()).unwrap();
+    let refreshing = cli(&dir, "doctor").stdout;
+    assert!(refreshing.contains("Another process is refreshing `openrouter`."), "{refreshing}");
+    if cfg!(target_os = "linux") {
+        assert!(refreshing.contains(&format!("It is process {}.", std::process::id())), "{refreshing}");
+    }
+    drop(held);
     let key = dir.config().join("secret.key");
     std::fs::rename(&key, dir.path().join("moved")).unwrap();
     let lost = cli(&dir, "doctor");

@@ -32,11 +32,6 @@ impl Unsaved {
     fn all(&self) -> MutexGuard<'_, HashMap<LoginId, (Stored, Tokens)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Gives up a login's tokens, for one who revokes them.
-    pub fn take(&self, login: &LoginId) -> Option<Tokens> {
-        self.all().remove(login).map(|(_, tokens)| tokens)
-    }
 }
 
 /// Whether what is stored is neither what was refreshed nor what came of it: then somebody has written it since. The

@@ -51,14 +51,16 @@ impl Broker {
     /// `not_logged_in` if nothing is stored; the store's errors. That the provider cannot be reached is none.
     pub async fn logout(&self, login: &LoginId) -> Result<Logout> {
         let turn = self.turn(login).await;
+        if turn.is_some() {
+            // The newest tokens are the ones to take back. Those that still cannot be stored are given back later.
+            let _ = self.save_unsaved(login).await;
+        }
         let name = login.clone();
         let stored = self.blocking(move |inner| inner.store.read(&name)).await?;
         let provider = self.0.config.provider(login.provider()).ok();
-        let unsaved = self.0.unsaved.take(login);
         let (revoked, page) = match (&provider, &stored) {
             (Some(provider), Ok(Some(stored))) => {
-                let tokens = unsaved.as_ref().unwrap_or(&stored.tokens);
-                self.revoke(provider, &stored.entry.method, tokens).await
+                self.revoke(provider, &stored.entry.method, &stored.tokens).await
             }
             _ => (Revoked::No, None),
         };

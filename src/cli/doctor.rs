@@ -1,6 +1,7 @@
 //! `convocations doctor`: the usual troubles, and what to do about each.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::paths::Paths;
 use crate::provider::Grant;
+use crate::store::STORE_LOCK_FILE;
 
 /// Clocks that differ by more than this many seconds make tokens look fresh that are not.
 const SKEW: i64 = 60;
@@ -105,8 +107,7 @@ fn locks(context: &Context, report: &mut Report) {
     match context.store.lock(Duration::from_millis(300)) {
         Ok(_) => report.good("The store can be locked, and nobody holds it."),
         Err(error) if error.code() == Code::Busy => {
-            let holder =
-                holder(&context.paths).map_or_else(String::new, |pid| format!(" It is process {pid}."));
+            let holder = holder(&context.paths, STORE_LOCK_FILE);
             report.bad(
                 &Error::new(Code::Busy, format!("Another process holds the store's lock.{holder}"))
                     .with_hint("A lock ends with its process; if that one hangs, end it."),
@@ -114,20 +115,34 @@ fn locks(context: &Context, report: &mut Report) {
         }
         Err(error) => report.bad(&error),
     }
+    for login in context.store.index().unwrap_or_default().logins.keys() {
+        if let Ok(None) = context.store.try_lock_login(login) {
+            let holder = holder(&context.paths, &format!("{login}.lock"));
+            report.note(
+                &format!("Another process is refreshing `{login}`.{holder}"),
+                "That may take a minute; if the process hangs or was stopped, end it.",
+            );
+        }
+    }
 }
 
-/// Who holds the store's lock, by the kernel's list of locks: device and inode of the file name it there.
+/// Who holds a lock, in a sentence.
+fn holder(paths: &Paths, file: &str) -> String {
+    process(&paths.locks_dir().join(file)).map_or_else(String::new, |pid| format!(" It is process {pid}."))
+}
+
+/// By the kernel's list of locks: device and inode of the file name it there.
 #[cfg(target_os = "linux")]
-fn holder(paths: &Paths) -> Option<u32> {
+fn process(lock: &Path) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
-    let inode = std::fs::metadata(paths.locks_dir().join(crate::store::STORE_LOCK_FILE)).ok()?.ino();
+    let inode = std::fs::metadata(lock).ok()?.ino();
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     let line = locks.lines().find(|line| line.contains("FLOCK") && line.contains(&format!(":{inode} ")))?;
     line.split_whitespace().nth(4)?.parse().ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn holder(_: &Paths) -> Option<u32> {
+fn process(_: &Path) -> Option<u32> {
     None
 }
 

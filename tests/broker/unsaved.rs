@@ -167,21 +167,45 @@ async fn what_is_kept_gives_way_to_a_login_in_an_index_that_began_anew() {
     assert!(desk.tokens(&anthropic()).expires_at.unwrap() >= desk.clock.now() + LIFE);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_kept_of_a_login_that_is_gone_is_given_back() {
-    let desk = Desk::new();
-    let login: LoginId = "openai".parse().unwrap();
+/// Stores a login to OpenAI, which takes tokens back, and returns its refresh token.
+fn log_in_to_openai(desk: &Desk, login: &LoginId, left: i64) -> String {
     let minted = desk.sandbox.mint("openai", "oauth");
     let text = |name: &str| Secret::new(minted[name].as_str().unwrap());
     let mut tokens = Tokens::api_key(text("access_token"), desk.clock.now());
     tokens.refresh_token = Some(text("refresh_token"));
-    tokens.expires_at = Some(desk.clock.now() - 1);
+    tokens.expires_at = Some(desk.clock.now() + left);
     let new = NewEntry { method: "chatgpt".to_owned(), kind: Kind::Oauth };
-    desk.store.put(&desk.store.lock(Duration::from_secs(5)).unwrap(), &login, new, &tokens).unwrap();
+    desk.store.put(&desk.store.lock(Duration::from_secs(5)).unwrap(), login, new, &tokens).unwrap();
+    text("refresh_token").expose().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_takes_back_the_login_that_is_there_and_not_what_is_kept_of_another() {
+    let desk = Desk::new();
+    let login: LoginId = "openai".parse().unwrap();
+    log_in_to_openai(&desk, &login, -1);
     desk.sandbox.fault_refresh("openai.token", 1, fault::hold("answer"));
     let broker = got_and_not_stored(&desk, login.clone()).await;
-    desk.remove(&login);
-    broker.finish_in_flight().await;
-    assert_eq!(desk.store.read(&login).unwrap(), None);
-    assert!(desk.sandbox.count("openai.revoke") > 0, "nobody is left with what nobody can log out");
+    let newer = log_in_to_openai(&desk, &login, LIFE);
+    broker.logout(&login).await.unwrap();
+    let calls = desk.sandbox.calls_of("openai.revoke");
+    assert!(calls.iter().any(|call| call["fields"]["token"] == newer.as_str()), "{calls:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_of_a_login_that_is_gone_is_given_back() {
+    for asked_to_log_out_too in [false, true] {
+        let desk = Desk::new();
+        let login: LoginId = "openai".parse().unwrap();
+        log_in_to_openai(&desk, &login, -1);
+        desk.sandbox.fault_refresh("openai.token", 1, fault::hold("answer"));
+        let broker = got_and_not_stored(&desk, login.clone()).await;
+        desk.remove(&login);
+        if asked_to_log_out_too {
+            assert_eq!(broker.logout(&login).await.unwrap_err().code(), Code::NotLoggedIn);
+        }
+        broker.finish_in_flight().await;
+        assert_eq!(desk.store.read(&login).unwrap(), None);
+        assert!(desk.sandbox.count("openai.revoke") > 0, "nobody is left with what nobody can log out");
+    }
 }
