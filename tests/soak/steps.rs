@@ -91,7 +91,7 @@ impl World {
         let (_, _, _, route) = about(&self.login());
         // One that takes the whole time limit, twice, is rarer.
         let fault = match self.random.random_range(0..200) {
-            0 => fault::hang(),
+            0 if self.patient => fault::hang(),
             other => FAULTS[other % FAULTS.len()](),
         };
         let grant = if route.starts_with("github") { Value::Null } else { json!("refresh_token") };

@@ -54,6 +54,8 @@ pub struct World {
     pub truth: Truth,
     /// What has happened, by name.
     pub happened: BTreeMap<&'static str, u64>,
+    /// Whether there is time for providers that never answer.
+    pub patient: bool,
     /// Seconds by which the clock here is ahead of the providers'.
     pub skew: i64,
     began: i64,
@@ -62,12 +64,12 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, patient: bool) -> Self {
         let (sandbox, dir) = (Sandbox::start_with(&["--lifetime", "30"]), TestDir::new());
         sandbox.switch(json!({ "anthropic": { "tokens": { "reuse": "revoke-family" } } }));
         let url = sandbox.url();
         dir.write_config(&format!(
-            "[store]\nbackend = \"local-encrypted\"\n[http]\ntimeout = 3\n{}\n[providers.corp.login.browser]\n\
+            "[store]\nbackend = \"local-encrypted\"\n[http]\ntimeout = 5\n{}\n[providers.corp.login.browser]\n\
              grant = \"authorization-code\"\nauthorize_url = \"{url}/generic/authorize\"\n\
              token_url = \"{url}/generic/token\"\nrevoke_url = \"{url}/generic/revoke\"\n\
              client_id = \"sandbox-public\"\nredirect = {{}}\n",
@@ -82,6 +84,7 @@ impl World {
             clock: Clock::manual(began),
             truth: Truth::default(),
             happened: BTreeMap::new(),
+            patient,
             skew: 0,
             began,
             dir,
