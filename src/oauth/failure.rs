@@ -137,7 +137,8 @@ fn passing(status: u16, body: Option<&Value>, retry_after: Option<Duration>, pro
             .with_hint("Try again in a moment; your login is kept."),
         _ => own_trouble(provider, &format!("HTTP {status}")),
     };
-    Failure::answered(error, retry_after)
+    // A gateway's page (524 is Cloudflare's): the server behind it may have got the request, and its answer was lost.
+    Failure::Transient { error, retry_after, sent: body.is_none() && matches!(status, 502 | 504 | 524) }
 }
 
 fn own_trouble(provider: &str, what: &str) -> Error {

@@ -202,6 +202,19 @@ async fn a_refresh_whose_answer_was_lost_is_not_sent_again_while_the_old_token_l
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_gave_up_waiting_may_have_lost_the_answer() {
+    for status in [502, 504, 524] {
+        let desk = Desk::with(json!(["login"]));
+        desk.sandbox.switch(json!({"anthropic": {"tokens": {"reuse": "revoke-family"}}}));
+        let old = desk.log_in(&anthropic());
+        desk.leave(10);
+        desk.fault(1, json!({"status": status, "body": "", "process": true}));
+        assert_eq!(token(&desk.broker()).await, old);
+        assert_eq!(desk.refreshes(), 1, "{status}: sent again it would end the token that still works");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_named() {
     let desk = Desk::with(json!(["login"]));
     desk.log_in(&anthropic());
