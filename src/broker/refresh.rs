@@ -7,6 +7,7 @@
 //! token lives it is used on, by all processes, since sending a spent token again makes some servers revoke
 //! everything; once it has ended there is nothing to lose, and the refresh token is sent once more.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Broker;
@@ -48,13 +49,22 @@ struct Refresh<'a> {
     provider: &'a Provider,
     /// When it was wanted, Unix milliseconds.
     since: u64,
+    /// Whether a request that may have spent the refresh token was not answered in this very call.
+    unanswered: AtomicBool,
 }
 
 impl Broker {
     /// The whole refresh; runs in a task of its own.
     pub(super) async fn refresh(&self, login: &LoginId, goal: &Goal) -> Result<Credential> {
         let provider = self.0.config.provider(login.provider())?;
-        let refresh = Refresh { broker: self, login, goal, provider: &provider, since: word::now() };
+        let refresh = Refresh {
+            broker: self,
+            login,
+            goal,
+            provider: &provider,
+            since: word::now(),
+            unanswered: AtomicBool::new(false),
+        };
         match refresh.wait_for_turn().await? {
             Turn::Met(credential) => Ok(*credential),
             Turn::Locked(mut lock) => refresh.locked(&mut lock).await,
@@ -175,6 +185,7 @@ impl Refresh<'_> {
         let first = once().await;
         let Err(Failure::Transient { retry_after, sent, .. }) = &first else { return first };
         let may_be_spent = *sent && is_spent_by_use(old);
+        self.unanswered.fetch_or(may_be_spent, Ordering::Relaxed);
         let wait = retry_after.unwrap_or(RETRY_PAUSE);
         if wait > PATIENCE || (may_be_spent && self.is_usable(stored)) {
             return first;
@@ -250,7 +261,8 @@ impl Refresh<'_> {
         let known = is_refused(stored);
         let ended_at = matches!(self.goal, Goal::Other { .. }).then(|| self.broker.0.clock.now());
         if !known || ended_at.is_some() {
-            let was_lost = word.is_some_and(|word| word.is_lost(&stored.tokens));
+            let was_lost = self.unanswered.load(Ordering::Relaxed)
+                || word.is_some_and(|word| word.is_lost(&stored.tokens));
             let reason = match (&stored.entry.needs_login, was_lost) {
                 (Some(reason), _) if known => reason.as_str(),
                 (_, true) => {

@@ -202,6 +202,18 @@ async fn a_refresh_whose_answer_was_lost_is_not_sent_again_while_the_old_token_l
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_lost_in_the_same_call_is_the_reason_that_is_told() {
+    let desk = Desk::with(json!(["login"]));
+    desk.log_in(&anthropic());
+    desk.leave(-1);
+    desk.fault(1, fault::lost_reply());
+    let error = desk.broker().get(&anthropic(), None).await.unwrap_err();
+    assert_eq!((error.code(), desk.refreshes()), (Code::LoginExpired, 2));
+    let reason = status(&desk.broker()).await.needs_login.unwrap();
+    assert!(reason.contains("answer"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_gave_up_waiting_may_have_lost_the_answer() {
     for status in [502, 504, 524] {
         let desk = Desk::with(json!(["login"]));
