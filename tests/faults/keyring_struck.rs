@@ -21,6 +21,8 @@ fn a_refresh_struck_anywhere_with_the_secret_in_a_keyring_is_taken_over() {
     let untouched = Wallet::new(&sandbox);
     untouched.cli("token anthropic", "").ok();
     let (calls, kinds) = (untouched.desk.unreliable.get(COUNT), untouched.desk.unreliable.kinds());
+    // The rehearsal's end, and the lock behind the answer: from there on the keyring takes what a full disk does not.
+    let locked = 2 + kinds.iter().position(|kind| *kind == "unlink").unwrap() as i64;
     let cases = (1..=calls).flat_map(|at| [BLOWS[2], BLOWS[4]].map(|blow| (at, blow)));
     let ends = each(cases, 4, |(at, blow)| {
         let wallet = Wallet::new(&sandbox);
@@ -38,6 +40,7 @@ fn a_refresh_struck_anywhere_with_the_secret_in_a_keyring_is_taken_over() {
             (true, false) => assert_eq!(next.code(), 3, "{about}"),
             _ => assert!(is_good(&sandbox, next.stdout.trim()), "{about}"),
         }
+        assert!(stored || blow.how == KILL || at <= locked, "not kept in the keyring: {about}");
         assert!(!stored || wallet.sent(&sandbox) == 1, "stored, and sent again: {about}");
         assert_eq!(wallet.cli("token openrouter", "").stdout.trim(), KEY, "{about}");
         (asked, stored)
