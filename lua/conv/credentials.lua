@@ -83,13 +83,14 @@ function M.drop(login)
   refused[login] = nil
 end
 
----Somebody has a newer token, which is on its way here: until then it is asked for, and the old one is not given out.
+---Somebody has a newer token, which is on its way here: until then it is asked for, and the old one is given out only
+---to those who cannot wait.
 ---@param login string
 ---@param revision integer
-local function forget_older(login, revision)
-  for name, held in pairs(M.held) do
+local function outdate(login, revision)
+  for _, held in pairs(M.held) do
     if held.credential.login == login and held.credential.revision < revision then
-      M.held[name] = nil
+      held.fresh_until = 0
     end
   end
 end
@@ -107,7 +108,7 @@ function M.on_changed(logins)
     if gone or (status and status.source and status.source ~= mine.source) then
       M.drop(mine.login)
     elseif stored and (status.revision or 0) > mine.revision then
-      forget_older(mine.login, status.revision or 0)
+      outdate(mine.login, status.revision or 0)
     end
   end
 end

@@ -161,12 +161,13 @@ return function(case)
         binary = t:fake([[
           local n = 0
           return {
-            get = function(_, reply)
+            get = function(params, reply)
+              if params.login == "other" then
+                reply(nil, backend.credential({ login = "other" }))
+                return backend.event("changed", { seq = 1, logins = { backend.status({ revision = 2 }) } })
+              end
               n = n + 1
               reply(nil, backend.credential({ token = "tok-" .. n, revision = n }))
-              if n == 1 then
-                backend.event("changed", { seq = 1, logins = { backend.status({ revision = 2 }) } })
-              end
             end,
           }
         ]]),
@@ -178,6 +179,7 @@ return function(case)
       end })
     ]])
     t:eq(nvim:lua('return require("conv").token("anthropic")'), "tok-1")
+    nvim:lua('require("conv").get("other", nil, function() end)')
     local seen = t:wait("the event", function()
       local token = nvim:lua("return _G.seen")
       return token ~= vim.NIL and token
