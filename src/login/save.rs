@@ -89,7 +89,8 @@ impl Writing {
         let kind = self.entry.kind;
         let entry = self.store.put(&store, &login, self.entry, &self.tokens)?;
         if let Some(notice) = self.notice {
-            self.store.confirm_notice(&store, &notice)?;
+            // The login is stored; a notice that could not be noted is shown once more.
+            let _ = self.store.confirm_notice(&store, &notice);
         }
         Ok(Saved {
             login,

@@ -8,6 +8,7 @@
 
 #[path = "../common/backend.rs"]
 mod backend;
+mod browser_login;
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;
