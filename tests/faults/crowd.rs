@@ -127,9 +127,15 @@ fn storm(crowd: Crowd, nvim: Option<&Path>, reuse: &str, planted: &Value, calls:
 
 #[test]
 fn whatever_processes_do_to_each_other_is_lived_through() {
-    let cases: [fn() -> Vec<Row>; 4] =
-        [killed_with_others_waiting, login_during_a_refresh, two_logins_at_once, logout_during_a_refresh];
-    table::check("Processes", &each(cases, 2, |case| case()).concat());
+    let cases: [fn() -> Vec<Row>; 6] = [
+        killed_with_others_waiting,
+        login_during_a_refresh,
+        two_logins_at_once,
+        logout_during_a_refresh,
+        || behind_a_refresh_that_hangs("a login"),
+        || behind_a_refresh_that_hangs("a logout"),
+    ];
+    table::check("Processes", &each(cases, 4, |case| case()).concat());
 }
 
 fn lived_through(fault: &str, then: &'static str) -> Row {
@@ -265,4 +271,32 @@ fn logout_during_a_refresh() -> Vec<Row> {
     }
     assert!(!desk.logins().contains_key(LOGIN));
     vec![lived_through("a logout while another process refreshes", "it stays logged out, for both")]
+}
+
+/// A refresh that hangs is not waited for for ever, and what it brings in the end overwrites nothing.
+fn behind_a_refresh_that_hangs(what: &str) -> Vec<Row> {
+    let sandbox = Sandbox::start();
+    let desk = desk(&sandbox, -10);
+    let (mut refreshing, mut other) = (backend(&desk), backend(&desk));
+    sandbox.fault_refresh(ROUTE, 1, fault::hold_reply("answer"));
+    let asked = refreshing.send("get", get());
+    sandbox.wait_for_hold("answer");
+    if what == "a login" {
+        visit(&begin_login(&mut other, LOGIN));
+        other.stage("done");
+    } else {
+        other.ok("logout", get());
+    }
+    let after = desk.logins();
+    sandbox.release("answer");
+    let answer = refreshing.reply(asked);
+    assert_eq!(desk.logins(), after, "{what}");
+    match after.get(LOGIN) {
+        Some(made) => assert_eq!(answer.unwrap()["token"], made.0, "{what}"),
+        None => assert_eq!(answer.unwrap_err()["code"], "not_logged_in", "{what}"),
+    }
+    vec![lived_through(
+        &format!("{what} behind a refresh that hangs"),
+        "it waits for some seconds, is done all the same, and stays done when the refresh comes back",
+    )]
 }
