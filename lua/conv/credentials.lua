@@ -22,6 +22,7 @@ local NO_WAIT = 2
 ---@field token string
 ---@field fresh_until number Unix seconds
 ---@field credential ConvCredential
+---@field unused_until? number of one that was pushed and not used yet: `fresh_until` until then
 
 ---By the name it was asked for. Read by `conv.token()` on its short path; never replaced by another table.
 ---@type table<string, conv.Held>
@@ -46,13 +47,20 @@ end
 
 ---@param name string
 ---@param credential ConvCredential
-local function keep(name, credential)
+---@param pushed? boolean
+local function keep(name, credential, pushed)
   local old = M.held[name] and M.held[name].credential
   local older = old and old.login == credential.login and old.source == credential.source
   if older and credential.revision < old.revision then
     return
   end
-  M.held[name] = hold(credential)
+  local new = hold(credential)
+  local is_known = old and old.token == credential.token and not M.held[name].unused_until
+  if pushed and not is_known then
+    -- The first use takes the long path, which tells the backend of it: what is used is refreshed ahead of time.
+    new.unused_until, new.fresh_until = new.fresh_until, 0
+  end
+  M.held[name] = new
   refused[name] = nil
 end
 
@@ -60,13 +68,14 @@ end
 ---@param credential ConvCredential
 ---@param asked? string the name it was asked for by
 function M.accept(credential, asked)
-  keep(credential.login, credential)
+  local pushed = not asked
+  keep(credential.login, credential, pushed)
   if asked then
     keep(asked, credential)
   end
   for name, held in pairs(M.held) do
     if held.credential.login == credential.login then
-      keep(name, credential)
+      keep(name, credential, pushed)
     end
   end
 end
@@ -216,6 +225,23 @@ local function still_valid(login, now)
   return (not ends or ends > now) and held or nil
 end
 
+---A fresh token that was pushed, at its first use, of which the backend is told.
+---@param login string
+---@param now integer
+---@return conv.Held?
+local function first_use(login, now)
+  local held = M.held[login]
+  local fresh_until = held and held.unused_until
+  if not held or not fresh_until or fresh_until <= now then
+    return nil
+  end
+  held.fresh_until, held.unused_until = fresh_until, nil
+  vim.schedule(function()
+    M.fetch(login, {}, function() end)
+  end)
+  return held
+end
+
 ---@param login string
 ---@return ConvError
 local function on_its_way(login)
@@ -232,6 +258,10 @@ function M.acquire(login)
     return nil, err
   end
   local now = os.time()
+  local pushed = first_use(login, now)
+  if pushed then
+    return pushed
+  end
   local no = refused[login]
   if no and now < no.ends then
     local held = still_valid(login, now)
@@ -268,7 +298,7 @@ end
 function M.resubscribe()
   local now = os.time()
   for name, held in pairs(M.held) do
-    if held.fresh_until > now and name == held.credential.login then
+    if (held.unused_until or held.fresh_until) > now and name == held.credential.login then
       M.fetch(name, {}, function() end)
     end
   end

@@ -21,6 +21,45 @@ return function(case)
     t:eq(nvim:lua('return require("conv").credential("anthropic").identity'), "calls 1")
   end)
 
+  -- The backend refreshes ahead of time what was used (rule 6), and hears nothing of uses from memory.
+  case("the first use of a token that was pushed is told to the backend, and no other", function(t)
+    local script = [[
+      local n = 0
+      local function credential(identity)
+        local newest = math.min(n, 2)
+        return backend.credential({ token = "tok-" .. newest, revision = newest, identity = identity })
+      end
+      return {
+        get = function(_, reply)
+          n = n + 1
+          reply(nil, credential("call " .. n))
+          if n == 1 then
+            n = 2
+            backend.event("credential", credential("pushed"))
+          end
+        end,
+      }
+    ]]
+    local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 5000 } })
+    local function identity()
+      return nvim:lua(
+        'local held = require("conv.credentials").held.anthropic; return held and held.credential.identity'
+      )
+    end
+    nvim:lua('return require("conv").token("anthropic")')
+    t:wait("the push", function()
+      return identity() == "pushed"
+    end)
+    t:eq(nvim:lua('return require("conv").token("anthropic")'), "tok-2")
+    t:wait("the call", function()
+      return identity() == "call 3"
+    end)
+    for _ = 1, 5 do
+      t:eq(nvim:lua('return require("conv").token("anthropic")'), "tok-2")
+    end
+    t:eq(nvim:lua('return require("conv").credential("anthropic").identity'), "call 3")
+  end)
+
   case("cold_wait = 0 never waits and says that the token is on its way", function(t)
     local nvim = t:editor({ options = { binary = t:fake(COUNTING), cold_wait = 0 } })
     local answer = nvim:lua([[
