@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::process::Command;
 
 use crate::common::{Ran, run};
-use crate::control::{COUNT, KILL};
+use crate::control::{COUNT, KILL, WALL};
 use crate::desk::{Desk, Logins, OTHER_KEY, each};
 
 const OLD_KEY: &str = "sk-or-v1-the-old-key-0123456789";
@@ -168,6 +168,29 @@ fn a_damaged_index_is_never_lost_on_its_way_aside() {
         let again = desk.cli("secret set openrouter", NEW_KEY);
         assert_eq!((again.code(), desk.logins().len()), (0, 1), "{case}: {again:?}");
     });
+}
+
+/// A killed process's half-written file is in nobody's way, and goes at a write ten minutes later.
+#[test]
+fn what_a_killed_process_left_is_cleared_away() {
+    let desk = with_both();
+    let left = || desk.files().into_keys().filter(|name| name.contains("convocations-new")).count();
+    let write_at = 1 + untouched_kinds().iter().rposition(|kind| *kind == "write").unwrap() as i64;
+    desk.unreliable.strike(write_at, KILL, true);
+    assert_eq!(desk.cli_unreliable("secret set openrouter", NEW_KEY).status.code(), None);
+    desk.unreliable.strike(0, 0, false);
+    assert_eq!((left(), desk.cli("token openrouter", "").stdout.trim()), (1, OLD_KEY));
+    assert_eq!(desk.cli_unreliable("secret set openrouter", NEW_KEY).code(), 0);
+    assert_eq!(left(), 1, "it may be that of a process that runs");
+    desk.unreliable.set(WALL, 601);
+    assert_eq!(desk.cli_unreliable("secret set openrouter", NEW_KEY).code(), 0);
+    assert_eq!(left(), 0);
+}
+
+fn untouched_kinds() -> Vec<&'static str> {
+    let desk = with_both();
+    assert_eq!(desk.cli_unreliable("secret set openrouter", NEW_KEY).code(), 0);
+    desk.unreliable.kinds()
 }
 
 /// The calls that the tests count are all that the system sees.
