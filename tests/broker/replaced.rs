@@ -7,7 +7,7 @@ use convocations::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::common::fault;
-use crate::desk::{Desk, LIFE, Unwritable, anthropic, token};
+use crate::desk::{Desk, LIFE, NOW, Unwritable, anthropic, token};
 
 /// Asks, and does something while the provider has the refresh, which it then answers with a fault, twice.
 async fn asked_while(desk: &Desk, mut fault: Value, meanwhile: impl FnOnce()) -> Result<String> {
@@ -68,6 +68,31 @@ async fn a_login_that_cannot_be_locked_keeps_its_token_to_its_end() {
     assert_eq!((error.code(), desk.refreshes()), (Code::StoreUnwritable, 0), "two could spend one token");
     drop(unwritable);
     token(&desk.broker()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_word_in_a_lock_file_keeps_a_login_from_being_refreshed() {
+    let word = |at: u64, until: u64| {
+        json!({"at": at, "until": until, "lost": "0123", "code": "no_such_code", "message": ""}).to_string()
+    };
+    let far = u64::try_from(NOW).unwrap() * 10_000;
+    let words = [
+        "{".to_owned(),
+        "x".repeat(100_000),
+        "\u{0}".repeat(9),
+        word(0, 0),
+        word(far, far),
+        word(u64::MAX, u64::MAX),
+        word(far, 0),
+    ];
+    let desk = Desk::with(json!(["login"]));
+    desk.log_in(&anthropic());
+    for (round, word) in (1..).zip(words) {
+        desk.leave(-1);
+        std::fs::write(desk.dir.paths().locks_dir().join("anthropic.lock"), &word).unwrap();
+        token(&desk.broker()).await;
+        assert_eq!(desk.refreshes(), round, "{:.40}", word);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
