@@ -90,7 +90,7 @@ fn confirm_notice(context: &Context, provider: &Provider, method: Option<&str>) 
     let Some((method, notice)) = method.and_then(|method| Some((method, method.notice.as_ref()?))) else {
         return Ok(false);
     };
-    if context.store.index()?.confirmed_notices.contains(&provider.notice_name(method)) {
+    if context.store.index_for_login()?.confirmed_notices.contains(&provider.notice_name(method)) {
         return Ok(true);
     }
     output::note(&format!("\n{notice}\n"));

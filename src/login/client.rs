@@ -49,7 +49,11 @@ pub(super) async fn prepare(flow: &mut Flow, redirect_uri: &str) -> Result<()> {
 async fn known(flow: &Flow) -> Result<Known> {
     let Some(login) = flow.provider.client_login() else { return Ok(Known::default()) };
     let store = flow.context.store.interactive();
-    let stored = blocking(move || store.read(&login)).await?;
+    let read = move || match store.index_for_login()?.logins.contains_key(&login) {
+        true => store.read(&login),
+        false => Ok(None),
+    };
+    let stored = blocking(read).await?;
     let Some(secret) = stored.map(|stored| stored.tokens.access_token) else { return Ok(Known::default()) };
     Ok(match Registration::from_secret(&secret) {
         Some(registration) => Known { registration: Some(registration), client_secret: None },

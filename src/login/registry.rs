@@ -80,7 +80,7 @@ impl Logins {
         }
         let method = choose::method(&provider, request.method.as_deref(), request.browser)?.clone();
         if method.notice.is_some() && !request.confirmed {
-            let known = context.store.index()?.confirmed_notices;
+            let known = context.store.index_for_login()?.confirmed_notices;
             if !known.contains(&provider.notice_name(&method)) {
                 return Err(choose::unconfirmed(&provider, &method));
             }

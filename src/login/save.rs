@@ -13,7 +13,7 @@ use super::wait::{Cancel, cancelled};
 use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::store::{NewEntry, Store};
+use crate::store::{LoginLock, NewEntry, Store, StoreLock};
 
 /// How long a refresh of the same login is waited for.
 const TURN_WAIT: Duration = Duration::from_secs(10);
@@ -77,12 +77,28 @@ pub(super) async fn save(flow: &Flow, tokens: Tokens, mut cancel: Cancel) -> Res
 }
 
 impl Writing {
+    /// The name to store under, with its locks.
+    fn place(&self) -> Result<(LoginId, Option<LoginLock>, StoreLock)> {
+        loop {
+            let login = self.name()?;
+            // In this order, as everywhere: the login's lock, then the store's.
+            let turn = self.store.turn(&login, TURN_WAIT)?;
+            let store = self.store.lock(LOCK_WAIT)?;
+            // Somebody else's login may have got the name while this one waited.
+            if self.name()? == login {
+                return Ok((login, turn, store));
+            }
+        }
+    }
+
+    fn name(&self) -> Result<LoginId> {
+        let index = self.store.index_for_login()?;
+        Ok(account::pick(&self.asked, self.tokens.identity.as_deref(), &index.logins))
+    }
+
     /// Blocking: waits for locks, files and the keyring.
     fn run(self) -> Result<Saved> {
-        let login = account::pick(&self.asked, self.tokens.identity.as_deref(), &self.store.index()?.logins);
-        // In this order, as everywhere: the login's lock, then the store's.
-        let _login = self.store.turn(&login, TURN_WAIT)?;
-        let store = self.store.lock(LOCK_WAIT)?;
+        let (login, _turn, store) = self.place()?;
         if !self.gate.pass(WRITING) {
             return Err(cancelled());
         }

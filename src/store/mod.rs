@@ -142,6 +142,17 @@ impl Store {
         Ok(index)
     }
 
+    /// The index as a new login finds it: empty too where the file is no index at all, since the login sets that aside.
+    ///
+    /// # Errors
+    /// `store_unreadable` if it cannot be read now or is of a newer version.
+    pub fn index_for_login(&self) -> Result<Index> {
+        match self.index() {
+            Err(_) if index::is_damaged(&self.shared.paths.index_file()) => Ok(Index::default()),
+            index => index,
+        }
+    }
+
     /// A value that differs after every change of the index, for the cost of one `stat`.
     pub fn stamp(&self) -> Stamp {
         let Ok(metadata) = std::fs::metadata(self.shared.paths.index_file()) else { return Stamp(None) };

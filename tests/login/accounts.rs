@@ -1,5 +1,11 @@
 //! Under which name a login is stored.
 
+use std::time::Duration;
+
+use convocations::credential::{Kind, Tokens};
+use convocations::secret::Secret;
+use convocations::store::NewEntry;
+
 use crate::common::browser;
 use crate::desk::{Desk, arrive, person};
 
@@ -27,4 +33,37 @@ async fn another_person_gets_a_name_of_their_own() {
     );
     assert_eq!(desk.names(), ["anthropic", "anthropic@grace", "anthropic@work"]);
     assert_eq!(desk.stored("anthropic").unwrap().identity.as_deref(), Some("ada@sandbox.test"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_who_log_in_at_once_get_a_name_each() {
+    let desk = Desk::new();
+    let store = &desk.context.store;
+    let mut login = desk.start("anthropic", "subscription");
+    let url = login.opened().await.url;
+    let callback = person(move || browser::approve_as(&url, "grace")).await;
+    // Ada's login is being written, and Grace's waits for it.
+    let lock = store.lock(Duration::from_secs(5)).unwrap();
+    let page = tokio::spawn(async move { arrive(&callback).await });
+    login.exchanging().await;
+    let turn = "anthropic".parse().unwrap();
+    while store.try_lock_login(&turn).unwrap().is_some() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut ada = Tokens::api_key(Secret::new("sk-ant-oat01-ada"), 0);
+    ada.identity = Some("ada@sandbox.test".to_owned());
+    let new = NewEntry { method: "subscription".to_owned(), kind: Kind::Oauth };
+    store.put(&lock, &turn, new, &ada).unwrap();
+    drop(lock);
+    assert_eq!(login.done().await.login.to_string(), "anthropic@grace");
+    page.await.unwrap();
+    assert_eq!(desk.stored("anthropic").unwrap().identity, ada.identity);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_index_is_set_aside_by_a_login() {
+    let desk = Desk::new();
+    std::fs::write(desk.dir.paths().index_file(), "no index").unwrap();
+    assert_eq!(log_in(&desk, "anthropic", "ada").await, "anthropic");
+    assert_eq!(desk.names(), ["anthropic"]);
 }

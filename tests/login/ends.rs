@@ -72,7 +72,7 @@ async fn a_login_that_fails_leaves_the_old_one_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_cannot_be_written_fails_the_login() {
     let desk = Desk::new();
-    std::fs::write(desk.dir.paths().index_file(), "version = 1\n[logins.openrouter").unwrap();
+    std::fs::write(desk.dir.paths().index_file(), "version = 99\n").unwrap();
     let mut login = desk.start("openrouter", "api-key");
     login.paste("sk-or-v1-typed").await.unwrap();
     login.failed(Code::StoreUnreadable).await;
