@@ -62,7 +62,7 @@ soak: ## Use it for days in half an hour, with whatever goes wrong
 
 fuzz: ## Feed every reader whatever is found, a minute each (needs cargo-fuzz and a nightly Rust)
 	@cargo +nightly fuzz --version >/dev/null || { echo "cargo install cargo-fuzz, and a nightly Rust (rustup toolchain install nightly)" >&2; exit 1; }
-	for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run --sanitizer none $$target -- -max_total_time=$${FUZZ_SECONDS:-60} -rss_limit_mb=512 -malloc_limit_mb=128; done
+	for target in $$(cargo +nightly fuzz list --fuzz-dir tests/fuzz); do cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none $$target -- -max_total_time=$${FUZZ_SECONDS:-60} -rss_limit_mb=512 -malloc_limit_mb=128; done
 
 bench: ## Measure the budgets, each against its floor
 	@$(TOOLS)/setup.sh neovim

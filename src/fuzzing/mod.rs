@@ -1,6 +1,6 @@
 //! What the fuzzers feed: one function for each way in, which takes any bytes and panics where a promise is broken.
 //!
-//! Here for cargo-fuzz (`fuzz/`) and for the tests below, which put variations of the same seeds to the same
+//! Here for cargo-fuzz (`tests/fuzz/`) and for the tests below, which put variations of the same seeds to the same
 //! functions; no part of the program or of what others may use.
 
 #[cfg(test)]
@@ -25,7 +25,7 @@ use crate::text::is_hidden;
 /// A way in.
 pub type Target = fn(&[u8]);
 
-/// Every way in, by the name of its target and of its folder in `fuzz/corpus`.
+/// Every way in, by the name of its target and of its folder in `tests/fuzz/corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("answer", answer),
     ("callback", callback),

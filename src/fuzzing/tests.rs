@@ -15,7 +15,7 @@ fn number(variable: &str) -> Option<u64> {
 
 /// The seeds that are kept for cargo-fuzz.
 fn seeds(name: &str) -> Vec<Vec<u8>> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
     let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     // What a run of cargo-fuzz has found stands beside them, under its hash, by the thousand.
@@ -67,7 +67,7 @@ macro_rules! ways {
             let tried = [$($target),+];
             for (name, _) in TARGETS {
                 assert!(tried.contains(name), "{name} has no test");
-                let target = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fuzz/targets/{name}.rs"));
+                let target = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fuzz/targets/{name}.rs"));
                 assert!(target.is_file(), "{name} has no target");
             }
         }
