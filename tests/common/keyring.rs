@@ -70,7 +70,8 @@ impl Keyring {
         stdin.write_all(if unlocked { PASSWORD.as_bytes() } else { b"" }).unwrap();
         drop(stdin);
         self.daemon = Some(daemon);
-        process::eventually("the keyring", || {
+        // It takes seconds on a machine that is busy with other tests.
+        let started = process::wait_for(process::LIMIT, || {
             let mut ask = dir.command("dbus-send");
             ask.args([
                 "--session",
@@ -82,6 +83,7 @@ impl Keyring {
             let answer = ask.arg("string:org.freedesktop.secrets").envs(self.environment()).output().unwrap();
             String::from_utf8_lossy(&answer.stdout).contains("boolean true").then_some(())
         });
+        started.expect("the keyring starts in time");
     }
 
     /// Ends the keyring; the bus stays.
