@@ -67,7 +67,7 @@ impl Context {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
-    let command = match plain_token() {
+    let command = match plain() {
         Some(command) => command,
         None => match Args::try_parse() {
             Ok(args) => args.command,
@@ -80,13 +80,19 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// `convocations token LOGIN`, which programs call again and again: setting up the argument parser would cost as much
-/// as reading the token.
-fn plain_token() -> Option<Command> {
+/// What programs call again and again, `convocations token LOGIN` and `convocations rpc`: setting up the argument
+/// parser would cost as much as reading the token.
+fn plain() -> Option<Command> {
     let mut args = std::env::args_os().skip(1);
-    let (name, login, end) = (args.next()?, args.next()?.into_string().ok()?, args.next());
-    let plain = name == "token" && end.is_none() && !login.starts_with('-');
-    plain.then_some(Command::Token { login, json: false, min_validity: None, rejected: false })
+    let (name, login, end) = (args.next()?, args.next(), args.next());
+    match login {
+        None if name == "rpc" => Some(Command::Rpc),
+        Some(login) if name == "token" && end.is_none() => {
+            let login = login.into_string().ok().filter(|login| !login.starts_with('-'))?;
+            Some(Command::Token { login, json: false, min_validity: None, rejected: false })
+        }
+        _ => None,
+    }
 }
 
 fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {

@@ -47,6 +47,7 @@ struct Inner {
 
 /// Serves until Neovim closes the pipe or says `shutdown`.
 pub fn run(paths: &Paths) -> ExitCode {
+    harden::share_heap();
     logfile::init(paths);
     logfile::log_panics();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
