@@ -2,13 +2,9 @@
 
 use std::io::{BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use rmpv::Value;
+use std::process::Command;
 
 use crate::common::{self, Sandbox, TestDir};
-use crate::{RUNS, median};
 
 /// Builds `floor.rs` as it stands, with optimisation, and returns the program.
 pub fn read_a_file() -> PathBuf {
@@ -29,57 +25,6 @@ pub fn echo() {
         rmpv::encode::write_value(&mut bytes, &value).unwrap();
         output.write_all(&bytes).unwrap();
         output.flush().unwrap();
-    }
-}
-
-/// This program as an echo at the other end of a pipe.
-pub struct Echo {
-    child: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Echo {
-    /// Starts it.
-    pub fn start() -> Self {
-        Self::start_with(|_| {})
-    }
-
-    /// Starts it with more to do.
-    fn start_with(add: impl Fn(&mut Command)) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        add(command.arg("echo"));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        Self { child, stdin, stdout }
-    }
-
-    /// One message of a call's size there and back.
-    pub fn round(&mut self) {
-        let message = Value::Array(vec![2.into(), "call".into(), Value::Array(vec![1.into(), "get".into()])]);
-        let mut bytes = Vec::new();
-        rmpv::encode::write_value(&mut bytes, &message).unwrap();
-        self.stdin.write_all(&bytes).unwrap();
-        assert_eq!(rmpv::decode::read_value(&mut self.stdout).unwrap(), message);
-    }
-}
-
-/// The median time from starting an echo, with more to do, to its first answer.
-pub fn first_echo(add: impl Fn(&mut Command)) -> Duration {
-    let mut echoes: Vec<Duration> = (0..RUNS / 4)
-        .map(|_| {
-            let begun = Instant::now();
-            Echo::start_with(&add).round();
-            begun.elapsed()
-        })
-        .collect();
-    median(&mut echoes)
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

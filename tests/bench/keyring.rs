@@ -5,14 +5,11 @@ mod gnome;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use serde_json::json;
-
-use crate::backend::Backend;
 use crate::common::{self, TestDir, run};
+use crate::pipe::Pipe;
 use crate::table::Table;
-use crate::{KEY, RUNS, floors, median, timed};
+use crate::{KEY, RUNS, finish, floors, in_turns};
 
 const SERVICE: &str = "com.convocations.app";
 const USER: &str = "convocations-openrouter";
@@ -37,27 +34,22 @@ pub fn rows(table: &mut Table) {
     let mut set = with_bus(dir.convocations(["secret", "set-openrouter-key"]));
     assert_eq!(run(&mut set, &format!("{KEY}\n")).code(), 0);
 
-    let floor = floors::first_echo(|command| {
-        command.arg("keyring").envs(keyring.environment());
-    });
-    let mut first: Vec<Duration> = (0..RUNS / 4)
-        .map(|_| {
-            let begun = Instant::now();
-            let mut backend = Backend::start(&mut with_bus(dir.convocations::<&str>([])), json!({}));
-            backend.ok("get", json!({"login": "openrouter"}));
-            begun.elapsed()
-        })
-        .collect();
+    let echo = || {
+        let mut echo = Pipe::echo(&["keyring"], &keyring.environment());
+        echo.round();
+        echo
+    };
+    let first = || Pipe::backend(&mut with_bus(dir.convocations::<&str>([])));
     let what = "backend spawn to first token, keyring";
-    table.row(what, "spawn to first echo and a bare keyring read", median(&mut first), floor, 1.2);
+    table.row(what, "spawn to first echo and a bare keyring read", in_turns(RUNS, first, echo), 1.2);
 
     let lookup = || {
         let mut command = with_bus(dir.command("secret-tool"));
         command.args(["lookup", "service", SERVICE, "username", USER]);
-        command
+        finish(command);
     };
-    let token = timed(|| with_bus(dir.convocations(["token", "openrouter"])));
-    table.row("`convocations token`, keyring", "`secret-tool lookup`", token, timed(lookup), 0.8);
+    let token = || finish(with_bus(dir.convocations(["token", "openrouter"])));
+    table.row("`convocations token`, keyring", "`secret-tool lookup`", in_turns(RUNS, token, lookup), 0.8);
 }
 
 /// What else prints a secret on this machine, against the floor of `convocations token`: no budget, for comparison.
@@ -66,11 +58,11 @@ pub fn other_tools(table: &mut Table) {
     let program = floors::read_a_file();
     let file = dir.path().join("secret");
     std::fs::write(&file, KEY).unwrap();
-    let floor = timed(|| {
+    let floor = || {
         let mut command = dir.command(&program);
         command.arg(&file);
-        command
-    });
+        finish(command);
+    };
     if is_installed("secret-tool") && gnome::Keyring::is_here() {
         let keyring = gnome::Keyring::unlocked(&dir);
         let mut store = dir.command("secret-tool");
@@ -79,29 +71,29 @@ pub fn other_tools(table: &mut Table) {
         let lookup = || {
             let mut command = dir.command("secret-tool");
             command.args(["lookup", "service", "x", "username", "y"]).envs(keyring.environment());
-            command
+            finish(command);
         };
-        table.compared("`secret-tool lookup`", timed(lookup), floor);
+        table.compared("`secret-tool lookup`", in_turns(RUNS, lookup, floor));
     }
     if is_installed("gh") {
         let show = || {
             let mut command = dir.command("gh");
             command.args(["auth", "token"]).env("GH_CONFIG_DIR", dir.path());
-            command
+            finish(command);
         };
         let hosts =
             "github.com:\n    user: someone\n    oauth_token: gho_0123456789\n    git_protocol: https\n";
         std::fs::write(dir.path().join("hosts.yml"), hosts).unwrap();
-        table.compared("`gh auth token`", timed(show), floor);
+        table.compared("`gh auth token`", in_turns(RUNS, show, floor));
     }
     if is_installed("pass") && is_installed("gpg") {
         let show = || {
             let mut command = pass(&dir);
             command.args(["show", "openrouter"]);
-            command
+            finish(command);
         };
         set_up_pass(&dir);
-        table.compared("`pass show`", timed(show), floor);
+        table.compared("`pass show`", in_turns(RUNS, show, floor));
     }
 }
 

@@ -14,6 +14,8 @@ mod backend;
 mod common;
 mod floors;
 mod keyring;
+mod pipe;
+mod processors;
 mod table;
 
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use backend::Backend;
 use common::{Sandbox, TestDir, run};
+use pipe::Pipe;
 use serde_json::json;
 use table::Table;
 
@@ -62,66 +65,68 @@ fn stored() -> TestDir {
     dir
 }
 
-/// The median time of running a command to its end.
-fn timed(make: impl Fn() -> Command) -> Duration {
-    let mut times: Vec<Duration> = (0..RUNS)
-        .map(|_| {
-            let begun = Instant::now();
-            assert!(make().stdout(std::process::Stdio::null()).status().unwrap().success());
-            begun.elapsed()
-        })
-        .collect();
-    median(&mut times)
+/// The median times of two things done in turns, so that a machine that slows down slows both, and on one processor,
+/// so that neither has to wake another for every message: what that takes depends on where the two are put.
+fn in_turns<A, B>(runs: usize, mut first: impl FnMut() -> A, mut second: impl FnMut() -> B) -> [Duration; 2] {
+    let before = processors::stay();
+    let mut times = [Vec::with_capacity(runs), Vec::with_capacity(runs)];
+    for _ in 0..runs {
+        times[0].push(timed(&mut first));
+        times[1].push(timed(&mut second));
+    }
+    processors::set(&before);
+    times.map(|mut times| {
+        times.sort();
+        times[times.len() / 2]
+    })
 }
 
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
+/// The time of one; what it made is dropped after.
+fn timed<T>(work: &mut impl FnMut() -> T) -> Duration {
+    let begun = Instant::now();
+    let made = work();
+    let time = begun.elapsed();
+    drop(made);
+    time
+}
+
+/// Runs a command to its end.
+fn finish(mut command: Command) {
+    assert!(command.stdout(std::process::Stdio::null()).status().unwrap().success());
 }
 
 fn command_line(dir: &TestDir, table: &mut Table) {
     let floor = floors::read_a_file();
     let index = dir.config().join("credentials.toml");
-    let read = timed(|| {
+    let read = || {
         let mut command = dir.command(&floor);
         command.arg(&index);
-        command
-    });
-    let token = timed(|| dir.convocations(["token", "openrouter"]));
-    table.row("`convocations token`, stored and good", "a program that reads a file", token, read, 1.9);
+        finish(command);
+    };
+    let times = in_turns(RUNS, || finish(dir.convocations(["token", "openrouter"])), read);
+    table.row("`convocations token`, stored and good", "a program that reads a file", times, 1.9);
 }
 
 fn get_from_memory(dir: &TestDir, table: &mut Table) {
-    let mut backend = Backend::start(&mut dir.convocations::<&str>([]), json!({}));
-    backend.ok("get", json!({"login": "openrouter"}));
-    let get = per_call(|| drop(backend.ok("get", json!({"login": "openrouter"}))));
-    let mut echo = floors::Echo::start();
-    let floor = per_call(|| echo.round());
-    table.row("a `get` answered from memory", "a msgpack echo on a pipe", get, floor, 2.5);
-}
-
-fn per_call(mut call: impl FnMut()) -> Duration {
-    let mut times: Vec<Duration> = (0..CALLS)
-        .map(|_| {
-            let begun = Instant::now();
-            call();
-            begun.elapsed()
-        })
-        .collect();
-    median(&mut times)
+    // On the processor that the calls are made on.
+    let before = processors::stay();
+    let mut backend = Pipe::backend(&mut dir.convocations::<&str>([]));
+    let mut echo = Pipe::echo(&[], &[]);
+    let times = in_turns(CALLS, || backend.get(), || echo.round());
+    processors::set(&before);
+    table.row("a `get` answered from memory", "a msgpack echo on a pipe", times, 2.5);
 }
 
 fn first_token(dir: &TestDir, table: &mut Table) {
-    let mut tokens: Vec<Duration> = (0..RUNS / 4)
-        .map(|_| {
-            let begun = Instant::now();
-            let mut backend = Backend::start(&mut dir.convocations::<&str>([]), json!({}));
-            backend.ok("get", json!({"login": "openrouter"}));
-            begun.elapsed()
-        })
-        .collect();
-    let floor = floors::first_echo(|_| {});
-    table.row("backend spawn to first token", "spawn to first echo", median(&mut tokens), floor, 3.0);
+    let first = || Pipe::backend(&mut dir.convocations::<&str>([]));
+    let times = in_turns(RUNS, first, first_echo);
+    table.row("backend spawn to first token", "spawn to first echo", times, 3.0);
+}
+
+fn first_echo() -> Pipe {
+    let mut echo = Pipe::echo(&[], &[]);
+    echo.round();
+    echo
 }
 
 fn memory_and_size(dir: &TestDir, table: &mut Table) {

@@ -10,8 +10,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// A time against its floor.
-    pub fn row(&mut self, what: &str, floor_name: &str, time: Duration, floor: Duration, budget: f64) {
+    /// A time against its floor's.
+    pub fn row(&mut self, what: &str, floor_name: &str, [time, floor]: [Duration; 2], budget: f64) {
         let ratio = time.as_secs_f64() / floor.as_secs_f64();
         let verdict = self.verdict(ratio <= budget);
         self.add(format!(
@@ -36,7 +36,7 @@ impl Table {
     }
 
     /// A time against a floor, for comparison only.
-    pub fn compared(&mut self, what: &str, time: Duration, floor: Duration) {
+    pub fn compared(&mut self, what: &str, [time, floor]: [Duration; 2]) {
         let ratio = time.as_secs_f64() / floor.as_secs_f64();
         self.add(format!(
             "       {what}: {time:.1?}, {ratio:.2} × a program that reads a file ({floor:.1?})"
