@@ -22,7 +22,7 @@ build: ## Build the backend into target/release (for plugin managers)
 
 demo: ## Try everything without an account: opens Neovim, or tells the story where there is no terminal
 	@$(TOOLS)/setup.sh neovim
-	@cargo build --quiet --locked --bin convocations --example sandbox
+	@cargo build --locked --bin convocations --example sandbox
 	@tests/demo/run.sh
 
 test: deps lint test-rust test-lua ## Check and test everything
@@ -68,8 +68,9 @@ bench: ## Measure the budgets, each against its floor
 	@$(TOOLS)/setup.sh neovim
 	cargo build --quiet --locked --release --bin convocations
 	cargo build --quiet --locked --example sandbox
-	CONVOCATIONS=$(PROGRAM) CONVOCATIONS_SANDBOX=$(SANDBOX) cargo bench --quiet --locked --bench budgets
-	CONVOCATIONS=$(PROGRAM) $(NVIM) -l tests/bench/editor.lua
+	@missed=0; export CONVOCATIONS=$(PROGRAM) CONVOCATIONS_SANDBOX=$(SANDBOX); \
+	cargo bench --quiet --locked --bench budgets || missed=1; \
+	$(NVIM) -l tests/bench/editor.lua || missed=1; exit $$missed
 
 doc: ## Write the generated parts of the help
 	$(NVIM) -l $(TOOLS)/gen_doc.lua
