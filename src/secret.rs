@@ -73,6 +73,7 @@ pub fn expose_opt<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::memory::left_behind;
 
     #[test]
     fn debug_shows_nothing() {
@@ -84,5 +85,16 @@ mod tests {
     fn fingerprint_is_stable_and_short() {
         assert_eq!(Secret::new("abc").fingerprint(), "ba7816bf8f01cfea");
         assert_ne!(Secret::new("abc").fingerprint(), Secret::new("abd").fingerprint());
+    }
+
+    /// Rule 18: wiped when dropped, and so is what holds it.
+    #[test]
+    fn nothing_is_left_in_memory() {
+        const TEXT: &str = "sk-planted-0123456789";
+        assert_eq!(left_behind(TEXT, || drop(String::from(TEXT))), 1, "it would be seen");
+        assert_eq!(left_behind(TEXT, || drop((Secret::new(TEXT), Secret::new(TEXT).clone()))), 0);
+        let stored = format!(r#"{{"access_token":"{TEXT}","refresh_token":"{TEXT}","obtained_at":1}}"#);
+        let read = || drop(serde_json::from_str::<crate::credential::Tokens>(&stored).unwrap());
+        assert_eq!(left_behind(TEXT, read), 0, "tokens that were read from the store");
     }
 }

@@ -1,4 +1,5 @@
-//! How much memory a piece of work holds at once, thread by thread, for the unit tests' program alone.
+//! How much memory a piece of work holds at once, and what it leaves in memory that it gives back; thread by thread,
+//! for the unit tests' program alone.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -11,6 +12,8 @@ static ALLOCATOR: Counting = Counting;
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    /// What is looked for in memory that is given back, and how often it was found.
+    static WANTED: Cell<(&'static [u8], usize)> = const { Cell::new((&[], 0)) };
 }
 
 fn count(change: isize) {
@@ -21,7 +24,16 @@ fn count(change: isize) {
     });
 }
 
-// SAFETY: everything is the system's allocator's; counting neither allocates nor panics.
+fn look(given_back: &[u8]) {
+    let _ = WANTED.try_with(|wanted| {
+        let (text, times) = wanted.get();
+        if !text.is_empty() && given_back.windows(text.len()).any(|part| part == text) {
+            wanted.set((text, times + 1));
+        }
+    });
+}
+
+// SAFETY: everything is the system's allocator's; counting and looking neither allocate nor panic.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size().cast_signed());
@@ -31,6 +43,11 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-layout.size().cast_signed());
+        if WANTED.try_with(|wanted| !wanted.get().0.is_empty()).unwrap_or(false) {
+            // SAFETY: the block is the caller's until it is freed below. What was never written in it is read as
+            // whatever stands there, which is what is looked for.
+            look(unsafe { std::slice::from_raw_parts(pointer, layout.size()) });
+        }
         // SAFETY: the caller's promises are the same.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -50,6 +67,13 @@ pub async fn peak_of(work: impl Future<Output = ()>) -> usize {
     PEAK.set(before);
     work.await;
     (PEAK.get() - before).max(0).cast_unsigned()
+}
+
+/// How many pieces of memory `work` gives back with `text` still in them.
+pub fn left_behind(text: &'static str, work: impl FnOnce()) -> usize {
+    WANTED.set((text.as_bytes(), 0));
+    work();
+    WANTED.replace((&[], 0)).1
 }
 
 #[test]
