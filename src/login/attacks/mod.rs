@@ -124,4 +124,21 @@ fn refused(answer: &str, status: u16) {
     let got = answer.split(' ').nth(1).unwrap_or_default();
     assert_eq!(got, status.to_string(), "{answer}");
     assert!(!answer.contains(STATE) && !answer.contains("c0ffee"), "tells a secret: {answer}");
+    // What is no HTTP is answered before it comes to us, by a bare head.
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    assert!(body.is_empty() || is_guarded(head), "{answer}");
+}
+
+/// Rule 16: whatever a browser is shown carries these.
+fn is_guarded(head: &str) -> bool {
+    let head = format!("{}\r\n", head.to_ascii_lowercase());
+    [
+        "\r\ncontent-security-policy: default-src 'none'; style-src 'unsafe-inline'\r\n",
+        "\r\nreferrer-policy: no-referrer\r\n",
+        "\r\ncache-control: no-store\r\n",
+        "\r\nx-content-type-options: nosniff\r\n",
+        "\r\nx-frame-options: deny\r\n",
+    ]
+    .iter()
+    .all(|header| head.contains(header))
 }

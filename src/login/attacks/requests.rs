@@ -8,6 +8,8 @@ use tokio::time::{Instant, timeout};
 
 use super::{DONE, Login, STATE, refused, right};
 use crate::fuzzing::memory;
+use crate::login::answer::Answer;
+use crate::secret::Secret;
 
 /// D48
 #[tokio::test]
@@ -241,6 +243,24 @@ async fn listens_on_loopback_alone() {
         assert!(!matches!(reached, Ok(Ok(_))), "{address} is reachable");
     }
     login.still_works().await;
+}
+
+/// Rule 13: `localhost` may lead a browser to either address.
+#[tokio::test]
+async fn either_loopback_address_takes_the_answer() {
+    let Ok(probe) = tokio::net::TcpListener::bind("[::1]:0").await else {
+        eprintln!("skipped: this machine has no [::1]");
+        return;
+    };
+    drop(probe);
+    let mut login = Login::start().await;
+    let mut stream = TcpStream::connect(("::1", login.port)).await.unwrap();
+    let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", right(), login.host());
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
+    assert_eq!(login.listener.answer().await, Answer::Code(Secret::new("right-code")));
 }
 
 /// Addresses of this machine that are not 127.0.0.1, found without asking anybody.
