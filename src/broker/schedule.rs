@@ -109,14 +109,33 @@ impl Broker {
 
 /// How many seconds before its end a token is refreshed ahead of time.
 fn ahead(credential: &Credential, margin: i64) -> i64 {
-    Validity::Margin(margin.saturating_add(jitter(&credential.login))).seconds(credential.lifetime)
+    let jitter = jitter(&credential.login, std::process::id());
+    Validity::Margin(margin.saturating_add(jitter)).seconds(credential.lifetime)
 }
 
 /// The same for a login in this process at each tick, and different between processes.
-fn jitter(login: &LoginId) -> i64 {
-    let mut seed = u64::from(std::process::id());
+fn jitter(login: &LoginId, process: u32) -> i64 {
+    let mut seed = u64::from(process);
     for byte in login.as_str().bytes() {
         seed = seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte);
     }
     i64::try_from((seed >> 7) % JITTER).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn editors_started_together_do_not_refresh_together() {
+        for login in ["anthropic", "openai@work"] {
+            let login = login.parse().unwrap();
+            let found: BTreeSet<i64> = (1000..1030).map(|process| jitter(&login, process)).collect();
+            assert!(found.iter().all(|seconds| (0..60).contains(seconds)), "{found:?}");
+            assert!(found.len() >= 15, "30 processes share {} moments: {found:?}", found.len());
+            assert_eq!(jitter(&login, 1000), jitter(&login, 1000), "the same at each tick");
+        }
+    }
 }
