@@ -65,10 +65,14 @@ macro_rules! ways {
         #[test]
         fn every_way_in_is_tried_here_and_by_cargo_fuzz() {
             let tried = [$($target),+];
+            let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
+            let read = |path: &str| std::fs::read_to_string(folder.join(path)).unwrap();
+            let listed = read("Cargo.toml");
             for (name, _) in TARGETS {
                 assert!(tried.contains(name), "{name} has no test");
-                let target = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fuzz/targets/{name}.rs"));
-                assert!(target.is_file(), "{name} has no target");
+                let target = format!("targets/{name}.rs");
+                assert!(read(&target).contains(&format!("fuzzing::{name}(")), "{target} is another's");
+                assert!(listed.contains(&format!("name = \"{name}\"\npath = \"{target}\"")), "{name} is not built");
             }
         }
     };

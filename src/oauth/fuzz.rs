@@ -2,7 +2,7 @@
 //! without a word of the answer.
 
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::Value;
 use url::Url;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::config::Config;
 use crate::credential::Tokens;
-use crate::http::Reply;
+use crate::http::{self, Reply};
 use crate::provider::check_url;
 use crate::secret::Secret;
 use crate::text::is_hidden;
@@ -79,10 +79,14 @@ pub fn document(data: &[u8]) {
     }
 }
 
-/// A `WWW-Authenticate` header and a JWT.
+/// A `WWW-Authenticate`, `Retry-After` or `Date` header, and a JWT.
 pub fn header(data: &[u8]) {
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_bytes(data) {
+        for name in [RETRY_AFTER.as_str(), "retry-after-ms", DATE.as_str()] {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), value.clone())]);
+            let _ = (http::retry_after(&headers), http::date(&headers));
+        }
         headers.insert(WWW_AUTHENTICATE, value);
         let found = challenge::of(&headers);
         let text = String::from_utf8_lossy(data).to_ascii_lowercase();
