@@ -14,7 +14,8 @@ local shown = {}
 ---Whether messages go to Neovim's own message line, and not to a plugin that took `vim.notify` over.
 ---@return boolean
 local function is_builtin()
-  return assert(debug.getinfo(vim.notify, "S")).source:find("^@vim/") ~= nil
+  local notify = vim.notify ---@type any a plugin may put a callable table here
+  return type(notify) == "function" and assert(debug.getinfo(notify, "S")).source:find("^@vim/") ~= nil
 end
 
 ---What of a text fits the message line, in whole sentences, and where the rest is.
@@ -77,7 +78,9 @@ function M.say(text, level)
   end
   shown[text] = now
   vim.schedule(function()
-    pcall(show, text, level or vim.log.levels.INFO)
+    if not pcall(show, text, level or vim.log.levels.INFO) then
+      vim.api.nvim_echo({ { "conv: " .. text } }, true, {})
+    end
   end)
 end
 

@@ -129,6 +129,23 @@ return function(case)
     t:eq(nvim:lua("return vim.o.messagesopt"), "hit-enter,history:500")
   end)
 
+  case("a vim.notify that is a table, or that fails, loses no message", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(SCRIPT) } })
+    vim.rpcrequest(nvim.channel, "nvim_ui_attach", 80, 24, vim.empty_dict())
+    nvim:lua([[
+      _G.got = {}
+      vim.notify = setmetatable({}, { __call = function(_, text) table.insert(_G.got, text) end })
+      require("conv.notify").say(("Too long for the line. "):rep(9))
+    ]])
+    t:wait("the message in the table", function()
+      return #nvim:lua("return _G.got") == 1
+    end)
+    nvim:lua("vim.notify = function() error('no') end; require('conv.notify').say('Not lost.')")
+    t:wait("the message, shown plainly", function()
+      return nvim:lua("return vim.fn.execute('messages')"):find("conv: Not lost.", 1, true)
+    end)
+  end)
+
   case("the text is written on change only", function(t)
     local nvim = begin(t, "{" .. login({ state = "valid" }) .. "}")
     shows(t, nvim, "+ anthropic")
