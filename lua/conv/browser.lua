@@ -40,10 +40,13 @@ function M.open(url, failed)
     return
   end
   local ok, job, problem = pcall(vim.ui.open, url)
-  if not ok or not job then
-    return failed(ok and problem and "no program to open addresses was found" or "`vim.ui.open` failed")
+  if not ok or problem then
+    return failed(ok and "no program to open addresses was found" or "`vim.ui.open` failed")
   end
-  look(job, failed)
+  -- A replacement of it may return anything else, or nothing.
+  if type(job) == "table" and job.is_closing and job.wait then
+    look(job, failed)
+  end
 end
 
 ---Copies a text to the clipboard; through the terminal (OSC 52) where there is no other.

@@ -386,6 +386,30 @@ return function(case)
   end)
 
   case(
+    "a vim.ui.open that returns something else, or nothing, is believed; one that fails is said",
+    function(t)
+      local nvim = t:editor()
+      local function why(source)
+        return nvim:lua(([[
+        vim.v.errmsg = ""
+        vim.ui.open = function() %s end
+        require("conv.config").get().open = nil
+        local why
+        require("conv.browser").open("https://example.com", function(reason) why = reason end)
+        vim.wait(3500, function() return why ~= nil or vim.v.errmsg ~= "" end)
+        return (why or "opened") .. vim.v.errmsg
+      ]]):format(source))
+      end
+      t:eq(why(""), "opened")
+      t:eq(why("return 5"), "opened")
+      t:eq(why("return true"), "opened")
+      t:eq(why("error('no')"), "`vim.ui.open` failed")
+      t:eq(why("return nil, 'no handler'"), "no program to open addresses was found")
+      t:eq(why("return vim.system({ 'false' })"), "the opener ended with status 1")
+    end
+  )
+
+  case(
     "fidget and snacks, if loaded, and 0.12's messages are told how it goes; each report is ended",
     function(t)
       local stands = {
