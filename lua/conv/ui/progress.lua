@@ -16,19 +16,22 @@ function M.open(title)
   -- A linker says nothing for a minute: the seconds show that it is still at work.
   local timer = assert(vim.uv.new_timer())
   local window ---@type conv.Float
+  local function close()
+    if not timer:is_closing() then
+      timer:close()
+    end
+    window:close()
+  end
+  local function leave()
+    close()
+    cancel()
+  end
   window = float.open({
     title = title,
     width = 76,
     filetype = "conv",
-    on_close = function()
-      timer:close()
-    end,
-    keys = {
-      q = function()
-        window:close()
-        cancel()
-      end,
-    },
+    on_close = leave,
+    keys = { q = leave, ["<Esc>"] = leave },
   })
   local function show()
     local view = { { { "" } } } ---@type conv.Line[]
@@ -53,9 +56,7 @@ function M.open(title)
       end
       vim.schedule(show)
     end,
-    close = function()
-      window:close()
-    end,
+    close = close,
     on_cancel = function(action)
       cancel = action
     end,

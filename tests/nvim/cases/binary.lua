@@ -77,12 +77,23 @@ return function(case)
     local slow = begin(t, "exec sleep 20")
     slow:cmd("ConvLogin anthropic")
     t:wait("the seconds", function()
-      return slow:window_text():find("cancel · 1 s", 1, true)
+      return slow:window_text():find("cancel · [1-9] s")
     end)
-    slow:type("q")
+    slow:cmd("ConvLogin openrouter")
+    t:wait("the refusal", function()
+      return slow:said("A login is under way already")
+    end)
+    local timers = [[
+      local count = 0
+      vim.uv.walk(function(handle) count = count + (handle:get_type() == "timer" and handle:is_active() and 1 or 0) end)
+      return count
+    ]]
+    local before = slow:lua(timers)
+    slow:cmd("quit")
     t:wait("the message", function()
       return slow:said("The build was cancelled")
     end)
+    t:eq(slow:lua(timers), before - 1, "timers that run on")
   end)
 
   case("without Rust it says where to get it", function(t)
