@@ -5,6 +5,8 @@ local errors = require("conv.errors")
 
 local M = {}
 
+local building = false
+
 local NAME = vim.fn.has("win32") == 1 and "convocations.exe" or "convocations"
 
 ---@return string the plugin's folder
@@ -45,6 +47,11 @@ function M.find()
   return nil, errors.new("backend_missing", "The backend program is not built yet.", hint)
 end
 
+---@return boolean whether a build is under way
+function M.is_building()
+  return building
+end
+
 ---@return string[]? argv, ConvError? err
 local function build_command()
   if executable("cargo") and executable("make") then
@@ -62,6 +69,7 @@ local function build(done)
   if not argv then
     return done(err)
   end
+  building = true
   local window = require("conv.ui.progress").open("Building the backend (once; it takes a minute or two)")
   local job = vim.system(argv, {
     cwd = M.root(),
@@ -70,6 +78,7 @@ local function build(done)
     stderr = window.output,
   }, function(result)
     vim.schedule(function()
+      building = false
       window.close()
       if result.code == 0 and M.find() then
         done()

@@ -6,23 +6,26 @@ local status = require("conv.status")
 local M = {}
 
 ---Asks, from the main loop and not from inside an answer of the backend. Leaving it by whatever key is a nil.
----The answer is taken up a turn later, when a picker has closed its own windows.
+---The answer is taken up a turn later, when a picker has closed its own windows; of several the first counts.
 ---@generic T
 ---@param items T[]
 ---@param opts table
 ---@param done fun(choice?: T)
 function M.select(items, opts, done)
   local answered = false
-  local function answer(choice)
+  local function answer(choice, index)
     if not answered then
       answered = true
       vim.schedule(function()
-        done(choice)
+        -- A picker may hand back a copy of its own.
+        done(vim.list_contains(items, choice) and choice or choice and items[index])
       end)
     end
   end
   vim.schedule(function()
-    if not pcall(vim.ui.select, items, opts, answer) then
+    local ok, problem = pcall(vim.ui.select, items, opts, answer)
+    if not ok and not answered then
+      require("conv.notify").internal("vim.ui.select", problem)
       answer(nil)
     end
   end)

@@ -94,7 +94,7 @@ end
 ---@param problem any
 function M.internal(where, problem)
   local first = errors.redact(tostring(problem)):match("[^\n]*")
-  M.say(("A listener of `%s` failed: %s"):format(where, first), vim.log.levels.ERROR)
+  M.say(("`%s` failed: %s"):format(where, first), vim.log.levels.ERROR)
 end
 
 ---Fires a `User` event.

@@ -184,7 +184,10 @@ end
 ---@return ConvError? err why no login can begin now
 local function under_way()
   local s = sessions.current()
-  if not s then
+  if s and s.phase == "choosing" and not require("conv.binary").is_building() then
+    s:cancel() -- a picker may have gone without a word: nothing else would ever end this one
+    return nil
+  elseif not s then
     return nil
   elseif s.window then
     s.window:focus()

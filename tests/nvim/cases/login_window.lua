@@ -361,6 +361,28 @@ return function(case)
     t:eq(asked[2].lines, { "Claude subscription", "API key" })
   end)
 
+  case("a picker that fails is said, and one that never answers blocks no other login", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+    nvim:lua("vim.ui.select = function() error('my picker is broken') end")
+    nvim:cmd("ConvLogin")
+    t:wait("the failure", function()
+      return nvim:said("`vim.ui.select` failed: .*my picker is broken")
+    end)
+    nvim:lua("vim.ui.select = function() _G.asked = true end")
+    nvim:cmd("ConvLogin")
+    t:wait("the picker", function()
+      return nvim:lua("return _G.asked")
+    end)
+    nvim:lua([[vim.ui.select = function(items, _, answer)
+      answer(vim.deepcopy(items[1]), 1)
+      answer(items[2], 2)
+    end]])
+    nvim:cmd("ConvLogin")
+    sees(t, nvim, "Waiting for the browser")
+    t:ok(not nvim:said("under way"), vim.inspect(nvim:notes()))
+    t:eq(nvim:lua("return vim.g.conv_status"):match("%S+: logging in"), "anthropic: logging in")
+  end)
+
   case("nothing picked: cancelled, quietly", function(t)
     local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
     nvim:lua("vim.ui.select = function(_, _, choose) choose(nil) end")
@@ -385,29 +407,26 @@ return function(case)
     t:match(why, "neither http nor https")
   end)
 
-  case(
-    "a vim.ui.open that returns something else, or nothing, is believed; one that fails is said",
-    function(t)
-      local nvim = t:editor()
-      local function why(source)
-        return nvim:lua(([[
+  case("a vim.ui.open that returns what it likes is believed, one that fails is said", function(t)
+    local nvim = t:editor()
+    local function why(source, ms)
+      return nvim:lua(([[
         vim.v.errmsg = ""
         vim.ui.open = function() %s end
         require("conv.config").get().open = nil
         local why
         require("conv.browser").open("https://example.com", function(reason) why = reason end)
-        vim.wait(3500, function() return why ~= nil or vim.v.errmsg ~= "" end)
+        vim.wait(%d, function() return why ~= nil or vim.v.errmsg ~= "" end)
         return (why or "opened") .. vim.v.errmsg
-      ]]):format(source))
-      end
-      t:eq(why(""), "opened")
-      t:eq(why("return 5"), "opened")
-      t:eq(why("return true"), "opened")
-      t:eq(why("error('no')"), "`vim.ui.open` failed")
-      t:eq(why("return nil, 'no handler'"), "no program to open addresses was found")
-      t:eq(why("return vim.system({ 'false' })"), "the opener ended with status 1")
+      ]]):format(source, ms or 700))
     end
-  )
+    t:eq(why(""), "opened")
+    t:eq(why("return 5"), "opened")
+    t:eq(why("return true"), "opened")
+    t:eq(why("error('no')"), "`vim.ui.open` failed")
+    t:eq(why("return nil, 'no handler'"), "no program to open addresses was found")
+    t:eq(why("return vim.system({ 'false' })", 5000), "the opener ended with status 1")
+  end)
 
   case(
     "fidget and snacks, if loaded, and 0.12's messages are told how it goes; each report is ended",
