@@ -216,6 +216,26 @@ fn the_browser_gets_the_address_as_one_argument() {
 }
 
 #[test]
+fn a_login_that_only_typing_can_finish_ends_with_its_input() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    for way in ["openrouter --method code", "openrouter --method api-key", "mistral"] {
+        let ran = cli(&dir, &format!("login {way}"));
+        assert_eq!(ran.code(), 2, "{ran:?}");
+        assert!(ran.stderr.contains("Standard input ended"), "{ran:?}");
+    }
+    // One line is enough, though nothing comes after it.
+    with_input(&dir, "login mistral", &format!("{KEY}\n")).ok();
+    // A browser may come without a word.
+    let mut command = dir.convocations(["login", "openrouter", "--method", "browser"]);
+    let mut child = Child::spawn(command.env("BROWSER", "true"));
+    child.close();
+    let url = eventually("the address", || address(&child.stderr()));
+    common::arrive(&approve(&url));
+    child.finish(Duration::from_secs(10)).ok();
+}
+
+#[test]
 fn interrupting_a_login_leaves_nothing() {
     let sandbox = Sandbox::start();
     let dir = sandboxed(&sandbox);

@@ -112,8 +112,9 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
     let (sender, mut events) = mpsc::unbounded_channel();
     let browser = request.browser;
     let id = logins.start(&login_context, request, sender)?;
-    let mut screen = Screen { browser, provider: provider.name.clone(), wait: None };
+    let mut screen = Screen { browser, provider: provider.name.clone(), wait: None, only_typing: false };
     let mut typed: Option<hidden::Lines> = None;
+    let mut hope = Hope::Typing;
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut result = Ok(ExitCode::SUCCESS);
@@ -124,7 +125,7 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
                 None => break,
                 Some(event) => {
                     if let Stage::Failed { error } = &event.stage {
-                        result = Err(error.clone());
+                        result = Err(if hope == Hope::None { nothing_typed() } else { error.clone() });
                     }
                     if screen.show(&event) && typed.is_none() {
                         typed = Some(hidden::Lines::open());
@@ -134,7 +135,15 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
                     }
                 }
             },
-            Some(line) = hidden::next(&mut typed) => screen.typed(&logins, id, line).await,
+            Some(line) = hidden::next(&mut typed) => match line {
+                Some(line) => hope = if typed_in(&logins, id, line).await { Hope::Provider } else { hope },
+                // The end of input: the browser may still come, if it has where to come to.
+                None if screen.only_typing && hope == Hope::Typing => {
+                    hope = Hope::None;
+                    logins.cancel(id);
+                }
+                None => {}
+            },
             _ = tokio::signal::ctrl_c() => {
                 output::note("");
                 logins.cancel(id);
@@ -152,11 +161,42 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
     result
 }
 
+/// What a login may still end well by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hope {
+    /// What is typed, if not the browser.
+    Typing,
+    /// What was typed is with the provider.
+    Provider,
+    /// Nothing is typed any more, and there is no other way.
+    None,
+}
+
+/// Hands a line to the login; whether that took it.
+async fn typed_in(logins: &Logins, id: u64, line: Secret) -> bool {
+    if line.expose().trim().is_empty() {
+        return false;
+    }
+    let taken = logins.input(id, line).await;
+    if let Err(error) = &taken {
+        output::progress("");
+        output::fail(error);
+    }
+    taken.is_ok()
+}
+
+fn nothing_typed() -> Error {
+    Error::new(Code::InvalidArgument, "Standard input ended, and with it the only way to finish this login.")
+        .with_hint("Run it at a terminal, or pipe the code or key in as one line.")
+}
+
 /// What the person sees.
 struct Screen {
     browser: bool,
     provider: String,
     wait: Option<(String, i64)>,
+    /// Whether no listener waits for a browser and no provider is polled.
+    only_typing: bool,
 }
 
 impl Screen {
@@ -164,7 +204,8 @@ impl Screen {
     fn show(&mut self, event: &LoginEvent) -> bool {
         output::progress("");
         match &event.stage {
-            Stage::OpenUrl { url, paste_url, notice, qr, expires_at, .. } => {
+            Stage::OpenUrl { url, paste_url, notice, qr, expires_at, loopback, .. } => {
+                self.only_typing = !loopback;
                 self.open_url(url, paste_url.as_ref(), notice.as_deref(), qr.as_ref());
                 self.wait =
                     Some(("Waiting. Paste the code or address here if you have one".to_owned(), *expires_at));
@@ -188,6 +229,7 @@ impl Screen {
                 false
             }
             Stage::Waiting { input, label, page, expires_at, .. } => {
+                self.only_typing |= *input == Input::ApiKey;
                 if *input == Input::ApiKey && self.wait.is_none() {
                     if let Some(page) = page {
                         output::note(&format!("Keys are made at {page}"));
@@ -240,20 +282,6 @@ impl Screen {
         show_qr(qr);
         if self.browser {
             open::in_browser(complete.map_or(uri, Secret::expose));
-        }
-    }
-
-    async fn typed(&self, logins: &Logins, id: u64, line: Option<Secret>) {
-        match line {
-            Some(line) if line.expose().trim().is_empty() => {}
-            Some(line) => {
-                if let Err(error) = logins.input(id, line).await {
-                    output::progress("");
-                    output::fail(&error);
-                }
-            }
-            // The end of input: nothing will be pasted any more, the browser may still come.
-            None => {}
         }
     }
 
