@@ -321,9 +321,12 @@ fn cause(error: &io::Error) -> String {
     }
 }
 
+#[cfg(unix)]
 fn is_link_refused(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    return error.raw_os_error() == Some(libc::ELOOP);
-    #[cfg(not(unix))]
-    return false;
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
+#[cfg(not(unix))]
+fn is_link_refused(_: &io::Error) -> bool {
+    false
 }
