@@ -18,21 +18,26 @@ local function is_builtin()
   return type(notify) == "function" and assert(debug.getinfo(notify, "S")).source:find("^@vim/") ~= nil
 end
 
----What of a text fits the message line, in whole sentences, and where the rest is.
+---What of a text fits the message line, in whole sentences or at least words, and where the rest is.
 ---@param text string
 ---@param width integer cells
----@return string? nil if not even one sentence fits
+---@return string
 local function shortened(text, width)
   local more = " … :messages"
   local room = width - vim.fn.strdisplaywidth(more)
-  local fits = ""
-  for sentence in text:gmatch(".-%.%f[%s%z]%s*") do
-    if vim.fn.strdisplaywidth(fits .. sentence) > room then
-      break
+  for _, piece in ipairs({ ".-%.%f[%s%z]%s*", "%S+%s*" }) do
+    local fits = ""
+    for part in text:gmatch(piece) do
+      if vim.fn.strdisplaywidth(fits .. part) > room then
+        break
+      end
+      fits = fits .. part
     end
-    fits = fits .. sentence
+    if fits ~= "" then
+      return vim.trim(fits) .. more
+    end
   end
-  return fits ~= "" and vim.trim(fits) .. more or nil
+  return more
 end
 
 ---A text that is longer than the message line would stop the person at a "Press ENTER", and eat the next key. It goes
@@ -61,9 +66,8 @@ local function show(text, level)
   end
   text = "conv: " .. text
   local is_long = vim.fn.strdisplaywidth(text) > vim.v.echospace and #vim.api.nvim_list_uis() > 0
-  local short = is_long and is_builtin() and shortened(text, vim.v.echospace)
-  if short then
-    show_on_one_line(text, short, level)
+  if is_long and is_builtin() then
+    show_on_one_line(text, shortened(text, vim.v.echospace), level)
   else
     vim.notify(text, level, opts)
   end
