@@ -208,11 +208,11 @@ end
 ---@return conv.Line[]
 function M.lines(view)
   local lines = { {} } ---@type conv.Line[]
-  if view.show_qr and view.qr then
-    qr_code(lines, view.qr)
-  elseif view.stage == "failed" and view.error then
+  if view.stage == "failed" and view.error then
     para(lines, view.error.message, "ConvError")
     para(lines, view.error.hint)
+  elseif view.show_qr and view.qr then
+    qr_code(lines, view.qr)
   elseif view.stage == "notice" then
     notice(lines, view)
   elseif view.user_code then

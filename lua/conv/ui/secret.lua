@@ -10,19 +10,22 @@ function M.is_open()
   return prompting
 end
 
+---A macro that is being recorded would keep what is pasted or typed, in a register and then in shada: it ends here.
+local function end_recording()
+  if vim.fn.reg_recording() ~= "" then
+    vim.cmd.normal({ "q", bang = true })
+    require("conv.notify").say("The macro's recording ended: it would keep the secret.", vim.log.levels.WARN)
+  end
+end
+
 ---Asks with hidden input. Neovim goes on running events meanwhile; |M.dismiss()| ends it from outside.
 ---@param label string
 ---@param done fun(text?: string) nil: left without an answer
 function M.ask(label, done)
   if prompting then
     return
-  elseif vim.fn.reg_recording() ~= "" then
-    require("conv.notify").say(
-      "Stop recording the macro first (`q`): what you type would be kept in a register.",
-      vim.log.levels.WARN
-    )
-    return
   end
+  end_recording()
   prompting = true
   vim.cmd.redraw()
   local ok, text = pcall(vim.fn.inputsecret, label)
@@ -39,11 +42,13 @@ function M.dismiss()
 end
 
 ---Takes a terminal's paste while `buf` is current, instead of Neovim. With the hidden prompt open it takes the whole
----text too, line breaks included, which the prompt would cut.
+---text too, line breaks included, which the prompt would cut. No macro is recorded in there.
 ---@param buf integer
 ---@param take fun(text: string)
 ---@return fun() stop
 function M.catch_paste(buf, take)
+  end_recording()
+  vim.api.nvim_create_autocmd("BufEnter", { buffer = buf, callback = end_recording })
   local original = vim.paste
   local parts = {} ---@type string[]
   local function ours(lines, phase)
