@@ -21,6 +21,7 @@ mod interrupted;
 mod keyring;
 mod keyring_struck;
 mod keyring_troubles;
+mod listener;
 mod network;
 mod refresh;
 mod rude;
