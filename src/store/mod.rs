@@ -15,7 +15,7 @@ mod private_file;
 mod put;
 mod seal;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -137,7 +137,7 @@ impl Store {
         let path = self.shared.paths.index_file();
         let (index, mended) = index::read(&path)?;
         if mended {
-            self.warn(format!("`{}` could be read by other users; its mode is 0600 now.", path.display()));
+            self.warn_mended(&path);
         }
         Ok(index)
     }
@@ -186,7 +186,8 @@ impl Store {
     fn secret(&self, login: &LoginId, backend: &Backend) -> Result<Secret> {
         match backend {
             Backend::LocalEncrypted { nonce, ciphertext } => {
-                MasterKey::read(&self.shared.paths.key_file())?.open(login, nonce, ciphertext)
+                let key = MasterKey::read(&self.shared.paths.key_file())?;
+                self.said(key).open(login, nonce, ciphertext)
             }
             Backend::Keyring { account } => {
                 let found = self.shared.keyring.get(account, self.interactive).map_err(Trouble::error)?;
@@ -361,6 +362,18 @@ impl Store {
     /// The folders.
     pub fn paths(&self) -> &Paths {
         &self.shared.paths
+    }
+
+    /// The key, and a word about it if others could read it.
+    fn said(&self, key: MasterKey) -> MasterKey {
+        if key.mended {
+            self.warn_mended(&self.shared.paths.key_file());
+        }
+        key
+    }
+
+    fn warn_mended(&self, path: &Path) {
+        self.warn(format!("`{}` could be read by other users; its mode is 0600 now.", path.display()));
     }
 
     fn warn(&self, text: String) {

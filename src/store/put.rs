@@ -161,7 +161,8 @@ impl Store {
         // The app seals under the same key: a blob of its own is as good a reason not to make a new one.
         let others = index.logins.iter().any(|(name, entry)| name != login && sealed(entry))
             || self.shared.paths.config_dir().join("secrets").exists();
-        MasterKey::read_or_make(&self.shared.paths.key_file(), !others)?.seal(login, secret)
+        let key = MasterKey::read_or_make(&self.shared.paths.key_file(), !others)?;
+        self.said(key).seal(login, secret)
     }
 
     /// Rule 10: a login that moved leaves nothing behind.

@@ -21,7 +21,11 @@ const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 24;
 
 /// The master key.
-pub struct MasterKey(Zeroizing<[u8; KEY_LEN]>);
+pub struct MasterKey {
+    key: Zeroizing<[u8; KEY_LEN]>,
+    /// Whether others could read its file, until now.
+    pub mended: bool,
+}
 
 impl MasterKey {
     /// Reads the key.
@@ -37,7 +41,7 @@ impl MasterKey {
         let content = private_file::read(path)?.ok_or_else(|| lost("is missing"))?;
         let bytes = Zeroizing::new(content.bytes);
         let key = <[u8; KEY_LEN]>::try_from(bytes.as_slice()).map_err(|_| lost("is not 32 bytes long"))?;
-        Ok(Self(Zeroizing::new(key)))
+        Ok(Self { key: Zeroizing::new(key), mended: content.mended })
     }
 
     /// Reads the key, making it first if there is none and `may_make` (no blob exists that another key sealed).
@@ -90,7 +94,7 @@ impl MasterKey {
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&Key::from(*self.0))
+        XChaCha20Poly1305::new(&Key::from(*self.key))
     }
 }
 

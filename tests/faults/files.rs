@@ -214,6 +214,8 @@ fn desk(sandbox: &Sandbox, left: i64) -> Desk {
 fn every_fault_of_the_folder_is_told_and_loses_nothing() {
     let sandbox = Sandbox::start();
     let mut rows = each(cases(), 3, |case| meet(&case, &sandbox)).concat();
+    rows.extend(readable_by_others(&sandbox));
+    rows.push(folder_that_vanishes(&sandbox));
     rows.push(output_on_a_full_disk(&sandbox));
     table::check("Files", &rows);
 }
@@ -311,13 +313,11 @@ fn old_token_lives(case: &Case, sandbox: &Sandbox) {
 }
 
 /// With a backend that runs: a folder that vanishes, as a drive that is unmounted, and comes back.
-#[test]
-fn a_folder_that_vanishes_and_comes_back_costs_nothing() {
-    let sandbox = Sandbox::start();
-    let desk = desk(&sandbox, -10);
+fn folder_that_vanishes(sandbox: &Sandbox) -> Row {
+    let desk = desk(sandbox, -10);
     let away = desk.dir.path().join("away");
     let mut backend = Backend::start(&mut desk.dir.convocations(NO_ARGS), json!({}));
-    let other = json!({"login": "openrouter@other"});
+    let (other, refreshes) = (json!({"login": "openrouter@other"}), sandbox.refreshes("anthropic.token"));
     assert_eq!(backend.ok("get", other.clone())["token"], OTHER_KEY);
     sandbox.fault_refresh("anthropic.token", 1, fault::hold("answer"));
     let asked = backend.send("get", json!({"login": "anthropic"}));
@@ -331,19 +331,32 @@ fn a_folder_that_vanishes_and_comes_back_costs_nothing() {
     fs::rename(&away, desk.dir.config()).unwrap();
     assert_eq!(backend.ok("get", other)["token"], OTHER_KEY);
     let token = backend.ok("get", json!({"login": "anthropic"}))["token"].clone();
-    assert!(is_good(&sandbox, token.as_str().unwrap()));
-    assert_eq!(sandbox.refreshes("anthropic.token"), 1, "what the provider gave out was kept");
+    assert!(is_good(sandbox, token.as_str().unwrap()));
+    assert_eq!(sandbox.refreshes("anthropic.token"), refreshes + 1, "what the provider gave out was kept");
     assert_eq!(desk.logins()["anthropic"].0, token);
+    Row {
+        fault: "a folder that is removed while the provider answers: a refresh".to_owned(),
+        seen: Seen::error(&desk, &error),
+        then: "the new token is in memory, and is stored by itself when the folder is back",
+    }
 }
 
-#[test]
-fn files_that_others_may_read_are_mended_and_said() {
-    let sandbox = Sandbox::start();
-    let desk = desk(&sandbox, 3600);
-    mode(index(&desk), 0o644);
-    let ran = desk.cli("token openrouter@other", "").ok();
-    assert!(ran.stdout.trim() == OTHER_KEY && ran.stderr.contains("its mode is 0600 now"), "{ran:?}");
-    assert_eq!(desk.files()["credentials.toml"], 0o600);
+/// What others may read is read all the same, and put right.
+fn readable_by_others(sandbox: &Sandbox) -> Vec<Row> {
+    let files: [(&str, fn(&Desk) -> PathBuf); 2] =
+        [("an index that others may read", index), ("a key that others may read", key)];
+    let case = |(fault, file): (&str, fn(&Desk) -> PathBuf)| {
+        let desk = desk(sandbox, 3600);
+        mode(file(&desk), 0o644);
+        let ran = desk.cli("token openrouter@other", "");
+        assert_eq!(ran.stdout.trim(), OTHER_KEY, "{ran:?}");
+        assert!(desk.files().values().all(|mode| mode & 0o077 == 0), "{:?}", desk.files());
+        let again = desk.cli("token openrouter@other", "").ok();
+        assert_eq!(again.stderr, "", "it is said once");
+        let seen = Seen::done(&desk, &ran);
+        Row { fault: format!("{fault}: a token that is good"), seen, then: "the token is printed" }
+    };
+    files.map(case).into()
 }
 
 /// `$0` is the folder, `$1` a copy of it. Nothing is written before the folder is the small disk.

@@ -38,6 +38,15 @@ impl Seen {
         Self { code: text("code"), sentence: text("message"), hint: text("hint") }
     }
 
+    /// A command that was done all the same; the sentence is all that it said besides.
+    #[track_caller]
+    pub fn done(desk: &Desk, ran: &Ran) -> Self {
+        let line = ran.stderr.strip_suffix(".\n").filter(|line| ran.code() == 0 && !line.contains('\n'));
+        let sentence =
+            format!("{}.", plain(desk, line.unwrap_or_else(|| panic!("done, and a sentence: {ran:?}"))));
+        Self { sentence, ..Self::default() }
+    }
+
     /// A command that failed with this code; the sentence and the hint are the last two lines.
     #[track_caller]
     pub fn failed(desk: &Desk, ran: &Ran, code: Code) -> Self {
