@@ -88,7 +88,9 @@ fn a_crowd_of_all_kinds_refreshes_once() {
         }
     }
     // The first answer is a 503, and nobody's failure.
-    storm(CROWDS[1], nvim.as_deref(), "refuse", &json!({"status": 503, "body": "", "delay_ms": DELAY}), 2);
+    for (crowd, reuse) in [(CROWDS[0], "refuse"), (CROWDS[1], "refuse"), (CROWDS[2], "revoke-family")] {
+        storm(crowd, nvim.as_deref(), reuse, &json!({"status": 503, "body": "", "delay_ms": DELAY}), 2);
+    }
 }
 
 fn storm(crowd: Crowd, nvim: Option<&Path>, reuse: &str, planted: &Value, calls: u64) {
@@ -127,7 +129,8 @@ fn storm(crowd: Crowd, nvim: Option<&Path>, reuse: &str, planted: &Value, calls:
 
 #[test]
 fn whatever_processes_do_to_each_other_is_lived_through() {
-    let cases: [fn() -> Vec<Row>; 6] = [
+    let cases: [fn() -> Vec<Row>; 7] = [
+        killed_before_the_provider_has_done_anything,
         killed_with_others_waiting,
         login_during_a_refresh,
         two_logins_at_once,
@@ -142,18 +145,39 @@ fn lived_through(fault: &str, then: &'static str) -> Row {
     Row { fault: fault.to_owned(), seen: Seen::default(), then }
 }
 
-/// The calls that change a file behind the provider's answer, and whether the new tokens are stored by then.
-const STEPS: [(i64, &str, bool); 6] = [
-    (6, "after the reply", false),
-    (7, "before the store's write", false),
-    (8, "in the store's write", false),
-    (9, "after the store's write", false),
-    (10, "before the new store takes the old one's place", false),
-    (11, "after it", true),
+/// Killed when its request is on the way: whoever waits behind it sends the very same token, which is good still.
+fn killed_before_the_provider_has_done_anything() -> Vec<Row> {
+    let sandbox = Sandbox::start();
+    sandbox.switch(json!({"anthropic": {"tokens": {"reuse": "revoke-family"}}}));
+    let desk = desk(&sandbox, -10);
+    sandbox.fault_refresh(ROUTE, 1, fault::hold("request"));
+    let mut first = Child::spawn(&mut desk.dir.convocations(["token", LOGIN]));
+    sandbox.wait_for_hold("request");
+    let mut waiting = backend(&desk);
+    let asked = waiting.send("get", get());
+    waiting.event("changed", |data| data.to_string().contains("refreshing"));
+    first.kill();
+    let died = Instant::now();
+    let token = waiting.reply(asked).unwrap()["token"].as_str().unwrap().to_owned();
+    assert!(died.elapsed() < TAKE_OVER, "{:?}", died.elapsed());
+    assert!(is_good(&sandbox, &token) && desk.logins()[LOGIN].0 == token);
+    let then = "those who wait refresh it themselves, within 2 s";
+    vec![lived_through("killed before the provider has done anything", then)]
+}
+
+/// The calls that change a file behind the provider's answer, of which kind they are, and whether the new tokens are
+/// stored by then.
+const STEPS: [(i64, &str, &str, bool); 6] = [
+    (6, "open", "after the reply", false),
+    (7, "open", "before the store's write", false),
+    (8, "write", "in the store's write", false),
+    (9, "fsync", "after the store's write", false),
+    (10, "rename", "before the new store takes the old one's place", false),
+    (11, "fsync", "after it", true),
 ];
 
 fn killed_with_others_waiting() -> Vec<Row> {
-    each(STEPS, 3, |(at, step, stored)| {
+    each(STEPS, 3, |(at, kind, step, stored)| {
         let sandbox = Sandbox::start();
         let desk = desk(&sandbox, -10);
         let before = desk.logins();
@@ -170,6 +194,7 @@ fn killed_with_others_waiting() -> Vec<Row> {
         let answer = waiting.reply(asked);
         assert!(died.elapsed() < TAKE_OVER, "{step}: {:?}", died.elapsed());
         assert_eq!(first.finish(PATIENCE).status.code(), None, "{step}: {:?}", desk.unreliable.kinds());
+        assert_eq!(desk.unreliable.kinds().last(), Some(&kind), "{step}");
         match answer {
             Ok(credential) => {
                 assert!(stored && is_good(&sandbox, credential["token"].as_str().unwrap()), "{step}");

@@ -170,6 +170,22 @@ fn a_damaged_index_is_never_lost_on_its_way_aside() {
     });
 }
 
+/// Nothing is said to be stored that a power cut could take back: the file is on the disk before it takes the old one's
+/// place, and the folder after that; a key before it has its name.
+#[test]
+fn what_is_stored_is_on_the_disk() {
+    let kinds = |prepare: fn() -> Desk| {
+        let desk = prepare();
+        desk.cli_unreliable("secret set openrouter", NEW_KEY).ok();
+        desk.unreliable.kinds()
+    };
+    let index = ["open", "write", "fsync", "rename", "fsync"];
+    assert!(kinds(with_both).ends_with(&index), "{:?}", kinds(with_both));
+    let first = kinds(empty);
+    let key = ["open", "write", "fsync", "link", "unlink", "fsync"];
+    assert!(first.windows(key.len()).any(|part| part == key) && first.ends_with(&index), "{first:?}");
+}
+
 /// A killed process's half-written file is in nobody's way, and goes at a write ten minutes later.
 #[test]
 fn what_a_killed_process_left_is_cleared_away() {
