@@ -343,9 +343,7 @@ fn folder_that_vanishes(sandbox: &Sandbox) -> Row {
 
 /// What others may read is read all the same, and put right.
 fn readable_by_others(sandbox: &Sandbox) -> Vec<Row> {
-    let files: [(&str, fn(&Desk) -> PathBuf); 2] =
-        [("an index that others may read", index), ("a key that others may read", key)];
-    let case = |(fault, file): (&str, fn(&Desk) -> PathBuf)| {
+    let case = |fault: &str, file: fn(&Desk) -> PathBuf| {
         let desk = desk(sandbox, 3600);
         mode(file(&desk), 0o644);
         let ran = desk.cli("token openrouter@other", "");
@@ -356,7 +354,7 @@ fn readable_by_others(sandbox: &Sandbox) -> Vec<Row> {
         let seen = Seen::done(&desk, &ran);
         Row { fault: format!("{fault}: a token that is good"), seen, then: "the token is printed" }
     };
-    files.map(case).into()
+    vec![case("an index that others may read", index), case("a key that others may read", key)]
 }
 
 /// `$0` is the folder, `$1` a copy of it. Nothing is written before the folder is the small disk.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use convocations::error::Code;
 use serde_json::json;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Message};
 use crate::common::{Child, Sandbox, fault};
 use crate::desk::{OTHER_KEY, each, is_good};
 use crate::interrupted::TAKE_OVER;
@@ -122,6 +122,29 @@ fn meet(case: &Case, sandbox: &Sandbox) -> Vec<Row> {
         Row { fault: format!("{}: {steps}", case.fault), seen, then: "" }
     };
     seen.into_iter().map(row).collect()
+}
+
+/// Rule 11: a start asks no keyring, and one that hangs holds up neither another login nor the end.
+#[test]
+fn a_keyring_that_hangs_holds_up_nothing_else() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let wallet = Wallet::with(&Sandbox::start(), 3600);
+    let settings = wallet.desk.dir.paths().config_file();
+    let config = std::fs::read_to_string(&settings).unwrap();
+    wallet.desk.dir.write_config(&config.replace("keyring_timeout = 1", "keyring_timeout = 60"));
+    wallet.keyring.freeze(true);
+    let mut backend = Backend::start(&mut wallet.command(""), json!({}));
+    let hanging = ["openrouter", "anthropic"].map(|login| backend.send("get", json!({ "login": login })));
+    for _ in 0..20 {
+        assert_eq!(backend.ok("get", json!({"login": "openrouter@other"}))["token"], OTHER_KEY);
+        backend.ok("providers", json!({}));
+    }
+    let answered = |message: &Message| matches!(message, Message::Reply(id, ..) if hanging.contains(id));
+    assert!(!backend.heard().iter().any(answered), "it hangs");
+    backend.finish_input();
+    assert!(backend.wait_for_end(Duration::from_secs(10)).unwrap().success(), "the end waits for no keyring");
 }
 
 /// The keyring answers when the old tokens are read, and not when the new ones are to be written.
