@@ -37,6 +37,9 @@ local function chosen(login)
   local other = here and chosen_here(login, here)
   if not other and choose then
     local ok, answer = pcall(choose, login)
+    if not ok then
+      require("conv.notify").internal("opts.login", answer)
+    end
     other = ok and type(answer) == "string" and answer or nil
   end
   return other or login

@@ -257,6 +257,17 @@ return function(case)
     t:eq(nvim:lua('_G.work = false; return require("conv").token("anthropic")'), "anthropic")
   end)
 
+  case("an option `login` that fails is said, and the login asked for is used", function(t)
+    local script =
+      "return { get = function(p, reply) reply(nil, backend.credential({ login = p.login, token = p.login })) end }"
+    local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 5000 } })
+    nvim:lua('require("conv").setup({ login = function() error("not in a repository") end })')
+    t:eq(nvim:lua('return require("conv").token("anthropic")'), "anthropic")
+    t:wait("the message", function()
+      return nvim:said("`opts.login` failed: .*not in a repository")
+    end)
+  end)
+
   case("vim.b.conv_login chooses for one buffer, another account of the same provider only", function(t)
     local script =
       "return { get = function(p, reply) reply(nil, backend.credential({ login = p.login, token = p.login })) end }"
