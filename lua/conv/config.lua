@@ -115,6 +115,11 @@ local function check(entries, given, path, report)
       report(("`%s` has a value that is not allowed."):format(full), "It takes " .. allowed(entry) .. ".")
     elseif entry.fields then
       check(entry.fields, value, full .. ".", report)
+    elseif entry.keys and type(value) == "table" then
+      local texts = vim.tbl_map(function(name)
+        return { name = name, type = "string" }
+      end, entry.keys)
+      check(texts, value, full .. ".", report)
     end
   end
 end

@@ -10,7 +10,7 @@
 ---@field min? integer
 ---@field max? integer
 ---@field shared? boolean
----@field open? boolean a table whose keys are the person's own; the backend checks it
+---@field keys? string[] what a table of texts may name
 ---@field fields? conv.SchemaEntry[]
 ---@field items? string type of a list's items
 ---@field shown_default? string the default as the help shows it
@@ -79,7 +79,16 @@ return {
   {
     name = "icons",
     type = { "boolean", "table" },
-    open = true,
+    keys = {
+      "logged_out",
+      "logging_in",
+      "valid",
+      "refreshing",
+      "expiring",
+      "needs_login",
+      "error",
+      "down",
+    },
     default = true,
     description = "The statusline's signs. `false`: ASCII only. A table replaces single ones: `logged_out`, "
       .. "`logging_in`, `valid`, `refreshing`, `expiring`, `needs_login`, `error`, `down`.",
@@ -163,7 +172,6 @@ return {
     name = "providers",
     type = "table",
     shared = true,
-    open = true,
     description = "Providers of one's own, and changes to built-in ones: see |conv-providers|.",
   },
 }

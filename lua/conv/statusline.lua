@@ -28,8 +28,9 @@ local WORDS = {
 ---@return string
 function M.sign(kind)
   local icons = require("conv.config").get().icons
-  if type(icons) == "table" and icons[kind] then
-    return icons[kind]
+  local set = type(icons) == "table" and icons[kind]
+  if type(set) == "string" then
+    return set
   end
   local ascii = icons == false or vim.env.TERM == "linux"
   local pair = SIGNS[kind] or SIGNS.error

@@ -22,6 +22,8 @@ return function(case)
       { { browser = "never" }, '`browser` .* It takes boolean or "auto"' },
       { { preload = { "a", 1 } }, "`preload` .* It takes list of strings" },
       { { open = "xdg-open" }, "`open` .* It takes function" },
+      { { icons = { ok = "x" } }, "`icons.ok` is not an option. Allowed here: .*`valid`" },
+      { { icons = { valid = { "x" } } }, "`icons.valid` .* It takes string" },
     }
     for _, each in ipairs(wrong) do
       local nvim = t:editor()
@@ -31,6 +33,8 @@ return function(case)
       end, 1000)
       local code = nvim:lua('local _, e = require("conv").token("anthropic"); return e.code')
       t:eq(code, "config_invalid")
+      nvim:cmd("ConvStatus")
+      t:match(nvim:window_text():gsub("%s+", " "), each[2])
       nvim:kill()
     end
   end)
