@@ -81,22 +81,6 @@ fn a_bad_key_or_none_stores_nothing() {
 }
 
 #[test]
-fn the_key_prompt_hides_what_is_typed() {
-    let dir = dir();
-    let script = dir.path().join("typescript");
-    let program = env!("CARGO_BIN_EXE_convocations");
-    let mut command = dir.command("script");
-    command.args(["-qefc", &format!("{program} secret set-openrouter-key")]).arg(&script);
-    let mut child = Child::spawn(&mut command);
-    eventually("the prompt", || std::fs::read_to_string(&script).ok().filter(|text| text.contains("hidden")));
-    child.say(&format!("{KEY}\n"));
-    let ran = child.finish(Duration::from_secs(20));
-    let seen = std::fs::read_to_string(&script).unwrap();
-    assert!(!seen.contains(KEY) && !ran.stdout.contains(KEY), "{seen}");
-    assert_eq!(cli(&dir, "token openrouter").stdout.trim(), KEY);
-}
-
-#[test]
 fn a_key_is_asked_for_without_a_word_about_browsers() {
     let dir = dir();
     for args in ["login groq", "login openrouter --method api-key"] {
@@ -105,25 +89,6 @@ fn a_key_is_asked_for_without_a_word_about_browsers() {
         assert_eq!(ran.code(), 0, "{ran:?}");
         assert!(!ran.stderr.contains("browser"), "{ran:?}");
     }
-}
-
-/// Ctrl-C at the prompt ends it with a word, and the terminal shows again what is typed.
-#[test]
-fn ctrl_c_at_the_key_prompt_leaves_the_terminal_as_it_was() {
-    let dir = dir();
-    let script = dir.path().join("typescript");
-    let program = env!("CARGO_BIN_EXE_convocations");
-    let mut command = dir.command("script");
-    let line = format!("{program} secret set-openrouter-key; echo status $?; stty");
-    command.args(["-qec", &line, "-f"]).arg(&script);
-    let mut child = Child::spawn(&mut command);
-    eventually("the prompt", || std::fs::read_to_string(&script).ok().filter(|text| text.contains("hidden")));
-    child.say("sk-half\u{3}");
-    child.finish(Duration::from_secs(20));
-    let seen = std::fs::read_to_string(&script).unwrap();
-    assert!(seen.contains("Cancelled.") && seen.contains("status 130"), "{seen}");
-    assert!(!seen.contains("-echo") && !seen.contains("sk-half"), "{seen}");
-    fails(&cli(&dir, "token openrouter"), 3, "not logged in");
 }
 
 #[test]

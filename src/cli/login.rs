@@ -1,7 +1,7 @@
 //! `convocations login`: the same login as in the editor, at a terminal.
 //!
-//! Guarantees: what is pasted is never shown; the browser's callback ends the prompt; Ctrl-C leaves the terminal as
-//! it was, no listener, no half login.
+//! Guarantees: what is pasted is never shown; the browser's callback ends the prompt; Ctrl-C, SIGTERM and the end of the
+//! terminal leave it as it was, no listener, no half login.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::login::{Input, LoginContext, LoginEvent, LoginRequest, Logins, Qr, St
 use crate::login_id::LoginId;
 use crate::provider::{Grant, Method, Provider};
 use crate::secret::Secret;
+use crate::signals;
 
 mod hidden;
 
@@ -117,6 +118,7 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
     let mut hope = Hope::Typing;
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut end = std::pin::pin!(signals::asked_to_end());
     let mut result = Ok(ExitCode::SUCCESS);
     loop {
         tokio::select! {
@@ -144,9 +146,10 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
                 }
                 None => {}
             },
-            _ = tokio::signal::ctrl_c() => {
+            () = &mut end => {
                 output::note("");
                 logins.cancel(id);
+                end.set(signals::asked_to_end());
             }
             _ = second.tick() => screen.tick(context.clock.now()),
         }

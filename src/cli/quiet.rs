@@ -1,11 +1,31 @@
 //! A terminal that shows nothing of what is typed.
 //!
-//! Guarantees: it is as it was when this is dropped. Knows nothing of what is asked.
+//! Guarantees: it is as it was when this is dropped, and when a signal ends or stops the program before. Knows nothing
+//! of what is asked.
 
 #[cfg(unix)]
 mod modes {
-    /// Echo off, and back on when dropped.
-    pub struct Quiet(libc::termios);
+    use std::ptr::null_mut;
+    use std::sync::atomic::{AtomicPtr, Ordering};
+
+    use libc::{c_int, sighandler_t, termios};
+
+    /// What would end or stop the program and leave the terminal as it is.
+    const SIGNALS: [c_int; 5] = [libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP, libc::SIGCONT];
+
+    /// For the handler, as long as there is a [`Quiet`].
+    static MODES: AtomicPtr<Modes> = AtomicPtr::new(null_mut());
+
+    struct Modes {
+        loud: termios,
+        quiet: termios,
+    }
+
+    /// Echo off, and back on when dropped, or when a signal ends or stops the program.
+    pub struct Quiet {
+        modes: &'static Modes,
+        handled: Vec<c_int>,
+    }
 
     impl Quiet {
         /// `None` if standard input is no terminal.
@@ -21,26 +41,70 @@ mod modes {
 
         fn without(flags: libc::tcflag_t) -> Option<Self> {
             // SAFETY: termios is plain data; tcgetattr fills it or fails.
-            let mut modes: libc::termios = unsafe { std::mem::zeroed() };
+            let mut loud: termios = unsafe { std::mem::zeroed() };
             // SAFETY: the pointer is to a live value of the right type.
-            if unsafe { libc::tcgetattr(libc::STDIN_FILENO, &raw mut modes) } != 0 {
+            if unsafe { libc::tcgetattr(libc::STDIN_FILENO, &raw mut loud) } != 0 {
                 return None;
             }
-            let before = Self(modes);
-            modes.c_lflag &= !flags;
-            set(&modes);
-            Some(before)
+            let mut quiet = loud;
+            quiet.c_lflag &= !flags;
+            // Never freed: a handler may be looking at it. There are a few in a program's life.
+            let modes: &Modes = Box::leak(Box::new(Modes { loud, quiet }));
+            MODES.store(std::ptr::from_ref(modes).cast_mut(), Ordering::Release);
+            let handled = SIGNALS.into_iter().filter(|signal| handle(*signal)).collect();
+            set(&modes.quiet);
+            Some(Self { modes, handled })
         }
     }
 
     impl Drop for Quiet {
         fn drop(&mut self) {
-            set(&self.0);
+            set(&self.modes.loud);
+            MODES.store(null_mut(), Ordering::Release);
+            for signal in &self.handled {
+                // SAFETY: the default is what was in place before.
+                unsafe { libc::signal(*signal, libc::SIG_DFL) };
+            }
+        }
+    }
+
+    /// Takes a signal over, unless it is ignored or somebody else waits for it.
+    fn handle(signal: c_int) -> bool {
+        let handler: extern "C" fn(c_int) = on_signal;
+        // SAFETY: the handler calls nothing but what POSIX allows in one.
+        let before = unsafe { libc::signal(signal, handler as sighandler_t) };
+        if before != libc::SIG_DFL {
+            // SAFETY: it is what was in place before.
+            unsafe { libc::signal(signal, before) };
+        }
+        before == libc::SIG_DFL
+    }
+
+    extern "C" fn on_signal(signal: c_int) {
+        // SAFETY: what the pointer leads to is never freed.
+        let Some(modes) = (unsafe { MODES.load(Ordering::Acquire).as_ref() }) else { return };
+        if signal == libc::SIGCONT {
+            // Of a terminal that is somebody else's now, nothing is changed.
+            // SAFETY: neither call touches memory of ours.
+            if unsafe { libc::tcgetpgrp(libc::STDIN_FILENO) == libc::getpgrp() } {
+                set(&modes.quiet);
+            }
+            return;
+        }
+        set(&modes.loud);
+        // SAFETY: none of these calls touches memory of ours. What is raised here arrives when the handler returns.
+        unsafe {
+            if signal == libc::SIGTSTP {
+                libc::raise(libc::SIGSTOP);
+            } else {
+                libc::signal(signal, libc::SIG_DFL);
+                libc::raise(signal);
+            }
         }
     }
 
     /// Ctrl-C does not end the program as long as this lives: what reads the terminal says that it was typed.
-    pub struct Uninterrupted(libc::sighandler_t);
+    pub struct Uninterrupted(sighandler_t);
 
     impl Uninterrupted {
         pub fn begin() -> Self {
@@ -56,7 +120,7 @@ mod modes {
         }
     }
 
-    fn set(modes: &libc::termios) {
+    fn set(modes: &termios) {
         // SAFETY: the pointer is to a live value that was filled by tcgetattr.
         unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, modes) };
     }

@@ -1,0 +1,125 @@
+//! Prompts at a real terminal: nothing typed is shown, and whatever ends or stops the program leaves the terminal as it
+//! was.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use common::{Child, TestDir, eventually, run};
+
+const KEY: &str = "sk-or-v1-0123456789abcdef";
+
+/// The program at a terminal that `script` makes for it.
+struct Terminal {
+    child: Child,
+    dir: TestDir,
+    device: String,
+    process: String,
+}
+
+impl Terminal {
+    /// Starts it and waits for its prompt.
+    fn open(args: &str) -> Self {
+        let dir = TestDir::new();
+        dir.write_config("[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n");
+        let (program, who) = (env!("CARGO_BIN_EXE_convocations"), dir.path().join("who"));
+        let who = who.display();
+        // The shell outlives Ctrl-C, and looks at the terminal that the program leaves to it.
+        let line = format!(
+            "trap : INT; sh -c 'echo $(tty) $$ > {who}; exec {program} {args}'; s=$?; stty -a; exit $s"
+        );
+        let mut command = dir.command("script");
+        command.args(["-qefc", &line]).arg(dir.path().join("typescript"));
+        let child = Child::spawn(&mut command);
+        let mut terminal = Self { child, dir, device: String::new(), process: String::new() };
+        let prompt = |text: &String| text.contains("hidden") || text.contains("Ctrl-C cancels");
+        eventually("the prompt", || Some(terminal.seen()).filter(prompt));
+        let who = std::fs::read_to_string(terminal.dir.path().join("who")).unwrap();
+        (terminal.device, terminal.process) =
+            who.trim().split_once(' ').map(|(tty, id)| (tty.to_owned(), id.to_owned())).unwrap();
+        eventually("silence", || (!terminal.echoes()).then_some(()));
+        terminal
+    }
+
+    fn seen(&self) -> String {
+        let path: PathBuf = self.dir.path().join("typescript");
+        String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+    }
+
+    fn echoes(&self) -> bool {
+        echoes(&run(Command::new("stty").args(["-F", &self.device, "-a"]), "").ok().stdout)
+    }
+
+    fn signal(&self, name: &str) {
+        run(Command::new("kill").args(["-s", name, &self.process]), "").ok();
+    }
+
+    /// Waits for the end, and sees that the terminal is as it was; returns what was shown, the exit status included.
+    #[track_caller]
+    fn finish(self) -> String {
+        let Self { child, dir, .. } = self;
+        child.finish(Duration::from_secs(20));
+        let seen =
+            String::from_utf8_lossy(&std::fs::read(dir.path().join("typescript")).unwrap()).into_owned();
+        assert!(echoes(&seen), "{seen}");
+        seen
+    }
+}
+
+/// Whether a terminal shows what is typed and takes Ctrl-C, by the words of `stty -a`.
+fn echoes(modes: &str) -> bool {
+    let is_on = |name: &str| modes.split([' ', ';', '\r', '\n']).any(|mode| mode == name);
+    is_on("echo") && is_on("isig")
+}
+
+const PROMPTS: [&str; 2] = ["secret set openrouter", "login openrouter --method code"];
+
+#[test]
+fn the_key_prompt_hides_what_is_typed() {
+    let mut terminal = Terminal::open("secret set-openrouter-key");
+    terminal.child.say(&format!("{KEY}\n"));
+    let seen = terminal.finish();
+    assert!(!seen.contains(KEY) && seen.contains("EXIT_CODE=\"0\""), "{seen}");
+}
+
+/// Ctrl-C at the prompt ends it with a word, and the terminal shows again what is typed.
+#[test]
+fn ctrl_c_leaves_the_terminal_as_it_was() {
+    for args in PROMPTS {
+        let mut terminal = Terminal::open(args);
+        terminal.child.say("sk-half\u{3}");
+        let seen = terminal.finish();
+        assert!(seen.contains("ancelled.") && seen.contains("EXIT_CODE=\"130\""), "{seen}");
+        assert!(!seen.contains("sk-half"), "{seen}");
+    }
+}
+
+#[test]
+fn a_signal_that_ends_it_leaves_the_terminal_as_it_was() {
+    for args in PROMPTS {
+        for signal in ["TERM", "HUP", "QUIT"] {
+            let terminal = Terminal::open(args);
+            terminal.signal(signal);
+            let seen = terminal.finish();
+            assert!(!seen.contains("EXIT_CODE=\"0\""), "{seen}");
+        }
+    }
+}
+
+/// As Ctrl-Z and `fg` do.
+#[test]
+fn a_stopped_prompt_lends_the_terminal_and_takes_it_back() {
+    for args in PROMPTS {
+        let terminal = Terminal::open(args);
+        terminal.signal("TSTP");
+        eventually(&format!("the echo while {args} is stopped"), || terminal.echoes().then_some(()));
+        terminal.signal("CONT");
+        eventually(&format!("silence when {args} goes on"), || (!terminal.echoes()).then_some(()));
+        terminal.signal("TERM");
+        terminal.finish();
+    }
+}
