@@ -1,6 +1,7 @@
 -- The API for companion plugins: `:h conv-api`. What is good in memory is answered from memory; nothing here prompts
 -- or opens a browser, except `login`. A mistake is an answer `nil, { code, message, hint }`, never a Lua error.
 
+local arguments = require("conv.arguments")
 local backend = require("conv.backend")
 local bus = require("conv.bus")
 local credentials = require("conv.credentials")
@@ -128,13 +129,12 @@ end
 ---@param login string
 ---@param opts? ConvGetOpts
 ---@param cb? fun(err?: ConvError, credential?: ConvCredential)
+---@overload fun(login: string, cb: fun(err?: ConvError, credential?: ConvCredential))
 function M.get(login, opts, cb)
-  if type(opts) == "function" then
-    opts, cb = nil, opts
-  end
-  opts, cb = opts or {}, cb or function() end
+  local wrong ---@type ConvError?
+  opts, cb, wrong = arguments.get(opts, cb)
   login = chosen(login)
-  local err = credentials.check_name(login)
+  local err = credentials.check_name(login) or wrong
   if err then
     return later(cb, err)
   end
@@ -173,9 +173,15 @@ end
 ---@param login? string
 ---@param opts? ConvLoginOpts
 ---@param cb? fun(err?: ConvError, status?: ConvLoginStatus)
+---@overload fun(login?: string, cb: fun(err?: ConvError, status?: ConvLoginStatus))
 function M.login(login, opts, cb)
+  local wrong ---@type ConvError?
+  opts, cb, wrong = arguments.login(opts, cb)
+  if wrong then
+    return later(cb, wrong)
+  end
   on_main(function()
-    require("conv.login").start(login, opts or {}, cb or function() end)
+    require("conv.login").start(login, opts, cb)
   end)
 end
 
@@ -190,6 +196,7 @@ end
 ---@param login string
 ---@param opts? table reserved
 ---@param cb? fun(err?: ConvError, result?: ConvLogoutResult)
+---@overload fun(login: string, cb: fun(err?: ConvError, result?: ConvLogoutResult))
 function M.logout(login, opts, cb)
   if type(opts) == "function" then
     cb = opts

@@ -236,6 +236,31 @@ return function(case)
     t:eq(nvim:lua('local _, e = require("conv").headers({}); return e.code'), "invalid_argument")
   end)
 
+  case("wrong options are an answer, and the callback may stand in their place", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(COUNTING) } })
+    local function answer(call)
+      nvim:lua("_G.code = nil; local conv = require('conv'); conv." .. call)
+      return t:wait(call, function()
+        local code = nvim:lua("return _G.code")
+        return code ~= vim.NIL and code
+      end)
+    end
+    nvim:lua("_G.cb = function(err, result) _G.code = err and err.code or result.login end")
+    t:eq(answer("get('anthropic', _G.cb)"), "anthropic")
+    for _, call in ipairs({
+      "get('anthropic', 5, _G.cb)",
+      "get('anthropic', { min_validity = 'long' }, _G.cb)",
+      "get('anthropic', { timeout = -1 }, _G.cb)",
+      "login('anthropic', 'browser', _G.cb)",
+      "login('anthropic', { method = 5 }, _G.cb)",
+      "login('Bad/Name', _G.cb)",
+      "invalidate('anthropic', nil, _G.cb)",
+      "logout(nil, _G.cb)",
+    }) do
+      t:eq(answer(call), "invalid_argument", call)
+    end
+  end)
+
   case("what a caller does to its copy changes nothing", function(t)
     local nvim = t:editor({ options = { binary = t:fake(COUNTING), cold_wait = 5000 } })
     local header = nvim:lua([[
