@@ -67,13 +67,17 @@ async fn one(
         client::add_to_body(&mut params, method);
     }
     let reply = token::post(http, method, url, method.revoke_encoding, &params).await?;
-    if reply.status == StatusCode::OK || reply.status == StatusCode::NO_CONTENT {
-        return Ok(());
+    let is_done = reply.status == StatusCode::OK || reply.status == StatusCode::NO_CONTENT;
+    match reply.body.trim_ascii_start().first() {
+        // What a server says besides 200 is its own affair (RFC 7009, 2.2), but no page and no error is a yes.
+        Some(b'<') if is_done => Err(failure::lacking(&provider.name, "confirmation")),
+        Some(b'{') if is_done => failure::read(&reply, &provider.name).map(drop),
+        _ if is_done => Ok(()),
+        _ => Err(match failure::read(&reply, &provider.name) {
+            Err(failure) => failure,
+            Ok(_) => failure::lacking(&provider.name, "confirmation"),
+        }),
     }
-    Err(match failure::read(&reply, &provider.name) {
-        Err(failure) => failure,
-        Ok(_) => failure::lacking(&provider.name, "confirmation"),
-    })
 }
 
 fn slow(provider: &Provider) -> crate::error::Error {

@@ -3,11 +3,13 @@
 use convocations::broker::Revoked;
 use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
+use convocations::login_id::LoginId;
 use convocations::secret::Secret;
 use serde_json::json;
 
 use crate::common::fault;
-use crate::desk::{Desk, anthropic, token};
+use crate::desk::{Desk, LIFE, anthropic, token};
+use crate::unsaved::log_in_to_openai;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_logout_waits_for_a_refresh_and_the_login_stays_gone() {
@@ -55,6 +57,33 @@ async fn what_the_provider_did_is_told_as_it_was() {
     let error = broker.logout(&anthropic()).await.unwrap_err();
     assert_eq!(error.code(), Code::NotLoggedIn);
     assert!(error.hint().unwrap().contains(crate::desk::VARIABLE), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_is_one_whatever_the_provider_makes_of_it() {
+    let desk = Desk::new();
+    let (broker, login): (_, LoginId) = (desk.broker(), "openai".parse().unwrap());
+    let told = [
+        (None, Revoked::Yes, "took its tokens back"),
+        (Some(fault::status(503)), Revoked::No, "lives on until it ends"),
+        (Some(fault::dropped()), Revoked::No, "lives on until it ends"),
+        (Some(fault::oauth_error(400, "invalid_client")), Revoked::No, "lives on until it ends"),
+        (Some(fault::shape("html")), Revoked::No, "lives on until it ends"),
+    ];
+    for (fault, revoked, words) in told {
+        let refresh_token = log_in_to_openai(&desk, &login, LIFE);
+        desk.sandbox.forget_calls();
+        if let Some(fault) = &fault {
+            desk.sandbox.fault_for_ever("openai.revoke", fault.clone());
+        }
+        let out = broker.logout(&login).await.unwrap();
+        assert_eq!(out.revoked, revoked, "{fault:?}: {}", out.message);
+        assert!(out.message.contains(words), "{fault:?}: {}", out.message);
+        assert_eq!(desk.store.read(&login).unwrap(), None, "{fault:?}");
+        let sent = desk.sandbox.calls_of("openai.revoke");
+        assert_eq!(sent[0]["fields"]["token"], refresh_token.as_str(), "{fault:?}");
+        desk.sandbox.no_faults();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -168,7 +168,7 @@ async fn what_is_kept_gives_way_to_a_login_in_an_index_that_began_anew() {
 }
 
 /// Stores a login to OpenAI, which takes tokens back, and returns its refresh token.
-fn log_in_to_openai(desk: &Desk, login: &LoginId, left: i64) -> String {
+pub fn log_in_to_openai(desk: &Desk, login: &LoginId, left: i64) -> String {
     let minted = desk.sandbox.mint("openai", "oauth");
     let text = |name: &str| Secret::new(minted[name].as_str().unwrap());
     let mut tokens = Tokens::api_key(text("access_token"), desk.clock.now());

@@ -113,12 +113,17 @@ async fn a_revocation_is_done_undone_or_impossible() {
         requests.iter().map(|request| request.split_once("\r\n\r\n").unwrap().1).collect();
     assert_eq!(bodies[0], format!("token={SENT}&token_type_hint=refresh_token&client_id=c"));
     assert_eq!(bodies[1], "token=old&token_type_hint=access_token&client_id=c");
+    for yes in [json(200, json!({})), http(200, "", "OK"), http(204, "", "")] {
+        assert_eq!(revoke(yes).await.0.unwrap(), Revocation::Revoked);
+    }
     for (act, code) in [
         (http(503, "retry-after: 9\r\n", ""), Code::ProviderError),
         (Act::Hang(Vec::new()), Code::Timeout),
         (Act::Close, Code::Network),
         (json(400, json!({ "error": "unsupported_token_type" })), Code::ProviderRefused),
         (http(302, "location: /\r\n", ""), Code::BadResponse),
+        (http(200, "", "<html>portal</html>"), Code::BadResponse),
+        (json(200, json!({ "error": "server_error" })), Code::ProviderError),
     ] {
         let (revoked, _) = revoke(act).await;
         assert_eq!(row(&revoked.unwrap_err()).1, code);
