@@ -69,7 +69,7 @@ local function give_up(err, milliseconds)
   local old = channel
   channel, hello_result = nil, nil
   if old then
-    require("conv.process").stop(old)
+    require("conv.process").stop(old, state == "starting")
   end
   trouble_until = milliseconds and (vim.uv.now() + milliseconds) or nil
   become("down", err)

@@ -61,10 +61,12 @@ function M.start(path, on_exit)
   return nil, errors.new("backend_missing", "The backend program could not be started.", hint)
 end
 
----Closes the child's stdin, at which it ends.
+---Closes the child's stdin, at which it ends; one that is not at work yet is ended whether it listens or not.
 ---@param channel integer
-function M.stop(channel)
-  pcall(vim.fn.chanclose, channel)
+---@param idle? boolean nothing can be in its hands
+function M.stop(channel, idle)
+  local stop = idle and vim.fn.jobstop or vim.fn.chanclose ---@type fun(id: integer): any
+  pcall(stop, channel)
 end
 
 ---Notes a crash.

@@ -171,6 +171,22 @@ return function(case)
     t:eq(nvim:lua('return require("conv.backend").state()'), "down")
   end)
 
+  case("a program that refuses and does not end is ended: none pile up", function(t)
+    local script =
+      "return { hello = function(_, reply) reply({ code = 'protocol_mismatch', message = 'No.' }) end }"
+    local stubborn = ('#!/bin/sh\necho $$ >> "%s/pids"\n"%s" "$@"\nexec sleep 60\n'):format(
+      t.dir,
+      t:fake(script)
+    )
+    local nvim = t:editor({ options = { binary = t:file("stubborn", stubborn, 448), cold_wait = 5000 } })
+    local code = nvim:lua('local _, e = require("conv").token("anthropic"); return e.code')
+    t:eq(code, "protocol_mismatch")
+    local pid = tonumber(vim.fn.readfile(t.dir .. "/pids")[1])
+    t:wait("the end of the program", function()
+      return not runs(pid)
+    end)
+  end)
+
   case("a missing program is an error with the way to build it, never a Lua trace", function(t)
     local nvim = t:editor({ options = { binary = t.dir .. "/nowhere" } })
     local answer = nvim:lua('local _, e = require("conv").token("anthropic"); return e')
