@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -700,11 +701,19 @@ async fn a_metadata_document_makes_a_client_and_its_fetch_is_guarded() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let id = format!("http://{}/client.json", listener.local_addr().unwrap());
     let away = format!("http://{}/moved.json", listener.local_addr().unwrap());
-    let document = json!({"client_id": id, "client_name": "Doc", "redirect_uris": [REDIRECT]});
-    let good = warp::path!("client.json").map(move || warp::reply::json(&document));
+    let large = format!("http://{}/large.json", listener.local_addr().unwrap());
+    let document = |id: &str, more: &str| json!({"client_id": id, "client_name": "Doc", "redirect_uris": [REDIRECT], "more": more});
+    let (good, too_long) = (document(&id, ""), document(&large, &"x".repeat(6 << 10)));
+    let fetched = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&fetched);
+    let good = warp::path!("client.json").map(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        warp::reply::json(&good)
+    });
+    let too_long = warp::path!("large.json").map(move || warp::reply::json(&too_long));
     let moved =
         warp::path!("moved.json").map(|| warp::redirect(warp::http::Uri::from_static("/client.json")));
-    tokio::spawn(warp::serve(good.or(moved)).incoming(listener).run());
+    tokio::spawn(warp::serve(good.or(moved).or(too_long)).incoming(listener).run());
     let upstream = Upstream::start().await;
     let server = start(&upstream).await;
     let page = server.get(server.authorize_url(&id, &[])).await;
@@ -713,8 +722,12 @@ async fn a_metadata_document_makes_a_client_and_its_fetch_is_guarded() {
     let refused =
         server.get(server.authorize_url(&id, &[("redirect_uri", Some("https://evil.example/"))])).await;
     assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(fetched.load(Ordering::SeqCst), 1, "it is fetched once");
     let redirected = server.get(server.authorize_url(&away, &[])).await;
     assert_eq!(redirected.status(), StatusCode::BAD_REQUEST, "no redirect is followed");
+    let too_large = server.get(server.authorize_url(&large, &[])).await;
+    assert_eq!(too_large.status(), StatusCode::BAD_REQUEST);
+    assert!(too_large.text().await.unwrap().contains("too large"));
     let mut public = settings(&format!("http://{}", upstream.address));
     public.public_url = Some("https://auth.example".to_owned());
     let public = start_with(public, "k").await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use convocations::broker::{Broker, Event, State};
+use convocations::broker::{Broker, Event, FINISH_TIME, State};
 use convocations::error::Code;
 use convocations::secret::Secret;
 use serde_json::json;
@@ -54,6 +54,24 @@ async fn a_refresh_outlives_its_caller_and_is_stored() {
     broker.finish_in_flight().await;
     assert_ne!(desk.tokens(&anthropic()).access_token.expose(), old);
     assert_eq!(desk.refreshes(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exit_waits_for_a_provider_that_hangs_and_not_for_ever() {
+    let desk = Desk::new();
+    desk.log_in(&anthropic());
+    desk.leave(-1);
+    desk.fault(1, fault::hold("hangs"));
+    let broker = desk.broker();
+    let asked = tokio::spawn({
+        let broker = broker.clone();
+        async move { broker.get(&anthropic(), None).await }
+    });
+    desk.sandbox.wait_for_hold("hangs");
+    let begun = Instant::now();
+    let ended = tokio::time::timeout(FINISH_TIME + Duration::from_secs(5), broker.finish_in_flight()).await;
+    assert!(ended.is_ok() && begun.elapsed() >= FINISH_TIME, "{:?}", begun.elapsed());
+    assert!(!asked.is_finished(), "the provider still hangs");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
