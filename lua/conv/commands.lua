@@ -142,7 +142,8 @@ end
 ---@param position integer
 ---@return string[]
 function M.complete(name, lead, line, position)
-  local words = vim.split(line:sub(1, position):gsub("^.-" .. name .. "!?%s*", ""), "%s+")
+  -- The name may be abbreviated, and have modifiers before it.
+  local words = vim.split(line:sub(1, position):gsub("^.-%f[%w]Conv%a+!?%s+", ""), "%s+")
   local source = commands[name].complete[#words]
   local found = source and source(words[1]) or {}
   table.sort(found)
