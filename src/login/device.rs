@@ -14,8 +14,8 @@ use super::stage::{Input, Stage};
 use super::wait::Deadline;
 use crate::credential::Tokens;
 use crate::error::Result;
-use crate::oauth::Failure;
 use crate::oauth::device::{self, DeviceAuthorization, Poll, Schedule};
+use crate::oauth::{self, Failure};
 use crate::secret::Secret;
 
 /// Shows the code and asks until the person has typed it.
@@ -37,10 +37,12 @@ pub(super) async fn obtain(flow: &mut Flow) -> Result<Tokens> {
             () = deadline.passed() => return Err(timed_out().with_hint("The code has expired: start again for a new one.")),
         }
         asked_to_wait = Duration::ZERO;
-        match device::poll(http, provider, method, &code, flow.context.clock.now()).await {
+        let now = flow.context.clock.now();
+        match device::poll(http, provider, method, &code, now).await {
             Ok(Poll::Done(tokens)) => {
                 flow.teller.tell(Stage::Exchanging);
-                return Ok(*tokens);
+                let tokens = oauth::complete(http, provider, method, *tokens, now).await;
+                return tokens.map_err(Failure::into_error);
             }
             Ok(Poll::Pending) => {}
             Ok(Poll::SlowDown(interval)) => schedule.slow_down(interval),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::failure::{self, Failure, lacking};
-use super::token::{self, CodeExchange, exchange_code};
+use super::token::{self, CodeExchange};
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::{Http, Reply};
@@ -50,7 +50,7 @@ pub enum Poll {
     Pending,
     /// The provider wants fewer polls; with the interval it asks for, if it says.
     SlowDown(Option<u64>),
-    /// Logged in.
+    /// The person has typed the code. These are the first tokens, for [`super::complete`]; the code is spent.
     Done(Box<Tokens>),
 }
 
@@ -191,8 +191,7 @@ async fn poll_standard(
         return Ok(waiting);
     }
     let body = failure::read(&reply, &provider.name)?;
-    let tokens = token::tokens(&body, &provider.name, now)?;
-    Ok(Poll::Done(Box::new(token::complete(http, provider, method, tokens, now).await?)))
+    Ok(Poll::Done(Box::new(token::tokens(&body, &provider.name, now)?)))
 }
 
 /// `authorization_pending` and `slow_down`, at any status.
@@ -238,7 +237,7 @@ async fn poll_openai(
         redirect_uri: method.redirect.as_ref().and_then(|redirect| redirect.page.clone()),
         state: None,
     };
-    Ok(Poll::Done(Box::new(exchange_code(http, provider, method, &exchange, now).await?)))
+    Ok(Poll::Done(Box::new(token::first_tokens(http, provider, method, &exchange, now).await?)))
 }
 
 fn token_url(method: &Method) -> Result<&url::Url, Failure> {

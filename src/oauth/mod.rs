@@ -30,4 +30,4 @@ pub use pkce::Pkce;
 pub use prepare::{Known, Prepared, prepare};
 pub use registration::Registration;
 pub use revoke::{Revocation, revoke};
-pub use token::{CodeExchange, exchange_code, refresh};
+pub use token::{CodeExchange, complete, exchange_code, refresh};

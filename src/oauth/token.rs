@@ -4,6 +4,7 @@
 //! parameters travel in the body only.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use reqwest::RequestBuilder;
 use serde_json::Value;
@@ -14,12 +15,15 @@ use super::{client, identity, jwt, second_step};
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::{Http, Reply};
-use crate::provider::{Encoding, Grant, Method, Provider};
+use crate::provider::{Encoding, Grant, Method, Provider, SecondStep};
 use crate::secret::Secret;
 use crate::text::is_credential;
 
 /// Longest lifetime that is believed, in seconds: ten years. Past it a number is a mistake of units.
 const MAX_LIFETIME: f64 = 315_360_000.0;
+
+/// How long to wait before a second step is tried again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
 /// What an exchange needs beside the method.
 #[derive(Debug, Clone)]
@@ -48,18 +52,35 @@ pub async fn exchange_code(
     exchange: &CodeExchange,
     now: i64,
 ) -> Result<Tokens, Failure> {
+    let tokens = first_tokens(http, provider, method, exchange, now).await?;
+    match method.grant {
+        Grant::MintKey => Ok(tokens),
+        _ => complete(http, provider, method, tokens, now).await,
+    }
+}
+
+/// Turns a code into what the token endpoint gives for it.
+pub(super) async fn first_tokens(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    exchange: &CodeExchange,
+    now: i64,
+) -> Result<Tokens, Failure> {
     let params = exchange_params(method, exchange);
     let reply = post(http, method, token_url(method)?, method.token_encoding, &params).await?;
     if method.grant == Grant::MintKey {
         return minted(&reply, provider, now);
     }
-    let body = failure::read(&reply, &provider.name)?;
-    let tokens = tokens(&body, &provider.name, now)?;
-    complete(http, provider, method, tokens, now).await
+    tokens(&failure::read(&reply, &provider.name)?, &provider.name, now)
 }
 
-/// Identity and second step: what follows once a login's first tokens are there.
-pub(super) async fn complete(
+/// Identity and second step: what follows once a login's first tokens are there. What they were made of is spent, so a
+/// second step that fails in passing is tried again here.
+///
+/// # Errors
+/// A [`Failure`].
+pub async fn complete(
     http: &Http,
     provider: &Provider,
     method: &Method,
@@ -68,10 +89,16 @@ pub(super) async fn complete(
 ) -> Result<Tokens, Failure> {
     tokens.identity = identity::find(http, method, &tokens).await;
     tokens.binding = client::binding(method);
-    match method.second_step {
-        Some(step) => second_step::run(step, http, provider, method, tokens, now).await,
-        None => Ok(tokens),
+    let Some(step) = method.second_step else { return Ok(tokens) };
+    for pause in PAUSES {
+        match second_step::run(step, http, provider, method, tokens.clone(), now).await {
+            Err(Failure::Transient { sent, .. }) if !sent || step == SecondStep::CopilotToken => {
+                tokio::time::sleep(pause).await;
+            }
+            result => return result,
+        }
     }
+    second_step::run(step, http, provider, method, tokens, now).await
 }
 
 fn exchange_params<'a>(method: &'a Method, exchange: &CodeExchange) -> Params<'a> {

@@ -83,6 +83,25 @@ async fn copilot_by_its_second_token() {
     assert!(page.unwrap().ends_with("/settings/apps/authorizations"));
 }
 
+/// The GitHub token has come and its device code is spent: only the exchange can be tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn copilots_exchange_may_fail_in_passing() {
+    let desk = Desk::new();
+    desk.sandbox.switch(json!({ "github": { "interval": 1 } }));
+    desk.sandbox.fault("github.copilot-token", 2, fault::status(503));
+    let tokens = by_code(&desk, "github-copilot", "device").await;
+    assert!(tokens.base_token.is_some());
+    assert_eq!(desk.sandbox.count("github.copilot-token"), 3);
+
+    desk.sandbox.fault_for_ever("github.copilot-token", fault::status(503));
+    desk.sandbox.control("consent", json!({ "mode": "auto" }));
+    let polls = desk.sandbox.count("github.token");
+    let mut login = desk.start("github-copilot", "device");
+    let error = login.failed(Code::ProviderError).await;
+    assert!(error.message().contains("503"), "the true reason: {error:?}");
+    assert_eq!(desk.sandbox.count("github.token"), polls + 1, "a spent code is not sent again");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn copilot_trouble_is_told_apart() {
     let desk = Desk::new();
