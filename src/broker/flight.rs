@@ -215,3 +215,48 @@ pub(super) fn broke_off() -> Error {
     Error::new(Code::ProviderError, "The refresh ended unexpectedly.")
         .with_hint("The log file tells where; try again.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The seconds that a login's provider is left alone, failure after failure.
+    fn pauses(failure: impl Fn() -> Failure) -> Vec<u64> {
+        let (flights, login) = (Flights::default(), "anthropic".parse().unwrap());
+        let fail = |_| {
+            flights.note(&login, &Err(failure()), None);
+            assert!(flights.resting_error(&login, 0).is_some());
+            flights.resting()[&login].pause.as_secs()
+        };
+        let found = (0..8).map(fail).collect();
+        flights.note(&login, &Ok(Tokens::api_key(Secret::new("new"), 0)), None);
+        assert!(flights.resting_error(&login, 0).is_none(), "a success ends it");
+        found
+    }
+
+    fn failed(code: Code, retry_after: Option<u64>) -> Failure {
+        let retry_after = retry_after.map(Duration::from_secs);
+        Failure::Transient { error: Error::new(code, "It failed."), retry_after, sent: false }
+    }
+
+    #[test]
+    fn a_failing_provider_is_left_alone_for_longer_and_longer_but_not_for_long() {
+        assert_eq!(pauses(|| failed(Code::ProviderError, None)), [1, 2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(pauses(|| failed(Code::Network, None)), [1, 2, 4, 5, 5, 5, 5, 5]);
+        let wrong = || Failure::Configuration(Error::new(Code::ProviderRefused, "A setting."));
+        assert_eq!(pauses(wrong), [1, 2, 4, 8, 16, 30, 30, 30]);
+        for (asked, bounded) in [(0, 5), (60, 60), (u64::MAX, 300)] {
+            assert_eq!(pauses(|| failed(Code::RateLimited, Some(asked))), [bounded; 8]);
+        }
+    }
+
+    #[test]
+    fn a_rest_that_nobody_asked_for_ends_with_the_token_used_meanwhile() {
+        let (flights, login) = (Flights::default(), "anthropic".parse().unwrap());
+        for (retry_after, rests) in [(None, false), (Some(60), true)] {
+            flights.note(&login, &Err(failed(Code::ProviderError, retry_after)), Some(100));
+            assert!(flights.resting_error(&login, 99).is_some());
+            assert_eq!(flights.resting_error(&login, 100).is_some(), rests);
+        }
+    }
+}

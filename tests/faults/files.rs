@@ -231,13 +231,32 @@ fn output_on_a_full_disk(sandbox: &Sandbox) -> Row {
 #[test]
 fn a_log_that_cannot_be_written_is_no_reason_to_fail() {
     let sandbox = Sandbox::start();
-    let desk = desk(&sandbox, -10);
-    fs::write(desk.dir.state_home().join("convocations"), "not a folder").unwrap();
-    let mut command = desk.dir.convocations(NO_ARGS);
-    let mut backend = Backend::start(command.env("CONVOCATIONS_LOG", "debug"), json!({}));
-    let token = backend.ok("get", json!({"login": "anthropic"}))["token"].clone();
-    assert!(is_good(&sandbox, token.as_str().unwrap()));
-    assert!(backend.close().success());
+    let log = |desk: &Desk| desk.dir.state_home().join("convocations");
+    let made: [fn(&Path, &Path); 3] = [
+        |log, _| fs::write(log, "not a folder").unwrap(),
+        |log, _| {
+            fs::create_dir(log).unwrap();
+            mode(log, 0o777);
+        },
+        |log, elsewhere| {
+            fs::create_dir(log).unwrap();
+            symlink(elsewhere, log.join("convocations.log")).unwrap();
+        },
+    ];
+    for make in made {
+        let desk = desk(&sandbox, -10);
+        let elsewhere = desk.dir.path().join("somebody's file");
+        fs::write(&elsewhere, "theirs").unwrap();
+        make(&log(&desk), &elsewhere);
+        let mut command = desk.dir.convocations(NO_ARGS);
+        let mut backend = Backend::start(command.env("CONVOCATIONS_LOG", "debug"), json!({}));
+        let token = backend.ok("get", json!({"login": "anthropic"}))["token"].clone();
+        assert!(is_good(&sandbox, token.as_str().unwrap()));
+        assert!(backend.close().success());
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"theirs", "rule 12: no link is followed");
+        let file = fs::symlink_metadata(log(&desk).join("convocations.log"));
+        assert!(!file.is_ok_and(|file| file.is_file()), "nor is a folder trusted that others may write to");
+    }
 }
 
 /// Its rows: one for each error that differs.
@@ -329,9 +348,9 @@ fn folder_that_vanishes(sandbox: &Sandbox) -> Row {
     backend.fails("get", other.clone(), "not_logged_in");
     fs::remove_dir_all(desk.dir.config()).unwrap();
     fs::rename(&away, desk.dir.config()).unwrap();
-    assert_eq!(backend.ok("get", other)["token"], OTHER_KEY);
-    let token = backend.ok("get", json!({"login": "anthropic"}))["token"].clone();
+    let token = backend.event("credential", |data| data["login"] == "anthropic")["token"].clone();
     assert!(is_good(sandbox, token.as_str().unwrap()));
+    assert_eq!(backend.ok("get", other)["token"], OTHER_KEY);
     assert_eq!(sandbox.refreshes("anthropic.token"), refreshes + 1, "what the provider gave out was kept");
     assert_eq!(desk.logins()["anthropic"].0, token);
     Row {
