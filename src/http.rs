@@ -1,6 +1,6 @@
 //! HTTP as this program does it: TLS by rustls on ring, no redirect followed, bodies of bounded size, time limits.
 //!
-//! Guarantees: nothing of a URL's path or query, a header or a body goes into an error; an error tells whether the
+//! Guarantees: what goes to this machine passes no proxy; nothing of a URL's path or query, a header or a body goes into an error; an error tells whether the
 //! request can have reached the other side, because a refresh token that was sent may be spent (rule 4).
 
 use std::error::Error as StdError;
@@ -32,6 +32,8 @@ impl fmt::Debug for Http {
 struct Inner {
     timeout: Duration,
     client: OnceLock<Option<Client>>,
+    /// The same without a proxy.
+    direct: OnceLock<Option<Client>>,
 }
 
 /// A whole answer. Its `Debug` shows the status alone.
@@ -66,7 +68,8 @@ pub struct Trouble {
 impl Http {
     /// A client with the person's time limit; nothing is set up yet.
     pub fn new(config: &HttpConfig) -> Self {
-        Self(Arc::new(Inner { timeout: Duration::from_secs(config.timeout), client: OnceLock::new() }))
+        let timeout = Duration::from_secs(config.timeout);
+        Self(Arc::new(Inner { timeout, client: OnceLock::new(), direct: OnceLock::new() }))
     }
 
     /// The client.
@@ -74,10 +77,24 @@ impl Http {
     /// # Errors
     /// `network` if TLS cannot be set up, which a wrong `SSL_CERT_FILE` brings about.
     pub fn client(&self) -> Result<Client, Trouble> {
+        self.set_up(&self.0.client, builder)
+    }
+
+    /// The client for plain `http:`, which leads to this machine only: to a proxy it would carry its secrets in the
+    /// clear.
+    fn direct(&self) -> Result<Client, Trouble> {
+        self.set_up(&self.0.direct, || builder().no_proxy())
+    }
+
+    fn set_up(
+        &self,
+        client: &OnceLock<Option<Client>>,
+        builder: impl FnOnce() -> reqwest::ClientBuilder,
+    ) -> Result<Client, Trouble> {
         // Half of the whole at most: what is cut off by the other limit counts as sent.
         let to_connect = CONNECT_TIMEOUT.min(self.0.timeout / 2);
         let build = || builder().timeout(self.0.timeout).connect_timeout(to_connect).build().ok();
-        self.0.client.get_or_init(build).clone().ok_or_else(|| Trouble {
+        client.get_or_init(build).clone().ok_or_else(|| Trouble {
             error: Error::new(Code::Network, "The HTTPS client cannot be set up.")
                 .with_hint("Check the file that `SSL_CERT_FILE` names, and the proxy variables."),
             sent: false,
@@ -95,6 +112,7 @@ impl Http {
                 .with_hint("A stored value holds characters that HTTP does not allow; log in again."),
             sent: false,
         })?;
+        let client = if request.url().scheme() == "http" { self.direct()? } else { client };
         let host = request.url().host_str().unwrap_or("the provider").to_owned();
         let response = client.execute(request).await.map_err(|error| trouble(&host, &error))?;
         let (status, headers) = (response.status(), response.headers().clone());

@@ -68,6 +68,23 @@ fn a_proxy_is_used_unless_it_is_to_be_passed_by() {
     assert!(ran.stderr.contains("HTTPS_PROXY"), "{ran:?}");
 }
 
+/// Plain HTTP is for this machine alone: a proxy would read the secrets in it.
+#[test]
+fn what_stays_on_this_machine_passes_no_proxy() {
+    let sandbox = Sandbox::start();
+    let dir = TestDir::new();
+    dir.write_config(&format!("{}\n[store]\nbackend = \"local-encrypted\"\n", sandbox.config_toml()));
+    sandbox.switch(serde_json::json!({ "github": { "interval": 1 } }));
+    sandbox.control("consent", serde_json::json!({ "mode": "auto" }));
+    let (proxy, asked) = proxy();
+    let mut command = dir.convocations(["login", "github-copilot", "--method", "device"]);
+    for name in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
+        command.env(name, &proxy);
+    }
+    run(&mut command, "").ok();
+    assert!(asked.try_recv().is_err(), "the proxy was passed by");
+}
+
 /// A proxy that tunnels whatever it is asked for, and tells what that was.
 fn proxy() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
