@@ -163,20 +163,27 @@ fn login_by_callback_by_paste_and_logout() {
 }
 
 /// D1: no shell in between, which would cut the address at `&`, or do what stands in it.
+fn own_group(process: u32) -> String {
+    let ran = run(Command::new("ps").args(["-o", "pgid=", "-p", &process.to_string()]), "");
+    ran.ok().stdout.trim().to_owned()
+}
+
 #[test]
-fn the_browser_gets_the_address_as_one_argument() {
+fn the_browser_gets_the_address_as_one_argument_and_no_ctrl_c() {
     let sandbox = Sandbox::start();
     let dir = sandboxed(&sandbox);
     let (browser, seen) = (dir.path().join("browser"), dir.path().join("seen"));
-    std::fs::write(&browser, format!("#!/bin/sh\nfor word; do echo \"$word\"; done >'{}'\n", seen.display()))
-        .unwrap();
+    let script =
+        "#!/bin/sh\n(for word; do echo \"$word\"; done; ps -o pgid= $$) >'SEEN.new'\nmv 'SEEN.new' 'SEEN'\n";
+    std::fs::write(&browser, script.replace("SEEN", &seen.display().to_string())).unwrap();
     std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let mut command = dir.convocations(["login", "openrouter", "--method", "browser"]);
     let child = Child::spawn(command.env("BROWSER", &browser));
     let url = eventually("the address", || address(&child.stderr()));
-    let opened =
-        eventually("the browser", || std::fs::read_to_string(&seen).ok().filter(|text| text.ends_with('\n')));
-    assert_eq!(opened, format!("{url}\n"));
+    let opened = eventually("the browser", || std::fs::read_to_string(&seen).ok());
+    let (address, group) = opened.trim_end().split_once('\n').unwrap();
+    assert_eq!(address, url);
+    assert_ne!(group.trim(), own_group(child.id()), "Ctrl-C goes to the terminal's group");
     assert!(url.contains('&'), "{url}");
 }
 
@@ -278,6 +285,9 @@ fn exec_hands_over_variables_and_the_exit_status() {
         "",
     );
     assert_eq!((ran.code(), ran.stdout.trim()), (7, KEY));
+    let limits = |command: &mut Command| run(command.arg("ulimit -c; ulimit -Hc"), "").ok().stdout;
+    let own = limits(dir.command("sh").arg("-c"));
+    assert_eq!(limits(&mut dir.convocations(["exec", "openrouter", "--", "sh", "-c"])), own);
     fails(&cli(&dir, "exec openrouter -- /no/such/program"), 2, "cannot be run");
     fails(&cli(&dir, "exec anthropic -- true"), 3, "not logged in");
 }

@@ -1,4 +1,5 @@
-//! Opens an address in the person's browser. No shell takes part, and only web addresses are opened (D1).
+//! Opens an address in the person's browser. No shell takes part, and only web addresses are opened (D1). A browser that
+//! is started here outlives the terminal: Ctrl-C is for the login.
 
 use std::process::{Command, Stdio};
 
@@ -9,6 +10,8 @@ pub fn in_browser(url: &str) -> bool {
     }
     let mut command = opener();
     command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     match command.spawn() {
         Ok(mut child) => {
             // Not waited for: some openers stay as long as the browser does.
