@@ -6,6 +6,8 @@ use std::process::{Command, ExitCode};
 
 use super::{Context, token};
 use crate::broker::token_now;
+#[cfg(unix)]
+use crate::editor;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 
@@ -42,6 +44,7 @@ pub fn run(context: &Context, login: &LoginId, command: &[OsString]) -> Result<E
 #[cfg(unix)]
 fn start(child: &mut Command) -> Result<ExitCode> {
     use std::os::unix::process::CommandExt as _;
+    editor::give_back();
     let error = child.exec();
     Err(cannot_run(&error))
 }

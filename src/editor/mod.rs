@@ -20,7 +20,7 @@ use std::time::Duration;
 use nvim_rs::{Handler, Neovim, Value};
 use tokio::sync::Notify;
 
-pub use harden::harden;
+pub use harden::{give_back, harden};
 
 use crate::error::{Code, Error, Result};
 use crate::logfile::{self, Level};
