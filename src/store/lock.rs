@@ -20,7 +20,7 @@ const MAX_NOTE: u64 = 16 << 10;
 ///
 /// It cannot be made outside of this module, and [`super::Store::put`] wants one:
 /// ```compile_fail
-/// let lock = convocations::store::StoreLock { file: std::fs::File::open("/dev/null").unwrap() };
+/// let lock = convocations::store::StoreLock { _file: std::fs::File::open("/dev/null").unwrap() };
 /// ```
 #[derive(Debug)]
 pub struct StoreLock {

@@ -1,7 +1,7 @@
 //! A folder in bad shape: what cannot be read is never taken for empty, what cannot be written loses nothing, and each
 //! is told (rules 3, 8, 9 and 12).
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
@@ -165,6 +165,11 @@ fn damaged() -> Vec<Case> {
         }),
         aside("an index of 0 bytes", |desk| fs::write(index(desk), "").unwrap()),
         aside("an index of garbage", |desk| fs::write(index(desk), b"\xff\xfe\x00garbage").unwrap()),
+        unreadable(
+            "an index that is far too large",
+            |d| File::options().write(true).open(index(d)).and_then(|file| file.set_len(17 << 20)).unwrap(),
+            put_back,
+        ),
         unreadable("an index of a newer version", |desk| edit(desk, "version = 1", "version = 2"), put_back),
         unreadable(
             "an entry that is not known",
