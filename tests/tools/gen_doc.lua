@@ -14,7 +14,7 @@ local RULE = ("="):rep(78)
 ---@param indent integer
 ---@param text string
 local function wrapped(lines, indent, text)
-  for _, line in ipairs(require("conv.ui.float").wrap(text, 78 - indent)) do
+  for _, line in ipairs(require("conv.ui.page").wrap(text, 78 - indent)) do
     table.insert(lines, (" "):rep(indent) .. line)
   end
 end

@@ -80,7 +80,9 @@ end
 
 function Session:render()
   if self.window then
-    self.window:set(ui.lines(self.view))
+    self.window:set(function(columns)
+      return ui.lines(self.view, columns)
+    end)
     if secret.is_open() then
       vim.cmd.redraw()
     end

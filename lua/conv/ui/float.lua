@@ -21,9 +21,11 @@ local LINKS = {
 ---@field buf integer
 ---@field win integer
 ---@field private opts conv.FloatOpts
----@field private lines conv.Line[]
+---@field private source conv.FloatSource
 local Float = {}
 Float.__index = Float
+
+---@alias conv.FloatSource fun(columns: integer): conv.Line[] what is shown at this width
 
 ---@class (exact) conv.FloatOpts
 ---@field title string
@@ -84,7 +86,10 @@ function M.open(opts)
   vim.wo[win].spell = false
   vim.wo[win].sidescrolloff = 0
   vim.wo[win].winfixbuf = true
-  local self = setmetatable({ buf = buf, win = win, opts = opts, lines = {} }, Float)
+  local function nothing()
+    return {}
+  end
+  local self = setmetatable({ buf = buf, win = win, opts = opts, source = nothing }, Float)
   self:_map_keys()
   self:_watch()
   return self
@@ -101,7 +106,7 @@ function Float:_watch()
   vim.api.nvim_create_autocmd("VimResized", {
     group = group,
     callback = function()
-      self:set(self.lines)
+      self:set(self.source)
     end,
   })
   vim.api.nvim_create_autocmd("BufWipeout", {
@@ -127,13 +132,15 @@ function Float:columns()
   return math.max(10, math.min(self.opts.width, vim.o.columns - 4))
 end
 
----Shows these lines. An address chunk may carry its target: it becomes a link in terminals that know links.
----@param lines conv.Line[]
-function Float:set(lines)
+---Shows these lines, and asks for them anew when the terminal's size changes. An address becomes a link in terminals
+---that know links.
+---@param source conv.FloatSource
+function Float:set(source)
   if not self:is_open() then
     return
   end
-  self.lines = lines
+  self.source = source
+  local lines = source(self:columns())
   local texts = vim.tbl_map(function(line)
     return table.concat(vim.tbl_map(function(chunk)
       return (chunk[1]:gsub("[%c]", " "))
@@ -179,24 +186,6 @@ function Float:close()
   if vim.api.nvim_win_is_valid(self.win) then
     pcall(vim.api.nvim_win_close, self.win, true)
   end
-end
-
----A text in lines of at most `width` columns, broken at blanks only.
----@param text string
----@param width integer
----@return string[]
-function M.wrap(text, width)
-  local lines, line = {}, ""
-  for word in text:gmatch("%S+") do
-    if line ~= "" and vim.fn.strdisplaywidth(line .. " " .. word) > width then
-      table.insert(lines, line)
-      line = word
-    else
-      line = line == "" and word or (line .. " " .. word)
-    end
-  end
-  table.insert(lines, line)
-  return lines
 end
 
 return M

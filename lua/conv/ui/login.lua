@@ -1,6 +1,7 @@
 -- The login window: turns the state of a conversation into lines. It decides nothing; keys call the conversation.
 
 local float = require("conv.ui.float")
+local pages = require("conv.ui.page")
 
 local M = {}
 
@@ -30,93 +31,66 @@ local WIDTH = 76
 ---@field ignored integer
 ---@field error? ConvError
 
----@param lines conv.Line[]
----@param text? string
----@param group? string
-local function para(lines, text, group)
-  if not text then
-    return
-  end
-  for _, line in ipairs(float.wrap(text, WIDTH - 4)) do
-    table.insert(lines, { { "  " .. line, group } })
-  end
-end
-
----@param lines conv.Line[]
----@param url? string
-local function address(lines, url)
-  if url then
-    table.insert(lines, { { "  " }, { url, "ConvUrl" } })
-  end
-end
-
----@param lines conv.Line[]
-local function gap(lines)
-  if #lines > 0 and #lines[#lines] > 0 then
-    table.insert(lines, {})
-  end
-end
-
----@param lines conv.Line[]
+---@param page conv.Page
 ---@param view conv.LoginView
-local function notice(lines, view)
-  para(lines, view.notice)
-  para(lines, view.terms, "ConvMuted")
+local function notice(page, view)
+  page:para(view.notice)
+  page:para(view.terms, "ConvMuted")
 end
 
----@param lines conv.Line[]
+---@param page conv.Page
 ---@param view conv.LoginView
-local function open_url(lines, view)
+local function open_url(page, view)
   if not view.browser then
-    para(lines, view.why_paste and ("You are " .. view.why_paste .. ", so a pasted code is the way."))
-    para(lines, "Open this address in any browser, approve, and paste the code that the page shows:")
-    address(lines, view.paste_url or view.url)
+    page:para(view.why_paste and ("You are " .. view.why_paste .. ", so a pasted code is the way."))
+    page:para("Open this address in any browser, approve, and paste the code that the page shows:")
+    page:address(view.paste_url or view.url)
     return
   elseif not view.loopback then
-    para(lines, "Approve in your browser and paste here the code that the page shows. The address:")
-    address(lines, view.paste_url or view.url)
-    para(lines, view.opened, "ConvWarn")
+    page:para("Approve in your browser and paste here the code that the page shows. The address:")
+    page:address(view.paste_url or view.url)
+    page:para(view.opened, "ConvWarn")
     return
   end
-  para(lines, "Approve in your browser, then come back. If none opens, go here:")
-  address(lines, view.url)
-  para(lines, view.opened, "ConvWarn")
+  page:para("Approve in your browser, then come back. If none opens, go here:")
+  page:address(view.url)
+  page:para(view.opened, "ConvWarn")
   if view.paste_url then
-    gap(lines)
-    para(lines, "If the browser cannot come back here, this page shows a code to paste:")
-    address(lines, view.paste_url)
+    page:gap()
+    page:para("If the browser cannot come back here, this page shows a code to paste:")
+    page:address(view.paste_url)
   end
 end
 
----@param lines conv.Line[]
+---@param page conv.Page
 ---@param view conv.LoginView
-local function device_code(lines, view)
-  para(lines, "Open this address in any browser:")
-  address(lines, view.verification_uri)
-  gap(lines)
-  table.insert(lines, { { "  and type this code:  " }, { view.user_code or "", "ConvCode" } })
-  para(lines, view.opened, "ConvWarn")
+local function device_code(page, view)
+  page:para("Open this address in any browser:")
+  page:address(view.verification_uri)
+  page:gap()
+  page:para("and type this code:")
+  page:append("  " .. (view.user_code or ""), "ConvCode")
+  page:para(view.opened, "ConvWarn")
 end
 
----@param lines conv.Line[]
+---@param page conv.Page
 ---@param view conv.LoginView
-local function api_key(lines, view)
-  para(lines, (view.label or "API key") .. ": paste it here, or press p to type it. It is not shown.")
-  address(lines, view.page)
+local function api_key(page, view)
+  page:para((view.label or "API key") .. ": paste it here, or press p to type it. It is not shown.")
+  page:address(view.page)
 end
 
----@param lines conv.Line[]
+---@param page conv.Page
 ---@param rows string[]
-local function qr_code(lines, rows)
+local function qr_code(page, rows)
   if #rows + 8 > vim.o.lines then
-    para(
-      lines,
+    page:para(
       "This window is too low for the whole code: make the terminal taller, or its font smaller.",
       "ConvWarn"
     )
   end
   for _, row in ipairs(rows) do
-    table.insert(lines, { { "  " }, { row, "ConvQr" } })
+    page:line({ "  " }, { row, "ConvQr" })
   end
 end
 
@@ -146,24 +120,23 @@ function M.happening(view)
   return "Waiting for the browser"
 end
 
----@param lines conv.Line[]
+---@param page conv.Page
 ---@param view conv.LoginView
-local function progress(lines, view)
+local function progress(page, view)
   if view.stage == "notice" or view.stage == "failed" then
     return
   end
-  gap(lines)
-  local line = { { "  " }, { M.happening(view), "ConvInfo" } } ---@type conv.Line
+  page:gap()
+  page:para(M.happening(view), "ConvInfo")
   local left = view.expires_at and view.expires_at - os.time()
   if left and view.stage ~= "exchanging" then
-    table.insert(line, { " · " .. clock(math.max(0, left)), "ConvMuted" })
+    page:append(" · " .. clock(math.max(0, left)), "ConvMuted")
   end
-  table.insert(lines, line)
-  para(lines, view.remark, "ConvMuted")
+  page:para(view.remark, "ConvMuted")
   if view.ignored > 0 then
-    para(lines, ("%d stray request(s) turned away."):format(view.ignored), "ConvMuted")
+    page:para(("%d stray request(s) turned away."):format(view.ignored), "ConvMuted")
   end
-  para(lines, view.message, "ConvWarn")
+  page:para(view.message, "ConvWarn")
 end
 
 ---The keys that work now, each with what it does.
@@ -193,38 +166,28 @@ function M.keys(view)
   return keys
 end
 
----@param lines conv.Line[]
 ---@param view conv.LoginView
-local function footer(lines, view)
-  gap(lines)
-  local line = { { " " } } ---@type conv.Line
-  for _, key in ipairs(M.keys(view)) do
-    vim.list_extend(line, { { " " .. key[1], "ConvKey" }, { " " .. key[2] .. " ", "ConvMuted" } })
-  end
-  table.insert(lines, line)
-end
-
----@param view conv.LoginView
+---@param columns integer
 ---@return conv.Line[]
-function M.lines(view)
-  local lines = { {} } ---@type conv.Line[]
+function M.lines(view, columns)
+  local page = pages.new(columns)
   if view.stage == "failed" and view.error then
-    para(lines, view.error.message, "ConvError")
-    para(lines, view.error.hint)
+    page:para(view.error.message, "ConvError")
+    page:para(view.error.hint)
   elseif view.show_qr and view.qr then
-    qr_code(lines, view.qr)
+    qr_code(page, view.qr)
   elseif view.stage == "notice" then
-    notice(lines, view)
+    notice(page, view)
   elseif view.user_code then
-    device_code(lines, view)
+    device_code(page, view)
   elseif view.url then
-    open_url(lines, view)
+    open_url(page, view)
   elseif view.input == "api-key" then
-    api_key(lines, view)
+    api_key(page, view)
   end
-  progress(lines, view)
-  footer(lines, view)
-  return lines
+  progress(page, view)
+  page:keys(M.keys(view))
+  return page.lines
 end
 
 ---@param view conv.LoginView
@@ -245,7 +208,9 @@ function M.open(view, actions, on_close)
     keys = keys,
     on_close = on_close,
   })
-  window:set(M.lines(view))
+  window:set(function(columns)
+    return M.lines(view, columns)
+  end)
   return window
 end
 

@@ -34,14 +34,14 @@ function M.open(title)
     keys = { q = leave, ["<Esc>"] = leave },
   })
   local function show()
-    local view = { { { "" } } } ---@type conv.Line[]
-    for index = math.max(1, #lines - SHOWN + 1), #lines do
-      table.insert(view, { { " " .. lines[index]:sub(1, 74), "ConvMuted" } })
-    end
-    table.insert(view, { { "" } })
-    local seconds = (" cancel · %d s"):format((vim.uv.hrtime() - since) / 1e9)
-    table.insert(view, { { " q", "ConvKey" }, { seconds, "ConvMuted" } })
-    window:set(view)
+    window:set(function(columns)
+      local page = require("conv.ui.page").new(columns)
+      for index = math.max(1, #lines - SHOWN + 1), #lines do
+        page:line({ " " .. lines[index]:sub(1, columns - 2), "ConvMuted" })
+      end
+      page:keys({ { "q", ("cancel · %d s"):format((vim.uv.hrtime() - since) / 1e9) } })
+      return page.lines
+    end)
   end
   show()
   timer:start(1000, 1000, vim.schedule_wrap(show))

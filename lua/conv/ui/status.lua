@@ -1,6 +1,7 @@
 -- The window of `:ConvStatus`: every login with what is known of it, live, with keys to act on the one under the cursor.
 
 local float = require("conv.ui.float")
+local pages = require("conv.ui.page")
 local status = require("conv.status")
 
 local M = {}
@@ -73,87 +74,60 @@ local function details(login)
   )
 end
 
----@param lines conv.Line[]
----@param text string
----@param group string
-local function indented(lines, text, group)
-  for _, line in ipairs(float.wrap(text, WIDTH - 8)) do
-    table.insert(lines, { { "      " .. line, group } })
-  end
-end
-
----@param lines conv.Line[]
+---@param page conv.Page
 ---@param login ConvLoginStatus
-local function entry(lines, login)
+local function entry(page, login)
   local state = status.of(login.login).state
   local group = GROUPS[state] or "ConvMuted"
-  table.insert(lines, {
+  local name = ("%-" .. math.min(26, page.width - 20) .. "s"):format(login.login)
+  page:line(
     { "  " .. require("conv.statusline").sign(state) .. " ", group },
-    { ("%-26s"):format(login.login), "ConvTitle" },
-    { " " .. (WORDS[state] or state), group },
-  })
+    { name, "ConvTitle" },
+    { " " .. (WORDS[state] or state), group }
+  )
   local text = details(login)
-  if text ~= "" then
-    indented(lines, text, "ConvMuted")
-  end
-  if login.needs_login then
-    indented(lines, login.needs_login, "ConvWarn")
-  end
-  if login.error then
-    indented(lines, require("conv.errors").text(login.error), "ConvError")
-  end
+  page:para(text ~= "" and text or nil, "ConvMuted", 6)
+  page:para(login.needs_login, "ConvWarn", 6)
+  page:para(login.error and require("conv.errors").text(login.error), "ConvError", 6)
 end
 
+---@param page conv.Page
 ---@param store? conv.StoreReport
----@return conv.Line[]
-local function header(store)
-  local lines = { {} } ---@type conv.Line[]
+local function header(page, store)
   local state, trouble = require("conv.backend").state(), open and open.error
   if trouble then
-    for _, line in ipairs(float.wrap(require("conv.errors").text(trouble), WIDTH - 4)) do
-      table.insert(lines, { { "  " .. line, "ConvError" } })
-    end
-    table.insert(lines, {})
+    page:para(require("conv.errors").text(trouble), "ConvError")
   elseif state ~= "ready" then
-    vim.list_extend(lines, { { { "  The backend is starting…", "ConvInfo" } }, {} })
+    page:para("The backend is starting…", "ConvInfo")
   elseif store then
-    local text = ("Logins are kept in: %s. %s"):format(store.backend, store.reason)
-    for _, line in ipairs(float.wrap(text, WIDTH - 4)) do
-      table.insert(lines, { { "  " .. line, "ConvMuted" } })
-    end
-    if store.problem then
-      indented(lines, store.problem, "ConvWarn")
-    end
-    table.insert(lines, {})
+    page:para(("Logins are kept in: %s. %s"):format(store.backend, store.reason), "ConvMuted")
+    page:para(store.problem, "ConvWarn", 6)
   end
-  return lines
+  page:gap()
 end
 
 local KEYS =
   { { "l", "log in" }, { "x", "log out" }, { "r", "refresh" }, { "R", "restart backend" }, { "q", "close" } }
 
+---@param columns integer
 ---@return conv.Line[] lines, table<integer, string> rows the login of each row
-local function view()
-  local all = status.all()
-  local lines, rows = header(all.store), {}
+local function view(columns)
+  local all, page, rows = status.all(), pages.new(columns), {}
+  header(page, all.store)
   local names = vim.tbl_keys(all.logins)
   table.sort(names)
   for _, name in ipairs(names) do
-    local first = #lines + 1
-    entry(lines, all.logins[name])
-    for row = first, #lines do
+    local first = #page.lines + 1
+    entry(page, all.logins[name])
+    for row = first, #page.lines do
       rows[row] = name
     end
   end
   if #names == 0 then
-    table.insert(lines, { { "  Nobody is logged in yet.", "ConvMuted" } })
+    page:para("Nobody is logged in yet.", "ConvMuted")
   end
-  local keys = { { " " } } ---@type conv.Line
-  for _, key in ipairs(KEYS) do
-    vim.list_extend(keys, { { " " .. key[1], "ConvKey" }, { " " .. key[2] .. " ", "ConvMuted" } })
-  end
-  vim.list_extend(lines, { {}, keys })
-  return lines, rows
+  page:keys(KEYS)
+  return page.lines, rows
 end
 
 ---The cursor starts on the first login, as soon as there is one.
@@ -171,10 +145,13 @@ end
 
 local function render()
   if open and open.window:is_open() then
-    local lines, rows = view()
-    open.rows = rows
-    open.window:set(lines)
-    place_cursor(open)
+    local shown = open
+    shown.window:set(function(columns)
+      local lines, rows = view(columns)
+      shown.rows = rows
+      return lines
+    end)
+    place_cursor(shown)
   end
 end
 

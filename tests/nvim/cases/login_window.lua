@@ -92,6 +92,21 @@ return function(case)
     t:eq(nvim:lua('return require("conv").status("anthropic").state'), "logging_in")
   end)
 
+  case("in a narrow terminal everything but the address is broken to fit, and follows its size", function(t)
+    local nvim = begin(t)
+    sees(t, nvim, "Waiting")
+    for _, columns in ipairs({ 40, 24, 80 }) do
+      nvim:lua("vim.o.columns, vim.o.lines = ..., 24; vim.cmd.doautocmd('VimResized')", columns)
+      local width = nvim:lua("return vim.api.nvim_win_get_width(0)")
+      t:ok(width <= columns - 2, "it is on the screen")
+      for _, line in ipairs(nvim:window()) do
+        t:ok(line:find("http", 1, true) or vim.fn.strdisplaywidth(line) <= width, line)
+      end
+      t:match(nvim:window_text(), "q cancel")
+    end
+    t:match(nvim:window_text(), "Approve in your browser, then come back. If none opens, go here:")
+  end)
+
   case("done: the window closes, and all who listen hear it", function(t)
     local nvim = begin(
       t,

@@ -291,8 +291,8 @@ return function(case)
     end)
   end)
 
-  case(":ConvStatus at 80×24 and at 40×10 stays on the screen", function(t)
-    local nvim = begin(t, "{" .. login({ state = "valid", identity = ("x"):rep(200) }) .. "}")
+  case(":ConvStatus at 80×24 and at 40×10 stays on the screen, and its texts in the window", function(t)
+    local nvim = begin(t, "{" .. login({ state = "needs_login", needs_login = ("word "):rep(40) }) .. "}")
     nvim:cmd("ConvStatus")
     for _, size in ipairs({ { 80, 24 }, { 40, 10 } }) do
       nvim:lua("vim.o.columns, vim.o.lines = ...; vim.cmd.doautocmd('VimResized')", size[1], size[2])
@@ -300,6 +300,9 @@ return function(case)
         nvim:lua("local c = vim.api.nvim_win_get_config(0); return { c.row, c.col, c.width, c.height }")
       t:ok(config[1] >= 0 and config[1] + config[4] + 2 <= size[2], "rows " .. vim.inspect(config))
       t:ok(config[2] >= 0 and config[2] + config[3] + 2 <= size[1], "columns " .. vim.inspect(config))
+      for _, line in ipairs(nvim:window()) do
+        t:ok(vim.fn.strdisplaywidth(line) <= config[3], line)
+      end
     end
   end)
 
