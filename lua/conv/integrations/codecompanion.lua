@@ -96,7 +96,8 @@ local function on_exit(original, login, last)
   end
 end
 
----Asks for models only with a login: without one there are none, instead of a request without a key.
+---Asks for models only with a login, and with its headers: without one there are none, instead of a request without a
+---key.
 ---@param inner any
 ---@param login string
 ---@param none fun(): any
@@ -105,11 +106,15 @@ local function models(inner, login, none)
   if type(inner) ~= "function" then
     return inner
   end
-  return function(...)
-    if not host.complete(login) then
+  return function(adapter, ...)
+    local credential = host.complete(login)
+    if not credential then
       return none()
     end
-    return inner(...)
+    if adapter then
+      dress(adapter, login, credential)
+    end
+    return inner(adapter, ...)
   end
 end
 

@@ -63,6 +63,17 @@ return function(case)
     end
   end)
 
+  case("models are asked for with the headers of the login there is then", function(t)
+    local _, nvim = hosts.editor(t, "codecompanion")
+    nvim:lua(SETUP, "anthropic")
+    open(nvim)
+    local choices = "return _G.chat.schema.model.choices(_G.chat)"
+    t:eq(nvim:lua(choices), {})
+    hosts.told(t, nvim, "anthropic")
+    hosts.log_in(t, nvim, "anthropic")
+    t:eq(nvim:lua(choices), { "sandbox-parrot" })
+  end)
+
   case("a token that the API refuses is refreshed for the next request", function(t)
     local sandbox, nvim = hosts.editor(t, "codecompanion")
     hosts.log_in(t, nvim, "kimi")

@@ -56,7 +56,14 @@ local bases = {
         return stream(adapter)
       end,
     },
-    schema = { model = { default = "claude", choices = { "claude" } } },
+    schema = {
+      model = {
+        default = "claude",
+        choices = function(adapter)
+          return M.models_by_headers(adapter)
+        end,
+      },
+    },
   },
 }
 -- The newer shape, with its handlers in groups.
@@ -114,6 +121,17 @@ function M.models(adapter)
   return vim.tbl_map(function(model)
     return model.id
   end, vim.json.decode(answer.body).data)
+end
+
+-- The same with the adapter's headers as they are at that time.
+function M.models_by_headers(adapter)
+  M.get_env_vars(adapter)
+  local url = M.set_env_vars(adapter, adapter.url):gsub("messages$", "models")
+  local headers = M.set_env_vars(adapter, adapter.headers)
+  local answer = require("http").request("GET", url, { headers = headers })
+  return vim.tbl_map(function(model)
+    return model.id
+  end, vim.json.decode(answer.body).data or {})
 end
 
 return M
