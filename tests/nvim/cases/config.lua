@@ -137,4 +137,21 @@ return function(case)
       t:ok(tags:find(tag .. "\t", 1, true), tag)
     end
   end)
+
+  case("the help names every highlight group, kind of picker and state", function(t)
+    local function read(path)
+      return table.concat(vim.fn.readfile(t.root .. path), "\n")
+    end
+    local help, names = read("/doc/conv.txt"), 0
+    local function named(text, pattern)
+      for name in text:gmatch(pattern) do
+        names = names + 1
+        t:ok(help:find('[`"]' .. name .. '[`"]'), name .. " is not in the help")
+      end
+    end
+    named(read("/lua/conv/ui/float.lua"), "\n  (Conv%u%l+) =")
+    named(read("/lua/conv/choose.lua") .. read("/lua/conv/binary.lua"), 'kind = "([%w_]+)"')
+    named(read("/lua/conv/types.lua"), '\n%-%-%-| "([%w_]+)"')
+    t:ok(names >= 20, names .. " names")
+  end)
 end
