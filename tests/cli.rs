@@ -73,10 +73,15 @@ fn a_key_is_set_used_and_cleared() {
 #[test]
 fn a_bad_key_or_none_stores_nothing() {
     let dir = dir();
-    for input in ["", "\n", "two words\n", "k\u{7}ey-with-a-bell\n"] {
+    let endless = "x".repeat(1 << 20);
+    for input in ["", "\n", "two words\n", "k\u{7}ey-with-a-bell\n", &endless] {
         let ran = with_input(&dir, "secret set openrouter", input);
-        assert_eq!((ran.code(), ran.stdout.as_str()), (2, ""), "{input:?} {ran:?}");
+        assert_eq!((ran.code(), ran.stdout.as_str()), (2, ""), "{} bytes: {ran:?}", input.len());
     }
+    let mut command = dir.command("sh");
+    let program = env!("CARGO_BIN_EXE_convocations");
+    let line = format!("ulimit -v 2000000; {program} secret set openrouter </dev/zero");
+    assert_eq!(run(command.args(["-c", &line]), "").code(), 2, "what never ends is not read to its end");
     fails(&cli(&dir, "token openrouter"), 3, "not logged in");
 }
 

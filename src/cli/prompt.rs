@@ -1,13 +1,13 @@
 //! Asking the person, and reading what is not to be seen.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead, IsTerminal as _, Read as _, Write as _};
 
 use super::quiet::{Quiet, Uninterrupted};
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
-/// Longest line that is taken, in bytes.
-const MAX_LINE: usize = 64 * 1024;
+/// Longest line that is taken, in bytes: more than any key or code has.
+const MAX_LINE: u64 = 64 * 1024;
 
 /// A secret: typed hidden at a terminal, else one line of standard input.
 ///
@@ -22,13 +22,22 @@ pub fn secret(label: &str) -> Result<Secret> {
         let _ = io::stderr().flush();
         return rpassword::read_password().map(Secret::new).map_err(|_| cancelled());
     }
-    let mut line = zeroize::Zeroizing::new(String::new());
-    let read = io::stdin().lock().read_line(&mut line);
-    if !read.is_ok_and(|length| (1..=MAX_LINE).contains(&length)) {
-        return Err(Error::new(Code::InvalidArgument, "There is no key on standard input.")
-            .with_hint("Type it at a terminal, or pipe one line in."));
+    line(&mut io::stdin().lock().take(MAX_LINE)).ok_or_else(|| {
+        Error::new(Code::InvalidArgument, "There is no key on standard input.")
+            .with_hint("Type it at a terminal, or pipe one line in.")
+    })
+}
+
+/// The next line, without its end; `None` at the end of input. Of one that is too long, the beginning: it is refused for
+/// its length, and takes no more memory than that.
+pub fn line(input: &mut impl BufRead) -> Option<Secret> {
+    let mut line = zeroize::Zeroizing::new(Vec::new());
+    input.take(MAX_LINE).read_until(b'\n', &mut line).ok().filter(|length| *length > 0)?;
+    if !line.ends_with(b"\n") {
+        let _ = input.skip_until(b'\n');
     }
-    Ok(Secret::new(line.trim()))
+    let text = zeroize::Zeroizing::new(String::from_utf8_lossy(&line).into_owned());
+    Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
 
 /// One of several, by number; the first if nothing is typed.
@@ -82,4 +91,20 @@ pub fn confirm(question: &str) -> Result<bool> {
 
 fn cancelled() -> Error {
     Error::new(Code::Cancelled, "Cancelled.").with_hint("Nothing was changed.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_of_bounded_length_and_costs_only_itself() {
+        let mut input = vec![b'x'; 1 << 20];
+        input.extend_from_slice(b"\n\xff\r\n\nlast");
+        let mut input = input.as_slice();
+        let mut next = || line(&mut input).map(|line| line.expose().to_owned());
+        assert_eq!(next().unwrap().len(), usize::try_from(MAX_LINE).unwrap());
+        assert_eq!(next().as_deref(), Some("\u{fffd}"), "no text, and refused as such");
+        assert_eq!((next().as_deref(), next().as_deref(), next()), (Some(""), Some("last"), None));
+    }
 }

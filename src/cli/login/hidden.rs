@@ -3,10 +3,11 @@
 //! Guarantees: the terminal is as it was when this is dropped, whatever ended the login; what is typed passes
 //! through no history and no screen.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 
 use tokio::sync::mpsc;
 
+use crate::cli::prompt;
 use crate::cli::quiet::Quiet;
 use crate::secret::Secret;
 
@@ -25,13 +26,7 @@ impl Lines {
         // A thread, because reading a terminal cannot be awaited; it ends with the process or the input.
         std::thread::spawn(move || {
             let mut input = BufReader::new(std::io::stdin());
-            loop {
-                let mut line = zeroize::Zeroizing::new(String::new());
-                match input.read_line(&mut line) {
-                    Ok(1..) if sender.send(Secret::new(line.trim_end_matches(['\r', '\n']))).is_ok() => {}
-                    _ => return,
-                }
-            }
+            while prompt::line(&mut input).is_some_and(|line| sender.send(line).is_ok()) {}
         });
         Self { lines, ended: false, _quiet: quiet }
     }
