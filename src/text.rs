@@ -24,6 +24,14 @@ pub fn is_credential(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
+/// What was pasted, without blanks around it and without the marks that a terminal puts there when a program before
+/// left its bracketed paste on.
+pub fn pasted(text: &str) -> &str {
+    let text = text.trim();
+    let text = text.strip_prefix("\u{1b}[200~").unwrap_or(text);
+    text.strip_suffix("\u{1b}[201~").unwrap_or(text).trim()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +50,13 @@ mod tests {
     fn a_name_is_cut_and_cleaned() {
         assert_eq!(short("plain", 5), "plain");
         assert_eq!(short("é\u{1b}[2J and so on", 5), "é?[2J…");
+    }
+
+    #[test]
+    fn the_marks_of_a_paste_are_no_part_of_it() {
+        for text in ["\u{1b}[200~a b\u{1b}[201~\n", "\u{1b}[200~a b\n\u{1b}[201~", " a b\u{1b}[201~", "a b"] {
+            assert_eq!(pasted(text), "a b", "{text:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::stage::{Input, Stage};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
+use crate::text::pasted;
 
 /// Longest key that is taken, in bytes. The longest seen are service-account tokens below 4 KiB.
 const MAX_KEY: usize = 8 * 1024;
@@ -38,7 +39,7 @@ pub(super) async fn obtain(flow: &mut Flow) -> Result<Tokens> {
 /// # Errors
 /// `invalid_argument` for what cannot travel in a header.
 pub fn check(text: &str) -> Result<Secret> {
-    let text = text.trim().trim_matches(['"', '\'', '`']).trim();
+    let text = pasted(text).trim_matches(['"', '\'', '`']).trim();
     let key = match text.strip_prefix("export ").unwrap_or(text).split_once('=') {
         Some((name, value)) if is_variable(name) => value.trim_matches(['"', '\'']),
         _ => text,
@@ -64,9 +65,14 @@ mod tests {
 
     #[test]
     fn takes_a_key_out_of_its_wrapping() {
-        for text in
-            ["sk-1_a=", " sk-1_a=\n", "\"sk-1_a=\"", "OPENAI_API_KEY=sk-1_a=", "export X_KEY='sk-1_a='"]
-        {
+        for text in [
+            "sk-1_a=",
+            " sk-1_a=\n",
+            "\"sk-1_a=\"",
+            "OPENAI_API_KEY=sk-1_a=",
+            "export X_KEY='sk-1_a='",
+            "\u{1b}[200~sk-1_a=\u{1b}[201~",
+        ] {
             assert_eq!(check(text).unwrap().expose(), "sk-1_a=", "{text}");
         }
     }

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::answer::{Params, Reject};
 use crate::secret::Secret;
+use crate::text::pasted;
 
 /// Longest text that is looked at, in bytes.
 const MAX_TEXT: usize = 16 * 1024;
@@ -43,7 +44,11 @@ pub(super) fn parse(text: &str) -> Result<Pasted, Reject> {
     if has_scheme(&text) {
         return address(&text);
     }
-    let bare = text.trim_start_matches(['?', '#', '&']);
+    let bare = match text.split_once('?') {
+        // An address whose scheme the browser did not show.
+        Some((address, query)) if !is_query(address) && is_query(query) => query,
+        _ => text.trim_start_matches(['?', '#', '&']),
+    };
     let params = if is_query(bare) { query(bare)? } else { code(&text)? };
     Ok(Pasted { address: None, params })
 }
@@ -52,7 +57,7 @@ pub(super) fn parse(text: &str) -> Result<Pasted, Reject> {
 /// a query or a code can hold.
 pub(super) fn tidy(text: &str) -> Zeroizing<String> {
     let keep = |c: &char| !c.is_whitespace() && !c.is_control() && !is_invisible(*c);
-    let text: Zeroizing<String> = Zeroizing::new(text.chars().filter(keep).collect());
+    let text: Zeroizing<String> = Zeroizing::new(pasted(text).chars().filter(keep).collect());
     let around = |c: char| matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '“' | '”' | '‘' | '’');
     Zeroizing::new(text.trim_matches(around).to_owned())
 }
@@ -128,6 +133,8 @@ mod tests {
         assert_eq!(parsed("code=ab#st"), is("ab", Some("st"), false));
         assert_eq!(parsed("code=ab&state=st#_=_"), is("ab", Some("st"), false));
         assert_eq!(parsed("http://localhost:3/cb?code=ab&state=st"), is("ab", Some("st"), true));
+        assert_eq!(parsed("localhost:3/cb?code=ab&state=st"), is("ab", Some("st"), false));
+        assert_eq!(parsed("code=a?code=b&state=st"), is("a?code=b", Some("st"), false));
         assert_eq!(parsed("http://localhost:3/cb#code=ab&state=st"), is("ab", Some("st"), true));
     }
 
@@ -139,6 +146,7 @@ mod tests {
             is("ab", Some("st"), true)
         );
         assert_eq!(parsed("\u{1b}abc"), is("abc", None, false));
+        assert_eq!(parsed("\u{1b}[200~abc#st\u{1b}[201~"), is("abc", Some("st"), false));
     }
 
     #[test]
