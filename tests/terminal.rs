@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{Child, TestDir, eventually, run};
+use common::browser::approve_and_copy;
+use common::{Child, Sandbox, TestDir, eventually, run};
 
 const KEY: &str = "sk-or-v1-0123456789abcdef";
 
@@ -24,8 +25,14 @@ struct Terminal {
 impl Terminal {
     /// Starts it and waits for its prompt.
     fn open(args: &str) -> Self {
+        Self::with_config(args, "")
+    }
+
+    fn with_config(args: &str, config: &str) -> Self {
         let dir = TestDir::new();
-        dir.write_config("[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n");
+        dir.write_config(&format!(
+            "{config}\n[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n"
+        ));
         let (program, who) = (env!("CARGO_BIN_EXE_convocations"), dir.path().join("who"));
         let who = who.display();
         // The shell outlives Ctrl-C, and looks at the terminal that the program leaves to it.
@@ -84,6 +91,20 @@ fn the_key_prompt_hides_what_is_typed() {
     terminal.child.say(&format!("{KEY}\n"));
     let seen = terminal.finish();
     assert!(!seen.contains(KEY) && seen.contains("EXIT_CODE=\"0\""), "{seen}");
+}
+
+/// As it is copied out of a mail or another terminal.
+#[test]
+fn a_paste_with_line_breaks_is_one() {
+    let sandbox = Sandbox::start();
+    let args = "login anthropic --method console-key --no-browser";
+    let mut terminal = Terminal::with_config(args, &sandbox.config_toml());
+    let seen = terminal.seen();
+    let code = approve_and_copy(seen.split_whitespace().find(|word| word.starts_with("http://")).unwrap());
+    let (first, second) = code.split_at(code.len() / 3);
+    terminal.child.say(&format!("\u{1b}[200~{first}\n  {second}\u{1b}[201~\n"));
+    let seen = terminal.finish();
+    assert!(seen.contains("EXIT_CODE=\"0\"") && !seen.contains(first), "{seen}");
 }
 
 /// Ctrl-C at the prompt ends it with a word, and the terminal shows again what is typed.

@@ -4,6 +4,7 @@
 //! through no history and no screen.
 
 use std::io::BufReader;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -11,11 +12,15 @@ use crate::cli::prompt;
 use crate::cli::quiet::Quiet;
 use crate::secret::Secret;
 
+/// How long a further line of one paste may take.
+const TOGETHER: Duration = Duration::from_millis(50);
+
 /// Lines as they are typed; the terminal's echo is off as long as this lives.
 pub struct Lines {
     lines: mpsc::UnboundedReceiver<Secret>,
     ended: bool,
-    _quiet: Option<Quiet>,
+    paste: Option<Secret>,
+    quiet: Option<Quiet>,
 }
 
 impl Lines {
@@ -28,18 +33,30 @@ impl Lines {
             let mut input = BufReader::new(std::io::stdin());
             while prompt::line(&mut input).is_some_and(|line| sender.send(line).is_ok()) {}
         });
-        Self { lines, ended: false, _quiet: quiet }
+        Self { lines, ended: false, paste: None, quiet }
     }
 }
 
-/// The next line; `Some(None)` once at the end of input; never resolves while there is nothing to read from.
+/// The next line; `Some(None)` once at the end of input; never resolves while there is nothing to read from. A paste with
+/// line breaks in it, which comes from a terminal as several lines at once, is one line.
 pub async fn next(lines: &mut Option<Lines>) -> Option<Option<Secret>> {
     match lines {
-        Some(lines) if !lines.ended => {
-            let line = lines.lines.recv().await;
-            lines.ended = line.is_none();
-            Some(line)
-        }
+        Some(lines) if !lines.ended => Some(lines.next().await),
         _ => std::future::pending().await,
+    }
+}
+
+impl Lines {
+    /// What was read is kept here, so that nothing is lost when nobody waits any more.
+    async fn next(&mut self) -> Option<Secret> {
+        if self.paste.is_none() {
+            self.paste = self.lines.recv().await;
+            self.ended = self.paste.is_none();
+        }
+        while let (Some(paste), Some(_)) = (&self.paste, &self.quiet) {
+            let Ok(Some(more)) = tokio::time::timeout(TOGETHER, self.lines.recv()).await else { break };
+            self.paste = Some(Secret::new(format!("{}\n{}", paste.expose(), more.expose())));
+        }
+        self.paste.take()
     }
 }
