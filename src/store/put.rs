@@ -2,7 +2,8 @@
 //!
 //! Guarantees: whoever reads finds the old login or the new one, whichever write fails and whenever the process is
 //! killed. A keyring item and the index cannot be written as one, so the item says by which method it was made, and an
-//! item whose index could not be written is put back, unless it came of a refresh, which has spent the old one.
+//! item whose index could not be written is put back, unless it came of a refresh, which has spent the old one. A login
+//! that a refresh moves into the keyring is renewed where it is first.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -17,6 +18,17 @@ use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
+
+/// What brought the tokens.
+#[derive(Clone, Copy, PartialEq)]
+enum Cause {
+    /// A person's login: as long as it is not stored, there is the old one.
+    Login,
+    /// A refresh, which has spent the old ones.
+    Refresh,
+    /// The same, of a login that stays in the file for now, whole with the index.
+    RefreshInFile,
+}
 
 /// The secret as it is kept.
 #[derive(Serialize)]
@@ -50,7 +62,7 @@ impl Store {
     /// # Errors
     /// `store_unwritable`, `store_unreadable`, `keyring_locked` or `keyring_unavailable`; the old login is whole then.
     pub fn put(&self, lock: &StoreLock, login: &LoginId, new: NewEntry, tokens: &Tokens) -> Result<Entry> {
-        self.store(lock, login, new, tokens, true)
+        self.store(lock, login, new, tokens, Cause::Login)
     }
 
     /// [`Store::put`] of what a refresh made of the login: it is never taken back.
@@ -58,7 +70,16 @@ impl Store {
     /// # Errors
     /// As for [`Store::put`], but a keyring may hold the new tokens already.
     pub fn renew(&self, lock: &StoreLock, login: &LoginId, new: NewEntry, tokens: &Tokens) -> Result<Entry> {
-        self.store(lock, login, new, tokens, false)
+        let is_sealed = |entry: &Entry| matches!(entry.backend, Backend::LocalEncrypted { .. });
+        let moves = self.shared.backend == StoreBackend::Keyring;
+        if !moves || !self.index_to_write(lock)?.logins.get(login).is_some_and(is_sealed) {
+            return self.store(lock, login, new, tokens, Cause::Refresh);
+        }
+        let renewed = self.store(lock, login, new.clone(), tokens, Cause::RefreshInFile)?;
+        self.store(lock, login, new, tokens, Cause::Login).or_else(|error| {
+            self.warn(format!("{error} `{login}` stays in the encrypted file."));
+            Ok(renewed)
+        })
     }
 
     fn store(
@@ -67,16 +88,19 @@ impl Store {
         login: &LoginId,
         new: NewEntry,
         tokens: &Tokens,
-        may_take_back: bool,
+        cause: Cause,
     ) -> Result<Entry> {
         let mut index = self.index_to_write(lock)?;
         let old = index.logins.get(login).cloned();
-        let old_item = self.item(old.as_ref().filter(|_| may_take_back));
+        let old_item = self.item(old.as_ref().filter(|_| cause == Cause::Login));
         let kept = Kept { tokens, method: &new.method, kind: new.kind };
         let text = serde_json::to_string(&kept).map(Zeroizing::new);
         let text = text.map_err(|_| Error::new(Code::StoreUnwritable, "The login cannot be encoded."))?;
         let secret = Secret::new(text.as_str());
-        let backend = self.keep_secret(&index, login, old.as_ref(), &secret)?;
+        let backend = match cause {
+            Cause::RefreshInFile => self.seal(&index, login, &secret)?,
+            _ => self.keep_secret(&index, login, old.as_ref(), &secret)?,
+        };
         let revision = old.as_ref().map_or(0, |entry| entry.revision).max(index.last_revision) + 1;
         let entry = Entry {
             backend,
@@ -93,7 +117,7 @@ impl Store {
         index.last_revision = revision;
         index.logins.insert(login.clone(), entry.clone());
         if let Err(error) = index::write(&self.shared.paths.index_file(), &index) {
-            if may_take_back {
+            if cause == Cause::Login {
                 self.take_back(login, &entry, old_item.as_ref());
             }
             return Err(error);

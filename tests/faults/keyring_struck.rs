@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::common::{Ran, Sandbox};
 use crate::control::{COUNT, KILL};
 use crate::desk::{each, is_good};
-use crate::interrupted::{BLOWS, TAKE_OVER};
+use crate::interrupted::{BLOWS, Blow, TAKE_OVER};
 use crate::keyring::Keyring;
 use crate::wallet::{KEY, NEW_KEY, Wallet};
 
@@ -14,24 +14,41 @@ use crate::wallet::{KEY, NEW_KEY, Wallet};
 /// the secret's write, before the index is written.
 #[test]
 fn a_refresh_struck_anywhere_with_the_secret_in_a_keyring_is_taken_over() {
-    if !Keyring::is_here() {
-        return;
+    if Keyring::is_here() {
+        struck_anywhere(&["openrouter", "anthropic"], &[BLOWS[2], BLOWS[4]]);
     }
+}
+
+/// The same where the login is in the file, and the settings have come to name the keyring.
+#[test]
+fn a_refresh_that_moves_a_login_into_the_keyring_is_taken_over() {
+    if Keyring::is_here() {
+        struck_anywhere(&["openrouter"], &[BLOWS[4]]);
+    }
+}
+
+fn struck_anywhere(moved: &[&str], blows: &[Blow]) {
     let sandbox = Sandbox::start();
-    let untouched = Wallet::new(&sandbox);
-    untouched.cli("token anthropic", "").ok();
+    let new_wallet = || Wallet::holding(&sandbox, -10, moved);
+    let untouched = new_wallet();
+    let token = untouched.cli("token anthropic", "").ok().stdout;
+    assert_eq!(untouched.item("anthropic")["access_token"], json!(token.trim()), "it is in the keyring then");
     let (calls, kinds) = (untouched.desk.unreliable.get(COUNT), untouched.desk.unreliable.kinds());
     // The rehearsal's end, and the lock behind the answer: from there on the keyring takes what a full disk does not.
     let locked = 2 + kinds.iter().position(|kind| *kind == "unlink").unwrap() as i64;
-    let cases = (1..=calls).flat_map(|at| [BLOWS[2], BLOWS[4]].map(|blow| (at, blow)));
+    let cases = (1..=calls).flat_map(|at| blows.iter().map(move |blow| (at, *blow)));
     let ends = each(cases, 4, |(at, blow)| {
-        let wallet = Wallet::new(&sandbox);
+        let wallet = new_wallet();
         wallet.desk.unreliable.strike(at, blow.how, blow.stays);
         let struck = wallet.cli("token anthropic", "");
         let end = if blow.how == KILL { None } else { Some(6) };
         assert!(struck.status.code() == end || struck.code() == 0, "{at} of {kinds:?}: {struck:?}");
         wallet.desk.unreliable.strike(0, 0, false);
-        let stored = wallet.item("anthropic")["refresh_token"] != json!(wallet.before["anthropic"].1);
+        let item = wallet.item("anthropic")["refresh_token"].clone();
+        let in_file = wallet.desk.store().read(&"anthropic".parse().unwrap()).ok().flatten();
+        let in_file = in_file.map(|stored| json!(stored.tokens.refresh_token.unwrap().expose()));
+        let is_new = |token: &Value| token.is_string() && *token != json!(wallet.before["anthropic"].1);
+        let stored = is_new(&item) || in_file.as_ref().is_some_and(is_new);
         let asked = wallet.sent(&sandbox) == 1;
         let next = wallet.cli("token anthropic", "");
         let about = format!("{at} of {kinds:?}, {blow:?}: {next:?}");

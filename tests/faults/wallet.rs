@@ -27,6 +27,11 @@ impl Wallet {
 
     /// The same, the login with so many seconds left.
     pub fn with(sandbox: &Sandbox, left: i64) -> Self {
+        Self::holding(sandbox, left, &["openrouter", "anthropic"])
+    }
+
+    /// The same, with only these logins in the keyring yet, as where the settings are new.
+    pub fn holding(sandbox: &Sandbox, left: i64, moved: &[&str]) -> Self {
         let desk = Desk::with(&sandbox.config_toml());
         desk.put_key("openrouter@other", OTHER_KEY);
         desk.put_key("openrouter", KEY);
@@ -34,9 +39,7 @@ impl Wallet {
         let before = desk.logins();
         let keyring = Keyring::unlocked(&desk.dir);
         let wallet = Self { desk, keyring, before };
-        for login in ["openrouter", "anthropic"] {
-            wallet.move_in(login);
-        }
+        moved.iter().for_each(|login| wallet.move_in(login));
         let config = std::fs::read_to_string(wallet.desk.dir.paths().config_file()).unwrap();
         let config = config.replace("\"local-encrypted\"", "\"keyring\"\nkeyring_timeout = 1");
         wallet.desk.dir.write_config(&config);
