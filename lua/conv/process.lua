@@ -29,7 +29,7 @@ local function stderr_sink()
       return
     end
     if not file then
-      vim.fn.mkdir(vim.fs.dirname(M.stderr_file()), "p", "0700")
+      pcall(vim.fn.mkdir, vim.fs.dirname(M.stderr_file()), "p", "0700")
       file = vim.uv.fs_open(M.stderr_file(), "w", 384) -- 0600
     end
     left = left - #text

@@ -255,4 +255,13 @@ return function(case)
     t:ok(not text:find("0123456789", 1, true), text)
     t:eq(vim.uv.fs_stat(path).mode % 512, 384, "mode of the file")
   end)
+
+  case("a log folder that cannot be made is no error", function(t)
+    local script =
+      "io.stderr:write('panicked\\n'); return { get = function(_, reply) reply(nil, backend.credential()) end }"
+    local options = { binary = t:fake(script), cold_wait = 5000 }
+    local nvim = t:editor({ options = options, env = { XDG_STATE_HOME = "/proc/nowhere" } })
+    t:eq(nvim:lua('return require("conv").token("anthropic")'), "tok-1")
+    t:eq(nvim:lua("return vim.v.errmsg .. vim.fn.execute('messages')"), "")
+  end)
 end
