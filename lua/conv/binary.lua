@@ -69,8 +69,12 @@ local function build(done)
   if not argv then
     return done(err)
   end
+  local window
+  window, err = require("conv.ui.progress").open("Building the backend (once; it takes a minute or two)")
+  if not window then
+    return done(err)
+  end
   building = true
-  local window = require("conv.ui.progress").open("Building the backend (once; it takes a minute or two)")
   local job = vim.system(argv, {
     cwd = M.root(),
     text = true,

@@ -94,14 +94,13 @@ local function confirm(s, provider, method)
   if ask then
     view.stage, view.notice, view.terms = "notice", method.notice, method.terms
   end
-  local shown = pcall(s.show, s, actions(s), function()
+  local err = s:show(actions(s), function()
     if s:alive() then
       s:cancel()
     end
   end)
-  if not shown then
-    local hint = "Leave the command-line window, if you are in it, and try again."
-    return s:finish(errors.new("busy", "The login window cannot be opened here.", hint))
+  if err then
+    return s:finish(err)
   elseif not ask then
     start_backend_login(s)
   end

@@ -94,14 +94,19 @@ end
 
 ---@param actions table<string, fun()>
 ---@param on_close fun()
+---@return ConvError? err
 function Session:show(actions, on_close)
   if leftover then
     leftover:close()
     leftover = nil
   end
-  self.window = ui.open(self.view, actions, on_close)
+  local window, err = ui.open(self.view, actions, on_close)
+  if not window then
+    return err
+  end
+  self.window = window
   self.report = require("conv.ui.report").begin(self.view.title)
-  self.stop_paste = secret.catch_paste(self.window.buf, function(text)
+  self.stop_paste = secret.catch_paste(window.buf, function(text)
     self:submit(text)
   end)
   self.tick = assert(vim.uv.new_timer())

@@ -58,20 +58,21 @@ local function geometry(width, height)
   }
 end
 
----@param opts conv.FloatOpts
----@return conv.Float
-function M.open(opts)
+local function set_highlights()
   for group, link in pairs(LINKS) do
     vim.api.nvim_set_hl(0, group, { link = link, default = true })
   end
   -- Not linked: a camera needs light on dark, whatever the colours are.
-  vim.api.nvim_set_hl(
-    0,
-    "ConvQr",
-    { fg = "#ffffff", bg = "#000000", ctermfg = 15, ctermbg = 0, default = true }
-  )
+  local qr = { fg = "#ffffff", bg = "#000000", ctermfg = 15, ctermbg = 0, default = true }
+  vim.api.nvim_set_hl(0, "ConvQr", qr)
+end
+
+---Opens a window and goes there.
+---@param opts conv.FloatOpts
+---@return conv.Float? window, ConvError? err Neovim allows none now, as in the command-line window
+function M.open(opts)
+  set_highlights()
   local buf = scratch(opts.filetype)
-  vim.cmd.stopinsert()
   local border = vim.o.winborder ~= "" and vim.o.winborder or "rounded"
   local config = vim.tbl_extend("force", geometry(opts.width, 1), {
     style = "minimal",
@@ -80,7 +81,13 @@ function M.open(opts)
     title_pos = "center",
     noautocmd = true,
   })
-  local win = vim.api.nvim_open_win(buf, true, config)
+  local ok, win = pcall(vim.api.nvim_open_win, buf, true, config)
+  if not ok then
+    pcall(vim.api.nvim_buf_delete, buf, { force = true })
+    local hint = "Leave the command-line window, if you are in it, and try again."
+    return nil, require("conv.errors").new("busy", "The window cannot be opened here.", hint)
+  end
+  vim.cmd.stopinsert()
   vim.wo[win].wrap = false
   vim.wo[win].list = false
   vim.wo[win].spell = false
@@ -109,6 +116,7 @@ function Float:_watch()
       self:set(self.source)
     end,
   })
+  vim.api.nvim_create_autocmd("ColorScheme", { group = group, callback = set_highlights })
   vim.api.nvim_create_autocmd("BufWipeout", {
     group = group,
     buffer = self.buf,

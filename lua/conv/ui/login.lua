@@ -193,7 +193,7 @@ end
 ---@param view conv.LoginView
 ---@param actions table<string, fun()>
 ---@param on_close fun()
----@return conv.Float
+---@return conv.Float? window, ConvError? err
 function M.open(view, actions, on_close)
   local keys = {} ---@type table<string, fun()>
   for key, action in pairs(actions) do
@@ -201,17 +201,19 @@ function M.open(view, actions, on_close)
   end
   keys["<Esc>"] = actions.q
   keys["<CR>"] = actions.p
-  local window = float.open({
+  local window, err = float.open({
     title = view.title,
     width = WIDTH,
     filetype = "conv",
     keys = keys,
     on_close = on_close,
   })
-  window:set(function(columns)
-    return M.lines(view, columns)
-  end)
-  return window
+  if window then
+    window:set(function(columns)
+      return M.lines(view, columns)
+    end)
+  end
+  return window, err
 end
 
 return M

@@ -7,7 +7,8 @@ local M = {}
 local SHOWN = 6
 
 ---@param title string
----@return { output: fun(problem?: string, text?: string), close: fun(), on_cancel: fun(cancel: fun()) }
+---@return { output: fun(problem?: string, text?: string), close: fun(), on_cancel: fun(cancel: fun()) }? window
+---@return ConvError? err
 function M.open(title)
   local cancel = function() end
   local lines = {} ---@type string[]
@@ -15,24 +16,30 @@ function M.open(title)
   local since = vim.uv.hrtime()
   -- A linker says nothing for a minute: the seconds show that it is still at work.
   local timer = assert(vim.uv.new_timer())
-  local window ---@type conv.Float
+  local window, err ---@type conv.Float?, ConvError?
   local function close()
     if not timer:is_closing() then
       timer:close()
     end
-    window:close()
+    if window then
+      window:close()
+    end
   end
   local function leave()
     close()
     cancel()
   end
-  window = float.open({
+  window, err = float.open({
     title = title,
     width = 76,
     filetype = "conv",
     on_close = leave,
     keys = { q = leave, ["<Esc>"] = leave },
   })
+  if not window then
+    close()
+    return nil, err
+  end
   local function show()
     window:set(function(columns)
       local page = require("conv.ui.page").new(columns)

@@ -241,7 +241,7 @@ function M.open()
     return open.window:focus()
   end
   local group = vim.api.nvim_create_augroup("conv.status_window", { clear = true })
-  local window = float.open({
+  local window, err = float.open({
     title = "Convocations",
     width = WIDTH,
     filetype = "conv",
@@ -252,6 +252,9 @@ function M.open()
       end
     end,
   })
+  if not window then
+    return err and require("conv.notify").error(err)
+  end
   vim.wo[window.win].cursorline = true
   open = { window = window, rows = {}, group = group, placed = false }
   vim.api.nvim_create_autocmd("User", { group = group, pattern = "ConvStatus", callback = render })
