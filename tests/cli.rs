@@ -114,7 +114,12 @@ fn mistakes_are_usage_errors_and_never_repeated() {
         assert!(!ran.stderr.contains("planted"), "{ran:?}");
     }
     fails(&cli(&dir, "token nobody"), 2, "no provider `nobody`");
+    fails(&cli(&dir, "token"), 2, "<LOGIN> is missing.\n  Usage: convocations token <LOGIN>");
+    fails(&cli(&dir, "token a --min-validity planted"), 2, "The value of --min-validity <SECONDS> is not");
+    fails(&cli(&dir, "completions fsh"), 2, "one of bash, elvish, fish,");
     assert_eq!(cli(&dir, "--help").code(), 0);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    assert_eq!(dir.convocations(["--help"]).stdout(full).status().unwrap().code(), Some(6));
     assert!(cli(&dir, "--version").stdout.starts_with("convocations "));
 }
 
