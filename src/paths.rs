@@ -14,22 +14,23 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The person's own folders, from the environment.
+    /// The person's own folders, from the environment. Where there is no home folder, as for a container's nameless user,
+    /// `CONVOCATIONS_DIR` holds the log too.
     ///
     /// # Errors
-    /// `config_invalid` if there is no home folder and `CONVOCATIONS_DIR` is not an absolute path.
+    /// `config_invalid` if `CONVOCATIONS_DIR` is not an absolute path, or if it is not set and there is no home folder.
     pub fn from_env() -> Result<Self> {
-        let config = match std::env::var_os("CONVOCATIONS_DIR").filter(|value| !value.is_empty()) {
-            Some(value) => PathBuf::from(value),
-            None => dirs::config_dir().map(|dir| dir.join("convocations")).ok_or_else(no_home)?,
-        };
-        if !config.is_absolute() {
+        let own = std::env::var_os("CONVOCATIONS_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
+        if own.as_ref().is_some_and(|own| !own.is_absolute()) {
             return Err(Error::new(Code::ConfigInvalid, "`CONVOCATIONS_DIR` is not an absolute path.")
                 .with_hint("Set it to a folder's full path, or unset it."));
         }
+        // A relative `HOME` would be another folder in every working directory.
+        let in_home = |dir: Option<PathBuf>| Some(dir?.join("convocations")).filter(|dir| dir.is_absolute());
+        let config = own.or_else(|| in_home(dirs::config_dir())).ok_or_else(no_home)?;
         // macOS and Windows have no state folder; their local data folder is what programs use for logs.
-        let state = dirs::state_dir().or_else(dirs::data_local_dir).ok_or_else(no_home)?;
-        Ok(Self { config, state: state.join("convocations") })
+        let state = in_home(dirs::state_dir().or_else(dirs::data_local_dir));
+        Ok(Self { state: state.unwrap_or_else(|| config.clone()), config })
     }
 
     /// Folders named by the caller, for tests.
@@ -75,5 +76,5 @@ impl Paths {
 
 fn no_home() -> Error {
     Error::new(Code::ConfigInvalid, "There is no home folder to keep logins in.")
-        .with_hint("Set `HOME`, or `CONVOCATIONS_DIR` to a folder's full path.")
+        .with_hint("Set `HOME`, or `CONVOCATIONS_DIR`, to a folder's full path.")
 }

@@ -407,3 +407,21 @@ fn a_client_secret_is_stored_and_is_no_login() {
     assert_eq!(log_in(&dir, "login corp --method browser").code(), 0, "the client outlives its logins");
     assert_eq!(cli(&dir, "secret clear corp@oauth-client").code(), 0);
 }
+
+/// As in a container whose user has no name: the folder that is named holds everything.
+#[test]
+fn without_a_home_the_named_folder_is_enough() {
+    let dir = dir();
+    let homeless = |args: &[&str]| {
+        let mut command = dir.convocations(args);
+        for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
+            command.env_remove(name);
+        }
+        command.env("HOME", "relative");
+        command
+    };
+    let doctor = run(&mut homeless(&["doctor"]), "").ok().stdout;
+    assert!(doctor.contains(&format!("`{}/convocations.log`", dir.config().display())), "{doctor}");
+    let ran = run(homeless(&["status"]).env_remove("CONVOCATIONS_DIR"), "");
+    fails(&ran, 2, "no home folder to keep logins in.\n  Set `HOME`");
+}
