@@ -28,11 +28,6 @@ function M.state()
   return state
 end
 
----@return ConvError? why the backend is down
-function M.trouble()
-  return trouble
-end
-
 ---@return table? what `hello` answered
 function M.hello()
   return hello_result

@@ -42,6 +42,17 @@ local function check_neovim()
   end
 end
 
+---Where the backend says more: its own log, and what it wrote before it had one, such as a library it did not find.
+local function tell_logs()
+  local state = vim.fs.dirname(vim.fn.stdpath("state") --[[@as string]])
+  local own = vim.fs.joinpath(state, "convocations", "convocations.log")
+  for _, path in ipairs({ own, require("conv.process").stderr_file() }) do
+    if vim.uv.fs_stat(path) then
+      health.info("It says more in " .. path)
+    end
+  end
+end
+
 ---@return boolean
 local function check_backend()
   health.start("conv: backend")
@@ -57,10 +68,7 @@ local function check_backend()
   end
   if err then
     tell(err, health.error)
-    health.info(
-      "Its log: "
-        .. vim.fs.joinpath(vim.fn.stdpath("state") --[[@as string]], "..", "convocations", "convocations.log")
-    )
+    tell_logs()
     return false
   end
   local hello = require("conv.backend").hello() or {}

@@ -22,20 +22,19 @@ end
 
 ---@return fun(lines: string[]) sink
 local function stderr_sink()
-  local left, file = MAX_STDERR, nil
+  local left, mode = MAX_STDERR, "w"
   return function(lines)
     local text = errors.redact(table.concat(lines, "\n"))
     if text == "" or left <= 0 then
       return
     end
-    if not file then
-      pcall(vim.fn.mkdir, vim.fs.dirname(M.stderr_file()), "p", "0700")
-      file = vim.uv.fs_open(M.stderr_file(), "w", 384) -- 0600
-    end
-    left = left - #text
+    pcall(vim.fn.mkdir, vim.fs.dirname(M.stderr_file()), "p", "0700")
+    local file = vim.uv.fs_open(M.stderr_file(), mode, 384) -- 0600
     if file then
       vim.uv.fs_write(file, text)
+      vim.uv.fs_close(file)
     end
+    left, mode = left - #text, "a"
   end
 end
 

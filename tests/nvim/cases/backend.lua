@@ -256,6 +256,16 @@ return function(case)
     t:eq(vim.uv.fs_stat(path).mode % 512, 384, "mode of the file")
   end)
 
+  case(":checkhealth names the file with what a program that does not run has said", function(t)
+    local binary = t:file("bin", "#!/bin/sh\necho no such library >&2\nexit 127\n", 448)
+    local nvim = t:editor({ options = { binary = binary } })
+    nvim:cmd("checkhealth conv")
+    local text = table.concat(nvim:lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)"), "\n")
+    local path = text:match("It says more in (%S+)")
+    t:eq(vim.fn.readfile(t:ok(path, text)), { "no such library" })
+    t:eq(vim.uv.fs_stat(path).mode % 512, 384, "its mode")
+  end)
+
   case("a log folder that cannot be made is no error", function(t)
     local script =
       "io.stderr:write('panicked\\n'); return { get = function(_, reply) reply(nil, backend.credential()) end }"
