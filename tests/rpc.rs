@@ -54,6 +54,7 @@ fn hello_comes_first_and_names_versions() {
     let hello =
         backend.ok("hello", json!({"protocol": 1, "version": "1", "options": {"refresh": {"margin": 60}}}));
     assert_eq!((&hello["protocol"], &hello["margin"]), (&json!(1), &json!(60)));
+    assert!(hello["callback_port"].is_u64(), "{hello}");
     assert_eq!(hello["pid"], backend.id());
     let error =
         backend.fails("hello", json!({"protocol": 1, "version": "1", "options": {"x": 1}}), "config_invalid");

@@ -29,7 +29,7 @@ end
 local function check_neovim()
   health.start("conv: Neovim")
   if vim.fn.has("nvim-0.11") == 1 then
-    health.ok((vim.fn.matchstr(vim.fn.execute("version"), "NVIM v\\S*")))
+    health.ok(vim.fn.execute("version"):match("NVIM %S+") or "Neovim")
   else
     health.error("Neovim 0.11 or newer is needed", { "Update Neovim." })
   end
@@ -107,6 +107,7 @@ end
 
 ---Whether our files are the person's alone. The backend mends this too, when it writes.
 local function check_files()
+  health.start("conv: files")
   local dir = require("conv.index").dir()
   local wanted = { [dir] = 448, [dir .. "/credentials.toml"] = 384, [dir .. "/secret.key"] = 384 } -- 0700, 0600
   local loose = {} ---@type string[]
@@ -125,8 +126,14 @@ end
 
 ---The loopback port that a login would like, and whether it is free now.
 local function check_port()
-  local callback = require("conv.config").get().callback or {}
-  local port = tonumber(vim.env.RCONV_HTTP_PORT) or callback.port or 3000
+  local port = (require("conv.backend").hello() or {}).callback_port -- config.toml has its say in it
+  port = port
+    or tonumber(vim.env.RCONV_HTTP_PORT)
+    or (require("conv.config").get().callback or {}).port
+    or 3000
+  if port == 0 then
+    return health.ok("A login takes any free port for the browser's answer")
+  end
   local socket = assert(vim.uv.new_tcp())
   local ok, problem = socket:bind("127.0.0.1", port)
   if ok then

@@ -141,12 +141,13 @@ fn hello(editor: &Editor, hello: Hello) -> Result<Value> {
         )));
     }
     let _ = hello.version;
-    let margin = editor.begin(hello.options.as_ref())?;
+    let session = editor.begin(hello.options.as_ref())?;
     Ok(json!({
         "protocol": PROTOCOL,
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
-        "margin": margin,
+        "margin": session.config.refresh.margin,
+        "callback_port": session.config.callback.port,
     }))
 }
 

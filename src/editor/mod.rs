@@ -101,15 +101,15 @@ impl Editor {
         self.0.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A new session with these options; returns the margin in seconds that holds now.
-    fn begin(&self, options: Option<&serde_json::Value>) -> Result<i64> {
+    /// A new session with these options.
+    fn begin(&self, options: Option<&serde_json::Value>) -> Result<Arc<Session>> {
         // An empty Lua table arrives as an empty list.
         let options = options.filter(|options| options.as_array().is_none_or(|list| !list.is_empty()));
         let (logins, outbox, before) = (self.0.logins.clone(), self.0.outbox.clone(), self.session());
         let session = Session::start(&self.0.paths, options, logins, outbox, before.as_deref())?;
-        let margin = session.config.refresh.margin;
-        *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(session));
-        Ok(margin)
+        let session = Arc::new(session);
+        *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
+        Ok(session)
     }
 
     fn shut_down(&self) {
