@@ -60,6 +60,8 @@ pub struct Entry {
     pub needs_login: Option<String>,
     /// Fingerprint of the refresh token that was refused, so that nobody sends it again.
     pub refused: Option<String>,
+    /// Where the secret was before it moved into the file, if something of it may be left there.
+    pub(super) left: Option<String>,
     /// Keys of a newer program.
     pub(super) unknown: BTreeMap<String, toml::Value>,
 }
@@ -96,10 +98,10 @@ impl TryFrom<EntryWire> for Entry {
     type Error = &'static str;
 
     fn try_from(wire: EntryWire) -> std::result::Result<Self, Self::Error> {
-        let backend = match (wire.backend.as_str(), wire.account, wire.nonce, wire.ciphertext) {
-            (KEYRING, Some(account), ..) => Backend::Keyring { account },
-            (LOCAL_ENCRYPTED, _, Some(nonce), Some(ciphertext)) => {
-                Backend::LocalEncrypted { nonce, ciphertext }
+        let (backend, left) = match (wire.backend.as_str(), wire.account, wire.nonce, wire.ciphertext) {
+            (KEYRING, Some(account), ..) => (Backend::Keyring { account }, None),
+            (LOCAL_ENCRYPTED, left, Some(nonce), Some(ciphertext)) => {
+                (Backend::LocalEncrypted { nonce, ciphertext }, left)
             }
             _ => return Err("an entry without a backend that is known"),
         };
@@ -113,6 +115,7 @@ impl TryFrom<EntryWire> for Entry {
             revision: wire.revision,
             needs_login: wire.needs_login,
             refused: wire.refused,
+            left,
             unknown: wire.unknown,
         })
     }
@@ -123,7 +126,7 @@ impl From<Entry> for EntryWire {
         let backend = entry.backend.name().to_owned();
         let (account, nonce, ciphertext) = match entry.backend {
             Backend::Keyring { account } => (Some(account), None, None),
-            Backend::LocalEncrypted { nonce, ciphertext } => (None, Some(nonce), Some(ciphertext)),
+            Backend::LocalEncrypted { nonce, ciphertext } => (entry.left, Some(nonce), Some(ciphertext)),
         };
         Self {
             backend,

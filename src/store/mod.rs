@@ -300,12 +300,12 @@ impl Store {
     pub fn remove(&self, lock: &StoreLock, login: &LoginId) -> Result<Option<Removed>> {
         let mut index = self.index_to_write(lock)?;
         let Some(entry) = index.logins.remove(login) else { return Ok(None) };
-        let leftover = match &entry.backend {
-            Backend::LocalEncrypted { .. } => None,
-            Backend::Keyring { account } => {
-                self.shared.keyring.delete(account, self.interactive).err().map(Trouble::error)
-            }
+        let item = match &entry.backend {
+            Backend::LocalEncrypted { .. } => entry.left.as_ref(),
+            Backend::Keyring { account } => Some(account),
         };
+        let deleted = item.map_or(Ok(()), |account| self.shared.keyring.delete(account, self.interactive));
+        let leftover = deleted.err().map(Trouble::error);
         index.last_revision = index.last_revision.max(entry.revision) + 1;
         let written = index::write(&self.shared.paths.index_file(), &index);
         let is_gone = matches!(entry.backend, Backend::Keyring { .. }) && leftover.is_none();

@@ -101,6 +101,7 @@ impl Store {
             Cause::RefreshInFile => self.seal(&index, login, &secret)?,
             _ => self.keep_secret(&index, login, old.as_ref(), &secret)?,
         };
+        let left = old.as_ref().and_then(|old| left_behind(old, &backend));
         let revision = old.as_ref().map_or(0, |entry| entry.revision).max(index.last_revision) + 1;
         let entry = Entry {
             backend,
@@ -112,6 +113,7 @@ impl Store {
             revision,
             needs_login: None,
             refused: None,
+            left,
             unknown: old.as_ref().map(|entry| entry.unknown.clone()).unwrap_or_default(),
         };
         index.last_revision = revision;
@@ -122,8 +124,12 @@ impl Store {
             }
             return Err(error);
         }
-        self.drop_old_secret(old.as_ref(), &entry);
-        Ok(entry)
+        let has_moved = old.is_some_and(|old| matches!(old.backend, Backend::Keyring { .. }));
+        // A refresh of what moved long ago asks no keyring.
+        if cause == Cause::Login || has_moved {
+            self.drop_left(&mut index, login);
+        }
+        Ok(index.logins.remove(login).unwrap_or(entry))
     }
 
     /// The keyring item that an entry names, if it can be had.
@@ -189,14 +195,25 @@ impl Store {
         self.said(key).seal(login, secret)
     }
 
-    /// Rule 10: a login that moved leaves nothing behind.
-    fn drop_old_secret(&self, old: Option<&Entry>, new: &Entry) {
-        let Some(Backend::Keyring { account }) = old.map(|entry| &entry.backend) else { return };
-        if matches!(new.backend, Backend::Keyring { .. }) {
+    /// Rule 10: a login that moved leaves nothing behind. The index knows of it until it is gone.
+    fn drop_left(&self, index: &mut Index, login: &LoginId) {
+        let Some(entry) = index.logins.get_mut(login) else { return };
+        let Some(account) = entry.left.take() else { return };
+        if self.shared.keyring.delete(&account, self.interactive).is_err() {
+            self.warn(format!("The keyring still holds the old item `{account}` of service `{SERVICE}`."));
+            entry.left = Some(account);
             return;
         }
-        if self.shared.keyring.delete(account, self.interactive).is_err() {
-            self.warn(format!("The keyring still holds the old item `{account}` of service `{SERVICE}`."));
-        }
+        // If this fails, a later login looks for nothing.
+        let _ = index::write(&self.shared.paths.index_file(), index);
     }
+}
+
+/// The keyring's item that a login leaves behind where its new secret is not put there.
+fn left_behind(old: &Entry, new: &Backend) -> Option<String> {
+    let account = match &old.backend {
+        Backend::Keyring { account } => Some(account),
+        Backend::LocalEncrypted { .. } => old.left.as_ref(),
+    };
+    account.filter(|_| matches!(new, Backend::LocalEncrypted { .. })).cloned()
 }

@@ -68,12 +68,14 @@ fn struck_anywhere(moved: &[&str], blows: &[Blow]) {
 }
 
 /// A command that writes to the keyring and to the index.
-const WRITINGS: [(&str, &str); 4] = [
+const WRITINGS: [(&str, &str); 5] = [
     ("secret set anthropic", "a login by another method, over one"),
     ("secret set openrouter", "a key over a key"),
     ("secret set mistral", "a first key"),
     ("logout openrouter", "a logout"),
+    ("secret set openrouter", MOVE),
 ];
+const MOVE: &str = "a key that moves into the file";
 
 type State = [(String, String); 2];
 
@@ -101,6 +103,10 @@ fn a_keyring_and_the_index_never_tell_of_two_logins() {
     let cases = blows.into_iter().flat_map(|blow| WRITINGS.map(|writing| (blow, writing)));
     each(cases, 3, |(blow, (args, what))| {
         let wallet = Wallet::with(&sandbox, 3600);
+        if what == MOVE {
+            let config = std::fs::read_to_string(wallet.desk.dir.paths().config_file()).unwrap();
+            wallet.desk.dir.write_config(&config.replace("\"keyring\"", "\"local-encrypted\""));
+        }
         let index = std::fs::read(wallet.desk.dir.paths().index_file()).unwrap();
         let items = ["anthropic", "openrouter"].map(|login| (login, wallet.item(login).to_string()));
         let old = state(&wallet, args);
@@ -124,6 +130,10 @@ fn a_keyring_and_the_index_never_tell_of_two_logins() {
             wallet.desk.unreliable.strike(0, 0, false);
             let about = format!("{what}, call {at}, {blow:?}: {ran:?}");
             is_one_or_the_other(&wallet, (&old, &new), args, &ran, &about);
+            assert!(
+                what != MOVE || wallet.item("openrouter").is_null(),
+                "rule 10, something is left: {about}"
+            );
         }
     });
 }
