@@ -16,7 +16,7 @@ use convocations::credential::{Kind, Tokens};
 use convocations::error::{Code, Error};
 use convocations::login_id::LoginId;
 use convocations::secret::Secret;
-use convocations::store::{Backend, Entry, NewEntry, Store};
+use convocations::store::{Backend, Entry, NewEntry, Refusal, Store};
 
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -345,6 +345,28 @@ fn two_paths_to_one_folder_share_its_locks() {
     drop((turn, lock));
     put(&other, "openrouter", "k").unwrap();
     assert_eq!(key(&one, "openrouter").as_deref(), Some("k"));
+}
+
+/// Rule 4: what was refused is one refresh token, and not the login that somebody has made since.
+#[test]
+fn a_refusal_does_not_mark_a_newer_login() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    let old = put(&store, "openrouter", "k").unwrap();
+    let refusal = Refusal {
+        fingerprint: Secret::new("k").fingerprint(),
+        revision: old.revision,
+        reason: "It was refused.".to_owned(),
+        ended_at: Some(1),
+    };
+    let mark = || store.mark_needs_login(&store.lock(WAIT).unwrap(), &login("openrouter"), &refusal).unwrap();
+    put(&store, "openrouter", "newer").unwrap();
+    assert_eq!(mark(), None);
+    let entry = store.index().unwrap().logins.remove(&login("openrouter")).unwrap();
+    assert_eq!((entry.needs_login, entry.refused, entry.expires_at), (None, None, None));
+    store.remove(&store.lock(WAIT).unwrap(), &login("openrouter")).unwrap();
+    assert_eq!(mark(), None, "nor does it bring one back");
+    assert!(store.index().unwrap().logins.is_empty());
 }
 
 #[test]

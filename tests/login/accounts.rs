@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use convocations::credential::{Kind, Tokens};
+use convocations::login_id::LoginId;
 use convocations::secret::Secret;
 use convocations::store::NewEntry;
 
-use crate::common::browser;
+use crate::common::{browser, eventually};
 use crate::desk::{Desk, arrive, person};
 
 async fn log_in(desk: &Desk, login: &str, account: &'static str) -> String {
@@ -46,10 +47,10 @@ async fn two_people_who_log_in_at_once_get_a_name_each() {
     let lock = store.lock(Duration::from_secs(5)).unwrap();
     let page = tokio::spawn(async move { arrive(&callback).await });
     login.exchanging().await;
-    let turn = "anthropic".parse().unwrap();
-    while store.try_lock_login(&turn).unwrap().is_some() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let turn: LoginId = "anthropic".parse().unwrap();
+    let (waiting, name) = (store.clone(), turn.clone());
+    let is_held = move || waiting.try_lock_login(&name).unwrap().is_none().then_some(());
+    person(move || eventually("Grace's turn", is_held)).await;
     let mut ada = Tokens::api_key(Secret::new("sk-ant-oat01-ada"), 0);
     ada.identity = Some("ada@sandbox.test".to_owned());
     let new = NewEntry { method: "subscription".to_owned(), kind: Kind::Oauth };
