@@ -153,6 +153,8 @@ pub fn read_file(path: &Path) -> Result<Value> {
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Value::Object(Map::new())),
         Err(_) => return Err(unreadable("cannot be read")),
+        // A pipe would be waited for, and a device may have no end.
+        Ok(metadata) if !metadata.is_file() => return Err(unreadable("is no regular file")),
         Ok(metadata) if metadata.len() > MAX_FILE => return Err(unreadable("is larger than 1 MiB")),
         Ok(_) => {}
     }
