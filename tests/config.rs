@@ -104,6 +104,17 @@ fn mistakes_are_named_by_file_and_path() {
         ),
         ("[providers.kimi.login.device.request_headers]\n\"a b\" = \"x\"", "request_headers", "header name"),
         ("[providers.x]\nissuer = \"https://x.example/?a=b\"", "providers.x.issuer", "query"),
+        ("[store]\nbackend = 7", "store.backend", "a text"),
+        ("[providers.openrouter]\nbase_url = \"https://{what}/v1\"", "providers.openrouter.base_url", "URL"),
+        (
+            "[providers.openrouter.login.browser]\ntoken_url = \"https://{what}/v1\"",
+            "login.browser.token_url",
+            "URL",
+        ),
+        ("[providers.x.exec.api-key]\n\"A=B\" = \"{token}\"", "providers.x.exec", "variable"),
+        ("[providers.openrouter.login.browser.redirect]\npath = \"/é\"", "redirect.path", "URL"),
+        ("[providers.openrouter.login.browser.redirect]\npath = \"/a/../b\"", "redirect.path", "URL"),
+        ("[providers.openrouter.login.browser.redirect]\npath = \"@x\"", "redirect.path", "`/`"),
         ("[providers.openrouter]\nmethods = [\"telepathy\"]", "providers.openrouter.methods", "login"),
     ] {
         let error = load(text).unwrap_err();
@@ -133,6 +144,20 @@ fn broken_toml_is_named_by_its_line() {
     assert!(error.message().contains("line 4"), "{error}");
 }
 
+/// A pipe would be waited for.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_read() {
+    for make in ["mkfifo", "mkdir"] {
+        let folder = Folder::new("");
+        let path = folder.0.join("config.toml");
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new(make).arg(&path).status().unwrap().success());
+        let error = folder.load(None).unwrap_err();
+        assert!(error.message().ends_with("is no regular file."), "{make}: {error}");
+    }
+}
+
 #[test]
 fn wrong_options_are_not_blamed_on_the_file() {
     let error = Folder::new("").load(Some(&json!({"store": {"backend": 7}}))).unwrap_err();
@@ -157,14 +182,16 @@ fn five_lines_describe_a_provider_with_discovery() {
 
 #[test]
 fn an_enterprises_host_is_one_option() {
-    for domain in ["octo.ghe.com", "https://octo.ghe.com/"] {
+    for domain in ["octo.ghe.com", "https://octo.ghe.com/", " http://octo.ghe.com/login "] {
         let config = load(&format!("[providers.github-copilot.options]\ndomain = \"{domain}\"")).unwrap();
         let method = config.provider("github-copilot").unwrap().default_method().unwrap().clone();
         assert_eq!(method.token_url.unwrap().as_str(), "https://octo.ghe.com/login/oauth/access_token");
         assert_eq!(method.identity_url.unwrap().as_str(), "https://api.octo.ghe.com/user");
     }
-    let error = load("[providers.github-copilot.options]\ndomain = \"a b\"").unwrap_err();
-    assert!(error.message().contains("providers.github-copilot.login"), "{error}");
+    for none in ["", "a b", "https://", "x@octo.ghe.com", "octo.ghe.com?x"] {
+        let error = load(&format!("[providers.github-copilot.options]\ndomain = \"{none}\"")).unwrap_err();
+        assert!(error.message().contains("providers.github-copilot.options.domain"), "{none}: {error}");
+    }
 }
 
 #[test]

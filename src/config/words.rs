@@ -11,6 +11,7 @@ const TYPES: &[(&str, &str)] = &[
     ("i64", "a whole number"),
     ("a boolean", "true or false"),
     ("a string", "a text"),
+    ("string or map", "a text"),
     ("a sequence", "a list"),
     ("a map", "a table"),
 ];
@@ -90,6 +91,7 @@ mod tests {
             "it must be `a` or `b`."
         );
         assert_eq!(told("u16"), "it must be a whole number from 0 to 65535.");
+        assert_eq!(told("string or map"), "it must be a text.");
         assert_eq!(told("struct StoreSection"), "it must be a table.");
         assert_eq!(told("`auto` or `keyring`"), "it must be `auto` or `keyring`.");
         assert_eq!(allowed("planted"), "the value is not of the right form.");

@@ -25,6 +25,13 @@ pub(super) fn check_templates<'a>(
     Ok(())
 }
 
+/// Whether an environment can have a variable of this name.
+pub(super) fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// RFC 9110, 5.6.2.
 pub(super) fn is_header_name(name: &str) -> bool {
     !name.is_empty()
@@ -49,8 +56,9 @@ pub(super) fn check_optional_url(path: &str, text: Option<&str>) -> Result<()> {
 /// # Errors
 /// `config_invalid` naming `path`. The URL itself is not repeated: it could hold a secret.
 pub fn check_url(path: &str, text: &str) -> Result<Url> {
-    // A parser takes blanks and line breaks out, or covers them up: the text itself is what is shown and opened.
-    let is_plain = !text.chars().any(|c| is_hidden(c) || c.is_whitespace());
+    // A parser takes blanks and line breaks out, or covers them up: the text itself is what is shown and opened. A brace
+    // is left of a template that has no value.
+    let is_plain = !text.chars().any(|c| is_hidden(c) || c.is_whitespace() || matches!(c, '{' | '}'));
     let url = Url::parse(text).ok().filter(|_| is_plain).ok_or_else(|| invalid(path, "it is not a URL."))?;
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

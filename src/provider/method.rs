@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use url::Url;
+
 use super::check::{check_optional_url, check_templates, invalid, is_header_name, optional_url};
 use super::describe::{Description, MethodDescription, PortsDescription, RedirectDescription};
 use super::{Encoding, Grant, Method, Redirect, RedirectPorts, constant};
@@ -151,8 +153,12 @@ fn redirect(path: &str, grant: Grant, described: Option<RedirectDescription>) ->
         return Err(invalid(&at("host"), "it must be localhost, 127.0.0.1 or [::1]."));
     }
     let path = described.path.unwrap_or_else(|| "/callback".to_owned());
-    if !path.starts_with('/') || path.contains(['?', '#', ' ']) {
-        return Err(invalid(&at("path"), "it must start with `/` and have no `?` or `#`."));
+    // The browser writes it as a URL has it, and that is what is waited for.
+    if !Url::parse(&format!("http://{host}{path}")).is_ok_and(|url| url.path() == path) {
+        return Err(invalid(
+            &at("path"),
+            "it must start with `/` and be written as in a URL, without `?` or `#`.",
+        ));
     }
     check_optional_url(&at("page"), described.page.as_deref())?;
     let ports = match described.ports {

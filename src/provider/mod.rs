@@ -49,7 +49,8 @@ pub(crate) fn constant(text: &str, options: &BTreeMap<String, String>) -> String
 
 /// The host alone, for people who paste the address of their GitHub Enterprise.
 fn host_of(domain: &str) -> &str {
-    let host = domain.trim().trim_start_matches("https://");
+    let domain = domain.trim();
+    let host = domain.split_once("://").map_or(domain, |(_, host)| host);
     host.split('/').next().unwrap_or(host)
 }
 

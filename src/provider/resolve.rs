@@ -4,12 +4,20 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{check_optional_url, check_templates, invalid, is_header_name, without_templates};
+use url::Url;
+
+use super::check::{
+    check_optional_url, check_templates, invalid, is_header_name, is_variable, without_templates,
+};
 use super::describe::{Description, MethodDescription, UseDescription};
 use super::method::methods;
-use super::{ClientSecret, Grant, Provider, Source, Use, constant};
+use super::{ClientSecret, Grant, Provider, Source, Use, constant, host_of};
 use crate::credential::Kind;
 use crate::error::Result;
+use crate::text::short;
+
+/// Longest name that is repeated, in characters.
+const MAX_NAME: usize = 64;
 
 /// Checks a description and fills in what it leaves out. `path` is where it stands, such as `providers.mycorp`.
 ///
@@ -27,22 +35,23 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
         &at("client_id_metadata_document"),
         description.client_id_metadata_document.as_deref(),
     )?;
-    for (key, url) in [("base_url", &description.base_url), ("key_page", &description.key_page)] {
-        check_optional_url(&at(key), url.as_deref().map(without_templates).as_deref())?;
-    }
+    check_domain(&at("options.domain"), &description)?;
+    let base_url = description.base_url.as_ref().map(|url| constant(url, &description.options));
+    check_optional_url(&at("base_url"), base_url.as_deref())?;
+    check_optional_url(&at("key_page"), description.key_page.as_deref().map(without_templates).as_deref())?;
     add_discovered_methods(&mut description);
     let methods = methods(path, &mut description)?;
     let sources = sources(path, &description)?;
     let client_secret = client_secret(&at("client_secret"), description.client_secret.as_deref())?;
     let uses = uses(path, description.uses)?;
     check_templates(&at("exec"), description.exec.values().flatten())?;
+    if let Some(name) = description.exec.values().flat_map(BTreeMap::keys).find(|name| !is_variable(name)) {
+        return Err(invalid(&at("exec"), &format!("`{}` is no name of a variable.", short(name, MAX_NAME))));
+    }
     Ok(Provider {
         id: id.to_owned(),
         name: description.name.unwrap_or_else(|| id.to_owned()),
-        base_url: description
-            .base_url
-            .or_else(|| description.resource.clone())
-            .map(|url| constant(&url, &description.options)),
+        base_url: base_url.or_else(|| description.resource.clone()),
         sources,
         uses,
         exec: description.exec,
@@ -56,6 +65,16 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
         options: description.options,
         builtin,
     })
+}
+
+/// A host, perhaps with a port, or the address that it was copied from.
+fn check_domain(path: &str, description: &Description) -> Result<()> {
+    let Some(domain) = description.options.get("domain") else { return Ok(()) };
+    let host = host_of(domain);
+    if host.contains(['?', '#', '@', '\\']) || Url::parse(&format!("https://{host}")).is_err() {
+        return Err(invalid(path, "it must be a host, such as `company.ghe.com`."));
+    }
+    Ok(())
 }
 
 /// A provider of one's own needs five lines only: with an issuer or a resource, the ways to log in are known.
@@ -102,12 +121,6 @@ fn client_secret(path: &str, described: Option<&str>) -> Result<Option<ClientSec
             _ => Err(invalid(path, "it must be \"store\" or \"env:VARIABLE\", never the secret itself.")),
         },
     }
-}
-
-fn is_variable(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|first: char| first.is_ascii_digit())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn uses(path: &str, described: BTreeMap<Kind, UseDescription>) -> Result<BTreeMap<Kind, Use>> {
