@@ -27,7 +27,7 @@ pub(super) enum Goal {
     /// A token that is good for long enough; or, where the provider gives none that is, any newer one than `seen`:
     /// somebody else has just fetched it.
     Fresh { validity: Validity, seen: Secret },
-    /// Any token but this one, which the API refused.
+    /// Any token that is good but this one, which the API refused.
     Other { rejected: Secret },
 }
 
@@ -39,8 +39,12 @@ impl Goal {
                 let newer = tokens.access_token != *seen && tokens.is_fresh(now, 0);
                 newer || tokens.is_fresh(now, validity.seconds(tokens.lifetime()))
             }
-            Self::Other { rejected } => tokens.access_token != *rejected,
+            Self::Other { rejected } => tokens.access_token != *rejected && tokens.is_fresh(now, 0),
         }
+    }
+
+    fn rejects(&self, credential: &Credential) -> bool {
+        matches!(self, Self::Other { rejected } if credential.token == *rejected)
     }
 
     /// Whether the old token may be handed out when no new one can be had: while it lives, unless the API refuses it.
@@ -162,18 +166,15 @@ impl Broker {
                 result => return result,
             }
         }
-        match (goal, short) {
+        match short.filter(|credential| !goal.rejects(credential)) {
             // As new as it gets: a clock here or there is wrong.
-            (Goal::Fresh { .. }, Some(credential)) => Ok(credential),
-            _ => Err(self.0.flights.last_error(login).unwrap_or_else(broke_off)),
+            Some(credential) => Ok(credential),
+            None => Err(self.0.flights.last_error(login).unwrap_or_else(broke_off)),
         }
     }
 
     fn falls_short(&self, goal: &Goal, credential: &Credential) -> bool {
-        match goal {
-            Goal::Fresh { .. } => !credential.is_fresh(self.0.clock.now(), 0),
-            Goal::Other { rejected } => credential.token == *rejected,
-        }
+        goal.rejects(credential) || !credential.is_fresh(self.0.clock.now(), 0)
     }
 
     fn join(&self, login: &LoginId, goal: &Goal) -> (watch::Receiver<Outcome>, bool) {

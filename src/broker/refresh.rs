@@ -123,8 +123,9 @@ impl Refresh<'_> {
     /// Everything that happens with the login's lock held.
     async fn locked(&self, lock: &mut LoginLock) -> Result<Credential> {
         let mut stored = self.read().await?;
-        // Twice: a refusal may be about a token that somebody without our locks has replaced meanwhile.
-        for _ in 0..2 {
+        // Twice: a refusal may be about a token that somebody without our locks has replaced meanwhile, and a new token
+        // may be over when it arrives.
+        for last in [false, true] {
             match self.broker.save_unsaved(self.login).await {
                 Ok(Some(saved)) => stored = saved,
                 Ok(None) => {}
@@ -139,9 +140,15 @@ impl Refresh<'_> {
             if let Err(error) = self.broker.blocking(|inner| inner.store.rehearse(STORE_WAIT)).await? {
                 return self.old_or(&stored, error);
             }
-            let word = Word::read(lock);
+            let (word, asked_at) = (Word::read(lock), self.broker.0.clock.now());
             match self.ask(lock, word.as_ref(), &stored).await {
-                Ok(tokens) => return self.keep(lock, &stored, &tokens).await,
+                Ok(tokens) => {
+                    let kept = self.keep(lock, &stored, &tokens).await?;
+                    if last || !self.is_overtaken(&kept, asked_at) {
+                        return Ok(kept);
+                    }
+                    stored = self.read().await?;
+                }
                 Err(failure) => match self.after_failure(word.as_ref(), &stored, failure).await? {
                     Next::HandOut(credential) => return Ok(*credential),
                     Next::TryWith(newer) => stored = *newer,
@@ -149,6 +156,11 @@ impl Refresh<'_> {
             }
         }
         self.old_or(&stored, broke_off())
+    }
+
+    /// Whether a token has ended on its way here: the machine slept, or its clock was set, after it was asked for.
+    fn is_overtaken(&self, new: &Credential, asked_at: i64) -> bool {
+        new.is_fresh(asked_at, 0) && !new.is_fresh(self.broker.0.clock.now(), 0)
     }
 
     /// Asks the provider, unless it is known how that ends.

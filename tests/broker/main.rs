@@ -11,6 +11,7 @@ mod failures;
 mod logout;
 mod news;
 mod one_refresh;
+mod overtaken;
 mod replaced;
 
 mod sources;

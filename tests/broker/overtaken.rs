@@ -1,0 +1,87 @@
+//! Tokens that are over by the time they could be handed out: the machine slept, or its clock was set, while a refresh
+//! was on its way (rule 1: fresh is what is fresh at the moment of use).
+
+use convocations::broker::{Broker, State};
+use convocations::credential::{Credential, Kind};
+use convocations::error::Result;
+use convocations::secret::Secret;
+use tokio::task::JoinHandle;
+
+use crate::common::fault;
+use crate::desk::{Desk, LIFE, anthropic, status};
+
+type Asked = JoinHandle<Result<Credential>>;
+
+fn invalidate(broker: &Broker, rejected: &str) -> Asked {
+    let (broker, rejected) = (broker.clone(), Secret::new(rejected));
+    tokio::spawn(async move { broker.invalidate(&anthropic(), &rejected).await })
+}
+
+fn get(broker: &Broker) -> Asked {
+    let broker = broker.clone();
+    tokio::spawn(async move { broker.get(&anthropic(), None).await })
+}
+
+/// What was handed out is stored, and good.
+async fn is_good(desk: &Desk, asked: Asked) -> String {
+    let credential = asked.await.unwrap().unwrap();
+    assert!(credential.expires_at.unwrap() > desk.clock.now(), "handed out when it was over");
+    assert_eq!(credential.token, desk.tokens(&anthropic()).access_token);
+    credential.token.expose().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sleep_while_the_answer_is_on_its_way_takes_one_refresh_more() {
+    for rejected in [false, true] {
+        let desk = Desk::new();
+        let old = desk.log_in(&anthropic());
+        let broker = desk.broker();
+        if !rejected {
+            desk.leave(-1);
+        }
+        desk.fault(1, fault::hold_reply("answer"));
+        let asked = if rejected { invalidate(&broker, &old) } else { get(&broker) };
+        desk.sandbox.wait_for_hold("answer");
+        // One who joins; the old token is good for him until the clock jumps, if it was only refused.
+        let joined = (!rejected).then(|| get(&broker));
+        desk.clock.advance(2 * LIFE);
+        desk.sandbox.release("answer");
+        let new = is_good(&desk, asked).await;
+        if let Some(joined) = joined {
+            assert_eq!(is_good(&desk, joined).await, new);
+        }
+        assert_eq!(desk.refreshes(), 2, "rejected: {rejected}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_whose_tokens_are_always_over_is_asked_once() {
+    let desk = Desk::new();
+    desk.log_in(&anthropic());
+    desk.leave(-1);
+    desk.fault(9, fault::set(serde_json::json!({ "expires_in": 0 })));
+    let credential = desk.broker().get(&anthropic(), None).await.unwrap();
+    assert_eq!(credential.token, desk.tokens(&anthropic()).access_token);
+    assert_eq!(desk.refreshes(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_token_is_not_replaced_by_one_that_is_over() {
+    let desk = Desk::new();
+    let old = desk.log_in(&anthropic());
+    let turn = desk.store.lock_login(&anthropic(), std::time::Duration::from_secs(5)).unwrap();
+    let broker = desk.broker();
+    let asked = invalidate(&broker, &old);
+    while status(&broker).await.state != State::Refreshing {
+        tokio::task::yield_now().await;
+    }
+    // Another process's refresh, which began before a sleep.
+    desk.log_in(&anthropic());
+    let mut newer = desk.tokens(&anthropic());
+    newer.expires_at = Some(desk.clock.now() - 46);
+    desk.put(&anthropic(), Kind::Oauth, &newer);
+    drop(turn);
+    let new = is_good(&desk, asked).await;
+    assert_ne!(new, newer.access_token.expose());
+    assert_eq!(desk.refreshes(), 1);
+}
