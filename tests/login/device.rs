@@ -54,8 +54,10 @@ async fn by_code() {
     desk.sandbox.wait_for_calls("generic.token", 1);
     desk.sandbox.fault("generic.token", 1, fault::status(503));
     desk.sandbox.wait_for_calls("generic.token", 2);
+    let began = Instant::now();
     person(move || approve_device(&page, &code, "ada")).await;
     login.done().await;
+    assert!(began.elapsed() > Duration::from_millis(1500), "a server in trouble is asked half as often");
     login.over().await;
     assert!(desk.stored("own").unwrap().refresh_token.is_some());
 }
