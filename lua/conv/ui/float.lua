@@ -73,10 +73,10 @@ end
 function M.open(opts)
   set_highlights()
   local buf = scratch(opts.filetype)
-  local border = vim.o.winborder ~= "" and vim.o.winborder or "rounded"
   local config = vim.tbl_extend("force", geometry(opts.width, 1), {
     style = "minimal",
-    border = border,
+    -- Left out, it is that of the option, whose lists of characters are not allowed here.
+    border = vim.o.winborder == "" and "rounded" or nil,
     title = " " .. opts.title .. " ",
     title_pos = "center",
     noautocmd = true,

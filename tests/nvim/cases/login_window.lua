@@ -92,6 +92,27 @@ return function(case)
     t:eq(nvim:lua('return require("conv").status("anthropic").state'), "logging_in")
   end)
 
+  case("the border is that of 'winborder', left to Neovim, else rounded", function(t)
+    for option, wanted in pairs({ [""] = "rounded", bold = "the option's", none = "the option's" }) do
+      local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+      nvim:lua(
+        [[
+        vim.o.winborder = ...
+        local open = vim.api.nvim_open_win
+        vim.api.nvim_open_win = function(buf, enter, config)
+          _G.border = config.border or "the option's"
+          return open(buf, enter, config)
+        end
+        _G.wanted = "anthropic"
+      ]],
+        option
+      )
+      nvim:lua(RESULT)
+      sees(t, nvim, "Waiting")
+      t:eq(nvim:lua("return _G.border"), wanted, option)
+    end
+  end)
+
   case("in a narrow terminal everything but the address is broken to fit, and follows its size", function(t)
     local nvim = begin(t)
     sees(t, nvim, "Waiting")
