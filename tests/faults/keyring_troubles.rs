@@ -147,6 +147,32 @@ fn a_keyring_that_hangs_holds_up_nothing_else() {
     assert!(backend.wait_for_end(Duration::from_secs(10)).unwrap().success(), "the end waits for no keyring");
 }
 
+/// A login that is in the file, where the settings have come to name the keyring: it moves when the keyring takes it,
+/// and is refreshed where it is until then.
+#[test]
+fn a_login_on_its_way_into_a_keyring_is_refreshed_all_the_same() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let sandbox = Sandbox::start();
+    for is_there in [true, false] {
+        let mut wallet = Wallet::holding(&sandbox, -10, &["openrouter"]);
+        wallet.keyring.stop();
+        if is_there {
+            wallet.keyring.start(&wallet.desk.dir, false);
+        }
+        let ran = wallet.cli("token anthropic", "").ok();
+        assert!(is_good(&sandbox, ran.stdout.trim()), "{ran:?}");
+        assert!(ran.stderr.contains("`anthropic` stays in the encrypted file."), "{ran:?}");
+        wallet.restart(true);
+        let newer = wallet.cli("token anthropic --rejected", &ran.stdout).ok();
+        assert!(newer.stderr.is_empty() && is_good(&sandbox, newer.stdout.trim()), "{newer:?}");
+        assert_eq!(wallet.item("anthropic")["access_token"], json!(newer.stdout.trim()));
+        let index = std::fs::read_to_string(wallet.desk.dir.paths().index_file()).unwrap();
+        assert_eq!(index.matches("ciphertext").count(), 1, "the other login's: {index}");
+    }
+}
+
 /// The keyring answers when the old tokens are read, and not when the new ones are to be written.
 fn gone_between_two_calls(locked: bool) -> Row {
     let sandbox = Sandbox::start();

@@ -57,7 +57,7 @@ async fn by_code() {
     let began = Instant::now();
     person(move || approve_device(&page, &code, "ada")).await;
     login.done().await;
-    assert!(began.elapsed() > Duration::from_millis(1500), "a server in trouble is asked half as often");
+    assert!(began.elapsed() >= Duration::from_secs(2), "a server in trouble is asked half as often");
     login.over().await;
     assert!(desk.stored("own").unwrap().refresh_token.is_some());
 }
