@@ -26,8 +26,13 @@ pub(super) async fn discover(http: &Http, provider: &Provider) -> Result<Found, 
         None => None,
     };
     let listed = resource.as_ref().map(|resource| &resource.issuers);
+    // Resources write a slash behind an issuer that the issuer itself does without, and the other way about: the
+    // person's spelling decides then, and the server's document has to agree with that.
+    let is = |one: &str, other: &str| one.trim_end_matches('/') == other.trim_end_matches('/');
     let issuer = match (&provider.issuer, listed) {
-        (Some(own), Some(listed)) if !listed.contains(own) => return Err(not_listed(provider)),
+        (Some(own), Some(listed)) if !listed.iter().any(|listed| is(listed, own)) => {
+            return Err(not_listed(provider));
+        }
         (Some(own), _) => Some(own),
         (None, listed) => listed.and_then(|listed| listed.first()),
     };

@@ -260,6 +260,19 @@ async fn a_resource_names_its_issuer() {
     }
 }
 
+/// The way out that the error names has to be one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slash_too_many_between_resource_and_issuer_can_be_settled() {
+    let desk = Desk::describing(by_resource);
+    desk.sandbox.switch(json!({ "generic": { "issuer": "slash" } }));
+    let told = hint(&desk, Code::ConfigInvalid).await;
+    assert!(told.contains("write `issuer` as it does"), "{told}");
+    let settled = |url: &str| format!("{}issuer = \"{url}/generic/\"\n", by_resource(url));
+    let desk = Desk::describing(settled);
+    desk.sandbox.switch(json!({ "generic": { "issuer": "slash" } }));
+    desk.start("corp", "browser").opened().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resource_that_is_another_is_refused() {
     let desk = Desk::describing(by_resource);
