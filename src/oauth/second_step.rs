@@ -50,7 +50,9 @@ async fn anthropic_console_key(
     tokens: &Tokens,
     now: i64,
 ) -> Result<Tokens, Failure> {
+    // The body is empty, and said to be: many servers refuse a POST without a length (411).
     let request = http.client()?.post(url(method)?).bearer_auth(tokens.access_token.expose());
+    let request = request.header(reqwest::header::CONTENT_LENGTH, 0);
     let request =
         with_headers(request, &method.request_headers).header(reqwest::header::ACCEPT, "application/json");
     let reply = http.send(request).await?;

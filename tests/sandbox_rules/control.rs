@@ -29,6 +29,17 @@ fn calls_are_counted_by_route_and_grant_and_shown_whole() {
 }
 
 #[test]
+fn a_post_says_how_long_it_is() {
+    let sandbox = Sandbox::start();
+    let mut stream = std::net::TcpStream::connect(sandbox.url().trim_start_matches("http://")).unwrap();
+    std::io::Write::write_all(&mut stream, b"POST /anthropic/v1/oauth/token HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(stream), &mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 411 "), "{line}");
+}
+
+#[test]
 fn a_test_can_wait_for_calls() {
     let sandbox = Sandbox::start();
     std::thread::scope(|scope| {
