@@ -130,9 +130,9 @@ function M.method(provider, wanted, browser, done)
   M.select(ordered(provider, browser), opts, done)
 end
 
----Picks among the logins that are there.
----@param done fun(login?: string, err?: ConvError)
-function M.login(done)
+---The logins that can be logged out of: not those that a variable or another program's key makes.
+---@return string[] names in order
+function M.stored()
   local names = {} ---@type string[]
   for name, state in pairs(status.all().logins) do
     if state.state ~= "logged_out" and state.method then
@@ -140,6 +140,13 @@ function M.login(done)
     end
   end
   table.sort(names)
+  return names
+end
+
+---Picks among the logins that are there.
+---@param done fun(login?: string, err?: ConvError)
+function M.login(done)
+  local names = M.stored()
   if #names == 0 then
     return done(nil, errors.new("not_logged_in", "Nobody is logged in.", "`:ConvLogin` logs in."))
   end

@@ -34,13 +34,8 @@ end
 
 ---@return string[]
 local function stored_logins()
-  local names = {} ---@type string[]
-  for name, status in pairs(require("conv.status").all().logins) do
-    if status.state ~= "logged_out" then
-      table.insert(names, name)
-    end
-  end
-  return names
+  require("conv")
+  return require("conv.choose").stored()
 end
 
 ---@return string[]

@@ -17,7 +17,8 @@ local function script(methods)
     local base = {
       status = function(_, reply) reply(nil, { logins = {
         backend.status({ state = "logged_out", revision = 0 }),
-        backend.status({ login = "openrouter", provider = "openrouter", identity = "me@example.com" }) } }) end,
+        backend.status({ login = "openai", provider = "openai", source = "env:OPENAI_API_KEY" }),
+        backend.status({ login = "openrouter", provider = "openrouter", method = "browser", identity = "me@example.com" }) } }) end,
       providers = function(_, reply)
         reply(nil, { providers = {
           { id = "anthropic", name = "Anthropic", builtin = true, logins = {}, env = {}, methods = {
@@ -629,6 +630,10 @@ return function(case)
     t:eq(complete("ConvLogin anthropic s"), { "subscription" })
     t:eq(complete("ConvLogi "), { "anthropic", "openrouter" })
     t:eq(complete("silent! tab ConvLogin! anthropic s"), { "subscription" })
+    nvim:cmd("ConvStatus")
+    t:wait("the backend's word", function()
+      return nvim:lua("return require('conv').is_logged_in('openai')")
+    end)
     t:eq(complete("ConvLogout "), { "openrouter" })
     t:eq(complete("ConvStatus "), {})
   end)
