@@ -311,6 +311,32 @@ fn the_apps_key_is_read_and_never_written() {
     assert_eq!(store.app_key(None).unwrap(), Some(Secret::new("sk-or-v1-app")));
 }
 
+/// Rule 9: a key of the app's that cannot be read now is not taken for none.
+#[test]
+fn an_app_key_that_does_not_open_is_told() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    let copy = dir.config().join("secrets/openrouter_api_key.json");
+    fs::create_dir_all(dir.config().join("secrets")).unwrap();
+    let unopened = |reference: Option<&serde_json::Value>| {
+        assert_eq!(store.app_key(reference).unwrap_err().code(), Code::StoreUnreadable);
+    };
+    let blob =
+        serde_json::json!({"backend": "local-encrypted", "nonce": "CQkJCQkJCQkJCQkJ", "ciphertext": "AAAA"});
+    unopened(Some(&blob));
+    for bytes in [blob.to_string(), "{".to_owned(), String::new()] {
+        fs::write(&copy, bytes).unwrap();
+        unopened(None);
+    }
+    fs::remove_file(&copy).unwrap();
+    symlink(dir.path(), &copy).unwrap();
+    unopened(None);
+    fs::remove_file(&copy).unwrap();
+    assert_eq!(store.app_key(None).unwrap(), None, "there is none");
+    let keyring = serde_json::json!({"backend": "nothing that is known"});
+    assert_eq!(store.app_key(Some(&keyring)).unwrap(), None);
+}
+
 /// D64: what a killed process left half written goes with the next write; what another is writing now stays.
 #[test]
 fn what_a_killed_process_left_is_cleared_away_in_time() {

@@ -14,17 +14,18 @@ use serde_json::Value;
 
 use super::keyring::Keyring;
 use super::private_file;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::paths::Paths;
 use crate::secret::Secret;
 
 /// The app's keyring account.
 const ACCOUNT: &str = "convocations-openrouter_api_key";
 
-/// Finds the key; `None` if the app keeps none that can be read.
+/// Finds the key; `None` if the app keeps none.
 ///
 /// # Errors
-/// That of a keyring which is locked or hangs, when the app's own reference says that the key is in it.
+/// That of a keyring which is locked or hangs, when the app's own reference says that the key is in it;
+/// `store_unreadable` if there is one that cannot be read or opened now.
 pub fn find(paths: &Paths, reference: Option<&Value>, keyring: &Keyring) -> Result<Option<Secret>> {
     let backend = reference.and_then(|table| table.get("backend")?.as_str());
     let file = paths.config_dir().join("secrets").join("openrouter_api_key.json");
@@ -40,15 +41,26 @@ pub fn find(paths: &Paths, reference: Option<&Value>, keyring: &Keyring) -> Resu
             Err(why) => trouble = Some(why.error()),
         }
     }
-    let copy = private_file::read(&file).ok().flatten();
+    let copy = private_file::read(&file).unwrap_or_else(|why| {
+        trouble.get_or_insert(why);
+        None
+    });
+    let is_sealed = copy.is_some() || reference.is_some_and(|table| table.get("ciphertext").is_some());
     let copy: Option<Value> = copy.and_then(|content| serde_json::from_slice(&content.bytes).ok());
     let opened =
         [copy.as_ref(), reference].into_iter().flatten().find_map(|blob| open(&paths.key_file(), blob));
     match (opened, trouble) {
-        (Some(key), _) => Ok(Some(key)),
+        (Some(key), _) => Ok(Some(key).filter(|key| !key.is_empty())),
         (None, Some(error)) => Err(error),
+        // Rule 9: what cannot be opened now is not taken for nothing.
+        (None, None) if is_sealed => Err(unopened()),
         (None, None) => Ok(None),
     }
+}
+
+fn unopened() -> Error {
+    Error::new(Code::StoreUnreadable, "The OpenRouter key of the Convocations app cannot be opened.")
+        .with_hint("Enter it again in the app, or log in with `:ConvLogin openrouter`.")
 }
 
 fn open(key_file: &Path, blob: &Value) -> Option<Secret> {
@@ -58,6 +70,6 @@ fn open(key_file: &Path, blob: &Value) -> Option<Secret> {
     let key: [u8; 32] = private_file::read(key_file).ok()??.bytes.try_into().ok()?;
     let plain =
         ChaCha20Poly1305::new(&Key::from(key)).decrypt(&Nonce::from(nonce), sealed.as_slice()).ok()?;
-    let text = String::from_utf8(plain).ok()?;
-    (!text.trim().is_empty()).then(|| Secret::new(text.trim()))
+    let text = zeroize::Zeroizing::new(String::from_utf8(plain).ok()?);
+    Some(Secret::new(text.trim()))
 }

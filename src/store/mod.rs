@@ -349,7 +349,8 @@ impl Store {
     /// The OpenRouter key of the Convocations app, by its reference in config.toml.
     ///
     /// # Errors
-    /// `keyring_locked` or `keyring_unavailable` if the key is in a keyring that gives no answer.
+    /// `keyring_locked` or `keyring_unavailable` if the key is in a keyring that gives no answer, `store_unreadable` if
+    /// there is one that cannot be opened.
     pub fn app_key(&self, reference: Option<&Value>) -> Result<Option<Secret>> {
         app_key::find(&self.shared.paths, reference, &self.shared.keyring)
     }
