@@ -137,7 +137,7 @@ fn routes(
             let desk = Arc::clone(&desk);
             let query = Secret::new(query);
             async move {
-                let ours = host.is_some_and(|host| host.as_str().eq_ignore_ascii_case(&desk.authority));
+                let ours = host.is_some_and(|host| is_at(host.as_str(), &desk.authority));
                 if !ours || is_foreign(&headers) {
                     return desk.stray(pages::refusal(StatusCode::FORBIDDEN));
                 }
@@ -145,6 +145,12 @@ fn routes(
             }
         },
     )
+}
+
+/// Whether a browser that was sent to `authority` calls it so: the port that `http:` has anyway is left out.
+fn is_at(host: &str, authority: &str) -> bool {
+    let known = authority.strip_suffix(":80").filter(|_| !host.ends_with(":80")).unwrap_or(authority);
+    host.eq_ignore_ascii_case(known)
 }
 
 /// Whether a page of another origin sends this in the background, or a program that says two things about
@@ -209,5 +215,22 @@ impl Desk {
     fn stray(&self, reply: Response) -> Response {
         self.ignored.send_modify(|count| *count += 1);
         reply
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_at;
+
+    #[test]
+    fn a_browser_leaves_out_the_port_of_http() {
+        assert!(is_at("LocalHost:3000", "localhost:3000") && is_at("[::1]", "[::1]:80"));
+        assert!(is_at("localhost", "localhost:80") && is_at("localhost:80", "localhost:80"));
+        for other in
+            ["localhost", "localhost:300", "localhost:80", "localhost.:3000", "evil.example:3000", ""]
+        {
+            assert!(!is_at(other, "localhost:3000"), "{other}");
+        }
+        assert!(!is_at("evil.example", "localhost:80"));
     }
 }
