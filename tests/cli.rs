@@ -144,8 +144,10 @@ fn the_environment_comes_first_where_the_provider_says_so() {
     let login = token(&[("ANTHROPIC_API_KEY", "env-key")], "anthropic");
     assert_eq!((login["token"].as_str().unwrap(), &login["source"]), (stored.trim(), &"login".into()));
     assert_eq!(cli(&dir, "logout anthropic").code(), 0);
-    let key = token(&[("ANTHROPIC_API_KEY", "env-key"), ("ANTHROPIC_OAUTH_TOKEN", " ")], "anthropic");
-    assert_eq!((&key["token"], &key["headers"]["x-api-key"]), (&"env-key".into(), &"env-key".into()));
+    for none in [" ", "two\nlines", "a\tb", "é"] {
+        let key = token(&[("ANTHROPIC_API_KEY", "env-key"), ("ANTHROPIC_OAUTH_TOKEN", none)], "anthropic");
+        assert_eq!((&key["token"], &key["headers"]["x-api-key"]), (&"env-key".into(), &"env-key".into()));
+    }
     assert_eq!(token(&[("ANTHROPIC_API_KEY", "env-key")], "anthropic@work"), Value::Null, "no account's");
     let ran = run(dir.convocations(["logout", "anthropic"]).env("ANTHROPIC_API_KEY", "x"), "");
     assert!(ran.code() == 3 && ran.stderr.contains("ANTHROPIC_API_KEY"), "{ran:?}");

@@ -10,6 +10,7 @@ use crate::login_id::LoginId;
 use crate::provider::{Provider, Source, is_client};
 use crate::secret::Secret;
 use crate::store::{Store, Stored};
+use crate::text::is_credential;
 
 /// What the sources say without the network.
 #[derive(Debug)]
@@ -92,8 +93,9 @@ pub(super) fn sources<'a>(provider: &'a Provider, login: &'a LoginId) -> impl It
 pub(super) fn env_value(source: &Source) -> Option<Secret> {
     let Source::Env { var, .. } = source else { return None };
     let value = std::env::var(var).ok()?;
+    // What cannot stand in a header is no key: a file's whole content, say.
     let value = value.trim();
-    (!value.is_empty()).then(|| Secret::new(value))
+    is_credential(value).then(|| Secret::new(value))
 }
 
 fn from_env(provider: &Provider, login: &LoginId, source: &Source) -> Option<Credential> {
