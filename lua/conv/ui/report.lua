@@ -13,9 +13,14 @@ local M = {}
 ---@return conv.Report
 local function by_neovim(title)
   local id ---@type any
+  local short = vim.split(title, " · ")[1]
   local function echo(text, status)
-    local opts = { id = id, kind = "progress", source = "conv", title = title, status = status }
-    local ok, given = pcall(vim.api.nvim_echo, { { text } }, true, opts)
+    local opts = { id = id, kind = "progress", source = "conv", title = short, status = status }
+    -- It is shown as "title: text", and must not fill more than the message line.
+    local room = vim.v.echospace - vim.fn.strdisplaywidth(short .. ": ")
+    local fits = vim.fn.strdisplaywidth(text) <= room and text
+      or (vim.fn.strcharpart(text, 0, room - 1) .. "…")
+    local ok, given = pcall(vim.api.nvim_echo, { { fits } }, true, opts)
     id = ok and given or id
   end
   return {

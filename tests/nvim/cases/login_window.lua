@@ -527,6 +527,34 @@ return function(case)
     end
   )
 
+  case("0.12's messages of progress fit the message line, title and all", function(t)
+    local long = "The provider said no, and took its time to explain why that is so. "
+    local nvim = begin(
+      t,
+      ("{ ['login.start'] = function(_, reply) started(reply) open_url() end, ['login.input'] = function(_, reply) reply(nil, {}) event('failed', { error = { code = 'login_denied', message = %q } }) end }"):format(
+        long:rep(2)
+      )
+    )
+    sees(t, nvim, "Waiting")
+    nvim:type("q")
+    nvim:lua([[
+      local has = vim.fn.has
+      vim.fn.has = function(what) return what == "nvim-0.12" and 1 or has(what) end
+      _G.told, _G.widest = 0, 0
+      vim.api.nvim_echo = function(chunks, _, opts)
+        _G.told = _G.told + 1
+        _G.widest = math.max(_G.widest, vim.fn.strdisplaywidth((opts.title or "") .. ": " .. chunks[1][1]))
+        return 7
+      end
+    ]])
+    nvim:lua(RESULT)
+    sees(t, nvim, "Waiting")
+    nvim:paste("code")
+    sees(t, nvim, "The provider said no")
+    t:ok(nvim:lua("return _G.told") >= 2, "it was told")
+    t:ok(nvim:lua("return _G.widest <= vim.v.echospace"), nvim:lua("return _G.widest") .. " columns")
+  end)
+
   case("a paste elsewhere is Neovim's own, during a login and after it", function(t)
     local nvim = begin(t)
     sees(t, nvim, "Waiting")
