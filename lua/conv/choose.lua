@@ -148,7 +148,8 @@ end
 function M.login(done)
   local names = M.stored()
   if #names == 0 then
-    return done(nil, errors.new("not_logged_in", "Nobody is logged in.", "`:ConvLogin` logs in."))
+    local hint = "`:ConvStatus` shows what comes from elsewhere."
+    return done(nil, errors.new("not_logged_in", "There is no login to log out of.", hint))
   end
   local opts = {
     prompt = "Log out of",
