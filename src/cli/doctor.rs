@@ -1,6 +1,7 @@
 //! `convocations doctor`: the usual troubles, and what to do about each.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,9 +36,11 @@ impl Report {
 
     fn bad(&mut self, error: &Error) {
         self.first_problem.get_or_insert(error.code());
-        self.lines.push(format!("BAD   {}", error.message()));
-        if let Some(hint) = error.hint() {
-            self.lines.push(format!("      {hint}"));
+        let hint = error.hint().map(|hint| format!("\n      {hint}")).unwrap_or_default();
+        let line = format!("BAD   {}{hint}", error.message());
+        // A missing key, say, is the trouble of every login.
+        if !self.lines.contains(&line) {
+            self.lines.push(line);
         }
     }
 }
@@ -148,7 +151,10 @@ fn process(_: &Path) -> Option<u32> {
 
 fn port(context: &Context, report: &mut Report) {
     let port = context.config.callback.port;
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+    // As a login has it: a machine without IPv6 is no trouble, a stranger there is.
+    let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).map(drop);
+    let v6 = v6.or_else(|error| if error.kind() == ErrorKind::AddrInUse { Err(error) } else { Ok(()) });
+    match v6.and_then(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, port))) {
         Ok(_) if port == 0 => report.good("Logins use any free callback port, as the settings say."),
         Ok(_) => report.good(&format!("The callback port {port} is free.")),
         Err(_) => report.note(
@@ -165,7 +171,7 @@ fn surroundings(report: &mut Report) {
             "Logins lead with paste or a device code; `:ConvLogin!` does so anywhere.",
         );
     }
-    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "SSL_CERT_FILE"] {
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "SSL_CERT_FILE"] {
         if std::env::var_os(name).is_some() {
             report.note(&format!("`{name}` is set and is used."), "Unset it if providers cannot be reached.");
         }
