@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::answer::{Params, Reject};
 use crate::secret::Secret;
-use crate::text::pasted;
+use crate::text::{is_hidden, pasted};
 
 /// Longest text that is looked at, in bytes.
 const MAX_TEXT: usize = 16 * 1024;
@@ -56,14 +56,10 @@ pub(super) fn parse(text: &str) -> Result<Pasted, Reject> {
 /// Without the blanks, line breaks, quotes and brackets that got around or into it, none of which an address,
 /// a query or a code can hold.
 pub(super) fn tidy(text: &str) -> Zeroizing<String> {
-    let keep = |c: &char| !c.is_whitespace() && !c.is_control() && !is_invisible(*c);
+    let keep = |c: &char| !c.is_whitespace() && !is_hidden(*c);
     let text: Zeroizing<String> = Zeroizing::new(pasted(text).chars().filter(keep).collect());
     let around = |c: char| matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '“' | '”' | '‘' | '’');
     Zeroizing::new(text.trim_matches(around).to_owned())
-}
-
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}')
 }
 
 fn has_scheme(text: &str) -> bool {
