@@ -80,9 +80,10 @@ pub(super) async fn settle<T>(flow: &mut Flow, result: &Result<T>) {
 }
 
 /// Whether a failure may mean that the server no longer knows this program. Most servers say so to the person in the
-/// browser alone, so a login that nobody finished counts too.
+/// browser alone, so a login that nobody finished counts too; trouble on the way there does not.
 fn is_about_us(error: &Error) -> bool {
-    !matches!(error.code(), Code::LoginDenied | Code::Network | Code::StoreUnwritable | Code::KeyringLocked)
+    let codes = [Code::ProviderRefused, Code::BadResponse, Code::Cancelled, Code::LoginTimeout];
+    codes.contains(&error.code())
 }
 
 /// Puts what identifies this program to a provider into the store: see [`Provider::client_login`].

@@ -163,6 +163,14 @@ async fn a_registration_is_used_again_and_forgotten_when_it_does_not_work() {
     device().await;
     assert_eq!(desk.sandbox.count("generic.register"), 1);
 
+    // Trouble at the server says nothing about who asks.
+    desk.sandbox.fault("generic.device-code", 1, fault::status(503));
+    let mut login = desk.start("corp", "device");
+    login.failed(Code::ProviderError).await;
+    login.over().await;
+    device().await;
+    assert_eq!(desk.sandbox.count("generic.register"), 1);
+
     let tokens = desk.stored("corp").unwrap();
     // The server forgets its clients: one attempt fails, and the next one registers anew.
     desk.sandbox.reset();
