@@ -147,10 +147,17 @@ function M.complete(name, lead, line, position)
   end, found)
 end
 
+---What is wrong with a name and not with its login: an option that is mistaken is told.
+local MISTAKES = { unknown_login = true, invalid_argument = true, config_invalid = true }
+
 ---The editor is idle: fetch what the option `preload` names.
 function M.preload()
   for _, login in ipairs(require("conv.config").get().preload) do
-    require("conv").get(login, nil, function() end)
+    require("conv").get(login, nil, function(err)
+      if err and MISTAKES[err.code] then
+        require("conv.notify").error(err)
+      end
+    end)
   end
 end
 

@@ -34,6 +34,7 @@ local WORDS = {
 ---@field error? ConvError
 ---@field group integer
 ---@field placed boolean whether the cursor has been put on a login
+---@field leaving? string the login that one more `x` logs out
 
 ---@type conv.StatusWindow?
 local open
@@ -89,6 +90,9 @@ local function entry(page, login)
   page:para(text ~= "" and text or nil, "ConvMuted", 6)
   page:para(login.needs_login, "ConvWarn", 6)
   page:para(login.error and require("conv.errors").text(login.error), "ConvError", 6)
+  if open and open.leaving == login.login then
+    page:para("Press x again to log out: it is revoked, and deleted here.", "ConvWarn", 6)
+  end
 end
 
 ---@param page conv.Page
@@ -171,6 +175,27 @@ local function with_login(action)
   end
 end
 
+---Asks once more, since a login cannot be brought back: one key beside another is easily hit.
+---@param login string
+local function log_out(login)
+  if not open then
+    return
+  elseif open.leaving ~= login then
+    open.leaving = login
+    return render()
+  end
+  open.leaving = nil
+  require("conv.commands").logout(login)
+end
+
+---The question is for the login under the cursor, and as long as it stays there.
+local function keep_asking()
+  if open and open.leaving and open.leaving ~= current() then
+    open.leaving = nil
+    render()
+  end
+end
+
 ---@param err? ConvError
 ---@param credential? ConvCredential
 local function told(err, credential)
@@ -221,7 +246,7 @@ local function keys()
   return {
     l = log_in,
     ["<CR>"] = log_in,
-    x = with_login(require("conv.commands").logout),
+    x = with_login(log_out),
     -- More than any token has left: the backend refreshes, whatever the margin.
     r = with_login(function(login)
       require("conv").get(login, { min_validity = 2 ^ 31 }, told)
@@ -258,6 +283,10 @@ function M.open()
   vim.wo[window.win].cursorline = true
   open = { window = window, rows = {}, group = group, placed = false }
   vim.api.nvim_create_autocmd("User", { group = group, pattern = "ConvStatus", callback = render })
+  vim.api.nvim_create_autocmd(
+    "CursorMoved",
+    { group = group, buffer = vim.api.nvim_win_get_buf(window.win), callback = keep_asking }
+  )
   ask_backend()
 end
 

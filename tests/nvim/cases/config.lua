@@ -85,6 +85,15 @@ return function(case)
     end)
   end)
 
+  case("a name in preload that is no login is told, and a login that nobody has is not", function(t)
+    local nvim = t:editor({ options = { preload = { "anthropic", "nosuch" } } })
+    nvim:cmd("doautocmd CursorHold")
+    t:wait("the message", function()
+      return nvim:said("There is no provider `nosuch`")
+    end)
+    t:ok(not nvim:said("not logged in"), "nobody asked for a login")
+  end)
+
   case("the codes are those of the backend, and each has a level", function(t)
     local source = assert(io.open(require("harness").root .. "/src/error.rs")):read("a")
     local theirs = {}

@@ -276,7 +276,16 @@ return function(case)
     for _, line in ipairs(nvim:window()) do
       t:ok(vim.fn.strdisplaywidth(line) <= 76, "too wide: " .. line)
     end
+    -- One x asks; another line is another login.
     nvim:type("x")
+    t:wait("the question", function()
+      return nvim:window_text():find("Press x again")
+    end)
+    nvim:type("G")
+    t:wait("its end", function()
+      return not nvim:window_text():find("Press x again")
+    end)
+    nvim:type("gg/anthropic\rxx")
     t:wait("the logout", function()
       return nvim:said("Logged out of anthropic")
     end)
