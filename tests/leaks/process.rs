@@ -1,7 +1,7 @@
 //! What the system tells about a process that holds secrets, and what it leaves when it crashes.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::time::Duration;
 
 use serde_json::json;
@@ -25,8 +25,60 @@ fn leaves_no_core(pid: u32) {
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     let words: Vec<&str> = core.split_whitespace().collect();
     assert_eq!(words[4], "0", "the soft limit, which is the one that holds: {core}");
-    // What is not dumpable belongs to root, so that no other process of the same user may look into it.
-    assert_eq!(std::fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid(), 0);
+    assert_eq!(owner_of_memory(pid), 0);
+}
+
+/// What is not dumpable belongs to root, so that no other process of the same user may look into it.
+fn owner_of_memory(pid: u32) -> u32 {
+    std::fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid()
+}
+
+fn is_root() -> bool {
+    // SAFETY: geteuid takes nothing, touches no memory and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Arguments and environment of a process; where root alone may read its environment, that is as good.
+#[track_caller]
+fn shows_no_secret(mut places: Places, name: &str, pid: u32, sandbox: &Sandbox) {
+    places.add_process(name, pid);
+    if is_root() {
+        places.has("environ");
+    } else {
+        let error = std::fs::read(format!("/proc/{pid}/environ")).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+    }
+    places.has("cmdline").hold_none_of(&secrets(sandbox));
+}
+
+/// To root everything belongs to root, so there the program runs as nobody.
+#[test]
+fn no_other_process_of_the_user_may_look_into_it() {
+    const NOBODY: u32 = 65_534;
+    let dir = TestDir::new();
+    dir.write_config("[store]\nbackend = \"local-encrypted\"\n");
+    let as_nobody = |mut command: std::process::Command| {
+        if is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    };
+    if is_root() {
+        let given = dir.command("chown").args(["-R", &NOBODY.to_string()]).arg(dir.path()).status();
+        assert!(given.unwrap().success());
+    }
+    let program = as_nobody(dir.convocations(["--version"])).output();
+    if !program.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: the program is where nobody but root may run it");
+        return;
+    }
+    let mut other = as_nobody(dir.command("cat")).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    common::eventually("an owner that is not root", || (owner_of_memory(other.id()) != 0).then_some(()));
+    let mut backend = Backend::start(&mut as_nobody(dir.convocations(Vec::<String>::new())), json!({}));
+    backend.ok("status", json!({}));
+    assert_eq!(owner_of_memory(backend.id()), 0);
+    drop(other.stdin.take());
+    other.wait().unwrap();
 }
 
 #[test]
@@ -41,9 +93,8 @@ fn a_backend_leaves_no_core_and_shows_nothing_while_it_refreshes() {
     sandbox.wait_for_hold("slow");
     leaves_no_core(backend.id());
     let mut places = Places::default();
-    places.add_process("the backend", backend.id());
     places.add_files(&dir);
-    places.has("cmdline").has("environ").hold_none_of(&secrets(&sandbox));
+    shows_no_secret(places, "the backend", backend.id(), &sandbox);
     kill(backend.id(), libc::SIGABRT);
     let ended = backend.wait_for_end(Duration::from_secs(10)).unwrap();
     assert_eq!((ended.signal(), ended.core_dumped()), (Some(libc::SIGABRT), false));
@@ -63,9 +114,7 @@ fn a_command_leaves_no_core_either() {
     child.close();
     sandbox.wait_for_hold("slow");
     leaves_no_core(child.id());
-    let mut places = Places::default();
-    places.add_process("`token`", child.id());
-    places.has("cmdline").has("environ").hold_none_of(&secrets(&sandbox));
+    shows_no_secret(Places::default(), "`token`", child.id(), &sandbox);
     kill(child.id(), libc::SIGABRT);
     let ended = child.finish(Duration::from_secs(10)).status;
     assert_eq!((ended.signal(), ended.core_dumped()), (Some(libc::SIGABRT), false));
