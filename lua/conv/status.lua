@@ -104,6 +104,9 @@ local function replace(new, silent)
   publish()
 end
 
+---Milliseconds between two looks at the index.
+local WATCH = 500
+
 local watcher ---@type uv.uv_fs_poll_t?
 
 local function stop_watching()
@@ -132,7 +135,9 @@ local function watch()
   end
   watcher = vim.uv.new_fs_poll()
   if watcher then
-    watcher:start(require("conv.index").file(), 500, vim.schedule_wrap(M.from_index))
+    watcher:start(require("conv.index").file(), WATCH, vim.schedule_wrap(M.from_index))
+    -- What was written before its own first look is no change to it.
+    vim.defer_fn(M.from_index, 2 * WATCH)
   end
 end
 

@@ -228,6 +228,25 @@ return function(case)
     t:eq(nvim:lua('return require("conv.backend").state()'), "stopped")
   end)
 
+  case("a login made just when the watching begins is seen", function(t)
+    local nvim = t:editor({ options = { binary = "/nonexistent", icons = false } })
+    local path = t:file("convocations/credentials.toml", "version = 1\n")
+    -- The watcher's first look waits behind whatever else has to be done off the main thread.
+    nvim:lua(
+      [[
+      for _ = 1, 4 do
+        vim.uv.new_work(function() os.execute("sleep 0.3") end, function() end):queue()
+      end
+      assert(require("conv").status().text == "- logged out")
+      vim.fn.writefile({ "version = 1", "[logins.xai]", 'kind = "api-key"' }, (...))
+      ]],
+      path
+    )
+    t:wait("the statusline to follow", function()
+      return nvim:lua("return vim.g.conv_status") == "+ xai"
+    end)
+  end)
+
   case("the index reader skips what it does not know, and never fails", function(t)
     local nvim = t:editor()
     local function parse(text)
