@@ -83,6 +83,20 @@ async fn copilot_by_its_second_token() {
     assert!(page.unwrap().ends_with("/settings/apps/authorizations"));
 }
 
+/// What ends the login is its refresh token.
+#[tokio::test(flavor = "multi_thread")]
+async fn openais_login_is_taken_back_though_its_access_token_hangs() {
+    let desk = Desk::new();
+    desk.sandbox.switch(json!({ "openai": { "device_interval": 1 } }));
+    let tokens = by_code(&desk, "openai", "device").await;
+    desk.sandbox.plant(json!({ "route": "openai.revoke", "skip": 1, "fault": fault::hang() }));
+    let provider = desk.context.config.provider("openai").unwrap();
+    let method = provider.method("device").unwrap();
+    let revoked = oauth::revoke(&desk.context.http, &provider, method, &tokens).await;
+    assert_eq!(revoked.unwrap(), Revocation::Revoked);
+    assert_eq!(desk.sandbox.count("openai.revoke"), 2);
+}
+
 /// The GitHub token has come and its device code is spent: only the exchange can be tried again.
 #[tokio::test(flavor = "multi_thread")]
 async fn copilots_exchange_may_fail_in_passing() {
