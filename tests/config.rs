@@ -162,6 +162,8 @@ fn what_is_no_file_is_not_read() {
 fn wrong_options_are_not_blamed_on_the_file() {
     let error = Folder::new("").load(Some(&json!({"store": {"backend": 7}}))).unwrap_err();
     assert!(error.message().contains("setup()") && !error.message().contains("config.toml"), "{error}");
+    let error = Folder::new("").load(Some(&json!("auto"))).unwrap_err();
+    assert!(error.message().ends_with("what is there is not valid: it must be a table."), "{error}");
 }
 
 #[test]

@@ -219,7 +219,11 @@ fn decode<T: DeserializeOwned>(name: &str, prefix: &str, value: &Value) -> Resul
 }
 
 fn invalid(name: &str, path: &str, words: &str) -> Error {
-    let path = short(path, MAX_PATH);
-    Error::new(Code::ConfigInvalid, format!("In {name}, the setting `{path}` is not valid: {words}"))
+    let what = match path {
+        // The layer as a whole.
+        "." => "what is there".to_owned(),
+        path => format!("the setting `{}`", short(path, MAX_PATH)),
+    };
+    Error::new(Code::ConfigInvalid, format!("In {name}, {what} is not valid: {words}"))
         .with_hint("`:h conv-options` lists every setting.")
 }
