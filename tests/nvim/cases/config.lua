@@ -86,7 +86,7 @@ return function(case)
   end)
 
   case("a name in preload that is no login is told, and a login that nobody has is not", function(t)
-    local nvim = t:editor({ options = { preload = { "anthropic", "nosuch" } } })
+    local nvim = t:real({ options = { preload = { "anthropic", "nosuch" } } })
     nvim:cmd("doautocmd CursorHold")
     t:wait("the message", function()
       return nvim:said("There is no provider `nosuch`")
