@@ -190,7 +190,9 @@ fn the_browser_gets_the_address_as_one_argument_and_no_ctrl_c() {
     std::fs::write(&browser, script.replace("SEEN", &seen.display().to_string())).unwrap();
     std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let mut command = dir.convocations(["login", "openrouter", "--method", "browser"]);
-    let child = Child::spawn(command.env("BROWSER", &browser));
+    // A list, of which the first cannot be started.
+    let browsers = format!("/nonexistent/browser:{}", browser.display());
+    let child = Child::spawn(command.env("BROWSER", browsers));
     let url = eventually("the address", || address(&child.stderr()));
     let opened = eventually("the browser", || std::fs::read_to_string(&seen).ok());
     let (address, group) = opened.trim_end().split_once('\n').unwrap();
