@@ -21,12 +21,25 @@ done
 for number in $(seq 77); do
   [ "$(grep -c "^| D$number |" tests/ATTACKS.md)" = 1 ] || complain "tests/ATTACKS.md has no line D$number, or two"
 done
-while IFS= read -r named; do
-  case "$named" in
-    *.lua:\ *) grep -qsF -- "${named#*.lua: }" "${named%%: *}" ;;
-    *) grep -qsE "(fn |^ +)${named##*::}(\(|: )" "${named%%::*}" ;;
-  esac || complain "tests/ATTACKS.md names a test that is not there: $named"
-done < <(grep -oE '`(src|tests)/[^`]+`' tests/ATTACKS.md | tr -d '`')
+for table in tests/ATTACKS.md tests/FAULTS.md tests/FINDINGS.md; do
+  [ -f "$table" ] || continue
+  while IFS= read -r named; do
+    case "$named" in
+      *.lua:\ *) grep -qsF -- "${named#*.lua: }" "${named%%: *}" ;;
+      *::*) grep -qsE "(fn |^ +)${named##*::}(\(|: )" "${named%%::*}" ;;
+      *) [ -e "$named" ] ;;
+    esac || complain "$table names a test that is not there: $named"
+  done < <(grep -oE '`(src|tests)/[^`]+`' "$table" | tr -d '`')
+done
+
+# The rules are cited by number, in code and tests; each number, and each place that a rule names, is there.
+while read -r file number; do
+  grep -qE "^$number\. \*\*" doc/rules.md || complain "$file cites rule $number, which doc/rules.md does not have"
+done < <(git grep -noE '\brules? [0-9]+((, | and | to | or )[0-9]+)*' -- src lua tests doc ':!doc/rules.md' |
+  awk -F: '{ count = split($3, words, /[^0-9]+/); for (i = 1; i <= count; i++) if (words[i] != "") print $1 ":" $2, words[i] }')
+while IFS= read -r place; do
+  [ -e "$place" ] || complain "doc/rules.md names a place that is not there: $place"
+done < <(grep -oE '`(src|tests|lua)/[^`]*`' doc/rules.md | tr -d '`')
 
 lines=$(wc -l <plugin/conv.lua)
 [ "$lines" -le 40 ] || complain "plugin/conv.lua has $lines lines; it is read at every start"
