@@ -4,8 +4,8 @@ local M = {}
 
 local health = vim.health
 
----Milliseconds that one question may take.
-local WAIT = 5000
+---Milliseconds that one question may take: more than a keyring that hangs takes from it.
+local WAIT = 20000
 
 ---@param method string
 ---@return any result, ConvError? err
@@ -53,23 +53,24 @@ local function tell_logs()
   end
 end
 
----@return boolean
+---@return { logins: ConvLoginStatus[] }? status what it says of the logins, if it runs
 local function check_backend()
   health.start("conv: backend")
   local found, err = require("conv.binary").find()
   if not found then
     tell(err --[[@as ConvError]], health.error)
-    return false
+    return nil
   end
   health.ok(("Program: %s (%s)"):format(found.path, found.how))
+  local result
   err = require("conv.backend").retry()
   if not err then
-    _, err = ask("status")
+    result, err = ask("status")
   end
   if err then
     tell(err, health.error)
     tell_logs()
-    return false
+    return nil
   end
   local hello = require("conv.backend").hello() or {}
   health.ok(("It runs: version %s, protocol %s, process %s"):format(hello.version, hello.protocol, hello.pid))
@@ -79,15 +80,22 @@ local function check_backend()
       { "Run `make build` in the plugin's folder." }
     )
   end
-  return true
+  return result
 end
 
----@param store conv.StoreReport
+---@param store? conv.StoreReport
 local function check_store(store)
   health.start("conv: store")
-  health.ok(("New logins go to: %s. %s"):format(store.backend, store.reason))
-  if store.problem then
-    health.warn(store.problem)
+  if not store then
+    health.warn(
+      "The backend does not say where logins are kept",
+      { "Run `make build` in the plugin's folder." }
+    )
+  elseif store.problem then
+    tell(store.problem, health.error)
+    health.info(("New logins are to go to: %s. %s"):format(store.backend, store.reason))
+  else
+    health.ok(("New logins go to: %s. %s"):format(store.backend, store.reason))
   end
 end
 
@@ -164,15 +172,13 @@ end
 function M.check()
   require("conv")
   check_neovim()
-  if check_backend() then
-    local result, err = ask("status")
-    if result then
-      check_store(result.store)
-      health.start("conv: logins")
-      vim.iter(result.logins):each(check_login)
-    else
-      tell(err --[[@as ConvError]], health.error)
-    end
+  local result = check_backend()
+  if result then
+    local status = require("conv.status")
+    status.on_status(result)
+    check_store(status.all().store)
+    health.start("conv: logins")
+    vim.iter(result.logins):each(check_login)
   end
   check_files()
   require("conv.hosts").check()

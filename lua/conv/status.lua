@@ -2,6 +2,7 @@
 -- `vim.g.conv_status` (written only on change), and the `User` events. Until the backend runs, the table is the
 -- picture that the index gives. Nothing here waits or asks.
 
+local errors = require("conv.errors")
 local notify = require("conv.notify")
 local statusline = require("conv.statusline")
 
@@ -167,9 +168,27 @@ function M.on_changed(data)
   replace(new, first and next(announced) == nil)
 end
 
----@param result { logins: ConvLoginStatus[], store?: conv.StoreReport }
+---What the backend says of the store; its trouble is an error like any other.
+---@param raw any
+---@return conv.StoreReport?
+local function read_report(raw)
+  if type(raw) ~= "table" then
+    return nil
+  end
+  local problem = raw.problem
+  if type(problem) == "string" then
+    problem = { code = "keyring_unavailable", message = problem }
+  end
+  return {
+    backend = tostring(raw.backend),
+    reason = type(raw.reason) == "string" and raw.reason or "",
+    problem = problem ~= nil and problem ~= vim.NIL and errors.from_wire(problem) or nil,
+  }
+end
+
+---@param result { logins: ConvLoginStatus[], store?: any }
 function M.on_status(result)
-  store = result.store or store
+  store = read_report(result.store) or store
   M.on_changed({ logins = result.logins })
 end
 

@@ -54,7 +54,7 @@ error("lua/conv/types.lua holds types only")
 ---@class (exact) conv.StoreReport
 ---@field backend string
 ---@field reason string
----@field problem? string
+---@field problem? ConvError why the wanted place cannot be used now
 
 ---@class (exact) ConvGetOpts
 ---@field min_validity? integer seconds that the token must still be good for

@@ -105,7 +105,9 @@ local function header(page, store)
     page:para("The backend is starting…", "ConvInfo")
   elseif store then
     page:para(("Logins are kept in: %s. %s"):format(store.backend, store.reason), "ConvMuted")
-    page:para(store.problem, "ConvWarn", 6)
+    page:para(store.problem and require("conv.errors").text(store.problem), "ConvError")
+  else
+    page:para("Asking where logins are kept…", "ConvInfo")
   end
   page:gap()
 end
