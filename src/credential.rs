@@ -184,6 +184,12 @@ impl Credential {
     pub fn is_fresh(&self, now: i64, margin: i64) -> bool {
         self.expires_at.is_none_or(|end| end.saturating_sub(now) > margin)
     }
+
+    /// Puts into the log that somebody got it, which every face does.
+    pub fn log_handed_out(&self) {
+        let Self { login, source, revision, expires_at, .. } = self;
+        tracing::debug!(%login, source, revision, expires_at, "handed out");
+    }
 }
 
 fn expose_headers<S: serde::Serializer>(

@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -114,11 +114,25 @@ impl Http {
         })?;
         let client = if request.url().scheme() == "http" { self.direct()? } else { client };
         let host = request.url().host_str().unwrap_or("the provider").to_owned();
-        let response = client.execute(request).await.map_err(|error| trouble(&host, &error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = read_body(response, MAX_BODY).await.map_err(|error| cut(&host, error))?;
-        Ok(Reply { status, retry_after: retry_after(&headers), date: date(&headers), headers, body })
+        let began = Instant::now();
+        tracing::debug!(%host, method = %request.method(), "request");
+        let result = exchange(&client, request, &host).await;
+        let ms = began.elapsed().as_millis();
+        match &result {
+            Ok(reply) => tracing::debug!(%host, status = reply.status.as_u16(), ms, "answered"),
+            Err(trouble) => {
+                tracing::debug!(%host, error = %trouble.error.code(), sent = trouble.sent, ms, "no answer")
+            }
+        }
+        result
     }
+}
+
+async fn exchange(client: &Client, request: reqwest::Request, host: &str) -> Result<Reply, Trouble> {
+    let response = client.execute(request).await.map_err(|error| trouble(host, &error))?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = read_body(response, MAX_BODY).await.map_err(|error| cut(host, error))?;
+    Ok(Reply { status, retry_after: retry_after(&headers), date: date(&headers), headers, body })
 }
 
 /// A client builder with this program's rules: its own name, no redirects (a token in a body must not travel on).

@@ -17,7 +17,7 @@
 //! | [`bounded_server`] | a warp filter on a socket, with limits | |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
 //! | [`signals`] | being asked to end | |
-//! | [`logfile`] | the log file, redacted and rotated | |
+//! | [`log`] | the log: one file for all processes, redacted and rotated; every module writes to it by `tracing` | |
 //! | `fuzzing` | what the fuzzers feed; in tests and under cargo-fuzz only | everything |
 
 pub mod authority;
@@ -33,7 +33,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod http;
-pub mod logfile;
+pub mod log;
 pub mod login;
 pub mod login_id;
 pub mod oauth;

@@ -432,3 +432,53 @@ fn without_a_home_the_named_folder_is_enough() {
     let ran = run(homeless(&["status"]).env_remove("CONVOCATIONS_DIR"), "");
     fails(&ran, 2, "no home folder to keep logins in.\n  Set `HOME`");
 }
+
+/// The line of the log that has `words`, which must come behind the one before.
+fn follows<'a>(lines: &mut impl Iterator<Item = &'a str>, words: &str) -> &'a str {
+    lines.find(|line| line.contains(words)).unwrap_or_else(|| panic!("no line `{words}` behind the others"))
+}
+
+#[test]
+fn the_log_tells_the_whole_story_of_a_refresh_at_debug_and_only_troubles_by_itself() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    log_in_to_subscription(&dir);
+    assert_eq!(cli(&dir, "token anthropic").code(), 0);
+    assert!(!dir.log().exists(), "nothing went wrong: the log is not even opened");
+    let mut command = dir.convocations(["token", "anthropic", "--min-validity", "999999"]);
+    let token = run(command.env("CONVOCATIONS_LOG", "debug"), "").ok().stdout;
+    let log = std::fs::read_to_string(dir.log()).unwrap();
+    let mut lines = log.lines();
+    follows(&mut lines, " INFO cli: began command=token version=");
+    follows(&mut lines, "locked login=anthropic");
+    follows(&mut lines, "refreshes login=anthropic fingerprint=");
+    follows(&mut lines, "DEBUG http: request host=127.0.0.1 method=POST");
+    follows(&mut lines, "answered host=127.0.0.1 status=200 ms=");
+    follows(&mut lines, "refreshed login=anthropic fingerprint=");
+    follows(&mut lines, "stored login=anthropic revision=2 backend=local-encrypted");
+    let handed_out = follows(&mut lines, "handed out login=anthropic source=login revision=2 expires_at=");
+    follows(&mut lines, " INFO cli: ended");
+    let mut words = handed_out.split(' ');
+    let (time, pid) = (words.next().unwrap(), words.next().unwrap());
+    assert!(humantime::parse_rfc3339(time).is_ok() && pid.parse::<u32>().is_ok(), "{handed_out}");
+    assert!(!log.contains(token.trim()), "{log}");
+}
+
+#[test]
+fn a_level_that_is_none_is_named_and_off_writes_nothing() {
+    let dir = dir();
+    let log_at = |level: &str| {
+        let mut command = dir.convocations(["token", "openrouter"]);
+        assert_eq!(run(command.env("CONVOCATIONS_LOG", level), "").code(), 3);
+        std::fs::read_to_string(dir.log()).unwrap_or_default()
+    };
+    assert_eq!(log_at("off"), "");
+    assert_eq!(log_at("WARN"), "");
+    let log = log_at("loud");
+    assert!(log.lines().count() == 1 && log.contains("`CONVOCATIONS_LOG` is none of debug"), "{log}");
+    let log = log_at("info");
+    assert!(
+        log.contains("INFO cli: failed: You are not logged in to OpenRouter. error=not_logged_in"),
+        "{log}"
+    );
+}

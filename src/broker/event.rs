@@ -1,6 +1,6 @@
 //! What a broker tells those who listen.
 
-use serde::Serialize;
+use tracing::Level;
 
 use super::status::{self, LoginStatus};
 use super::{Broker, Passed};
@@ -17,18 +17,6 @@ pub enum Event {
     Changed(Vec<LoginStatus>),
     /// Something that the person should be told, once.
     Notice(Notice),
-}
-
-/// How much it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Good to know.
-    Info,
-    /// Something is not as the person may think.
-    Warn,
-    /// Something does not work.
-    Error,
 }
 
 /// Something that the person should be told, once.
@@ -60,7 +48,7 @@ impl Broker {
         match self.blocking(status::all).await {
             Ok(Ok(all)) => self.tell(Event::Changed(all)),
             Ok(Err(error)) | Err(error) => {
-                self.tell_once(error.message().to_owned(), Level::Error, error, None)
+                self.tell_once(error.message().to_owned(), Level::ERROR, error, None)
             }
         }
     }
@@ -71,7 +59,7 @@ impl Broker {
         let message = format!("{} {} is used instead.", passed.error.message(), spell(&credential.source));
         let hint = format!("Log in again with `:ConvLogin {login}` to use the login.");
         let error = Error::new(passed.error.code(), message).with_hint(hint);
-        self.tell_once(format!("{login} {}", passed.fingerprint), Level::Warn, error, Some(login));
+        self.tell_once(format!("{login} {}", passed.fingerprint), Level::WARN, error, Some(login));
     }
 
     fn tell_once(&self, what: String, level: Level, error: Error, login: Option<&LoginId>) {

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
-pub use event::{Event, Level, Notice};
+pub use event::{Event, Notice};
 pub use logout::{Logout, Revoked};
 pub use source::token_now;
 pub use status::{LoginStatus, State};

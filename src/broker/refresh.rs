@@ -81,7 +81,11 @@ impl Refresh<'_> {
         loop {
             let name = self.login.clone();
             match self.broker.blocking(move |inner| inner.store.try_lock_login(&name)).await? {
-                Ok(Some(lock)) => return Ok(Turn::Locked(lock)),
+                Ok(Some(lock)) => {
+                    tracing::debug!(login = %self.login, "locked");
+                    return Ok(Turn::Locked(lock));
+                }
+                Ok(None) if seen.is_none() => tracing::debug!(login = %self.login, "waits for the lock"),
                 Ok(None) => {}
                 Err(error) => return self.without_turn(error).await,
             }
@@ -90,6 +94,8 @@ impl Refresh<'_> {
             if seen.replace(stamp) != Some(stamp) {
                 let stored = self.read().await?;
                 if self.goal.is_met(&stored.tokens, inner.clock.now()) {
+                    let revision = stored.entry.revision;
+                    tracing::debug!(login = %self.login, revision, "another process has refreshed");
                     return Ok(Turn::Met(Box::new(self.credential(&stored))));
                 }
             }
@@ -180,7 +186,18 @@ impl Refresh<'_> {
         let result = match known.or_else(|| lost().map(|word| word.failure(None))) {
             Some(failure) => Err(failure),
             None => {
+                tracing::debug!(login = %self.login, fingerprint = spent(old).fingerprint(), "refreshes");
                 let result = self.try_twice(stored).await;
+                match &result {
+                    Ok(new) => {
+                        let fingerprint = spent(new).fingerprint();
+                        tracing::debug!(login = %self.login, fingerprint, "refreshed");
+                    }
+                    Err(failure) => {
+                        let error = failure.error();
+                        tracing::warn!(login = %self.login, error = %error.code(), "not refreshed: {error}");
+                    }
+                }
                 Word::leave(lock, word, &result, old);
                 result
             }

@@ -82,6 +82,25 @@ pub enum Command {
     Completions { shell: clap_complete::Shell },
 }
 
+impl Command {
+    /// What is typed for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rpc => "rpc",
+            Self::Login { .. } => "login",
+            Self::Logout { .. } => "logout",
+            Self::Token { .. } => "token",
+            Self::Exec { .. } => "exec",
+            Self::Status { .. } => "status",
+            Self::Providers { .. } => "providers",
+            Self::Doctor { .. } => "doctor",
+            Self::Secret { .. } => "secret",
+            Self::Authority(_) => "authority",
+            Self::Completions { .. } => "completions",
+        }
+    }
+}
+
 #[derive(Subcommand)]
 pub enum SecretAction {
     /// Store an OpenRouter key

@@ -16,6 +16,7 @@ pub fn run(context: &Context, login: &LoginId, command: &[OsString]) -> Result<E
         Some(credential) => credential,
         None => token::ask(context, async |broker| broker.get(login, None).await)?,
     };
+    credential.log_handed_out();
     let provider = context.config.provider(login.provider())?;
     let variables = provider.exec_for(&credential);
     if variables.is_empty() {

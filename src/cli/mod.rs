@@ -20,6 +20,7 @@ mod secret;
 mod status;
 mod token;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -31,6 +32,7 @@ use crate::config::Config;
 use crate::editor;
 use crate::error::{Code, Error, Result};
 use crate::http::Http;
+use crate::log;
 use crate::paths::Paths;
 use crate::store::Store;
 
@@ -74,10 +76,26 @@ pub fn run() -> ExitCode {
             Err(error) => return output::usage(&error),
         },
     };
-    match Paths::from_env().and_then(|paths| dispatch(command, paths)) {
+    match Paths::from_env().and_then(|paths| logged(command, paths)) {
         Ok(code) => code,
         Err(error) => output::fail(&error),
     }
+}
+
+/// Runs a command, and puts its begin and its end into the log: its failure, and the place of a panic, too.
+fn logged(command: Command, paths: Paths) -> Result<ExitCode> {
+    log::init(&paths);
+    tracing::info!(command = command.name(), version = env!("CARGO_PKG_VERSION"), "began");
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(|| dispatch(command, paths.clone())));
+    let result = ran.unwrap_or_else(|_| {
+        Err(Error::new(Code::BackendCrashed, "The program failed for a reason of its own.")
+            .with_hint(format!("`{}` tells where.", paths.log_file().display())))
+    });
+    match &result {
+        Ok(_) => tracing::info!("ended"),
+        Err(error) => tracing::info!(error = %error.code(), "failed: {error}"),
+    }
+    result
 }
 
 /// What programs call again and again, `convocations token LOGIN` and `convocations rpc`: setting up the argument

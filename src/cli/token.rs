@@ -34,6 +34,7 @@ pub fn run(
             None => ask(context, async |broker| broker.get(login, min_validity).await)?,
         }
     };
+    credential.log_handed_out();
     match json {
         true => output::json(&credential),
         false => output::write(|out| writeln!(out, "{}", credential.token.expose())),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Editor;
 use super::session::{Session, login, said_hello};
+use crate::credential::Credential;
 use crate::error::{Code, Error, Result};
 use crate::login::LoginRequest;
 use crate::secret::Secret;
@@ -107,11 +108,11 @@ pub async fn answer(editor: &Editor, method: &str, params: Value) -> Result<Valu
         "status" => status(&session, params_of(method, params)?).await,
         "get" => {
             let get: Get = params_of(method, params)?;
-            encode(&session.broker.get(&login(&get.login)?, get.min_validity).await?)
+            hand_out(&session.broker.get(&login(&get.login)?, get.min_validity).await?)
         }
         "invalidate" => {
             let invalidate: Invalidate = params_of(method, params)?;
-            encode(&session.broker.invalidate(&login(&invalidate.login)?, &invalidate.token).await?)
+            hand_out(&session.broker.invalidate(&login(&invalidate.login)?, &invalidate.token).await?)
         }
         "login.start" => login_start(&session, params_of(method, params)?),
         "login.input" => {
@@ -207,6 +208,11 @@ pub(super) fn errors_of_all(params: &Value) -> Vec<Error> {
         of::<OneLogin>("logout", params),
     ];
     all.into_iter().flatten().collect()
+}
+
+fn hand_out(credential: &Credential) -> Result<Value> {
+    credential.log_handed_out();
+    encode(credential)
 }
 
 fn encode(data: &impl serde::Serialize) -> Result<Value> {

@@ -23,15 +23,18 @@ use tokio::sync::Notify;
 pub use harden::{give_back, harden};
 
 use crate::error::{Code, Error, Result};
-use crate::logfile::{self, Level};
 use crate::login::Logins;
 use crate::paths::Paths;
 use crate::signals;
+use crate::text::short;
 use outbox::Outbox;
 use session::Session;
 
 /// Time for what was answered last to reach Neovim.
 const FLUSH_TIME: Duration = Duration::from_millis(500);
+
+/// Most that the log repeats of a method's name, in characters.
+const MAX_METHOD: usize = 32;
 
 /// One editor at the other end of the pipe. Cheap to clone.
 #[derive(Clone)]
@@ -48,8 +51,6 @@ struct Inner {
 /// Serves until Neovim closes the pipe or says `shutdown`.
 pub fn run(paths: &Paths) -> ExitCode {
     harden::share_heap();
-    logfile::init(paths);
-    logfile::log_panics();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(_) => return failed("The runtime cannot be started."),
@@ -75,13 +76,13 @@ async fn serve(paths: Paths) -> ExitCode {
         end: Notify::new(),
     };
     let editor = Editor(Arc::new(inner));
-    logfile::write(Level::Info, "rpc", "started");
+    tracing::info!("started");
     let (neovim, io) = Neovim::new(input, outbox, editor.clone());
     tokio::select! {
         // How it ended is not told: the error holds what was read last.
-        _ = io => logfile::write(Level::Info, "rpc", "end of input"),
-        () = signals::asked_to_end() => logfile::write(Level::Info, "rpc", "asked to end by a signal"),
-        () = editor.0.end.notified() => logfile::write(Level::Info, "rpc", "shutdown"),
+        _ = io => tracing::info!("end of input"),
+        () = signals::asked_to_end() => tracing::info!("asked to end by a signal"),
+        () = editor.0.end.notified() => tracing::info!("shutdown"),
     }
     editor.finish().await;
     drop((neovim, editor));
@@ -92,7 +93,7 @@ async fn serve(paths: Paths) -> ExitCode {
 fn failed(text: &str) -> ExitCode {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{text}");
-    logfile::write(Level::Error, "rpc", text);
+    tracing::error!("{text}");
     ExitCode::from(2)
 }
 
@@ -162,7 +163,7 @@ impl Handler for Editor {
             return self.0.outbox.reply(id, Err(error));
         };
         let method = method.into_str().unwrap_or_default();
-        logfile::write(Level::Debug, "rpc", &format!("call {id} {}", method.len()));
+        tracing::debug!(id, method = short(&method, MAX_METHOD), "called");
         tokio::spawn(self.clone().call(id, method, params.unwrap_or(Value::Nil)));
     }
 }

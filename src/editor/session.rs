@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::Level;
 
 use super::outbox::Outbox;
-use crate::broker::{Broker, Event, Level, Notice};
+use crate::broker::{Broker, Event, Notice};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
@@ -122,14 +123,14 @@ async fn pass_on(broker: Broker, store: Store, outbox: Outbox) {
         }
         for text in store.take_warnings() {
             let error = Error::new(Code::StoreUnwritable, text);
-            tell(&outbox, &Notice { level: Level::Warn, error, login: None });
+            tell(&outbox, &Notice { level: Level::WARN, error, login: None });
         }
     }
 }
 
 fn tell(outbox: &Outbox, notice: &Notice) {
     let mut data = json!({
-        "level": notice.level,
+        "level": notice.level.as_str().to_ascii_lowercase(),
         "code": notice.error.code(),
         "message": notice.error.message(),
     });

@@ -124,6 +124,7 @@ impl Store {
             }
             return Err(error);
         }
+        tracing::debug!(%login, revision, backend = entry.backend.name(), "stored");
         let has_moved = old.is_some_and(|old| matches!(old.backend, Backend::Keyring { .. }));
         // A refresh of what moved long ago asks no keyring.
         if cause == Cause::Login || has_moved {

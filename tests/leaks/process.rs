@@ -126,8 +126,7 @@ fn a_panic_is_logged_by_its_place_alone() {
     const CHILD: &str = "LEAKS_TEST_PANIC_CHILD";
     let dir = TestDir::new();
     if std::env::var_os(CHILD).is_some() {
-        convocations::logfile::init(&convocations::paths::Paths::from_env().unwrap());
-        convocations::logfile::log_panics();
+        convocations::log::init(&convocations::paths::Paths::from_env().unwrap());
         panic!("planted-c0ffee");
     }
     let mut command = dir.command(std::env::current_exe().unwrap());
