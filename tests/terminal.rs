@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use common::browser::approve_and_copy;
+use common::browser::{approve, approve_and_copy};
 use common::{Child, Sandbox, TestDir, eventually, run};
 
 const KEY: &str = "sk-or-v1-0123456789abcdef";
@@ -105,6 +105,21 @@ fn a_paste_with_line_breaks_is_one() {
     terminal.child.say(&format!("\u{1b}[200~{first}\n  {second}\u{1b}[201~\n"));
     let seen = terminal.finish();
     assert!(seen.contains("EXIT_CODE=\"0\"") && !seen.contains(first), "{seen}");
+}
+
+/// As on a machine that is reached by SSH, at a server without device codes.
+#[test]
+fn the_address_that_a_browser_elsewhere_ends_at_is_taken() {
+    let sandbox = Sandbox::start();
+    sandbox.switch(serde_json::json!({ "generic": { "device": false } }));
+    let config = format!("[providers.corp]\nresource = \"{}/generic/mcp\"\n", sandbox.url());
+    let mut terminal = Terminal::with_config("login corp --no-browser --method device", &config);
+    let seen = terminal.seen();
+    let url = seen.split_whitespace().find(|word| word.starts_with("http://"));
+    let ended_at = approve(url.unwrap());
+    terminal.child.say(&format!("{ended_at}\n"));
+    let seen = terminal.finish();
+    assert!(seen.contains("EXIT_CODE=\"0\"") && !seen.contains(&ended_at), "{seen}");
 }
 
 /// Ctrl-C at the prompt ends it with a word, and the terminal shows again what is typed.

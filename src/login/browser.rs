@@ -22,6 +22,10 @@ use crate::oauth::{self, AuthorizeRequest, CodeExchange, Failure, Pkce};
 use crate::provider::{Grant, Redirect};
 use crate::secret::Secret;
 
+/// Told where the browser may run on another machine, which has nothing at the callback's address.
+const PASTE_ADDRESS: &str =
+    "If the browser ends at a page that it cannot open, paste the whole address of that page here.";
+
 /// What the person is offered.
 struct Offer {
     /// The loopback's comes first, if there is one.
@@ -78,7 +82,8 @@ async fn with_loopback(flow: &mut Flow, redirect: &Redirect) -> Result<Offer> {
         Ok(bound) => bound,
         Err(error) => return without_port(flow, redirect, error).await,
     };
-    let notice = bound.notice.clone();
+    let elsewhere = (!flow.browser && redirect.page.is_none()).then(|| PASTE_ADDRESS.to_owned());
+    let notice = sentences([bound.notice.clone(), elsewhere]);
     let secret = (flow.method.grant == Grant::MintKey).then(random);
     let path = match &secret {
         // OpenRouter may not echo `state`: the secret goes into the path (rule 14).
@@ -156,6 +161,11 @@ fn attempt(flow: &Flow, redirect_uri: Option<String>, path_secret: Option<Secret
     })
 }
 
+/// Those that are there, one behind the other.
+fn sentences(notices: [Option<String>; 2]) -> Option<String> {
+    notices.into_iter().flatten().reduce(|first, second| format!("{first} {second}"))
+}
+
 /// 256 random bits, as text for a URL.
 fn random() -> Secret {
     Secret::new(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
@@ -172,7 +182,7 @@ fn tell(flow: &Flow, offer: &Offer) {
         input: Input::Code,
         loopback: flow.listener.is_some(),
         port: flow.listener.as_ref().map(|listener| listener.port),
-        notice: offer.notice.clone(),
+        notice: sentences([flow.notice.clone(), offer.notice.clone()]),
         expires_at: flow.deadline.expires_at,
     });
 }

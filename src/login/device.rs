@@ -18,15 +18,20 @@ use crate::oauth::device::{self, DeviceAuthorization, Poll, Schedule};
 use crate::oauth::{self, Failure};
 use crate::secret::Secret;
 
-/// Shows the code and asks until the person has typed it.
-pub(super) async fn obtain(flow: &mut Flow) -> Result<Tokens> {
-    // Nothing can be pasted here.
-    flow.typed.close();
+/// Asks for a code.
+pub(super) async fn begin(flow: &mut Flow) -> Result<DeviceAuthorization> {
     let port = flow.context.config.callback.port;
     // Never used by this login: servers want a redirect in every registration.
     client::prepare(flow, &format!("http://127.0.0.1:{port}/callback")).await?;
     let (http, provider, method) = (&flow.context.http, &flow.provider, &flow.method);
-    let code = device::start(http, provider, method).await.map_err(Failure::into_error)?;
+    device::start(http, provider, method).await.map_err(Failure::into_error)
+}
+
+/// Shows the code and asks until the person has typed it.
+pub(super) async fn obtain(flow: &mut Flow, code: DeviceAuthorization) -> Result<Tokens> {
+    // Nothing can be pasted here.
+    flow.typed.close();
+    let (http, provider, method) = (&flow.context.http, &flow.provider, &flow.method);
     let deadline = Deadline::after(code.expires_in, &flow.context.clock);
     tell(flow, &code, deadline.expires_at);
     let mut schedule = Schedule::new(&code);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::browser;
+use super::choose;
 use super::client::{self, Registered};
 use super::device;
 use super::key;
@@ -54,6 +55,10 @@ pub(super) struct Flow {
     pub typed: mpsc::Receiver<Typed>,
     pub teller: Teller,
     pub listener: Option<Listener>,
+    /// What to go on with if `method` turns out not to be offered: see [`choose::fallback`].
+    pub fallback: Option<Method>,
+    /// What is to be told beside the next address.
+    pub notice: Option<String>,
     pub registered: Option<Registered>,
     /// What the provider said with its refusal, cleaned, for the page alone.
     pub description: Option<String>,
@@ -94,9 +99,30 @@ impl Flow {
     async fn obtain(&mut self) -> Result<Tokens> {
         match self.method.grant {
             Grant::AuthorizationCode | Grant::MintKey => browser::obtain(self).await,
-            Grant::DeviceCode => device::obtain(self).await,
+            Grant::DeviceCode => match device::begin(self).await {
+                Ok(code) => device::obtain(self, code).await,
+                Err(error) => {
+                    self.fall_back(error)?;
+                    browser::obtain(self).await
+                }
+            },
             Grant::ApiKey => key::obtain(self).await,
         }
+    }
+
+    /// Goes over to the method that works without device codes, and says why.
+    ///
+    /// # Errors
+    /// `error` itself, if there is no such method or it would fail for the same reason.
+    fn fall_back(&mut self, error: Error) -> Result<()> {
+        let Some(method) = self.fallback.take().filter(|_| choose::is_not_offered(&error)) else {
+            return Err(error);
+        };
+        self.notice = Some(error.message().to_owned());
+        self.teller.method.clone_from(&method.id);
+        self.method = method;
+        self.registered = None;
+        Ok(())
     }
 
     /// The ports that the provider takes and the person prefers.

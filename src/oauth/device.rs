@@ -12,7 +12,7 @@ use super::token::{self, CodeExchange};
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::{Http, Reply};
-use crate::provider::{DeviceDialect, Encoding, Method, Provider};
+use crate::provider::{DeviceDialect, Encoding, Grant, Method, Provider};
 use crate::secret::Secret;
 
 /// Seconds between polls if the provider does not say (RFC 8628, 3.2).
@@ -110,10 +110,13 @@ pub async fn start(
         DeviceDialect::Openai => Encoding::Json,
     };
     let reply = token::post(http, method, url, encoding, &params).await?;
-    if method.device_dialect == DeviceDialect::Openai && reply.status == reqwest::StatusCode::NOT_FOUND {
-        return Err(Failure::Configuration(not_enabled(provider)));
+    // Metadata may name an address that nothing is at. What is said in JSON says more; but for OpenAI, which answers so
+    // where the account has device codes off.
+    let is_openai = method.device_dialect == DeviceDialect::Openai;
+    if matches!(reply.status.as_u16(), 404 | 405 | 501) && (is_openai || !failure::is_json(&reply)) {
+        return Err(Failure::Configuration(not_offered(provider)));
     }
-    let body = failure::read(&reply, &provider.name)?;
+    let body = failure::read(&reply, &provider.name).map_err(|failure| or_another(failure, provider))?;
     read_authorization(&body, provider, method)
 }
 
@@ -249,12 +252,32 @@ fn token_url(method: &Method) -> Result<&url::Url, Failure> {
     })
 }
 
-fn not_enabled(provider: &Provider) -> Error {
-    Error::new(
-        Code::ProviderRefused,
-        format!("{} does not offer device codes for this account.", provider.name),
-    )
-    .with_hint("Use another method, or allow device codes in the account's settings.")
+fn not_offered(provider: &Provider) -> Error {
+    let message = format!("{} does not offer device codes to this login.", provider.name);
+    let otherwise = "Use another method, or allow device codes in the account's settings.";
+    Error::new(Code::ProviderRefused, message)
+        .with_hint(another_method(provider).unwrap_or_else(|| otherwise.to_owned()))
+}
+
+/// A client that may not use this grant may still use the other one.
+fn or_another(failure: Failure, provider: &Provider) -> Failure {
+    match (failure, another_method(provider)) {
+        (Failure::Configuration(error), Some(other)) => {
+            let hint = error.hint().map(|hint| format!("{hint} {other}")).unwrap_or(other);
+            Failure::Configuration(error.with_hint(hint))
+        }
+        (failure, _) => failure,
+    }
+}
+
+/// The way that needs no device code, if there is one.
+pub(super) fn another_method(provider: &Provider) -> Option<String> {
+    let by_browser = |method: &&Method| matches!(method.grant, Grant::AuthorizationCode | Grant::MintKey);
+    let method = provider.methods.iter().find(by_browser)?;
+    Some(format!(
+        "Log in with `:ConvLogin! {} {}`: it takes the address that a browser anywhere ends at, pasted.",
+        provider.id, method.id
+    ))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Guarantees: PKCE with S256 is demanded; a URL that the settings give outright wins over a discovered one.
 
+use super::device::another_method;
 use super::failure::Failure;
 use super::metadata::{self, Server};
 use super::resource::{self, Resource};
@@ -66,7 +67,7 @@ impl Found {
         filled.iss_required = server.names_itself_in_answers;
         filled.client_auth = client_auth(server);
         match lacks(server, &filled) {
-            Some(what) => Err(not_offered(provider, what)),
+            Some(what) => Err(not_offered(provider, method, what)),
             None => Ok(filled),
         }
     }
@@ -115,15 +116,12 @@ fn lacks(server: &Server, method: &Method) -> Option<&'static str> {
     }
 }
 
-fn not_offered(provider: &Provider, what: &str) -> Failure {
-    Failure::Configuration(
-        Error::new(Code::ConfigInvalid, format!("The server of {} {what}.", provider.name)).with_hint(
-            format!(
-                "Choose another method, or give the URLs under `[providers.{}.login]` if you know better.",
-                provider.id
-            ),
-        ),
-    )
+fn not_offered(provider: &Provider, method: &Method, what: &str) -> Failure {
+    let by_hand = || format!("If you know better, give the URLs under `[providers.{}.login]`.", provider.id);
+    let other = another_method(provider).filter(|_| method.grant == Grant::DeviceCode);
+    let hint = other.unwrap_or_else(by_hand);
+    let message = format!("The server of {} {what}.", provider.name);
+    Failure::Configuration(Error::new(Code::ConfigInvalid, message).with_hint(hint))
 }
 
 fn not_listed(provider: &Provider) -> Failure {

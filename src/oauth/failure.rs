@@ -128,6 +128,11 @@ pub fn read(reply: &Reply, provider: &str) -> Result<Value, Failure> {
     }
 }
 
+/// Whether the answer is a JSON object, and so no page of a server in between.
+pub fn is_json(reply: &Reply) -> bool {
+    serde_json::from_slice::<Value>(&reply.body).is_ok_and(|body| body.is_object())
+}
+
 fn passing(status: u16, body: Option<&Value>, retry_after: Option<Duration>, provider: &str) -> Failure {
     let limited = body.is_some_and(|body| meaning(body) == Some(Meaning::Limited));
     let error = match status {

@@ -76,7 +76,7 @@ async fn copilot_token(
         with_headers(request, &method.request_headers).header(reqwest::header::ACCEPT, "application/json");
     let reply = http.send(request).await?;
     // GitHub says no in JSON; a page is somebody's in between.
-    let is_github = serde_json::from_slice::<Value>(&reply.body).is_ok_and(|body| body.is_object());
+    let is_github = failure::is_json(&reply);
     match reply.status.as_u16() {
         401 if is_github => return Err(Failure::Refused(github_refused(provider))),
         403 if is_github => return Err(Failure::Configuration(no_copilot(provider))),

@@ -264,8 +264,7 @@ fn scopes(body: &Value) -> Vec<String> {
 
 /// A minted key. OpenRouter answers 403 for a code that is wrong, used or old, and 400 for a method that differs.
 pub(super) fn minted(reply: &Reply, provider: &Provider, now: i64) -> Result<Tokens, Failure> {
-    let is_json = serde_json::from_slice::<Value>(&reply.body).is_ok_and(|body| body.is_object());
-    if is_json && matches!(reply.status.as_u16(), 401 | 403) {
+    if failure::is_json(reply) && matches!(reply.status.as_u16(), 401 | 403) {
         return Err(Failure::Refused(
             Error::new(
                 Code::ProviderRefused,

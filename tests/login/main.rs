@@ -11,6 +11,7 @@ mod accounts;
 mod anthropic;
 mod authority;
 mod ends;
+mod headless;
 mod leaks;
 mod oidc;
 mod openrouter;

@@ -27,6 +27,9 @@ pub fn device_code(world: &mut World, request: &Request) -> Reply {
     let Some(client_id) = client::authenticated(world, request, &fields) else {
         return Reply::oauth_error(401, "invalid_client", "The client is unknown or proves nothing.");
     };
+    if !rules.device_entitled {
+        return Reply::oauth_error(400, "unauthorized_client", "The client may not use device codes.");
+    }
     let scopes = words(fields.or_empty("scope"));
     if !scopes.iter().all(|scope| SCOPES.contains(&scope.as_str())) {
         return Reply::oauth_error(400, "invalid_scope", "A scope is unknown.");

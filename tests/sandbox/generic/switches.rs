@@ -29,6 +29,9 @@ pub struct Switches {
     pub jwt: bool,
     pub revocation: bool,
     pub device: bool,
+    /// Whether clients may use the device grant that the metadata names; if not, they are refused as Keycloak and Auth0
+    /// refuse them.
+    pub device_entitled: bool,
     /// Seconds between polls; none = the reply says nothing, and 5 holds.
     pub interval: Option<i64>,
     pub device_lifetime: i64,
@@ -58,6 +61,7 @@ impl Default for Switches {
             jwt: false,
             revocation: true,
             device: true,
+            device_entitled: true,
             interval: Some(5),
             device_lifetime: 600,
             verification_uri_complete: true,
