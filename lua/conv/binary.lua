@@ -107,8 +107,14 @@ function M.ensure(done)
     return done(err)
   end
   local yes = "Build it now"
-  local opts = { prompt = "The Convocations backend is not built yet.", kind = "conv_build" }
-  require("conv.choose").select({ yes, "Not now" }, opts, function(choice)
+  local opts = {
+    prompt = "The Convocations backend is not built yet.",
+    kind = "conv_build",
+    columns = function(text)
+      return { { text } }
+    end,
+  }
+  require("conv.ui.select").select({ yes, "Not now" }, opts, function(choice)
     if choice == yes then
       return build(done)
     end

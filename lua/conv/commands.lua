@@ -35,7 +35,7 @@ end
 ---@return string[]
 local function stored_logins()
   require("conv")
-  return require("conv.choose").stored()
+  return require("conv.picker").stored()
 end
 
 ---@return string[]
@@ -98,7 +98,7 @@ local commands = {
         return M.logout(args[1])
       end
       require("conv")
-      require("conv.choose").login(function(login, err)
+      require("conv.picker").login(function(login, err)
         if err then
           notify.error(err)
         elseif login then

@@ -11,13 +11,6 @@ local REPEAT = 5
 ---@type table<string, integer>
 local shown = {}
 
----Whether messages go to Neovim's own message line, and not to a plugin that took `vim.notify` over.
----@return boolean
-local function is_builtin()
-  local notify = vim.notify ---@type any a plugin may put a callable table here
-  return type(notify) == "function" and assert(debug.getinfo(notify, "S")).source:find("^@vim/") ~= nil
-end
-
 ---What of a text fits the message line, in whole sentences or at least words, and where the rest is.
 ---@param text string
 ---@param width integer cells
@@ -66,7 +59,7 @@ local function show(text, level)
   end
   text = "conv: " .. text
   local is_long = vim.fn.strdisplaywidth(text) > vim.v.echospace and #vim.api.nvim_list_uis() > 0
-  if is_long and is_builtin() then
+  if is_long and require("conv.stock").is_stock(vim.notify) then
     show_on_one_line(text, shortened(text, vim.v.echospace), level)
   else
     vim.notify(text, level, opts)

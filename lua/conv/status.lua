@@ -4,6 +4,7 @@
 
 local errors = require("conv.errors")
 local notify = require("conv.notify")
+local states = require("conv.states")
 local statusline = require("conv.statusline")
 
 local M = {}
@@ -51,10 +52,7 @@ end
 ---@param status? ConvLoginStatus
 ---@return boolean
 local function signed_in(status)
-  return status ~= nil
-    and status.state ~= "logged_out"
-    and status.state ~= "needs_login"
-    and status.state ~= "error"
+  return status ~= nil and states.usable(status.state)
 end
 
 ---@param login string

@@ -1,41 +1,8 @@
 -- The statusline's text: from states to a few words. It keeps nothing and asks nobody.
 
+local states = require("conv.states")
+
 local M = {}
-
-local SIGNS = {
-  logged_out = { "○", "-" },
-  logging_in = { "◌", "..." },
-  valid = { "●", "+" },
-  refreshing = { "↻", "~" },
-  expiring = { "◔", "~" },
-  needs_login = { "◇", "!" },
-  error = { "✗", "!" },
-  down = { "✗", "x" },
-}
-
----The state that speaks for several logins: the first of these that any of them has.
-local URGENCY = { "error", "needs_login", "refreshing", "expiring", "valid" }
-
-local WORDS = {
-  error = "%s: error",
-  needs_login = "%s: log in again",
-  refreshing = "%s: refreshing",
-  expiring = "%s: expiring",
-  valid = "%s",
-}
-
----@param kind string a state, or `down`
----@return string
-function M.sign(kind)
-  local icons = require("conv.config").get().icons
-  local set = type(icons) == "table" and icons[kind]
-  if type(set) == "string" then
-    return set
-  end
-  local ascii = icons == false or vim.env.TERM == "linux"
-  local pair = SIGNS[kind] or SIGNS.error
-  return ascii and pair[2] or pair[1]
-end
 
 ---@param names string[]
 ---@return string
@@ -53,21 +20,22 @@ end
 ---@return string
 function M.compose(logins, backend, logging_in)
   if logging_in then
-    return ("%s %s: logging in"):format(M.sign("logging_in"), logging_in)
+    return ("%s %s: %s"):format(states.sign("logging_in"), logging_in, states.word("logging_in"))
   elseif backend == "down" then
-    return M.sign("down") .. " backend down"
+    return states.sign("down") .. " backend down"
   end
   local by_state = {} ---@type table<string, string[]>
   for name, status in pairs(logins) do
     by_state[status.state] = by_state[status.state] or {}
     table.insert(by_state[status.state], name)
   end
-  for _, state in ipairs(URGENCY) do
+  for _, state in ipairs(states.urgency) do
     if by_state[state] then
-      return M.sign(state) .. " " .. WORDS[state]:format(list(by_state[state]))
+      local text = states.sign(state) .. " " .. list(by_state[state])
+      return state == "valid" and text or (text .. ": " .. states.word(state))
     end
   end
-  return M.sign("logged_out") .. " logged out"
+  return states.sign("logged_out") .. " " .. states.word("logged_out")
 end
 
 return M

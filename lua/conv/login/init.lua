@@ -3,7 +3,7 @@
 
 local backend = require("conv.backend")
 local bus = require("conv.bus")
-local choose = require("conv.choose")
+local picker = require("conv.picker")
 local errors = require("conv.errors")
 local notify = require("conv.notify")
 local sessions = require("conv.login.session")
@@ -87,7 +87,7 @@ local function confirm(s, provider, method)
   local view = s.view
   s.method, s.opts.method = method, method.id
   view.title = "Log in to " .. provider.name .. " · " .. method.label
-  if s.opts.browser == nil and choose.needs_browser(method) then
+  if s.opts.browser == nil and picker.needs_browser(method) then
     view.browser = true
   end
   local ask = method.notice and not method.notice_confirmed and not s.opts.confirmed
@@ -109,11 +109,11 @@ end
 ---@param s conv.Session
 ---@param providers conv.Provider[]
 local function pick_method(s, providers)
-  local provider, err = choose.find(providers, s.login --[[@as string]])
+  local provider, err = picker.find(providers, s.login --[[@as string]])
   if not provider then
     return s:finish(err)
   end
-  choose.method(provider, s.opts.method, s.view.browser, function(method, problem)
+  picker.method(provider, s.opts.method, s.view.browser, function(method, problem)
     if not s:alive() then
       return
     elseif not method then
@@ -129,7 +129,7 @@ local function pick_provider(s, providers)
   if s.login then
     return pick_method(s, providers)
   end
-  choose.provider(providers, function(login)
+  picker.provider(providers, function(login)
     if not s:alive() then
       return
     elseif not login then

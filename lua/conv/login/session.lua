@@ -61,6 +61,10 @@ end
 ---@param view conv.LoginView
 ---@return conv.Session
 function M.new(login, opts, cb, view)
+  if leftover then
+    leftover:close()
+    leftover = nil
+  end
   current = setmetatable(
     { login = login, opts = opts, cb = cb, phase = "choosing", view = view, prompted = false },
     Session
@@ -96,10 +100,6 @@ end
 ---@param on_close fun()
 ---@return ConvError? err
 function Session:show(actions, on_close)
-  if leftover then
-    leftover:close()
-    leftover = nil
-  end
   local window, err = ui.open(self.view, actions, on_close)
   if not window then
     return err
@@ -202,7 +202,8 @@ function Session:cancel()
   if self.phase == "cancelling" then
     return
   elseif self.phase == "choosing" then
-    return self:finish(M.cancelled())
+    self:finish(M.cancelled())
+    return require("conv.ui.select").dismiss()
   end
   self.phase = "cancelling"
   secret.dismiss()

@@ -25,11 +25,16 @@ local LINKS = {
 local Float = {}
 Float.__index = Float
 
----@alias conv.FloatSource fun(columns: integer): conv.Line[] what is shown at this width
+---What is shown: texts fit `columns`; what cannot be broken may be as wide as the screen, which is `room`.
+---@alias conv.FloatSource fun(columns: integer, room: conv.Room): conv.Line[]
+
+---@class (exact) conv.Room the most that a window can show
+---@field columns integer
+---@field rows integer
 
 ---@class (exact) conv.FloatOpts
 ---@field title string
----@field width integer wanted columns
+---@field width integer columns of its texts; the window is wider where a line needs it
 ---@field keys table<string, fun()> normal-mode keys
 ---@field on_close? fun() the window is gone, by whatever hand
 ---@field filetype string
@@ -43,12 +48,19 @@ local function scratch(filetype)
   return buf
 end
 
+---@return conv.Room
+local function room()
+  local below = vim.o.cmdheight + (vim.o.laststatus > 0 and 1 or 0)
+  return { columns = math.max(10, vim.o.columns - 4), rows = math.max(1, vim.o.lines - below - 2) }
+end
+
 ---@param width integer
 ---@param height integer
 ---@return vim.api.keyset.win_config
 local function geometry(width, height)
-  width = math.max(10, math.min(width, vim.o.columns - 4))
-  height = math.max(1, math.min(height, vim.o.lines - vim.o.cmdheight - 4))
+  local most = room()
+  width = math.max(10, math.min(width, most.columns))
+  height = math.max(1, math.min(height, most.rows))
   return {
     relative = "editor",
     width = width,
@@ -89,7 +101,9 @@ function M.open(opts)
   end
   vim.cmd.stopinsert()
   vim.wo[win].wrap = false
-  vim.wo[win].list = false
+  -- An address that is wider than the screen shows that it goes on.
+  vim.wo[win].list = true
+  vim.wo[win].listchars = "extends:…"
   vim.wo[win].spell = false
   vim.wo[win].sidescrolloff = 0
   vim.wo[win].winfixbuf = true
@@ -137,7 +151,7 @@ end
 
 ---@return integer columns that text may take
 function Float:columns()
-  return math.max(10, math.min(self.opts.width, vim.o.columns - 4))
+  return math.min(self.opts.width, room().columns)
 end
 
 ---Shows these lines, and asks for them anew when the terminal's size changes. An address becomes a link in terminals
@@ -148,18 +162,22 @@ function Float:set(source)
     return
   end
   self.source = source
-  local lines = source(self:columns())
-  local texts = vim.tbl_map(function(line)
-    return table.concat(vim.tbl_map(function(chunk)
+  local lines = source(self:columns(), room())
+  local width = math.max(self.opts.width, vim.fn.strdisplaywidth(self.opts.title) + 4)
+  local texts = {} ---@type string[]
+  for _, line in ipairs(lines) do
+    local text = table.concat(vim.tbl_map(function(chunk)
       return (chunk[1]:gsub("[%c]", " "))
     end, line))
-  end, lines)
+    width = math.max(width, vim.fn.strdisplaywidth(text) + 1)
+    table.insert(texts, text)
+  end
   vim.bo[self.buf].modifiable = true
   vim.api.nvim_buf_set_lines(self.buf, 0, -1, false, texts)
   vim.bo[self.buf].modifiable = false
   vim.bo[self.buf].modified = false
   self:_highlight(lines)
-  vim.api.nvim_win_set_config(self.win, geometry(self.opts.width, #lines))
+  vim.api.nvim_win_set_config(self.win, geometry(width, #lines))
 end
 
 ---@private

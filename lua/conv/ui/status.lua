@@ -2,31 +2,12 @@
 
 local float = require("conv.ui.float")
 local pages = require("conv.ui.page")
+local states = require("conv.states")
 local status = require("conv.status")
 
 local M = {}
 
 local WIDTH = 76
-
-local GROUPS = {
-  valid = "ConvOk",
-  refreshing = "ConvInfo",
-  expiring = "ConvInfo",
-  logging_in = "ConvInfo",
-  needs_login = "ConvWarn",
-  error = "ConvError",
-  logged_out = "ConvMuted",
-}
-
-local WORDS = {
-  logged_out = "logged out",
-  logging_in = "logging in",
-  valid = "logged in",
-  refreshing = "refreshing",
-  expiring = "expiring",
-  needs_login = "log in again",
-  error = "error",
-}
 
 ---@class (exact) conv.StatusWindow
 ---@field window conv.Float
@@ -56,14 +37,7 @@ end
 ---@param login ConvLoginStatus
 ---@return string
 local function details(login)
-  local source = login.source
-  if source == "app" then
-    source = "key of the Convocations app"
-  elseif source and source ~= "login" then
-    source = source:gsub("^env:", "$")
-  else
-    source = nil
-  end
+  local source = states.source(login.source)
   local ends = login.expires_at and M.duration(login.expires_at - os.time())
   local parts =
     { login.method or false, source or false, login.store or false, login.identity or false, ends or false }
@@ -79,12 +53,12 @@ end
 ---@param login ConvLoginStatus
 local function entry(page, login)
   local state = status.of(login.login).state
-  local group = GROUPS[state] or "ConvMuted"
+  local group = states.group(state)
   local name = ("%-" .. math.min(26, page.width - 20) .. "s"):format(login.login)
   page:line(
-    { "  " .. require("conv.statusline").sign(state) .. " ", group },
+    { "  " .. states.sign(state) .. " ", group },
     { name, "ConvTitle" },
-    { " " .. (WORDS[state] or state), group }
+    { " " .. states.word(state), group }
   )
   local text = details(login)
   page:para(text ~= "" and text or nil, "ConvMuted", 6)

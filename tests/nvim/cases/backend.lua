@@ -93,6 +93,23 @@ return function(case)
     t:eq(nvim:lua("return _G.answers"), { "timeout" })
   end)
 
+  case("every method of the protocol has a deadline, and a call without one is an error", function(t)
+    local methods = {}
+    local table_of_methods =
+      table.concat(vim.fn.readfile(t.root .. "/doc/rpc.md"), "\n"):match("## Methods(.-)\n## ")
+    for method in table_of_methods:gmatch("\n| `([%w.]+)`") do
+      table.insert(methods, method)
+    end
+    t:ok(#methods >= 10, "the methods are found")
+    local nvim = t:editor({ options = { binary = t:fake(GOOD) } })
+    local known = nvim:lua("return vim.tbl_keys(require('conv.calls').DEADLINES)")
+    table.sort(methods)
+    table.sort(known)
+    t:eq(known, methods)
+    local ok = nvim:lua("return pcall(require('conv.calls').add, 'nosuch', {}, nil, function() end)")
+    t:eq(ok, false)
+  end)
+
   case("killed in the middle of a get: an error, then it works again", function(t)
     local mark = t.dir .. "/crashed"
     local nvim = t:editor({

@@ -159,7 +159,7 @@ return function(case)
       end
     end
     named(read("/lua/conv/ui/float.lua"), "\n  (Conv%u%l+) =")
-    named(read("/lua/conv/choose.lua") .. read("/lua/conv/binary.lua"), 'kind = "([%w_]+)"')
+    named(read("/lua/conv/picker.lua") .. read("/lua/conv/binary.lua"), 'kind = "([%w_]+)"')
     named(read("/lua/conv/types.lua"), '\n%-%-%-| "([%w_]+)"')
     t:ok(names >= 20, names .. " names")
   end)

@@ -1,35 +1,11 @@
--- Lets the person pick: a provider, a method, a login. Through `vim.ui.select`, which they may have replaced.
+-- Lets the person pick: a provider, a method, a login; each with its state, those that are used first.
 
 local errors = require("conv.errors")
+local select = require("conv.ui.select").select
+local states = require("conv.states")
 local status = require("conv.status")
 
 local M = {}
-
----Asks, from the main loop and not from inside an answer of the backend. Leaving it by whatever key is a nil.
----The answer is taken up a turn later, when a picker has closed its own windows; of several the first counts.
----@generic T
----@param items T[]
----@param opts table
----@param done fun(choice?: T)
-function M.select(items, opts, done)
-  local answered = false
-  local function answer(choice, index)
-    if not answered then
-      answered = true
-      vim.schedule(function()
-        -- A picker may hand back a copy of its own.
-        done(vim.list_contains(items, choice) and choice or choice and items[index])
-      end)
-    end
-  end
-  vim.schedule(function()
-    local ok, problem = pcall(vim.ui.select, items, opts, answer)
-    if not ok and not answered then
-      require("conv.notify").internal("vim.ui.select", problem)
-      answer(nil)
-    end
-  end)
-end
 
 ---@param names string[]
 ---@return string
@@ -38,30 +14,70 @@ local function quoted(names)
   return "`" .. table.concat(names, "`, `") .. "`"
 end
 
----One line about a login: its sign, and who or what.
+---What people sign in to most, before those that are rarer; logins that are there come before all.
+local COMMON = { "openrouter", "anthropic", "openai", "github-copilot" }
+
+---A login in columns: what it is called, how it is, and who or what it comes from.
+---@param name string
 ---@param login string
----@return string
-local function about(login)
-  local state = status.of(login)
-  local words = { logged_out = "logged out", needs_login = "log in again", error = "error" }
-  local text = words[state.state] or state.identity or state.source or "logged in"
-  local account = state.account and (state.account .. ": ") or ""
-  return require("conv.statusline").sign(state.state) .. " " .. account .. text
+---@return conv.Chunk[]
+local function row(name, login)
+  local now = status.of(login)
+  local group = states.group(now.state)
+  return {
+    { name, "ConvTitle" },
+    { states.sign(now.state) .. " " .. states.word(now.state), group },
+    { now.identity or states.source(now.source) or "", "ConvMuted" },
+  }
 end
 
----@param provider conv.Provider
----@return string
-local function provider_line(provider)
-  local logins = #provider.logins > 0 and provider.logins or { provider.id }
-  return ("%-20s %s"):format(provider.name, table.concat(vim.tbl_map(about, logins), "   "))
+---@class (exact) conv.Pickable
+---@field name string
+---@field login string
+
+---A line for each provider, and one for each account of it.
+---@param providers conv.Provider[]
+---@return conv.Pickable[]
+local function pickable(providers)
+  local ranks, items = {}, {} ---@type table<conv.Pickable, integer>, conv.Pickable[]
+  local function add(name, login, rank)
+    local item = { name = name, login = login }
+    ranks[item] = (states.usable(status.of(login).state) and 0 or 1000) + rank
+    table.insert(items, item)
+  end
+  for position, provider in ipairs(providers) do
+    local common = vim.iter(ipairs(COMMON)):find(function(_, id)
+      return id == provider.id
+    end)
+    local rank = common or (#COMMON + position)
+    add(provider.name, provider.id, rank)
+    for _, login in ipairs(provider.logins) do
+      if login ~= provider.id then
+        add(provider.name .. " · " .. login:match("@(.*)$"), login, rank)
+      end
+    end
+  end
+  table.sort(items, function(a, b)
+    if ranks[a] ~= ranks[b] then
+      return ranks[a] < ranks[b]
+    end
+    return a.login < b.login
+  end)
+  return items
 end
 
 ---@param providers conv.Provider[]
 ---@param done fun(login?: string)
 function M.provider(providers, done)
-  local opts = { prompt = "Log in to", kind = "conv_provider", format_item = provider_line }
-  M.select(providers, opts, function(provider)
-    done(provider and provider.id)
+  local opts = {
+    prompt = "Log in to",
+    kind = "conv_provider",
+    columns = function(item)
+      return row(item.name, item.login)
+    end,
+  }
+  select(pickable(providers), opts, function(item)
+    done(item and item.login)
   end)
 end
 
@@ -123,11 +139,11 @@ function M.method(provider, wanted, browser, done)
   local opts = {
     prompt = "Log in to " .. provider.name .. " by",
     kind = "conv_method",
-    format_item = function(method)
-      return method.label
+    columns = function(method)
+      return { { method.label } }
     end,
   }
-  M.select(ordered(provider, browser), opts, done)
+  select(ordered(provider, browser), opts, done)
 end
 
 ---The logins that can be logged out of: not those that a variable or another program's key makes.
@@ -154,11 +170,11 @@ function M.login(done)
   local opts = {
     prompt = "Log out of",
     kind = "conv_login",
-    format_item = function(name)
-      return ("%-24s %s"):format(name, about(name))
+    columns = function(name)
+      return row(name, name)
     end,
   }
-  M.select(names, opts, done)
+  select(names, opts, done)
 end
 
 return M
