@@ -29,6 +29,14 @@ impl Terminal {
     }
 
     fn with_config(args: &str, config: &str) -> Self {
+        let terminal = Self::of_size(args, config, "80x24");
+        eventually("silence", || (!terminal.echoes()).then_some(()));
+        terminal
+    }
+
+    /// `size`: columns, `x` and rows. Waits for the prompt alone.
+    fn of_size(args: &str, config: &str, size: &str) -> Self {
+        let (columns, rows) = size.split_once('x').unwrap();
         let dir = TestDir::new();
         dir.write_config(&format!(
             "{config}\n[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n"
@@ -37,18 +45,19 @@ impl Terminal {
         let who = who.display();
         // The shell outlives Ctrl-C, and looks at the terminal that the program leaves to it.
         let line = format!(
-            "trap : INT; sh -c 'echo $(tty) $$ > {who}; exec {program} {args}'; s=$?; stty -a; exit $s"
+            "trap : INT; stty cols {columns} rows {rows}; sh -c 'echo $(tty) $$ > {who}; exec {program} {args}'; s=$?; stty -a; exit $s"
         );
         let mut command = dir.command("script");
         command.args(["-qefc", &line]).arg(dir.path().join("typescript"));
         let child = Child::spawn(&mut command);
         let mut terminal = Self { child, dir, device: String::new(), process: String::new() };
-        let prompt = |text: &String| text.contains("hidden") || text.contains("Ctrl-C cancels");
+        let prompt = |text: &String| {
+            text.contains("hidden") || text.contains("\u{1b}[K4:5") || text.contains("Ctrl-C")
+        };
         eventually("the prompt", || Some(terminal.seen()).filter(prompt));
         let who = std::fs::read_to_string(terminal.dir.path().join("who")).unwrap();
         (terminal.device, terminal.process) =
             who.trim().split_once(' ').map(|(tty, id)| (tty.to_owned(), id.to_owned())).unwrap();
-        eventually("silence", || (!terminal.echoes()).then_some(()));
         terminal
     }
 
@@ -75,6 +84,41 @@ impl Terminal {
         assert!(echoes(&seen), "{seen}");
         seen
     }
+}
+
+/// What is in sight of what was written to a terminal of this size, line by line.
+fn in_sight(written: &str, columns: usize, rows: usize) -> Vec<String> {
+    let (mut lines, mut at) = (vec![Vec::new()], 0);
+    // `script` begins with a line of its own.
+    let mut text = written.split_once('\n').unwrap().1;
+    while let Some(character) = text.chars().next() {
+        let line = lines.last_mut().unwrap();
+        text = match text.strip_prefix("\u{1b}[K") {
+            Some(rest) => {
+                line.truncate(at);
+                rest
+            }
+            None => {
+                match character {
+                    '\r' => at = 0,
+                    '\n' => lines.push(vec![' '; at]),
+                    _ => {
+                        if at == columns {
+                            lines.push(Vec::new());
+                            at = 0;
+                        }
+                        let line = lines.last_mut().unwrap();
+                        line.resize(line.len().max(at + 1), ' ');
+                        line[at] = character;
+                        at += 1;
+                    }
+                }
+                &text[character.len_utf8()..]
+            }
+        };
+    }
+    let first = lines.len().saturating_sub(rows);
+    lines[first..].iter().map(|line| line.iter().collect()).collect()
 }
 
 /// Whether a terminal shows what is typed and takes Ctrl-C, by the words of `stty -a`.
@@ -158,4 +202,52 @@ fn a_stopped_prompt_lends_the_terminal_and_takes_it_back() {
         terminal.signal("TERM");
         terminal.finish();
     }
+}
+
+/// The address is what the person came for: it stays, however long they take.
+#[test]
+fn at_80_by_24_the_address_and_the_code_stay_in_sight_and_one_line_counts_the_time() {
+    let sandbox = Sandbox::start();
+    let ways = [
+        ("login openrouter --method code", "/openrouter/auth?", "Open this address"),
+        ("login anthropic --method console-key --no-browser", "/anthropic/console/", "Open this address"),
+        ("login kimi --method device", "/kimi/device", "Type the code"),
+    ];
+    for (args, address, words) in ways {
+        let mut terminal = Terminal::of_size(args, &sandbox.config_toml(), "80x24");
+        eventually("four seconds", || (terminal.seen().matches("Ctrl-C cancels").count() > 4).then_some(()));
+        let shown = in_sight(&terminal.seen(), 80, 24);
+        let has = |words: &str| shown.iter().filter(|line| line.contains(words)).count();
+        assert_eq!((has("Ctrl-C cancels"), has(words)), (1, 1), "{args}: {shown:#?}");
+        assert!(shown.concat().contains(address), "{args}: {shown:#?}");
+        terminal.child.say("\u{3}");
+        terminal.finish();
+    }
+}
+
+#[test]
+fn a_qr_code_is_drawn_where_there_is_room_and_said_to_be_missing_where_there_is_not() {
+    let sandbox = Sandbox::start();
+    for (size, room) in [("80x60", true), ("80x24", false), ("50x60", false)] {
+        let args = "login openrouter --method code";
+        let mut terminal = Terminal::of_size(args, &sandbox.config_toml(), size);
+        let shown = in_sight(&terminal.seen(), size[..2].parse().unwrap(), size[3..].parse().unwrap());
+        assert_eq!(shown.iter().any(|line| line.contains("█▀")), room, "{size}: {shown:#?}");
+        assert_ne!(terminal.seen().contains("A QR code of the address needs a terminal of"), room, "{size}");
+        assert!(shown.concat().contains("/openrouter/auth?"), "{size}: {shown:#?}");
+        terminal.child.say("\u{3}");
+        terminal.finish();
+    }
+}
+
+/// Even where not much more than the time fits.
+#[test]
+fn a_narrow_terminal_has_one_line_that_counts_too() {
+    let sandbox = Sandbox::start();
+    let mut terminal = Terminal::of_size("login openrouter --method code", &sandbox.config_toml(), "30x40");
+    eventually("three seconds", || (terminal.seen().matches("\r\u{1b}[K4:5").count() > 3).then_some(()));
+    let shown = in_sight(&terminal.seen(), 30, 40);
+    assert_eq!(shown.iter().filter(|line| line.starts_with("4:5")).count(), 1, "{shown:#?}");
+    terminal.child.say("\u{3}");
+    terminal.finish();
 }

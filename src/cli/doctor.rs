@@ -21,23 +21,27 @@ const ONLINE_TIME: Duration = Duration::from_secs(5);
 /// What was found, in the order it is shown.
 #[derive(Default)]
 struct Report {
-    lines: Vec<String>,
+    lines: Vec<(String, String)>,
     first_problem: Option<Code>,
 }
 
 impl Report {
     fn good(&mut self, text: &str) {
-        self.lines.push(format!("ok    {text}"));
+        self.say("ok", text, None);
     }
 
     fn note(&mut self, text: &str, hint: &str) {
-        self.lines.push(format!("note  {text}\n      {hint}"));
+        self.say("note", text, Some(hint));
     }
 
     fn bad(&mut self, error: &Error) {
         self.first_problem.get_or_insert(error.code());
-        let hint = error.hint().map(|hint| format!("\n      {hint}")).unwrap_or_default();
-        let line = format!("BAD   {}{hint}", error.message());
+        self.say("BAD", error.message(), error.hint());
+    }
+
+    fn say(&mut self, mark: &str, text: &str, hint: Option<&str>) {
+        let hint = hint.map(|hint| format!("\n{hint}")).unwrap_or_default();
+        let line = (format!("{mark:<6}"), format!("{text}{hint}"));
         // A missing key, say, is the trouble of every login.
         if !self.lines.contains(&line) {
             self.lines.push(line);
@@ -53,7 +57,7 @@ pub fn run(paths: Paths, online: bool) -> Result<ExitCode> {
         Err(error) => report.bad(&error),
     }
     report.good(&format!("The log is `{}` (level: `CONVOCATIONS_LOG`).", paths.log_file().display()));
-    output::line(&output::for_terminal(&report.lines.join("\n")))?;
+    output::beside(&report.lines)?;
     Ok(report.first_problem.map_or(ExitCode::SUCCESS, |code| ExitCode::from(code.exit_status())))
 }
 

@@ -9,6 +9,7 @@ mod authority;
 mod doctor;
 mod environment;
 mod exec;
+mod layout;
 mod login;
 mod logout;
 mod open;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::layout;
 use crate::error::{Code, Error, Result};
 
 /// Writes to standard output in one go.
@@ -35,6 +36,16 @@ pub fn line(text: &str) -> Result<ExitCode> {
     write(|out| writeln!(out, "{text}"))
 }
 
+/// Writes texts beside their heads to standard output, folded where a person reads them.
+///
+/// # Errors
+/// As for [`write`].
+pub fn beside(rows: &[(String, String)]) -> Result<ExitCode> {
+    let columns = io::stdout().is_terminal().then(|| layout::size().columns);
+    let text = |(head, text): &(String, String)| layout::beside(head, &for_terminal(text), columns);
+    line(&rows.iter().map(text).collect::<Vec<_>>().join("\n"))
+}
+
 /// Writes JSON to standard output.
 ///
 /// # Errors
@@ -48,7 +59,14 @@ pub fn json(data: &impl serde::Serialize) -> Result<ExitCode> {
 
 /// Tells the person something, on standard error and in a terminal's words.
 pub fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "{}", for_terminal(text));
+    let text = for_terminal(text);
+    let text = if is_watched() { layout::fold(&text, layout::size().columns) } else { text };
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Shows lines as they are, on standard error.
+pub fn drawing(lines: &[String]) {
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
 }
 
 /// One line, the hint on the next, and the exit status of the error's code.
@@ -109,9 +127,10 @@ pub fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Replaces the last line of a terminal; nothing where nobody looks.
-pub fn progress(text: &str) {
+/// Replaces the last line of a terminal by the first of several wordings that fits; nothing where nobody looks.
+pub fn progress(wordings: &[&str]) {
     if is_watched() {
+        let text = layout::one_line(wordings, layout::size().columns);
         let _ = write!(io::stderr(), "\r\x1b[K{text}");
         let _ = io::stderr().flush();
     }

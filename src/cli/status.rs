@@ -21,12 +21,12 @@ pub fn run(context: &Context, as_json: bool) -> Result<ExitCode> {
         return output::line("You are not logged in anywhere. `convocations login` begins.");
     }
     let now = context.clock.now();
-    let lines: Vec<String> = logins.iter().map(|login| line(login, now)).collect();
-    output::line(&lines.join("\n"))
+    let rows: Vec<(String, String)> = logins.iter().map(|login| row(login, now)).collect();
+    output::beside(&rows)
 }
 
-fn line(status: &LoginStatus, now: i64) -> String {
-    let mut line = format!("{:<24} {:<13}", status.login.as_str(), state(status.state));
+fn row(status: &LoginStatus, now: i64) -> (String, String) {
+    let head = format!("{:<24} {:<13}", status.login.as_str(), state(status.state));
     let parts = [
         status.identity.clone(),
         status.method.clone(),
@@ -36,8 +36,7 @@ fn line(status: &LoginStatus, now: i64) -> String {
         status.error.as_ref().map(|error| error.message().to_owned()),
         status.needs_login.clone(),
     ];
-    line.push_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "));
-    line.trim_end().to_owned()
+    (head, parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 fn state(state: State) -> &'static str {

@@ -9,16 +9,19 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::{Context, environment, open, output, prompt};
+use super::{Context, environment, output, prompt};
 use crate::broker::Broker;
 use crate::error::{Code, Error, Result};
-use crate::login::{Input, LoginContext, LoginEvent, LoginRequest, Logins, Qr, Stage};
+use crate::login::{LoginContext, LoginRequest, Logins, Stage};
 use crate::login_id::LoginId;
 use crate::provider::{Grant, Method, Provider};
 use crate::secret::Secret;
 use crate::signals;
 
 mod hidden;
+mod screen;
+
+use screen::Screen;
 
 pub fn run(
     context: &Context,
@@ -113,7 +116,7 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
     let (sender, mut events) = mpsc::unbounded_channel();
     let browser = request.browser;
     let id = logins.start(&login_context, request, sender)?;
-    let mut screen = Screen { browser, provider: provider.name.clone(), wait: None, only_typing: false };
+    let mut screen = Screen::new(browser, &provider.name);
     let mut typed: Option<hidden::Lines> = None;
     let mut hope = Hope::Typing;
     let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -140,7 +143,7 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
             Some(line) = hidden::next(&mut typed) => match line {
                 Some(line) => hope = if typed_in(&logins, id, line).await { Hope::Provider } else { hope },
                 // The end of input: the browser may still come, if it has where to come to.
-                None if screen.only_typing && hope == Hope::Typing => {
+                None if screen.only_typing() && hope == Hope::Typing => {
                     hope = Hope::None;
                     logins.cancel(id);
                 }
@@ -182,7 +185,7 @@ async fn typed_in(logins: &Logins, id: u64, line: Secret) -> bool {
     }
     let taken = logins.input(id, line).await;
     if let Err(error) = &taken {
-        output::progress("");
+        output::progress(&[]);
         output::fail(error);
     }
     taken.is_ok()
@@ -191,115 +194,4 @@ async fn typed_in(logins: &Logins, id: u64, line: Secret) -> bool {
 fn nothing_typed() -> Error {
     Error::new(Code::InvalidArgument, "Standard input ended, and with it the only way to finish this login.")
         .with_hint("Run it at a terminal, or pipe the code or key in as one line.")
-}
-
-/// What the person sees.
-struct Screen {
-    browser: bool,
-    provider: String,
-    wait: Option<(String, i64)>,
-    /// Whether no listener waits for a browser and no provider is polled.
-    only_typing: bool,
-}
-
-impl Screen {
-    /// Shows an event; whether something may be typed from now on.
-    fn show(&mut self, event: &LoginEvent) -> bool {
-        output::progress("");
-        match &event.stage {
-            Stage::OpenUrl { url, paste_url, notice, qr, expires_at, loopback, .. } => {
-                self.only_typing = !loopback;
-                self.open_url(url, paste_url.as_ref(), notice.as_deref(), qr.as_ref());
-                self.wait =
-                    Some(("Waiting. Paste the code or address here if you have one".to_owned(), *expires_at));
-                true
-            }
-            Stage::DeviceCode {
-                user_code,
-                verification_uri,
-                verification_uri_complete,
-                qr,
-                expires_at,
-                ..
-            } => {
-                self.device_code(
-                    user_code,
-                    verification_uri,
-                    verification_uri_complete.as_ref(),
-                    qr.as_ref(),
-                );
-                self.wait = Some(("Waiting for you to type the code there".to_owned(), *expires_at));
-                false
-            }
-            Stage::Waiting { input, label, page, expires_at, .. } => {
-                self.only_typing |= *input == Input::ApiKey;
-                if *input == Input::ApiKey && self.wait.is_none() {
-                    if let Some(page) = page {
-                        output::note(&format!("Keys are made at {page}"));
-                    }
-                    let label = label.clone().unwrap_or_else(|| format!("{} key", self.provider));
-                    self.wait = Some((format!("{label} (hidden)"), *expires_at));
-                }
-                *input != Input::None
-            }
-            Stage::Exchanging => {
-                self.wait = None;
-                output::progress(&format!("Asking {} …", self.provider));
-                false
-            }
-            Stage::Done { identity, store, .. } => {
-                self.wait = None;
-                let who = identity.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
-                output::note(&format!("Logged in to {}{who} ({store}).", event.login));
-                false
-            }
-            Stage::Failed { .. } => {
-                self.wait = None;
-                false
-            }
-        }
-    }
-
-    fn open_url(&self, url: &Secret, paste_url: Option<&Secret>, notice: Option<&str>, qr: Option<&Qr>) {
-        if let Some(notice) = notice {
-            output::note(notice);
-        }
-        let opened = self.browser && open::in_browser(url.expose());
-        output::note(if opened {
-            "Your browser opens this address:"
-        } else {
-            "Open this address in a browser:"
-        });
-        output::note(&format!("\n{}\n", url.expose()));
-        if let Some(paste_url) = paste_url {
-            output::note(&format!(
-                "Or, from another machine, this one, and paste the code it shows:\n\n{}\n",
-                paste_url.expose()
-            ));
-        }
-        show_qr(qr);
-    }
-
-    fn device_code(&self, code: &Secret, uri: &str, complete: Option<&Secret>, qr: Option<&Qr>) {
-        output::note(&format!("Type the code  {}  at {uri}", code.expose()));
-        show_qr(qr);
-        if self.browser {
-            open::in_browser(complete.map_or(uri, Secret::expose));
-        }
-    }
-
-    fn tick(&self, now: i64) {
-        if let Some((text, end)) = &self.wait {
-            let left = (end - now).max(0);
-            output::progress(&format!("{text} ({}:{:02} left, Ctrl-C cancels): ", left / 60, left % 60));
-        }
-    }
-}
-
-fn show_qr(qr: Option<&Qr>) {
-    if let Some(qr) = qr.filter(|_| output::is_watched()) {
-        for line in qr.lines() {
-            output::note(line);
-        }
-    }
 }
