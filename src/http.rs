@@ -94,11 +94,7 @@ impl Http {
         // Half of the whole at most: what is cut off by the other limit counts as sent.
         let to_connect = CONNECT_TIMEOUT.min(self.0.timeout / 2);
         let build = || builder().timeout(self.0.timeout).connect_timeout(to_connect).build().ok();
-        client.get_or_init(build).clone().ok_or_else(|| Trouble {
-            error: Error::new(Code::Network, "The HTTPS client cannot be set up.")
-                .with_hint("Check the file that `SSL_CERT_FILE` names, and the proxy variables."),
-            sent: false,
-        })
+        client.get_or_init(build).clone().ok_or_else(|| Trouble { error: no_client(), sent: false })
     }
 
     /// Sends a request made with [`Http::client`] and reads the answer to its end, whatever its status.
@@ -137,12 +133,25 @@ async fn exchange(client: &Client, request: reqwest::Request, host: &str) -> Res
 
 /// A client builder with this program's rules: its own name, no redirects (a token in a body must not travel on).
 pub fn builder() -> reqwest::ClientBuilder {
+    plain_builder().http1_only().user_agent(concat!("convocations/", env!("CARGO_PKG_VERSION")))
+}
+
+/// The same for requests of others that are passed on: nothing said of this program, and HTTP/2 where the server has it.
+pub fn plain_builder() -> reqwest::ClientBuilder {
     // An error means that a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-        .user_agent(concat!("convocations/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
+    Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT)
+}
+
+/// TLS cannot be set up.
+pub fn no_client() -> Error {
+    Error::new(Code::Network, "The HTTPS client cannot be set up.")
+        .with_hint("Check the file that `SSL_CERT_FILE` names, and the proxy variables.")
+}
+
+/// What a person is told of a request that brought no answer.
+pub fn transport_error(host: &str, error: &reqwest::Error) -> Error {
+    trouble(host, error).error
 }
 
 /// Reads a body of at most `max` bytes.

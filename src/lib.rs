@@ -15,6 +15,7 @@
 //! | [`store`] | index, keyring, encrypted file, locks, the app's key; knows no network | |
 //! | [`authority`] | the OAuth provider in front of OpenRouter | http |
 //! | [`bounded_server`] | a warp filter on a socket, with limits | |
+//! | [`gateway`] | a local address that adds the credential to each request | broker, provider, config, http |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
 //! | [`signals`] | being asked to end | |
 //! | [`log`] | the log: one file for all processes, redacted and rotated; every module writes to it by `tracing` | |
@@ -32,6 +33,7 @@ pub mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod gateway;
 pub mod http;
 pub mod log;
 pub mod login;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{ClientAuth, DeviceDialect, Encoding, Grant, SecondStep};
+use super::{ApiShape, ClientAuth, DeviceDialect, Encoding, Grant, SecondStep, Share};
 use crate::credential::Kind;
 
 /// `[providers.NAME]`.
@@ -27,6 +27,10 @@ pub struct Description {
     pub uses: BTreeMap<Kind, UseDescription>,
     /// Variables for `convocations exec`, by kind; values are templates.
     pub exec: BTreeMap<Kind, BTreeMap<String, String>>,
+    /// Variables for `convocations exec --gateway`; values are templates of `{gateway_url}` and `{gateway_key}`.
+    pub exec_gateway: BTreeMap<String, String>,
+    /// The form in which the API answers: `openai` (if nothing is said), `anthropic` or `gemini`.
+    pub api: Option<ApiShape>,
     /// The methods in the order they are offered; the first is the default.
     pub methods: Option<Vec<String>>,
     /// Ways to log in, by name.
@@ -113,6 +117,11 @@ pub struct MethodDescription {
     pub request_headers: BTreeMap<String, String>,
     /// Page where a key is made by hand.
     pub page: Option<String>,
+    /// Who may use what it yields, by the vendor's terms: `any` (if nothing is said) or `editor`, which the gateway
+    /// and the agent do not serve.
+    pub share: Option<Share>,
+    /// The client id that `share` speaks of, where terms bind a vendor's own client: with another, anybody may.
+    pub share_client_id: Option<String>,
 }
 
 /// `redirect = { … }`.

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::check::{check_optional_url, check_templates, invalid, is_header_name, optional_url};
 use super::describe::{Description, MethodDescription, PortsDescription, RedirectDescription};
-use super::{Encoding, Grant, Method, Redirect, RedirectPorts, constant};
+use super::{Encoding, Grant, Method, Redirect, RedirectPorts, Share, constant};
 use crate::error::Result;
 use crate::login_id::is_name;
 
@@ -56,6 +56,8 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         Grant::MintKey => Encoding::Json,
         _ => Encoding::Form,
     });
+    let client_id = described.client_id.clone().or_else(|| provider.client_id.clone());
+    let share = share(&described, client_id.as_deref());
     let method = Method {
         id: id.to_owned(),
         label: described.label.clone().unwrap_or_else(|| id.to_owned()),
@@ -70,7 +72,7 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         identity_url: url("identity_url", &described.identity_url)?,
         token_encoding,
         refresh_encoding: described.refresh_encoding.unwrap_or(token_encoding),
-        client_id: described.client_id.or_else(|| provider.client_id.clone()),
+        client_id,
         client_secret: None,
         client_auth: described.client_auth.unwrap_or_default(),
         scopes: described.scopes.or_else(|| provider.scopes.clone()).unwrap_or_default(),
@@ -87,8 +89,17 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         issuer: None,
         iss_required: false,
         discover: false,
+        share,
     };
     check_endpoints(path, provider.issuer.is_some() || provider.resource.is_some(), method)
+}
+
+fn share(described: &MethodDescription, client_id: Option<&str>) -> Share {
+    let of_another = |bound: &String| client_id.is_some_and(|own| own != bound);
+    match described.share_client_id.as_ref() {
+        Some(bound) if of_another(bound) => Share::Any,
+        _ => described.share.unwrap_or_default(),
+    }
 }
 
 fn request_headers(

@@ -8,6 +8,7 @@ mod check;
 pub mod describe;
 mod method;
 mod resolve;
+mod share;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use url::Url;
 
 pub use check::check_url;
 pub use resolve::resolve;
+pub use share::{ApiShape, Share};
 
 use crate::credential::{Credential, Kind, Tokens};
 use crate::login_id::LoginId;
@@ -236,6 +238,8 @@ pub struct Method {
     pub iss_required: bool,
     /// Whether the endpoints come from discovery.
     pub discover: bool,
+    /// Who may use what it yields.
+    pub share: Share,
 }
 
 impl Method {
@@ -263,6 +267,10 @@ pub struct Provider {
     pub uses: BTreeMap<Kind, Use>,
     /// Variables for `exec`, by kind; values are templates.
     pub exec: BTreeMap<Kind, BTreeMap<String, String>>,
+    /// Variables that point a program at the gateway; values are templates.
+    pub exec_gateway: BTreeMap<String, String>,
+    /// The form in which the API answers.
+    pub api: ApiShape,
     /// Ways to log in; the first is the default.
     pub methods: Vec<Method>,
     /// Page where a person sees and revokes what was given out.

@@ -45,7 +45,9 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
     let client_secret = client_secret(&at("client_secret"), description.client_secret.as_deref())?;
     let uses = uses(path, description.uses)?;
     check_templates(&at("exec"), description.exec.values().flatten())?;
-    if let Some(name) = description.exec.values().flat_map(BTreeMap::keys).find(|name| !is_variable(name)) {
+    check_templates(&at("exec_gateway"), description.exec_gateway.iter())?;
+    let variables = description.exec.values().flat_map(BTreeMap::keys).chain(description.exec_gateway.keys());
+    if let Some(name) = variables.into_iter().find(|name| !is_variable(name)) {
         return Err(invalid(&at("exec"), &format!("`{}` is no name of a variable.", short(name, MAX_NAME))));
     }
     Ok(Provider {
@@ -55,6 +57,8 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
         sources,
         uses,
         exec: description.exec,
+        exec_gateway: description.exec_gateway,
+        api: description.api.unwrap_or_default(),
         methods,
         key_page: description.key_page.map(|url| constant(&url, &description.options)),
         terms: description.terms,

@@ -1,0 +1,91 @@
+//! The body of an answer on its way to the client.
+//!
+//! Guarantees: passed on piece by piece, as fast as the client takes it; what is cut off upstream, or by a revoked
+//! grant, is cut off for the client too and never looks complete. An answer counts as open until its body is gone.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::watch;
+
+/// Why a body ends early.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An answer's body.
+pub struct Body {
+    inner: reqwest::Body,
+    held: Vec<Box<dyn Send + Sync>>,
+    cut: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+}
+
+/// One of a count, as long as it lives.
+pub struct Open(Arc<AtomicU64>);
+
+impl Open {
+    /// One more.
+    pub fn new(counter: &Arc<AtomicU64>) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counter))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<T: Into<reqwest::Body>> From<T> for Body {
+    fn from(body: T) -> Self {
+        Self { inner: body.into(), held: Vec::new(), cut: None }
+    }
+}
+
+impl Body {
+    /// Holds something until it is gone, such as a place in a count.
+    #[must_use]
+    pub fn holding(mut self, held: impl Send + Sync + 'static) -> Self {
+        self.held.push(Box::new(held));
+        self
+    }
+
+    /// Is cut off when this becomes true.
+    #[must_use]
+    pub fn cut_when(mut self, mut signal: watch::Receiver<bool>) -> Self {
+        self.cut = Some(Box::pin(async move {
+            // Nobody left to give the signal: whoever could have revoked has ended.
+            let _ = signal.wait_for(|is_cut| *is_cut).await;
+        }));
+        self
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(cut) = &mut self.cut
+            && cut.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err("revoked".into())));
+        }
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

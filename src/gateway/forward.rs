@@ -1,0 +1,210 @@
+//! One request: the credential is added, the answer streamed back, and a refused token refreshed once.
+//!
+//! Guarantees: a request goes to the base URL of its login and nowhere else; a 401 is answered by at most one refresh,
+//! shared with every other process, and one replay, and only while nothing of the answer has reached the client and the
+//! whole request is still at hand; nothing else is ever sent twice. Knows no key and no socket.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::answer;
+use super::body::{Body, Open};
+use super::headers::{add_credential, for_client, for_upstream};
+use super::replay::Replay;
+use super::target::Target;
+use super::upgrade;
+use super::upstream::Upstream;
+use crate::broker::Broker;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::credential::Credential;
+use crate::error::{Code, Error};
+use crate::login_id::LoginId;
+use crate::provider::{ApiShape, Provider};
+use crate::secret::Secret;
+
+/// Time in which a token that was refused though it was new is not refreshed again: a revoked account answers 401 to
+/// every token, and each refresh would be in vain.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+/// Sends requests on. Shared by everything that serves.
+pub struct Forwarder {
+    broker: Broker,
+    config: Config,
+    clock: Clock,
+    upstream: Upstream,
+    refused: Mutex<HashMap<LoginId, (String, Instant)>>,
+    limits: Mutex<BTreeMap<LoginId, RateLimits>>,
+    /// Answers whose body is not at its end.
+    pub open: Arc<AtomicU64>,
+}
+
+/// What an API last said of a login's limits, by header name.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RateLimits {
+    /// When, Unix seconds.
+    pub at: i64,
+    /// The headers as they came, lower case.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// A request on its way, as far as it can be sent again.
+struct Sending<'a> {
+    target: &'a Target,
+    parts: &'a Parts,
+    body: Replay,
+    upgrade: Option<hyper::upgrade::OnUpgrade>,
+}
+
+impl Forwarder {
+    /// A forwarder; no connection is made yet.
+    pub fn new(broker: Broker, config: Config, clock: Clock) -> Self {
+        Self {
+            broker,
+            config,
+            clock,
+            upstream: Upstream::default(),
+            refused: Mutex::default(),
+            limits: Mutex::default(),
+            open: Arc::default(),
+        }
+    }
+
+    /// Answers a request that was let in.
+    pub async fn forward(&self, target: &Target, mut request: Request<Incoming>) -> Response<Body> {
+        let provider = match self.config.provider(target.login.provider()) {
+            Ok(provider) => provider,
+            Err(error) => return answer::error(ApiShape::Openai, &error),
+        };
+        let wants_upgrade = upgrade::is_wanted(request.headers(), request.version());
+        let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
+        let (parts, incoming) = request.into_parts();
+        let sending = Sending { target, parts: &parts, body: Replay::new(incoming), upgrade };
+        match self.send_and_replay(&provider, sending).await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::info!(login = %target.login, error = %error.code(), "gateway: not forwarded: {error}");
+                answer::error(provider.api, &error)
+            }
+        }
+    }
+
+    /// What an API last said of this login's limits.
+    pub fn rate_limits(&self, login: &LoginId) -> Option<RateLimits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).get(login).cloned()
+    }
+
+    async fn send_and_replay(
+        &self,
+        provider: &Provider,
+        sending: Sending<'_>,
+    ) -> Result<Response<Body>, Error> {
+        let login = &sending.target.login;
+        let credential = self.broker.get(login, None).await?;
+        provider.check_shared(&credential)?;
+        let response = self.send(&sending, &credential).await?;
+        if response.status() != StatusCode::UNAUTHORIZED || self.was_refused(login, &credential.token) {
+            return Ok(self.answer(provider, sending, response));
+        }
+        let fresh = match self.broker.invalidate(login, &credential.token).await {
+            Ok(fresh) if fresh.token != credential.token => fresh,
+            Err(error) if matches!(error.code(), Code::LoginExpired | Code::NotLoggedIn) => {
+                return Err(error);
+            }
+            // The API's own words say why a key is refused; a refresh that fails for now changes nothing.
+            _ => return Ok(self.answer(provider, sending, response)),
+        };
+        provider.check_shared(&fresh)?;
+        if sending.body.attempt().is_none() {
+            tracing::info!(%login, "gateway: refreshed after a 401; the request is too long to send again");
+            return Ok(self.answer(provider, sending, response));
+        }
+        drop(response);
+        tracing::info!(%login, revision = fresh.revision, "gateway: refreshed after a 401; sent again");
+        let response = self.send(&sending, &fresh).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.note_refused(login, &fresh.token);
+        }
+        Ok(self.answer(provider, sending, response))
+    }
+
+    async fn send(&self, sending: &Sending<'_>, credential: &Credential) -> Result<reqwest::Response, Error> {
+        let Some(base) = &credential.base_url else { return Err(no_base_url(&sending.target.login)) };
+        let url = sending.target.under(base).map_err(|_| no_address())?;
+        let body = sending.body.attempt().ok_or_else(no_address)?;
+        let mut headers = for_upstream(&sending.parts.headers);
+        add_credential(&mut headers, credential);
+        if sending.upgrade.is_some() {
+            upgrade::ask(&mut headers);
+        }
+        let body = reqwest::Body::wrap(body);
+        self.upstream.send(sending.parts, url, headers, body, sending.upgrade.is_some()).await
+    }
+
+    fn answer(
+        &self,
+        provider: &Provider,
+        sending: Sending<'_>,
+        response: reqwest::Response,
+    ) -> Response<Body> {
+        let (login, status) = (&sending.target.login, response.status());
+        tracing::debug!(%login, status = status.as_u16(), "gateway: answered");
+        self.note_limits(login, response.headers());
+        let open = Open::new(&self.open);
+        if let Some(client) = sending.upgrade {
+            if status == StatusCode::SWITCHING_PROTOCOLS {
+                return upgrade::join(client, response, open);
+            }
+            if upgrade::is_missing(status) {
+                return answer::no_upgrade(provider.api);
+            }
+        }
+        let headers = for_client(response.headers());
+        let (_, body) = Response::<reqwest::Body>::from(response).into_parts();
+        let mut response = Response::new(Body::from(body).holding(open));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    fn note_limits(&self, login: &LoginId, headers: &HeaderMap) {
+        let is_limit = |name: &str| name.contains("ratelimit") || name.starts_with("x-codex-");
+        let said = headers.iter().filter(|(name, _)| is_limit(name.as_str()));
+        let said = said
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+        let headers: BTreeMap<String, String> = said.collect();
+        if !headers.is_empty() {
+            let limits = RateLimits { at: self.clock.now(), headers };
+            self.limits.lock().unwrap_or_else(PoisonError::into_inner).insert(login.clone(), limits);
+        }
+    }
+
+    fn was_refused(&self, login: &LoginId, token: &Secret) -> bool {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = refused.get(login);
+        last.is_some_and(|(fingerprint, at)| {
+            at.elapsed() < REFUSED_FOR && *fingerprint == token.fingerprint()
+        })
+    }
+
+    fn note_refused(&self, login: &LoginId, token: &Secret) {
+        let refused = (token.fingerprint(), Instant::now());
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(login.clone(), refused);
+    }
+}
+
+fn no_base_url(login: &LoginId) -> Error {
+    let provider = login.provider();
+    Error::new(Code::ConfigInvalid, format!("It is not known where the API of {provider} is."))
+        .with_hint(format!("Set `base_url` under `[providers.{provider}]`."))
+}
+
+fn no_address() -> Error {
+    Error::new(Code::InvalidArgument, "The path does not fit the address of this login's API.")
+}

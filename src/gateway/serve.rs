@@ -1,0 +1,168 @@
+//! Connections: taken, bounded, and answered one request after the other.
+//!
+//! Guarantees: a peer that is not this user's program is closed before it is read from; half a request's head lasts
+//! [`HEADER_TIME`]; when all places are taken, the oldest connection without a request under way gives way; a panic
+//! ends one connection. Knows neither logins nor keys.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::body::Body;
+use super::peer;
+
+/// Connections served at once.
+const CONNECTIONS: usize = 1024;
+/// Time for a request's line and headers, and that a connection is kept without a request.
+pub const HEADER_TIME: Duration = Duration::from_secs(60);
+/// Bytes of a request's line and headers: Anthropic's and OpenAI's SDKs send under 2 KiB.
+const HEADER_BYTES: usize = 64 * 1024;
+/// Pause after the system had no descriptor for a connection.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What is listened on.
+#[derive(Debug)]
+pub enum Listener {
+    /// Loopback.
+    Tcp(TcpListener),
+    /// A socket in a folder of the user's own.
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+/// Answers requests.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one.
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+    /// A peer that is not this user's program was turned away.
+    fn turned_away(&self);
+}
+
+/// Serves until told to stop; connections under way are closed then.
+pub async fn serve<H: Handler>(listener: Listener, handler: Arc<H>, mut stop: watch::Receiver<bool>) {
+    let mut connections = Connections::default();
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|is_stopped| *is_stopped) => return,
+            Some(_) = connections.tasks.join_next() => {}
+            accepted = accept(&listener, &*handler) => match accepted {
+                Some(Accepted::Tcp(stream)) => connections.admit(stream, &handler),
+                #[cfg(unix)]
+                Some(Accepted::Unix(stream)) => connections.admit(stream, &handler),
+                None => {}
+            },
+        }
+    }
+}
+
+/// A connection of this user's.
+enum Accepted {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+async fn accept<H: Handler>(listener: &Listener, handler: &H) -> Option<Accepted> {
+    let accepted = match listener {
+        Listener::Tcp(listener) => listener.accept().await.map(|(stream, client)| {
+            // Chunks of a stream are small and must not wait for each other.
+            let _ = stream.set_nodelay(true);
+            let own = stream.local_addr().is_ok_and(|here| peer::is_same_user(client, here).unwrap_or(false));
+            own.then_some(Accepted::Tcp(stream))
+        }),
+        #[cfg(unix)]
+        Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
+            let own = stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw());
+            own.then_some(Accepted::Unix(stream))
+        }),
+    };
+    match accepted {
+        Ok(Some(stream)) => return Some(stream),
+        Ok(None) => handler.turned_away(),
+        Err(_) => tokio::time::sleep(PAUSE).await,
+    }
+    None
+}
+
+/// Connections being served, oldest first.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    order: VecDeque<Place>,
+}
+
+struct Place {
+    task: AbortHandle,
+    /// Requests under way: one at most, in HTTP/1.1, but for an upgrade that lives on.
+    busy: Arc<AtomicUsize>,
+}
+
+/// A request under way.
+struct Busy(Arc<AtomicUsize>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connections {
+    fn admit<H: Handler>(
+        &mut self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        handler: &Arc<H>,
+    ) {
+        self.order.retain(|place| !place.task.is_finished());
+        if self.order.len() >= CONNECTIONS {
+            let idle = self.order.iter().position(|place| place.busy.load(Ordering::Relaxed) == 0);
+            match idle.and_then(|at| self.order.remove(at)) {
+                Some(place) => place.task.abort(),
+                // All are at work: the newcomer is closed, and its client tries again.
+                None => return,
+            }
+        }
+        let busy = Arc::default();
+        let task = self.tasks.spawn(converse(stream, Arc::clone(handler), Arc::clone(&busy)));
+        self.order.push_back(Place { task, busy });
+    }
+}
+
+async fn converse<H: Handler>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    handler: Arc<H>,
+    busy: Arc<AtomicUsize>,
+) {
+    let service = service_fn(move |request| {
+        let handler = Arc::clone(&handler);
+        busy.fetch_add(1, Ordering::Relaxed);
+        let guard = Busy(Arc::clone(&busy));
+        async move {
+            let response = handler.answer(request).await;
+            Ok::<_, Infallible>(response.map(|body| body.holding(guard)))
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(HEADER_BYTES)
+        .max_header_size(HEADER_BYTES)
+        .pipeline_flush(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // How it ended is not told: hyper's error may hold what was read last.
+    let _ = connection.await;
+}
