@@ -69,10 +69,10 @@ end
 function M.logout(login)
   require("conv").logout(login, nil, function(err, result)
     if err or not result then
-      return err and notify.error(err)
+      return err and notify.answer(err)
     end
     local page = result.page and (" " .. result.page) or ""
-    notify.say(result.message .. page)
+    notify.answer(result.message .. page)
   end)
 end
 
@@ -100,7 +100,7 @@ local commands = {
       require("conv")
       require("conv.picker").login(function(login, err)
         if err then
-          notify.error(err)
+          notify.answer(err)
         elseif login then
           M.logout(login)
         end
@@ -124,7 +124,7 @@ local commands = {
 function M.run(name, args)
   local command = commands[name]
   if #args.fargs > command.max then
-    return notify.error(
+    return notify.answer(
       errors.new("invalid_argument", "Too many arguments.", "Usage: `" .. command.usage .. "`.")
     )
   end

@@ -5,8 +5,11 @@ local errors = require("conv.errors")
 
 local M = {}
 
----Seconds in which the same message is not shown twice.
+---Seconds in which the same news is not shown twice.
 local REPEAT = 5
+
+---Milliseconds within which messages belong together.
+local TOGETHER = 20
 
 ---@type table<string, integer>
 local shown = {}
@@ -48,42 +51,98 @@ local function show_on_one_line(text, short, level)
   vim.api.nvim_echo({ { short, group } }, false, {})
 end
 
----@param text string
----@param level integer
-local function show(text, level)
-  local custom = require("conv.config").get().notify
-  local opts = { title = "Convocations" }
-  if custom then
-    custom(text, level, opts)
-    return
+---On Neovim's own message line one message would hide the one before it: what is told together stands there together.
+---@param messages conv.Message[] the most important first
+local function show_together(messages)
+  local level, texts = vim.log.levels.INFO, {}
+  for _, message in ipairs(messages) do
+    level = math.max(level, message.level)
+    table.insert(texts, message.text)
   end
-  text = "conv: " .. text
-  local is_long = vim.fn.strdisplaywidth(text) > vim.v.echospace and #vim.api.nvim_list_uis() > 0
-  if is_long and require("conv.stock").is_stock(vim.notify) then
+  local text = "conv: " .. table.concat(texts, " ")
+  if vim.fn.strdisplaywidth(text) > vim.v.echospace and #vim.api.nvim_list_uis() > 0 then
     show_on_one_line(text, shortened(text, vim.v.echospace), level)
   else
-    vim.notify(text, level, opts)
+    vim.notify(text, level)
+  end
+end
+
+---@param messages conv.Message[]
+local function show_each(messages)
+  local notify = require("conv.config").get().notify or vim.notify
+  for _, message in ipairs(messages) do
+    notify(message.text, message.level, { title = "Convocations" })
+  end
+end
+
+---@class (exact) conv.Message
+---@field text string
+---@field level integer
+---@field is_answer boolean
+
+---@type conv.Message[]
+local waiting = {}
+
+---@param messages conv.Message[]
+---@param display fun(messages: conv.Message[])
+local function safely(messages, display)
+  if not pcall(display, messages) then
+    for _, message in ipairs(messages) do
+      vim.api.nvim_echo({ { "conv: " .. message.text } }, true, {})
+    end
+  end
+end
+
+local function flush()
+  local answers, news = {}, {} ---@type conv.Message[], conv.Message[]
+  for _, message in ipairs(waiting) do
+    table.insert(message.is_answer and answers or news, message)
+  end
+  waiting = {}
+  local messages = vim.list_extend(answers, news)
+  if not require("conv.config").get().notify and require("conv.stock").is_stock(vim.notify) then
+    return safely(messages, show_together)
+  end
+  for _, message in ipairs(messages) do
+    safely({ message }, show_each)
   end
 end
 
 ---@param text string
+---@param level integer
+---@param is_answer boolean
+local function tell(text, level, is_answer)
+  shown[text] = os.time()
+  table.insert(waiting, { text = text, level = level, is_answer = is_answer })
+  if #waiting == 1 then
+    vim.schedule(function()
+      vim.defer_fn(flush, TOGETHER)
+    end)
+  end
+end
+
+---News: the same is not told again and again.
+---@param text string
 ---@param level? integer
 function M.say(text, level)
-  local now = os.time()
-  if shown[text] and now - shown[text] < REPEAT then
-    return
+  if not shown[text] or os.time() - shown[text] >= REPEAT then
+    tell(text, level or vim.log.levels.INFO, false)
   end
-  shown[text] = now
-  vim.schedule(function()
-    if not pcall(show, text, level or vim.log.levels.INFO) then
-      vim.api.nvim_echo({ { "conv: " .. text } }, true, {})
-    end
-  end)
 end
 
 ---@param err ConvError
 function M.error(err)
   M.say(errors.text(err), errors.level(err))
+end
+
+---What answers a person: told each time.
+---@param what string|ConvError
+function M.answer(what)
+  if type(what) == "string" then
+    tell(what, vim.log.levels.INFO, true)
+  else
+    tell(errors.text(what), errors.level(what), true)
+  end
 end
 
 ---Something in this plugin, or in a callback given to it, raised an error.

@@ -211,7 +211,7 @@ function M.start(login, opts, cb)
   end
   local err = login and require("conv.credentials").check_name(login) or under_way()
   if err then
-    notify.error(err)
+    notify.answer(err)
     return vim.schedule(function()
       cb(err)
     end)

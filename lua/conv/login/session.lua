@@ -23,7 +23,6 @@ local CANCEL_WAIT = 3000
 ---@field view conv.LoginView
 ---@field window? conv.Float
 ---@field tick? uv.uv_timer_t
----@field stop_paste? fun()
 ---@field prompted boolean whether the prompt opened by itself
 ---@field report? conv.Report
 ---@field after? fun() what was asked for while it was being cancelled
@@ -84,8 +83,8 @@ end
 
 function Session:render()
   if self.window then
-    self.window:set(function(columns)
-      return ui.lines(self.view, columns)
+    self.window:set(function(columns, room)
+      return ui.lines(self.view, columns, room)
     end)
     if secret.is_open() then
       vim.cmd.redraw()
@@ -100,15 +99,15 @@ end
 ---@param on_close fun()
 ---@return ConvError? err
 function Session:show(actions, on_close)
-  local window, err = ui.open(self.view, actions, on_close)
+  local window, err = ui.open(self.view, actions, on_close, function(text)
+    self:submit(text)
+  end)
   if not window then
     return err
   end
   self.window = window
   self.report = require("conv.ui.report").begin(self.view.title)
-  self.stop_paste = secret.catch_paste(window.buf, function(text)
-    self:submit(text)
-  end)
+  secret.guard(window.buf)
   self.tick = assert(vim.uv.new_timer())
   self.tick:start(
     1000,
@@ -134,11 +133,25 @@ function Session:every_second()
   self:render()
 end
 
+---Why a text cannot be taken now; nothing where it can.
+---@return string?
+function Session:_takes_no_text()
+  if not self:alive() then
+    return "This login is over, and a code belongs to the login it was made for. Press r to try again."
+  elseif not self.id or self.view.stage == "preparing" or self.view.stage == "notice" then
+    return "It is too early for that."
+  elseif self.view.input == "none" then
+    return "There is nothing to paste or type here: this login waits for the browser."
+  end
+end
+
 ---Hands what was pasted or typed to the backend. An error leaves the login waiting.
 ---@param text string
 function Session:submit(text)
-  if not self:alive() or not self.id or self.view.input == "none" or text:match("^%s*$") then
-    return
+  local no = self:_takes_no_text() or (text:match("^%s*$") and "That was empty.")
+  if no then
+    self.view.message = no
+    return self:render()
   end
   self.view.message = "Checking…"
   self:render()
@@ -153,8 +166,10 @@ end
 
 ---Asks by the hidden prompt.
 function Session:prompt()
-  if not self:alive() or self.view.input == "none" then
-    return
+  local no = self:_takes_no_text()
+  if no then
+    self.view.message = no
+    return self:render()
   end
   local label = self.view.input == "code" and "Paste the code (hidden): " or "Type the key (hidden): "
   secret.ask(label, function(text)
@@ -221,9 +236,6 @@ function Session:_release()
     self.tick:stop()
     self.tick:close()
   end
-  if self.stop_paste then
-    self.stop_paste()
-  end
   secret.dismiss()
 end
 
@@ -233,7 +245,7 @@ end
 function Session:_settle_window(err)
   local window = self.window
   if window and err and err.code ~= "cancelled" and window:is_open() then
-    self.view.stage, self.view.error = "failed", err
+    self.view.stage, self.view.error, self.view.message = "failed", err, nil
     self:render()
     leftover = window
     return true
@@ -260,7 +272,7 @@ function Session:finish(err, result)
     status.logged_in(result.login, result.identity)
   end
   if not self:_settle_window(err) and err then
-    notify.error(err)
+    notify.answer(err)
   end
   if err and err.code ~= "cancelled" then
     notify.event("ConvError", { login = self.login, error = err })

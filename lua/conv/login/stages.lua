@@ -69,7 +69,7 @@ stages.done = function(s, data)
     store = data.store,
   }) --[[@as ConvLoginStatus]]
   local who = data.identity and (" as " .. data.identity) or ""
-  require("conv.notify").say(("Logged in to %s%s."):format(data.login, who))
+  require("conv.notify").answer(("Logged in to %s%s."):format(data.login, who))
   s:finish(nil, result)
 end
 

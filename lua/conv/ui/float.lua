@@ -37,6 +37,7 @@ Float.__index = Float
 ---@field width integer columns of its texts; the window is wider where a line needs it
 ---@field keys table<string, fun()> normal-mode keys
 ---@field on_close? fun() the window is gone, by whatever hand
+---@field on_paste? fun(text: string) what was pasted into it
 ---@field filetype string
 
 ---@return integer buf
@@ -112,7 +113,9 @@ function M.open(opts)
   end
   local self = setmetatable({ buf = buf, win = win, opts = opts, source = nothing }, Float)
   self:_map_keys()
-  self:_watch()
+  self:_watch(require("conv.ui.paste").catch(buf, function(text)
+    self:_pasted(text)
+  end, require("conv.ui.secret").is_open))
   return self
 end
 
@@ -122,7 +125,17 @@ function Float:_map_keys()
   end
 end
 
-function Float:_watch()
+---@param text string
+function Float:_pasted(text)
+  if self.opts.on_paste then
+    self.opts.on_paste(text)
+  else
+    require("conv.notify").answer("There is nothing to paste into here.")
+  end
+end
+
+---@param stop_paste fun()
+function Float:_watch(stop_paste)
   local group = vim.api.nvim_create_augroup("conv.float." .. self.buf, { clear = true })
   vim.api.nvim_create_autocmd("VimResized", {
     group = group,
@@ -137,6 +150,7 @@ function Float:_watch()
     once = true,
     callback = function()
       vim.api.nvim_del_augroup_by_id(group)
+      stop_paste()
       if self.opts.on_close then
         vim.schedule(self.opts.on_close)
       end

@@ -35,7 +35,22 @@ local WIDTH = 76
 ---@param view conv.LoginView
 local function notice(page, view)
   page:para(view.notice)
+  page:gap()
   page:para(view.terms, "ConvMuted")
+end
+
+---The address as a QR code is shown beside this.
+---@param page conv.Page
+---@param view conv.LoginView
+local function scan(page, view)
+  page:para("Scan the code with a phone: it is the address.")
+  if view.user_code then
+    page:gap()
+    page:para("Type this code there:")
+    page:line({ "  " }, { view.user_code, "ConvCode" })
+  elseif view.input == "code" then
+    page:para("Approve there, and paste here the code that the page shows.")
+  end
 end
 
 ---@param page conv.Page
@@ -78,20 +93,6 @@ end
 local function api_key(page, view)
   page:para((view.label or "API key") .. ": paste it here, or press p to type it. It is not shown.")
   page:address(view.page)
-end
-
----@param page conv.Page
----@param rows string[]
-local function qr_code(page, rows)
-  if #rows + 8 > vim.o.lines then
-    page:para(
-      "This window is too low for the whole code: make the terminal taller, or its font smaller.",
-      "ConvWarn"
-    )
-  end
-  for _, row in ipairs(rows) do
-    page:line({ "  " }, { row, "ConvQr" })
-  end
 end
 
 ---@param seconds integer
@@ -166,16 +167,14 @@ function M.keys(view)
   return keys
 end
 
+---What the person has to do now.
+---@param page conv.Page
 ---@param view conv.LoginView
----@param columns integer
----@return conv.Line[]
-function M.lines(view, columns)
-  local page = pages.new(columns)
+local function task(page, view)
   if view.stage == "failed" and view.error then
     page:para(view.error.message, "ConvError")
     page:para(view.error.hint)
-  elseif view.show_qr and view.qr then
-    qr_code(page, view.qr)
+    page:para(view.message, "ConvWarn")
   elseif view.stage == "notice" then
     notice(page, view)
   elseif view.user_code then
@@ -185,16 +184,73 @@ function M.lines(view, columns)
   elseif view.input == "api-key" then
     api_key(page, view)
   end
+end
+
+---@param view conv.LoginView
+---@param columns integer
+---@param what fun(page: conv.Page, view: conv.LoginView)
+---@param remark? string
+---@return conv.Line[]
+local function whole(view, columns, what, remark)
+  local page = pages.new(columns)
+  what(page, view)
+  page:para(remark, "ConvWarn")
   progress(page, view)
   page:keys(M.keys(view))
   return page.lines
 end
 
+---Columns that a text needs beside a QR code.
+local BESIDE = 30
+
+---The QR code with everything else beside it: code and keys stay in sight.
+---@param view conv.LoginView
+---@param room conv.Room
+---@return conv.Line[]? lines, string? why it does not fit
+local function with_qr(view, room)
+  local rows = view.qr or {}
+  local wide = vim.fn.strdisplaywidth(rows[1] or "")
+  local beside = math.min(room.columns - wide - 4, 44)
+  local text = whole(view, math.max(beside, BESIDE), scan)
+  local missing_rows = math.max(0, math.max(#rows, #text) - room.rows)
+  local missing_columns = math.max(0, BESIDE - beside)
+  if missing_rows + missing_columns > 0 then
+    local size = ("%d lines and %d columns"):format(
+      vim.o.lines + missing_rows,
+      vim.o.columns + missing_columns
+    )
+    return nil, ("The QR code needs a terminal of %s: make it larger, or its font smaller."):format(size)
+  end
+  local lines = {} ---@type conv.Line[]
+  for row = 1, math.max(#rows, #text) do
+    local line = { { "  " }, rows[row] and { rows[row], "ConvQr" } or { (" "):rep(wide) } } ---@type conv.Line
+    table.insert(lines, vim.list_extend(line, text[row] or {}))
+  end
+  return lines
+end
+
+---@param view conv.LoginView
+---@param columns integer
+---@param room conv.Room
+---@return conv.Line[]
+function M.lines(view, columns, room)
+  local remark ---@type string?
+  if view.show_qr and view.qr and view.stage ~= "failed" and view.stage ~= "notice" then
+    local lines
+    lines, remark = with_qr(view, room)
+    if lines then
+      return lines
+    end
+  end
+  return whole(view, columns, task, remark)
+end
+
 ---@param view conv.LoginView
 ---@param actions table<string, fun()>
 ---@param on_close fun()
+---@param on_paste fun(text: string)
 ---@return conv.Float? window, ConvError? err
-function M.open(view, actions, on_close)
+function M.open(view, actions, on_close, on_paste)
   local keys = {} ---@type table<string, fun()>
   for key, action in pairs(actions) do
     keys[key] = action
@@ -207,10 +263,11 @@ function M.open(view, actions, on_close)
     filetype = "conv",
     keys = keys,
     on_close = on_close,
+    on_paste = on_paste,
   })
   if window then
-    window:set(function(columns)
-      return M.lines(view, columns)
+    window:set(function(columns, room)
+      return M.lines(view, columns, room)
     end)
   end
   return window, err

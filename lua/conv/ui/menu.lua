@@ -209,13 +209,16 @@ function M.open(lines, prompt, answer)
     width = WIDTH,
     filetype = "conv",
     keys = self:_keys(),
+    on_paste = function(text)
+      self:narrow(self.filter .. vim.trim(text:match("[^\n]*") or ""))
+    end,
     on_close = function()
       self:finish(nil)
     end,
   })
   if not window then
     if err then
-      require("conv.notify").error(err)
+      require("conv.notify").answer(err)
     end
     return answer(nil)
   end

@@ -46,13 +46,18 @@ function Page:gap()
   end
 end
 
----@param text? string nothing is shown without one
+---@param text? string nothing is shown without one; paragraphs in it are kept apart
 ---@param group? string
 ---@param indent? integer columns
 function Page:para(text, group, indent)
   indent = indent or 2
-  for _, line in ipairs(text and M.wrap(text, self.width - indent - 2) or {}) do
-    self:line({ (" "):rep(indent) .. line, group })
+  for position, part in ipairs(text and vim.split(text, "\n%s*\n") or {}) do
+    if position > 1 then
+      self:gap()
+    end
+    for _, line in ipairs(M.wrap(part, self.width - indent - 2)) do
+      self:line({ (" "):rep(indent) .. line, group })
+    end
   end
 end
 

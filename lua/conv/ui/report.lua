@@ -33,22 +33,21 @@ local function by_neovim(title)
   }
 end
 
+---By its messages, not by its progress: that ends with a tick, also where it failed.
 ---@param title string
 ---@return conv.Report
 local function by_fidget(title)
   ---@diagnostic disable-next-line: unresolved-require
-  local handle = require("fidget.progress").handle.create({ title = title, lsp_client = { name = "conv" } })
+  local notification = require("fidget.notification")
+  local function notify(text, level, seconds)
+    notification.notify(text, level, { key = "conv.progress", annote = title, ttl = seconds })
+  end
   return {
     update = function(text)
-      handle.message = text
+      notify(text, vim.log.levels.INFO, math.huge)
     end,
     finish = function(outcome, text)
-      handle.message = text
-      if outcome == "success" then
-        handle:finish()
-      else
-        handle:cancel()
-      end
+      notify(text, outcome == "failed" and vim.log.levels.WARN or vim.log.levels.INFO, 3)
     end,
   }
 end

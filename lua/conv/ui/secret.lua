@@ -1,5 +1,5 @@
--- Takes what the person pastes or types and nobody else may see: by a hidden prompt, or by a paste straight into our
--- window. Neither goes through a buffer, register, history or undo.
+-- Takes what the person types and nobody else may see: by a hidden prompt, which goes through no buffer, register,
+-- history or undo.
 
 local M = {}
 
@@ -41,43 +41,11 @@ function M.dismiss()
   end
 end
 
----Takes a terminal's paste while `buf` is current, instead of Neovim. With the hidden prompt open it takes the whole
----text too, line breaks included, which the prompt would cut. No macro is recorded in there.
+---Keeps macros from being recorded in `buf`.
 ---@param buf integer
----@param take fun(text: string)
----@return fun() stop
-function M.catch_paste(buf, take)
+function M.guard(buf)
   end_recording()
   vim.api.nvim_create_autocmd("BufEnter", { buffer = buf, callback = end_recording })
-  local original = vim.paste
-  local parts = {} ---@type string[]
-  local function ours(lines, phase)
-    local mode = vim.api.nvim_get_mode().mode
-    if vim.api.nvim_get_current_buf() ~= buf or (mode:sub(1, 1) == "c" and not prompting) then
-      return original(lines, phase)
-    end
-    if phase == -1 or phase == 1 then
-      parts = {}
-    end
-    -- Chunks are cut anywhere: only the breaks inside one are line breaks.
-    table.insert(parts, table.concat(lines, "\n"))
-    if phase == -1 or phase == 3 then
-      local text = table.concat(parts)
-      parts = {}
-      vim.schedule(function()
-        take(text)
-      end)
-    end
-    return true
-  end
-  vim.paste = ours
-  return function()
-    if vim.paste == ours then
-      vim.paste = original
-    else
-      buf = -1
-    end
-  end
 end
 
 return M

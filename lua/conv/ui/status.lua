@@ -177,11 +177,11 @@ end
 local function told(err, credential)
   local notify = require("conv.notify")
   if err then
-    notify.error(err)
+    notify.answer(err)
   elseif credential then
     local ends = credential.expires_at
     local left = ends and M.duration(ends - os.time()) or "it does not expire"
-    notify.say(("The token of `%s` is good: %s."):format(credential.login, left))
+    notify.answer(("The token of `%s` is good: %s."):format(credential.login, left))
   end
 end
 
@@ -254,7 +254,7 @@ function M.open()
     end,
   })
   if not window then
-    return err and require("conv.notify").error(err)
+    return err and require("conv.notify").answer(err)
   end
   vim.wo[window.win].cursorline = true
   open = { window = window, rows = {}, group = group, placed = false }

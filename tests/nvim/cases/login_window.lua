@@ -138,7 +138,9 @@ return function(case)
     t:eq(nvim:window(), nil)
     t:eq(nvim:events("ConvAuthComplete"), { { login = "anthropic", ok = true } })
     t:eq(#nvim:events("ConvLogin"), 1)
-    t:ok(nvim:said("Logged in to anthropic as me@example.com"), vim.inspect(nvim:notes()))
+    t:wait("the message", function()
+      return nvim:said("Logged in to anthropic as me@example.com")
+    end)
   end)
 
   case("a paste into the window is taken, line breaks and all, and stays out of the buffer", function(t)
@@ -354,6 +356,126 @@ return function(case)
     end)
   end)
 
+  ---A code of the size that the address of a device login has: 37 columns, 19 rows.
+  local DEVICE = [[{ ["login.start"] = function(_, reply)
+    local qr = {}
+    for row = 1, 19 do qr[row] = ("█"):rep(36) .. "▄" end
+    started(reply)
+    event("device-code", { user_code = "ABCD-1234", verification_uri = "https://example.com/device", qr = qr,
+      interval = 5, input = "none", expires_at = os.time() + 900 })
+  end }]]
+
+  local function resize(nvim, columns, lines)
+    nvim:lua("vim.o.columns, vim.o.lines = ...; vim.cmd.doautocmd('VimResized')", columns, lines)
+    return nvim:lua([[
+      local win = vim.api.nvim_win_get_config(0)
+      return { height = win.height, width = win.width, row = win.row, col = win.col, lines = vim.fn.line("$") }
+    ]])
+  end
+
+  ---All of it is on the screen, and nothing of it is cut.
+  local function is_whole(t, nvim, columns, lines)
+    local win = resize(nvim, columns, lines)
+    local what = ("%d×%d: %s"):format(columns, lines, vim.inspect(win))
+    t:ok(win.lines <= win.height, what)
+    t:ok(win.row + win.height + 2 <= lines and win.col + win.width + 2 <= columns, what)
+    for _, line in ipairs(nvim:window()) do
+      t:ok(vim.fn.strdisplaywidth(line) <= win.width, what .. line)
+    end
+  end
+
+  case("the QR code of a device login stands beside the code and the keys, also at 80×24", function(t)
+    local nvim = begin(t, DEVICE)
+    sees(t, nvim, "Q QR code")
+    nvim:type("Q")
+    for _, size in ipairs({ { 80, 24 }, { 140, 40 } }) do
+      is_whole(t, nvim, size[1], size[2])
+      local text = nvim:window_text()
+      t:eq(select(2, text:gsub("█▄", "")), 19, "rows of the code")
+      t:match(text, "ABCD%-1234")
+      t:match(text, "Q hide QR")
+      t:match(text, "q cancel")
+      t:match(text, "1[45]:%d%d left")
+    end
+    for _, size in ipairs({ { 80, 20 }, { 60, 24 } }) do
+      is_whole(t, nvim, size[1], size[2])
+      local text = nvim:window_text()
+      t:ok(not text:find("█"), "half a code is of no use")
+      t:match(text:gsub("%s+", " "), "needs a terminal of %d+ lines and %d+ columns: make it larger")
+      t:match(text, "ABCD%-1234")
+    end
+    local lines, columns = nvim:window_text():gsub("%s+", " "):match("of (%d+) lines and (%d+) columns")
+    is_whole(t, nvim, tonumber(columns), tonumber(lines))
+    t:match(nvim:window_text(), "█")
+  end)
+
+  case("the window is as wide as the address needs, and an address that is cut shows it", function(t)
+    local nvim = begin(t)
+    sees(t, nvim, "Waiting")
+    resize(nvim, 500, 24)
+    local url = nvim:lua("return _G.opened[1]")
+    t:eq(resize(nvim, 500, 24).width, #url + 3)
+    t:eq(resize(nvim, 140, 40).width, 136)
+    t:match(nvim:lua("return vim.wo.listchars"), "extends:")
+    t:eq(nvim:lua("return vim.wo.list and not vim.wo.wrap"), true)
+  end)
+
+  case("a paste after a failure, or into a window that takes none, is answered and no error", function(t)
+    local nvim = begin(
+      t,
+      "{ ['login.input'] = function(_, reply) reply(nil, vim.empty_dict()) event('failed', { error = { code = 'provider_refused', message = 'It said no.' } }) end }"
+    )
+    sees(t, nvim, "Waiting")
+    nvim:paste("wrong")
+    sees(t, nvim, "It said no")
+    nvim:paste("the-right-code")
+    local text = sees(t, nvim, "This login is over")
+    t:match(text, "Press r to try again")
+    t:match(text, "It said no")
+    t:ok(not text:find("the%-right"), "the paste is visible")
+    nvim:type("q")
+    nvim:cmd("ConvStatus")
+    nvim:paste("something")
+    t:wait("the answer", function()
+      return nvim:said("nothing to paste into here")
+    end)
+    t:eq(nvim:lua("return vim.v.errmsg"), "")
+    nvim:type("q")
+    t:wait("the window to go", function()
+      return nvim:window() == nil
+    end)
+    t:eq(nvim:lua("return debug.getinfo(vim.paste, 'S').source:find('conv/') ~= nil"), false)
+  end)
+
+  case("what was typed is answered each time", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
+    local answers = {
+      ["ConvLogin nosuch"] = "no provider `nosuch`",
+      ["ConvLogin anthropic nosuch"] = "no login method `nosuch`",
+      ["ConvLogin a b c"] = "Too many arguments",
+      ["ConvLogout nosuch"] = "does not know this method",
+    }
+    for command, pattern in pairs(answers) do
+      for n = 1, 2 do
+        nvim:cmd(command)
+        t:wait("answer " .. n .. " to " .. command, function()
+          return #vim.tbl_filter(function(note)
+            return note.text:find(pattern) ~= nil
+          end, nvim:notes()) == n
+        end)
+      end
+    end
+  end)
+
+  case("the notice and the vendor's terms are two paragraphs, and a notice may have more", function(t)
+    local nvim = begin(
+      t,
+      [[{ providers = function(_, reply) reply(nil, { providers = { { id = "anthropic", name = "Anthropic", builtin = true, logins = {}, env = {},
+        methods = { { id = "subscription", label = "Subscription", grant = "authorization-code", notice = "One.\n\nTwo.", terms = "Three.", notice_confirmed = false } } } } }) end }]]
+    )
+    t:match(sees(t, nvim, "One"), "One%.\n\n  Two%.\n\n  Three%.")
+  end)
+
   case("Q shows and hides the QR code", function(t)
     local nvim = begin(
       t,
@@ -362,7 +484,7 @@ return function(case)
     sees(t, nvim, "Q QR code")
     nvim:type("Q")
     local text = sees(t, nvim, "█▀▄\n%s*▄▀█")
-    t:ok(not text:find("example.com"), text)
+    t:match(text, "ABCD%-1234")
     t:match(text, "Q hide QR")
     nvim:cmd("hi clear | doautocmd ColorScheme")
     t:eq(nvim:lua("return vim.api.nvim_get_hl(0, { name = 'ConvQr' }).ctermfg"), 15, "the QR code's colours")
@@ -478,11 +600,11 @@ return function(case)
       local stands = {
         fidget = [[
         package.loaded.fidget = {}
-        package.loaded["fidget.progress"] = { handle = { create = function(opts)
-          table.insert(_G.told, opts.title)
-          return setmetatable({ finish = function() table.insert(_G.told, "finish") end, cancel = function() table.insert(_G.told, "cancel") end }, {
-            __newindex = function(_, _, text) table.insert(_G.told, text) end })
-        end } }
+        package.loaded["fidget.notification"] = { notify = function(text, level, opts)
+          if #_G.told == 0 then table.insert(_G.told, opts.annote) end
+          table.insert(_G.told, text)
+          if opts.ttl ~= math.huge then table.insert(_G.told, text == "Logged in." and "finish" or "cancel") end
+        end }
       ]],
         snacks = [[
         package.loaded["snacks.notifier"] = {}

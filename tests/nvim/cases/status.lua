@@ -134,6 +134,33 @@ return function(case)
     t:eq(vim.rpcrequest(nvim.channel, "nvim_get_mode").blocking, false)
   end)
 
+  case("two messages at once stand beside each other, the answer first, and news is told once", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(SCRIPT) } })
+    nvim:lua([[
+      vim.notify = _G.builtin_notify
+      local notify = require("conv.notify")
+      notify.say("There is no keyring.", vim.log.levels.WARN)
+      notify.answer("Logged in.")
+      notify.say("There is no keyring.", vim.log.levels.WARN)
+    ]])
+    t:wait("the messages", function()
+      return nvim:lua("return vim.trim(vim.fn.execute('messages'))")
+        == "conv: Logged in. There is no keyring."
+    end)
+  end)
+
+  case("a notifier that shows titles is not told ours twice", function(t)
+    local nvim = t:editor({ options = { binary = t:fake(SCRIPT) } })
+    nvim:lua([[
+      vim.notify = function(text, _, opts) _G.got = { text, opts.title } end
+      require("conv.notify").answer("Done.")
+    ]])
+    t:wait("the message", function()
+      return nvim:lua("return _G.got ~= nil")
+    end)
+    t:eq(nvim:lua("return _G.got"), { "Done.", "Convocations" })
+  end)
+
   case("a vim.notify that is a table, or that fails, loses no message", function(t)
     local nvim = t:editor({ options = { binary = t:fake(SCRIPT) } })
     vim.rpcrequest(nvim.channel, "nvim_ui_attach", 80, 24, vim.empty_dict())
