@@ -117,6 +117,9 @@ fn mistakes_are_usage_errors_and_never_repeated() {
     fails(&cli(&dir, "token"), 2, "<LOGIN> is missing.\n  Usage: convocations token <LOGIN>");
     fails(&cli(&dir, "token a --min-validity planted"), 2, "The value of --min-validity <SECONDS> is not");
     fails(&cli(&dir, "completions fsh"), 2, "one of bash, elvish, fish,");
+    fails(&cli(&dir, "logn"), 2, "There is no such command; did you mean `login`?");
+    fails(&cli(&dir, "token a --jsn"), 2, "There is no such argument; did you mean `--json`?");
+    assert!(cli(&dir, "help token").ok().stdout.contains("PROVIDER or PROVIDER@ACCOUNT"));
     assert_eq!(cli(&dir, "--help").code(), 0);
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     assert_eq!(dir.convocations(["--help"]).stdout(full).status().unwrap().code(), Some(6));
@@ -302,7 +305,9 @@ fn exec_hands_over_variables_and_the_exit_status() {
     let limits = |command: &mut Command| run(command.arg("ulimit -c; ulimit -Hc"), "").ok().stdout;
     let own = limits(dir.command("sh").arg("-c"));
     assert_eq!(limits(&mut dir.convocations(["exec", "openrouter", "--", "sh", "-c"])), own);
-    fails(&cli(&dir, "exec openrouter -- /no/such/program"), 2, "cannot be run");
+    fails(&cli(&dir, "exec openrouter -- nosuchprogram"), 127, "There is no program `nosuchprogram`.");
+    fails(&cli(&dir, "exec openrouter -- /no/such/program"), 127, "Check its path.");
+    fails(&cli(&dir, "exec openrouter -- /etc/passwd"), 126, "`/etc/passwd` cannot be run");
     fails(&cli(&dir, "exec anthropic -- true"), 3, "not logged in");
 }
 
@@ -481,4 +486,70 @@ fn a_level_that_is_none_is_named_and_off_writes_nothing() {
         log.contains("INFO cli: failed: You are not logged in to OpenRouter. error=not_logged_in"),
         "{log}"
     );
+}
+
+/// What a shell is offered behind `line`, whose last word is being typed.
+fn offered(dir: &TestDir, line: &str) -> Vec<String> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let mut command = dir.convocations(["--"].iter().chain(&words));
+    command.env("CONVOCATIONS_COMPLETE", "fish").env("GROQ_API_KEY", KEY);
+    let shown = run(&mut command, "").ok().stdout;
+    let names = shown.lines().map(|line| line.split('\t').next().unwrap().to_owned());
+    names.filter(|name| !name.starts_with('-')).collect()
+}
+
+#[test]
+fn a_shell_is_offered_logins_providers_and_methods() {
+    let dir = dir();
+    with_input(&dir, "secret set openrouter@work", &format!("{KEY}\n"));
+    assert_eq!(offered(&dir, "convocations tok"), ["token"]);
+    assert_eq!(offered(&dir, "convocations logout "), ["openrouter@work"]);
+    assert_eq!(offered(&dir, "convocations token "), ["groq", "openrouter@work"]);
+    assert_eq!(offered(&dir, "convocations login open"), ["openai", "openrouter", "openrouter@work"]);
+    assert_eq!(offered(&dir, "convocations login openrouter --method "), ["api-key", "browser", "code"]);
+    assert_eq!(offered(&dir, "convocations login openrouter@work --method c"), ["code"]);
+    std::fs::write(dir.config().join("config.toml"), "[").unwrap();
+    assert_eq!(offered(&dir, "convocations login "), [""; 0], "and nothing on standard error");
+}
+
+/// By bash itself, as the README has it.
+#[test]
+fn bash_completes_by_what_it_reads_from_completions() {
+    let dir = dir();
+    with_input(&dir, "secret set openrouter@work", &format!("{KEY}\n"));
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_convocations")).parent().unwrap();
+    let script = r#"PATH="$1:$PATH"; source <(convocations completions bash); shift
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _convocations convocations "$REPLACED" token; echo "${COMPREPLY[@]}""#;
+    // As bash splits a line, and what it then replaces.
+    for (words, replaced, completed) in [
+        (vec!["convocations", "token", "o"], "o", "openrouter@work"),
+        (vec!["convocations", "token", "openrouter", "@"], "@", "@work"),
+        (vec!["convocations", "token", "openrouter", "@", "w"], "@w", "@work"),
+        (vec!["convocations", "token", "openrouter", "@", "w"], "w", "work"),
+        (vec!["convocations", "logout", "openrouter", "@", "work", "--al"], "--al", "--all"),
+        (vec!["convocations", "l"], "l", "login logout"),
+    ] {
+        let mut bash = dir.command("bash");
+        let ran =
+            run(bash.env("REPLACED", replaced).args(["-c", script, "bash"]).arg(folder).args(&words), "");
+        assert_eq!((ran.stdout.trim(), ran.stderr.as_str()), (completed, ""), "{words:?}");
+    }
+}
+
+#[test]
+fn man_pages_and_the_help_say_what_each_exit_status_means() {
+    let dir = dir();
+    let folder = dir.path().join("man");
+    let mut command = dir.convocations(["man", "--dir"]);
+    run(command.arg(&folder), "").ok();
+    assert!(folder.join("convocations-secret-set.1").exists());
+    let page = std::fs::read_to_string(folder.join("convocations.1")).unwrap();
+    assert!(page == cli(&dir, "man").ok().stdout && page.starts_with(".ie"));
+    let help = cli(&dir, "--help").ok().stdout;
+    let statuses = convocations::error::Code::ALL.iter().map(|code| code.exit_status());
+    for status in statuses.chain([0, 126, 127]) {
+        let in_help = help.lines().any(|line| line.trim().starts_with(&format!("{status} ")));
+        assert!(in_help && page.contains(&format!(".TP\n{status}\n")), "{status}: {help}");
+    }
 }

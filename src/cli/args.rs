@@ -5,10 +5,33 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
+
+use super::complete;
+
+/// What each exit status means.
+pub const EXIT_STATUS: &[(u8, &str)] = &[
+    (0, "done"),
+    (2, "wrong usage, settings or names"),
+    (3, "not logged in, or the login has expired: log in"),
+    (4, "the provider or the person refused"),
+    (5, "network, time limit or a fault at the provider: worth another try"),
+    (6, "the store (keyring or file) cannot be read or written"),
+    (126, "exec: the program cannot be run"),
+    (127, "exec: there is no such program"),
+    (130, "cancelled"),
+];
+
+/// Behind the help of the program.
+fn exit_status() -> String {
+    let rows: Vec<String> =
+        EXIT_STATUS.iter().map(|(status, what)| format!("  {status:<4} {what}")).collect();
+    format!("Exit status:\n{}", rows.join("\n"))
+}
 
 /// Sign in to AI providers once; every tool gets a token that is always fresh.
 #[derive(Parser)]
-#[command(name = "convocations", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(name = "convocations", version, arg_required_else_help = true, after_help = exit_status())]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -18,11 +41,13 @@ pub struct Args {
 pub enum Command {
     /// Serve Neovim: msgpack-RPC on standard input and output
     Rpc,
-    /// Log in: PROVIDER or PROVIDER@ACCOUNT
+    /// Log in
     Login {
+        /// PROVIDER, or PROVIDER@ACCOUNT for a further account; asked for if left out
+        #[arg(add = ArgValueCompleter::new(complete::to_log_in))]
         login: Option<String>,
         /// One of the provider's methods; `convocations providers` lists them
-        #[arg(long)]
+        #[arg(long, add = ArgValueCompleter::new(complete::methods))]
         method: Option<String>,
         /// Paste or device code only
         #[arg(long)]
@@ -30,7 +55,9 @@ pub enum Command {
     },
     /// Forget a login, and revoke it where the provider can
     Logout {
+        /// PROVIDER or PROVIDER@ACCOUNT
         #[arg(required_unless_present = "all", conflicts_with = "all")]
+        #[arg(add = ArgValueCompleter::new(complete::stored))]
         login: Option<String>,
         /// Every stored login
         #[arg(long)]
@@ -38,6 +65,8 @@ pub enum Command {
     },
     /// Print a fresh token and a newline, nothing else
     Token {
+        /// PROVIDER or PROVIDER@ACCOUNT
+        #[arg(add = ArgValueCompleter::new(complete::usable))]
         login: String,
         /// The whole credential as JSON: headers, base URL, expiry
         #[arg(long)]
@@ -51,17 +80,22 @@ pub enum Command {
     },
     /// Run a program with the provider's own variables in its environment
     Exec {
+        /// PROVIDER or PROVIDER@ACCOUNT
+        #[arg(add = ArgValueCompleter::new(complete::usable))]
         login: String,
+        /// The program and its arguments, behind `--`
         #[arg(required = true, last = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
-    /// Show every login
+    /// Show every login and its state
     Status {
+        /// As JSON, in the shape that doc/rpc.md describes
         #[arg(long)]
         json: bool,
     },
     /// Show every provider and its methods
     Providers {
+        /// As JSON, in the shape that doc/rpc.md describes
         #[arg(long)]
         json: bool,
     },
@@ -78,8 +112,17 @@ pub enum Command {
     },
     /// Serve the OAuth authorization server in front of OpenRouter, for MCP clients
     Authority(AuthorityArgs),
-    /// Print a completion script
-    Completions { shell: clap_complete::Shell },
+    /// Print what makes a shell complete commands, logins, providers and methods
+    Completions {
+        /// The shell that reads it: `source <(convocations completions bash)`
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or write those of all commands
+    Man {
+        /// A folder that gets `convocations.1` and one for each command
+        #[arg(long, value_name = "FOLDER")]
+        dir: Option<PathBuf>,
+    },
 }
 
 impl Command {
@@ -97,6 +140,7 @@ impl Command {
             Self::Secret { .. } => "secret",
             Self::Authority(_) => "authority",
             Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
         }
     }
 }
@@ -107,10 +151,18 @@ pub enum SecretAction {
     SetOpenrouterKey,
     /// Remove the stored OpenRouter key
     ClearOpenrouterKey,
-    /// Store a key for PROVIDER or PROVIDER@ACCOUNT
-    Set { login: String },
-    /// Remove what is stored for PROVIDER or PROVIDER@ACCOUNT
-    Clear { login: String },
+    /// Store a key
+    Set {
+        /// PROVIDER or PROVIDER@ACCOUNT
+        #[arg(add = ArgValueCompleter::new(complete::to_log_in))]
+        login: String,
+    },
+    /// Remove what is stored
+    Clear {
+        /// PROVIDER or PROVIDER@ACCOUNT
+        #[arg(add = ArgValueCompleter::new(complete::stored))]
+        login: String,
+    },
 }
 
 #[derive(clap::Args)]

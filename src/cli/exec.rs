@@ -1,15 +1,21 @@
 //! `convocations exec`: a program with the provider's variables, for tools that know nothing else. What is in an
 //! environment is seen by the program's children too, and does not become fresh: a token subcommand is better.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::process::{Command, ExitCode};
 
-use super::{Context, token};
+use super::{Context, output, token};
 use crate::broker::token_now;
 #[cfg(unix)]
 use crate::editor;
 use crate::error::{Code, Error, Result};
+use crate::log::redact;
 use crate::login_id::LoginId;
+use crate::text::short;
+
+/// Most that an error repeats of a program's name, in characters.
+const MAX_NAME: usize = 200;
 
 pub fn run(context: &Context, login: &LoginId, command: &[OsString]) -> Result<ExitCode> {
     let credential = match token_now(&context.config, &context.store, &context.clock, login, None)? {
@@ -38,25 +44,40 @@ pub fn run(context: &Context, login: &LoginId, command: &[OsString]) -> Result<E
     for (name, value) in &variables {
         child.env(name, value.expose());
     }
-    start(&mut child)
+    start(&mut child).map_err(|error| cannot_run(program, &error)).or_else(|(error, status)| {
+        output::fail(&error);
+        Ok(ExitCode::from(status))
+    })
 }
 
 /// Becomes the program, where the system can.
 #[cfg(unix)]
-fn start(child: &mut Command) -> Result<ExitCode> {
+fn start(child: &mut Command) -> io::Result<ExitCode> {
     use std::os::unix::process::CommandExt as _;
     editor::give_back();
-    let error = child.exec();
-    Err(cannot_run(&error))
+    Err(child.exec())
 }
 
 #[cfg(not(unix))]
-fn start(child: &mut Command) -> Result<ExitCode> {
-    let status = child.status().map_err(|error| cannot_run(&error))?;
+fn start(child: &mut Command) -> io::Result<ExitCode> {
+    let status = child.status()?;
     Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
 }
 
-fn cannot_run(error: &std::io::Error) -> Error {
-    Error::new(Code::InvalidArgument, format!("The program cannot be run: {}.", error.kind()))
-        .with_hint("Check its name and that it is in your PATH.")
+/// What to say, and the exit status that shells have for it (POSIX, Shell Command Language, 2.8.2).
+fn cannot_run(program: &OsStr, error: &io::Error) -> (Error, u8) {
+    let name = redact(&short(&program.to_string_lossy(), MAX_NAME));
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            let hint =
+                if name.contains('/') { "Check its path." } else { "Check its name, and your `PATH`." };
+            let error = Error::new(Code::InvalidArgument, format!("There is no program `{name}`."));
+            (error.with_hint(hint), 127)
+        }
+        kind => {
+            let message = format!("`{name}` cannot be run: {kind}.");
+            let hint = "Check that it is a program, and that you may run it.";
+            (Error::new(Code::InvalidArgument, message).with_hint(hint), 126)
+        }
+    }
 }

@@ -6,12 +6,14 @@
 
 mod args;
 mod authority;
+mod complete;
 mod doctor;
 mod environment;
 mod exec;
 mod layout;
 mod login;
 mod logout;
+mod man;
 mod open;
 mod output;
 mod prompt;
@@ -20,11 +22,12 @@ mod quiet;
 mod secret;
 mod status;
 mod token;
+mod usage;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 
 use args::{Args, Command};
 
@@ -70,11 +73,14 @@ impl Context {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
+    if complete::answer() {
+        return ExitCode::SUCCESS;
+    }
     let command = match plain() {
         Some(command) => command,
         None => match Args::try_parse() {
             Ok(args) => args.command,
-            Err(error) => return output::usage(&error),
+            Err(error) => return usage::tell(&error),
         },
     };
     match Paths::from_env().and_then(|paths| logged(command, paths)) {
@@ -119,11 +125,9 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
     match command {
         Command::Rpc => return Ok(editor::run(&paths)),
         Command::Completions { shell } => {
-            return output::write(|out| {
-                clap_complete::generate(shell, &mut Args::command(), "convocations", out);
-                Ok(())
-            });
+            return output::write(|out| complete::script(shell, out));
         }
+        Command::Man { dir } => return man::run(dir.as_deref()),
         Command::Doctor { online } => return doctor::run(paths, online),
         _ => {}
     }
@@ -139,7 +143,9 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         Command::Providers { json } => providers::run(&context, json),
         Command::Secret { action } => secret::run(&context, action),
         Command::Authority(options) => authority::run(&context, options),
-        Command::Rpc | Command::Completions { .. } | Command::Doctor { .. } => Ok(ExitCode::SUCCESS),
+        Command::Rpc | Command::Completions { .. } | Command::Man { .. } | Command::Doctor { .. } => {
+            Ok(ExitCode::SUCCESS)
+        }
     };
     for warning in context.store.take_warnings() {
         output::note(&warning);

@@ -3,8 +3,6 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-
 use super::layout;
 use crate::error::{Code, Error, Result};
 
@@ -76,50 +74,6 @@ pub fn fail(error: &Error) -> ExitCode {
         note(&format!("  {}", hint));
     }
     ExitCode::from(error.code().exit_status())
-}
-
-/// What clap says: help and version on standard output, mistakes on standard error without the values typed.
-pub fn usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        return line(error.render().to_string().trim_end()).unwrap_or_else(|error| fail(&error));
-    }
-    let text = match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            error.render().to_string()
-        }
-        _ => format!("convocations: {}\n  {}", mistake(error), way_out(error)),
-    };
-    note(text.trim_end());
-    ExitCode::from(2)
-}
-
-/// clap repeats a wrong argument, which may be a key that somebody typed in the wrong place: only names of ours are told.
-fn mistake(error: &clap::Error) -> String {
-    let names = |kind| match error.get(kind) {
-        Some(ContextValue::String(name)) => name.clone(),
-        Some(ContextValue::Strings(names)) => names.join(", "),
-        _ => String::new(),
-    };
-    match error.kind() {
-        ErrorKind::MissingRequiredArgument => format!("{} is missing.", names(ContextKind::InvalidArg)),
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
-            let (name, allowed) = (names(ContextKind::InvalidArg), names(ContextKind::ValidValue));
-            let allowed = if allowed.is_empty() { allowed } else { format!("; it takes one of {allowed}") };
-            format!("The value of {name} is not allowed{allowed}.")
-        }
-        ErrorKind::InvalidSubcommand => "There is no such command.".to_owned(),
-        _ => "These arguments do not fit.".to_owned(),
-    }
-}
-
-/// How the command is written, or where that stands.
-fn way_out(error: &clap::Error) -> String {
-    match error.get(ContextKind::Usage) {
-        Some(ContextValue::StyledStr(usage)) if error.kind() != ErrorKind::InvalidSubcommand => {
-            usage.to_string()
-        }
-        _ => "See `convocations --help`.".to_owned(),
-    }
 }
 
 /// Whether a person looks at standard error.

@@ -65,7 +65,9 @@ pub fn choose(title: &str, choices: &[String]) -> Result<usize> {
             "" => return Ok(0),
             text => match text.parse::<usize>() {
                 Ok(number) if (1..=choices.len()).contains(&number) => return Ok(number - 1),
-                _ => {}
+                _ => {
+                    let _ = writeln!(err, "Type a number from 1 to {}; Ctrl-C ends.", choices.len());
+                }
             },
         }
     }
