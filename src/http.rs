@@ -56,6 +56,20 @@ impl fmt::Debug for Reply {
     }
 }
 
+/// The head of an answer whose body is left unread. Its `Debug` shows the status alone.
+pub struct Head {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// All headers.
+    pub headers: HeaderMap,
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Head({}, …)", self.status)
+    }
+}
+
 /// Why there is no whole answer.
 #[derive(Debug, Clone)]
 pub struct Trouble {
@@ -102,6 +116,31 @@ impl Http {
     /// # Errors
     /// `network`, `timeout` or `bad_response` (too large).
     pub async fn send(&self, request: RequestBuilder) -> Result<Reply, Trouble> {
+        self.logged(request, async |response, host| {
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = read_body(response, MAX_BODY).await.map_err(|error| cut(&host, error))?;
+            Ok(Reply { status, retry_after: retry_after(&headers), date: date(&headers), headers, body })
+        })
+        .await
+    }
+
+    /// Sends a request and reads the head of the answer alone.
+    ///
+    /// # Errors
+    /// `network` or `timeout`.
+    pub async fn head(&self, request: RequestBuilder) -> Result<Head, Trouble> {
+        self.logged(request, async |response, _| {
+            Ok(Head { status: response.status(), headers: response.headers().clone() })
+        })
+        .await
+    }
+
+    /// Sends a request and reads its answer; both stand in the log, without query, headers and bodies.
+    async fn logged<T>(
+        &self,
+        request: RequestBuilder,
+        read: impl AsyncFnOnce(reqwest::Response, String) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
         let (client, request) = request.build_split();
         let request = request.map_err(|_| Trouble {
             error: Error::new(Code::BadResponse, "A request could not be put together.")
@@ -110,25 +149,23 @@ impl Http {
         })?;
         let client = if request.url().scheme() == "http" { self.direct()? } else { client };
         let host = request.url().host_str().unwrap_or("the provider").to_owned();
+        let endpoint = format!("{host}{}", request.url().path());
         let began = Instant::now();
-        tracing::debug!(%host, method = %request.method(), "request");
-        let result = exchange(&client, request, &host).await;
-        let ms = began.elapsed().as_millis();
-        match &result {
-            Ok(reply) => tracing::debug!(%host, status = reply.status.as_u16(), ms, "answered"),
-            Err(trouble) => {
-                tracing::debug!(%host, error = %trouble.error.code(), sent = trouble.sent, ms, "no answer")
+        tracing::debug!(%endpoint, method = %request.method(), "request");
+        let result = match client.execute(request).await {
+            Ok(response) => {
+                let ms = began.elapsed().as_millis();
+                tracing::debug!(%endpoint, status = response.status().as_u16(), ms, "answered");
+                read(response, host).await
             }
+            Err(error) => Err(trouble(&host, &error)),
+        };
+        if let Err(trouble) = &result {
+            let ms = began.elapsed().as_millis();
+            tracing::debug!(%endpoint, error = %trouble.error.code(), sent = trouble.sent, ms, "no answer");
         }
         result
     }
-}
-
-async fn exchange(client: &Client, request: reqwest::Request, host: &str) -> Result<Reply, Trouble> {
-    let response = client.execute(request).await.map_err(|error| trouble(host, &error))?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let body = read_body(response, MAX_BODY).await.map_err(|error| cut(host, error))?;
-    Ok(Reply { status, retry_after: retry_after(&headers), date: date(&headers), headers, body })
 }
 
 /// A client builder with this program's rules: its own name, no redirects (a token in a body must not travel on).

@@ -1,7 +1,7 @@
 //! Endpoints and client of a provider that is described by `issuer` or `resource`, or that gave a client secret.
 //!
-//! Guarantees: a registration is kept per provider and outlives its logins; it is kept once a login has worked with it
-//! and forgotten when one has not, so that a server that forgot us costs one attempt and no hand work.
+//! Guarantees: registrations are kept per provider and outlive its logins; one that the server no longer knows is
+//! forgotten and made anew within the same login; logins that begin at once, in however many processes, make one.
 
 use std::time::Duration;
 
@@ -9,21 +9,15 @@ use super::flow::Flow;
 use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::oauth::{self, Failure, Known, Registration};
+use crate::oauth::{self, Draft, Failure, Known, Prepared, Registrations};
 use crate::provider::{CLIENT_ACCOUNT, Provider};
 use crate::secret::Secret;
-use crate::store::{NewEntry, Store};
+use crate::store::{LoginLock, NewEntry, Store, StoreLock};
 
 /// How long another writer is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
-
-/// The registration that a login uses.
-#[derive(Debug, Clone)]
-pub(super) struct Registered {
-    registration: Registration,
-    /// Whether the store has it.
-    kept: bool,
-}
+/// How long another login's registration is waited for; past that this one makes its own.
+const REGISTRATION_WAIT: Duration = Duration::from_secs(20);
 
 /// Fills in what the method's description leaves to discovery; nothing is asked for one that says it all.
 ///
@@ -33,17 +27,58 @@ pub(super) async fn prepare(flow: &mut Flow, redirect_uri: &str) -> Result<()> {
     if !flow.method.discover && flow.provider.client_secret.is_none() {
         return Ok(());
     }
+    let (http, provider) = (&flow.context.http, &flow.provider);
+    let draft = oauth::discover(http, provider, &flow.method, None).await.map_err(Failure::into_error)?;
+    let now = flow.context.clock.now();
     let known = known(flow).await?;
-    let earlier = known.registration.clone();
-    let (http, provider, now) = (&flow.context.http, &flow.provider, flow.context.clock.now());
-    let prepared = oauth::prepare(http, provider, &flow.method, redirect_uri, known, now).await;
-    let prepared = prepared.map_err(Failure::into_error)?;
+    let usable = draft.with_known(provider, &known, redirect_uri, now).map_err(Failure::into_error)?;
+    let usable = match usable {
+        Some(prepared) if is_dead(flow, &prepared).await => None,
+        usable => usable,
+    };
+    let prepared = match usable {
+        Some(prepared) => prepared,
+        None => register(flow, &draft, redirect_uri, &known).await?,
+    };
     flow.method = prepared.method;
-    flow.registered = prepared.registration.map(|registration| {
-        let kept = earlier.as_ref() == Some(&registration);
-        Registered { registration, kept }
-    });
+    flow.registered = prepared.registration.map(|registration| registration.client_id);
     Ok(())
+}
+
+/// Whether a registration is one that the server no longer knows.
+async fn is_dead(flow: &Flow, prepared: &Prepared) -> bool {
+    prepared.registration.is_some()
+        && !oauth::is_client_known(&flow.context.http, &flow.provider, prepared).await
+}
+
+/// Registers, unless another login has done so since `before` was read.
+async fn register(flow: &Flow, draft: &Draft, redirect_uri: &str, before: &Known) -> Result<Prepared> {
+    let (http, provider) = (&flow.context.http, &flow.provider);
+    // A store that cannot be locked is no reason not to register: this login says so in its own time.
+    let turn = lock(flow).await;
+    let mut known = known(flow).await?;
+    let now = flow.context.clock.now();
+    if known.registrations != before.registrations {
+        let made = draft.with_known(provider, &known, redirect_uri, now).map_err(Failure::into_error)?;
+        if let Some(prepared) = made {
+            return Ok(prepared);
+        }
+    }
+    let registration = draft.register(http, provider, redirect_uri).await.map_err(Failure::into_error)?;
+    let prepared = draft.with(registration.clone());
+    let dead = draft.with_known(provider, &known, redirect_uri, now).ok().flatten();
+    if let Some(dead) = dead.and_then(|dead| dead.registration) {
+        known.registrations.forget(&dead.client_id);
+    }
+    known.registrations.add(registration);
+    keep(flow, known.registrations).await;
+    drop(turn);
+    Ok(prepared)
+}
+
+async fn lock(flow: &Flow) -> Option<LoginLock> {
+    let (login, store) = (flow.provider.client_login()?, flow.context.store.clone());
+    blocking(move || store.lock_login(&login, REGISTRATION_WAIT)).await.ok()
 }
 
 async fn known(flow: &Flow) -> Result<Known> {
@@ -55,28 +90,23 @@ async fn known(flow: &Flow) -> Result<Known> {
     };
     let stored = blocking(read).await?;
     let Some(secret) = stored.map(|stored| stored.tokens.access_token) else { return Ok(Known::default()) };
-    Ok(match Registration::from_secret(&secret) {
-        Some(registration) => Known { registration: Some(registration), client_secret: None },
-        None => Known { registration: None, client_secret: Some(secret) },
+    Ok(match Registrations::from_secret(&secret) {
+        Some(registrations) => Known { registrations, client_secret: None },
+        None => Known { registrations: Registrations::default(), client_secret: Some(secret) },
     })
 }
 
-/// Keeps the registration of a login that has worked, and drops that of one that has not.
+/// Forgets the registration of a login that has not worked, where that may be why.
 pub(super) async fn settle<T>(flow: &mut Flow, result: &Result<T>) {
-    let Some(registered) = flow.registered.take() else { return };
-    let Some(login) = flow.provider.client_login() else { return };
-    let (store, now) = (flow.context.store.clone(), flow.context.clock.now());
-    let work = match result {
-        Ok(_) if !registered.kept => {
-            blocking(move || keep(&store, &login, &registered.registration.to_secret(), now)).await
-        }
-        Err(error) if registered.kept && is_about_us(error) => {
-            blocking(move || drop_it(&store, &login)).await
-        }
-        _ => Ok(()),
-    };
-    // The login itself stands; without its registration the next one registers anew.
-    drop(work);
+    let Some(client_id) = flow.registered.take() else { return };
+    if !result.as_ref().is_err_and(is_about_us) {
+        return;
+    }
+    let _turn = lock(flow).await;
+    let Ok(mut known) = known(flow).await else { return };
+    if known.registrations.forget(&client_id) {
+        keep(flow, known.registrations).await;
+    }
 }
 
 /// Whether a failure may mean that the server no longer knows this program. Most servers say so to the person in the
@@ -86,18 +116,26 @@ fn is_about_us(error: &Error) -> bool {
     codes.contains(&error.code())
 }
 
-/// Puts what identifies this program to a provider into the store: see [`Provider::client_login`].
-fn keep(store: &Store, login: &LoginId, secret: &Secret, now: i64) -> Result<()> {
-    let _login = store.lock_login(login, LOCK_WAIT)?;
-    let lock = store.lock(LOCK_WAIT)?;
-    let entry = NewEntry { method: CLIENT_ACCOUNT.to_owned(), kind: Kind::ApiKey };
-    store.put(&lock, login, entry, &Tokens::api_key(secret.clone(), now)).map(drop)
+/// Puts what identifies this program to a provider into the store: see [`Provider::client_login`]. That it cannot be
+/// kept is no fault of this login: the next one registers anew.
+async fn keep(flow: &Flow, registrations: Registrations) {
+    let Some(login) = flow.provider.client_login() else { return };
+    let (store, now) = (flow.context.store.clone(), flow.context.clock.now());
+    let write = move || {
+        let lock = store.lock(LOCK_WAIT)?;
+        match registrations.is_empty() {
+            true => store.remove(&lock, &login).map(drop),
+            false => put(&store, &lock, &login, &registrations.to_secret(), now),
+        }
+    };
+    if let Err(error) = blocking(write).await {
+        tracing::warn!(provider = flow.provider.id, error = %error.code(), "a registration could not be kept");
+    }
 }
 
-fn drop_it(store: &Store, login: &LoginId) -> Result<()> {
-    let _login = store.lock_login(login, LOCK_WAIT)?;
-    let lock = store.lock(LOCK_WAIT)?;
-    store.remove(&lock, login).map(drop)
+fn put(store: &Store, lock: &StoreLock, login: &LoginId, secret: &Secret, now: i64) -> Result<()> {
+    let entry = NewEntry { method: CLIENT_ACCOUNT.to_owned(), kind: Kind::ApiKey };
+    store.put(lock, login, entry, &Tokens::api_key(secret.clone(), now)).map(drop)
 }
 
 /// What a login by the name of a provider's client is answered with.

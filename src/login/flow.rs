@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::browser;
 use super::choose;
-use super::client::{self, Registered};
+use super::client;
 use super::device;
 use super::key;
 use super::listener::Listener;
@@ -59,7 +59,8 @@ pub(super) struct Flow {
     pub fallback: Option<Method>,
     /// What is to be told beside the next address.
     pub notice: Option<String>,
-    pub registered: Option<Registered>,
+    /// The client id that registration brought, if this login uses such a one.
+    pub registered: Option<String>,
     /// What the provider said with its refusal, cleaned, for the page alone.
     pub description: Option<String>,
 }

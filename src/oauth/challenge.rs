@@ -19,7 +19,8 @@ pub(super) fn of(headers: &HeaderMap) -> Option<Challenge> {
     texts.into_iter().find_map(read)
 }
 
-fn read(text: &str) -> Option<Challenge> {
+/// The `Bearer` challenge of a header, if it has one.
+pub(super) fn read(text: &str) -> Option<Challenge> {
     let mut challenge: Option<Challenge> = None;
     for part in parts(text) {
         let (scheme, param) = match part.split_once(' ') {

@@ -32,7 +32,7 @@ pub(super) fn add_to_header(request: RequestBuilder, method: &Method) -> Request
 }
 
 fn is_basic(method: &Method) -> bool {
-    method.client_auth == ClientAuth::ClientSecretBasic && method.client_secret.is_some()
+    method.client_auth == Some(ClientAuth::ClientSecretBasic) && method.client_secret.is_some()
 }
 
 /// What a login by this method has to remember, if its description alone cannot repeat it.
@@ -60,10 +60,10 @@ pub(super) fn bound<'a>(method: &'a Method, tokens: &Tokens) -> Cow<'a, Method> 
     bound.revoke_url = bound.revoke_url.or_else(|| binding.revoke_url.as_deref().and_then(url));
     bound.client_id = binding.client_id.clone().or(bound.client_id);
     bound.client_secret = binding.client_secret.clone().or(bound.client_secret);
-    bound.client_auth = match binding.basic_auth {
+    bound.client_auth = Some(match binding.basic_auth {
         true => ClientAuth::ClientSecretBasic,
         false => ClientAuth::ClientSecretPost,
-    };
+    });
     bound.resource = binding.resource.clone().or(bound.resource);
     Cow::Owned(bound)
 }
@@ -99,7 +99,7 @@ mod tests {
         let _ = crate::http::builder();
         let mut method = method();
         assert_eq!((body(&method), header(&method)), (vec!["client_id", "client_secret"], None));
-        method.client_auth = ClientAuth::ClientSecretBasic;
+        method.client_auth = Some(ClientAuth::ClientSecretBasic);
         method.client_id = Some("i d".to_owned());
         // i+d:p%3Al+anted
         assert_eq!((body(&method), header(&method).as_deref()), (vec![], Some("Basic aStkOnAlM0FsK2FudGVk")));
@@ -111,13 +111,13 @@ mod tests {
     fn a_login_goes_back_to_the_server_and_client_it_came_from() {
         let mut method = method();
         method.discover = true;
-        method.client_auth = ClientAuth::ClientSecretBasic;
+        method.client_auth = Some(ClientAuth::ClientSecretBasic);
         let mut tokens = Tokens::api_key(Secret::new("T"), 0);
         tokens.binding = binding(&method);
         assert!(!format!("{tokens:?}").contains("anted"));
         let mut described = method.clone();
         (described.token_url, described.client_secret, described.client_id) = (None, None, None);
-        described.client_auth = ClientAuth::ClientSecretPost;
+        described.client_auth = Some(ClientAuth::ClientSecretPost);
         let again = bound(&described, &tokens);
         assert_eq!((&again.token_url, &again.client_id), (&method.token_url, &method.client_id));
         assert_eq!((&again.client_secret, again.client_auth), (&method.client_secret, method.client_auth));

@@ -185,7 +185,7 @@ async fn poll_standard(
     now: i64,
 ) -> Result<Poll, Failure> {
     let mut params = vec![
-        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code".to_owned()),
+        ("grant_type", token::DEVICE_GRANT.to_owned()),
         ("device_code", authorization.device_code.expose().to_owned()),
     ];
     token::add_client_and_resource(&mut params, method);
@@ -261,12 +261,15 @@ fn not_offered(provider: &Provider) -> Error {
 
 /// A client that may not use this grant may still use the other one.
 fn or_another(failure: Failure, provider: &Provider) -> Failure {
-    match (failure, another_method(provider)) {
-        (Failure::Configuration(error), Some(other)) => {
-            let hint = error.hint().map(|hint| format!("{hint} {other}")).unwrap_or(other);
-            Failure::Configuration(error.with_hint(hint))
-        }
-        (failure, _) => failure,
+    let Some(other) = another_method(provider) else { return failure };
+    let both = |error: Error| {
+        let hint = error.hint().map(|hint| format!("{hint} {other}")).unwrap_or_else(|| other.clone());
+        error.with_hint(hint)
+    };
+    match failure {
+        Failure::Configuration(error) => Failure::Configuration(both(error)),
+        Failure::UnknownClient(error) => Failure::UnknownClient(both(error)),
+        failure => failure,
     }
 }
 

@@ -2,17 +2,42 @@
 //!
 //! Guarantees: PKCE with S256 is demanded; a URL that the settings give outright wins over a discovered one.
 
+use url::Url;
+
+use super::challenge::Challenge;
 use super::device::another_method;
 use super::failure::Failure;
 use super::metadata::{self, Server};
-use super::resource::{self, Resource};
+use super::resource::{self, Answer, Resource};
 use crate::error::{Code, Error};
 use crate::http::Http;
 use crate::provider::{ClientAuth, Grant, Method, Provider};
 
+/// More rights than a login has, which an API asked for (RFC 6750, 3.1; RFC 9470 has the same idea for other things).
+#[derive(Debug, Clone, Default)]
+pub struct StepUp {
+    /// What the API asks for.
+    pub scopes: Vec<String>,
+    /// What the login has been granted: it is asked for again, or the new token would have lost it.
+    pub granted: Vec<String>,
+}
+
+impl StepUp {
+    /// Of the `WWW-Authenticate` header of an API's answer; `None` if that asks for no scope.
+    pub fn of(header: &str, granted: Vec<String>) -> Option<Self> {
+        let Challenge { scopes, .. } = super::challenge::read(header)?;
+        (!scopes.is_empty()).then_some(Self { scopes, granted })
+    }
+
+    /// What the API asks for that is not there yet.
+    pub fn missing(&self) -> Vec<String> {
+        self.scopes.iter().filter(|scope| !self.granted.contains(scope)).cloned().collect()
+    }
+}
+
 /// Who signs the provider's tokens, and for which resource.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct Discovered {
     pub server: Server,
     resource: Option<Resource>,
 }
@@ -21,32 +46,52 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// `Transient` if somebody could not be asked; `Configuration` if an answer is unusable.
-pub(super) async fn discover(http: &Http, provider: &Provider) -> Result<Found, Failure> {
-    let resource = match &provider.resource {
-        Some(url) => Some(resource::ask(http, url, provider).await?),
-        None => None,
+pub(super) async fn discover(http: &Http, provider: &Provider) -> Result<Discovered, Failure> {
+    let Some(url) = &provider.resource else {
+        let issuer = provider.issuer.as_deref().unwrap_or_default();
+        return Ok(Discovered { server: metadata::ask(http, issuer, provider).await?, resource: None });
     };
-    let listed = resource.as_ref().map(|resource| &resource.issuers);
-    // Resources write a slash behind an issuer that the issuer itself does without, and the other way about: the
-    // person's spelling decides then, and the server's document has to agree with that.
-    let is = |one: &str, other: &str| one.trim_end_matches('/') == other.trim_end_matches('/');
-    let issuer = match (&provider.issuer, listed) {
-        (Some(own), Some(listed)) if !listed.iter().any(|listed| is(listed, own)) => {
+    let url = Url::parse(url).map_err(|_| resource::silent(provider))?;
+    let answer = resource::ask(http, &url, provider).await?;
+    let listed = answer.resource.as_ref().map(|resource| &resource.issuers);
+    let server = match (&provider.issuer, listed) {
+        (Some(own), Some(listed)) if !listed.iter().any(|listed| is_alike(listed, own)) => {
             return Err(not_listed(provider));
         }
-        (Some(own), _) => Some(own),
-        (None, listed) => listed.and_then(|listed| listed.first()),
+        (Some(own), _) => metadata::ask(http, own, provider).await?,
+        (None, Some(listed)) => {
+            metadata::ask(http, listed.first().map_or("", String::as_str), provider).await?
+        }
+        (None, None) if answer.is_refused => {
+            let server = metadata::ask_origin(http, &url, provider).await?;
+            // Such a server knows no RFC 8707, and takes the resource for granted.
+            return Ok(Discovered { server, resource: Some(Resource::nameless(answer.challenge)) });
+        }
+        (None, None) => return Err(resource::silent(provider)),
     };
-    let server = metadata::ask(http, issuer.map_or("", String::as_str), provider).await?;
-    Ok(Found { server, resource })
+    let Answer { resource, challenge, .. } = answer;
+    // The issuer is known from the settings: the resource need not tell.
+    let resource = resource.unwrap_or_else(|| Resource::named(url.as_str(), challenge));
+    Ok(Discovered { server, resource: Some(resource) })
 }
 
-impl Found {
+/// Resources write a slash behind an issuer that the issuer itself does without, and the other way about: the person's
+/// spelling decides then, and the server's document has to agree with that.
+fn is_alike(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
+impl Discovered {
     /// The method with what was found filled in.
     ///
     /// # Errors
     /// `Configuration` if the server does not offer what the method needs.
-    pub(super) fn fill_in(&self, provider: &Provider, method: &Method) -> Result<Method, Failure> {
+    pub(super) fn fill_in(
+        &self,
+        provider: &Provider,
+        method: &Method,
+        step_up: Option<&StepUp>,
+    ) -> Result<Method, Failure> {
         let server = &self.server;
         let mut filled = method.clone();
         filled.authorize_url = filled.authorize_url.or_else(|| server.authorize_url.clone());
@@ -54,7 +99,7 @@ impl Found {
         filled.revoke_url = filled.revoke_url.or_else(|| server.revoke_url.clone());
         filled.device_authorization_url =
             filled.device_authorization_url.or_else(|| server.device_authorization_url.clone());
-        filled.scopes = self.scopes(&method.scopes);
+        filled.scopes = self.scopes(&method.scopes, step_up);
         if filled.scopes.iter().any(|scope| scope == "openid") {
             filled.identity_url = filled.identity_url.or_else(|| server.userinfo_url.clone());
         }
@@ -62,42 +107,50 @@ impl Found {
             // OpenID Connect Core, 11: without it the scope is ignored.
             filled.authorize_params.entry("prompt".to_owned()).or_insert_with(|| "consent".to_owned());
         }
-        filled.resource = self.resource.as_ref().map(|resource| resource.name.clone()).or(filled.resource);
+        filled.resource = match &self.resource {
+            Some(resource) => resource.name.clone(),
+            None => filled.resource,
+        };
         filled.issuer = Some(server.issuer.clone());
         filled.iss_required = server.names_itself_in_answers;
-        filled.client_auth = client_auth(server);
+        filled.client_auth = filled.client_auth.or_else(|| Some(client_auth(server)));
         match lacks(server, &filled) {
             Some(what) => Err(not_offered(provider, method, what)),
             None => Ok(filled),
         }
     }
 
-    /// The person's, else the resource's. `offline_access`, which a refresh may need, is asked for where it is
-    /// offered and nowhere else.
-    fn scopes(&self, own: &[String]) -> Vec<String> {
+    /// The person's, else the resource's; with those that an API asked for. `offline_access`, which a refresh may need,
+    /// is asked for where it is offered and nowhere else.
+    fn scopes(&self, own: &[String], step_up: Option<&StepUp>) -> Vec<String> {
         let offered = |scope: &str| match &self.server.scopes {
             Some(list) => list.iter().any(|known| known == scope),
             None => false,
         };
-        if !own.is_empty() {
-            let known = |scope: &&String| {
-                *scope != "offline_access" || self.server.scopes.is_none() || offered(scope)
-            };
-            return own.iter().filter(known).cloned().collect();
+        let known =
+            |scope: &&String| *scope != "offline_access" || self.server.scopes.is_none() || offered(scope);
+        let described = match own {
+            [] => self.resource.as_ref().map(|resource| resource.scopes.clone()).unwrap_or_default(),
+            own => own.iter().filter(known).cloned().collect(),
+        };
+        let more = step_up.into_iter().flat_map(|step_up| step_up.granted.iter().chain(&step_up.scopes));
+        let mut scopes = Vec::new();
+        for scope in described.iter().chain(more) {
+            if !scopes.contains(scope) {
+                scopes.push(scope.clone());
+            }
         }
-        let mut scopes = self.resource.as_ref().map(|resource| resource.scopes.clone()).unwrap_or_default();
-        let wants_more = !scopes.is_empty() && !scopes.iter().any(|scope| scope == "offline_access");
-        if wants_more && offered("offline_access") {
+        let wants_more = own.is_empty() && !scopes.is_empty();
+        if wants_more && offered("offline_access") && !scopes.iter().any(|scope| scope == "offline_access") {
             scopes.push("offline_access".to_owned());
         }
         scopes
     }
 }
 
-/// RFC 8414, 2: without a list it is HTTP Basic.
+/// In the body where the server takes that, as most do; else by HTTP Basic, which all have to (RFC 6749, 2.3.1).
 fn client_auth(server: &Server) -> ClientAuth {
-    let post = |list: &Vec<String>| list.iter().any(|method| method == "client_secret_post");
-    match server.auth_methods.as_ref().is_some_and(post) {
+    match server.takes_auth("client_secret_post") {
         true => ClientAuth::ClientSecretPost,
         false => ClientAuth::ClientSecretBasic,
     }
@@ -111,7 +164,7 @@ fn lacks(server: &Server, method: &Method) -> Option<&'static str> {
         _ if device => None,
         Method { authorize_url: None, .. } => Some("tells no address for signing in"),
         // RFC 7636 is what binds the code to us; a server that does not know S256 cannot be used (MCP, RFC 9700).
-        _ if !server.has_s256 => Some("does not promise PKCE with S256"),
+        _ if !server.has_s256() => Some("does not promise PKCE with S256"),
         _ => None,
     }
 }
@@ -125,14 +178,8 @@ fn not_offered(provider: &Provider, method: &Method, what: &str) -> Failure {
 }
 
 fn not_listed(provider: &Provider) -> Failure {
-    Failure::Configuration(
-        Error::new(
-            Code::ConfigInvalid,
-            format!("The resource of {} does not take tokens of the issuer that is set.", provider.name),
-        )
-        .with_hint(format!(
-            "Remove `issuer` from `[providers.{}]`: the resource names its own.",
-            provider.id
-        )),
-    )
+    let message =
+        format!("The resource of {} does not take tokens of the issuer that is set.", provider.name);
+    let hint = format!("Remove `issuer` from `[providers.{}]`: the resource names its own.", provider.id);
+    Failure::Configuration(Error::new(Code::ConfigInvalid, message).with_hint(hint))
 }

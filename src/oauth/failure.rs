@@ -11,12 +11,23 @@ use serde_json::Value;
 use crate::error::{Code, Error};
 use crate::http::{Reply, Trouble};
 
-/// Why a call gave nothing.
+/// Why a call gave nothing. What becomes of a stored login depends on the class alone:
+///
+/// | class | a refresh that ends so | belongs here |
+/// |---|---|---|
+/// | `Refused` | ends the login: this refresh token is never sent again | an OAuth error about this very grant, or the person's no |
+/// | `UnknownClient` | keeps the login, is not repeated; the next login registers anew | `invalid_client` and its relatives |
+/// | `Configuration` | keeps the login, is not repeated within the call | every other answer that the same request would get again |
+/// | `Transient` | keeps the login and is tried again | whatever a network, proxy, outage or limit can bring about |
+///
+/// In doubt a new failure is `Transient`: the worst of it is one more request. `Refused` needs proof.
 #[derive(Debug, Clone)]
 pub enum Failure {
     /// The provider refuses exactly this code or refresh token, for good.
     Refused(Error),
-    /// The request itself is wrong (client, scope, address): trying again changes nothing, the login is kept.
+    /// The server does not know this program, or not any more.
+    UnknownClient(Error),
+    /// The request itself is wrong (scope, address, grant): trying again changes nothing.
     Configuration(Error),
     /// It may work later.
     Transient {
@@ -33,14 +44,17 @@ impl Failure {
     /// The error for the person.
     pub fn error(&self) -> &Error {
         match self {
-            Self::Refused(error) | Self::Configuration(error) | Self::Transient { error, .. } => error,
+            Self::Refused(error)
+            | Self::UnknownClient(error)
+            | Self::Configuration(error)
+            | Self::Transient { error, .. } => error,
         }
     }
 
     /// [`Failure::error`] by value.
     pub fn into_error(self) -> Error {
         match self {
-            Self::Refused(error) | Self::Configuration(error) => error,
+            Self::Refused(error) | Self::UnknownClient(error) | Self::Configuration(error) => error,
             Self::Transient { error, retry_after, .. } => error.with_retry_after(retry_after),
         }
     }
@@ -62,6 +76,7 @@ impl From<Trouble> for Failure {
 enum Meaning {
     Grant,
     Denied,
+    Client,
     Setting,
     Passing,
     Limited,
@@ -79,9 +94,9 @@ const CODES: &[(&str, Meaning)] = &[
     ("expired_token", Meaning::Grant),
     ("token_expired", Meaning::Grant),
     ("access_denied", Meaning::Denied),
-    ("invalid_client", Meaning::Setting),
-    ("incorrect_client_credentials", Meaning::Setting),
-    ("unauthorized_client", Meaning::Setting),
+    ("invalid_client", Meaning::Client),
+    ("incorrect_client_credentials", Meaning::Client),
+    ("unauthorized_client", Meaning::Client),
     ("invalid_scope", Meaning::Setting),
     ("invalid_target", Meaning::Setting),
     ("invalid_request", Meaning::Setting),
@@ -168,6 +183,7 @@ fn refused(status: u16, body: &Value, retry_after: Option<Duration>, provider: &
             Failure::answered(own_trouble(provider, &format!("`{code}`")), retry_after)
         }
         Some((_, Meaning::Limited)) => Failure::answered(too_many(provider), retry_after),
+        Some((_, Meaning::Client)) => Failure::UnknownClient(setting(status, body, provider)),
         Some((_, Meaning::Setting)) | None => Failure::Configuration(setting(status, body, provider)),
     }
 }
@@ -239,6 +255,7 @@ mod tests {
     fn class(status: u16, body: &str) -> (&'static str, Code) {
         match read(&reply(status, body), "P").unwrap_err() {
             Failure::Refused(error) => ("refused", error.code()),
+            Failure::UnknownClient(error) => ("client", error.code()),
             Failure::Configuration(error) => ("configuration", error.code()),
             Failure::Transient { error, .. } => ("transient", error.code()),
         }
@@ -263,9 +280,10 @@ mod tests {
 
     #[test]
     fn settings_are_told_apart() {
+        for body in [r#"{"error":"invalid_client"}"#, r#"{"error":"unauthorized_client"}"#] {
+            assert_eq!(class(401, body).0, "client", "{body}");
+        }
         for body in [
-            r#"{"error":"invalid_client"}"#,
-            r#"{"error":"unauthorized_client"}"#,
             r#"{"error":"invalid_scope"}"#,
             r#"{"type":"error","error":{"type":"invalid_request_error","message":"planted"}}"#,
             r#"{"error":"never_heard_of"}"#,

@@ -25,11 +25,27 @@ pub(super) struct Server {
     pub scopes: Option<Vec<String>>,
     pub grants: Option<Vec<String>>,
     pub auth_methods: Option<Vec<String>>,
-    pub has_s256: bool,
+    /// RFC 7636; absent where the server does not say.
+    pub pkce_methods: Option<Vec<String>>,
     /// RFC 9207, 3.
     pub names_itself_in_answers: bool,
     /// Client ID Metadata Documents.
     pub takes_client_documents: bool,
+}
+
+impl Server {
+    /// Whether it promises PKCE with S256.
+    pub fn has_s256(&self) -> bool {
+        self.pkce_methods.iter().flatten().any(|method| method == "S256")
+    }
+
+    /// Whether it takes this way of a client to prove itself; RFC 8414, 2: without a list it is HTTP Basic alone.
+    pub fn takes_auth(&self, name: &str) -> bool {
+        match &self.auth_methods {
+            Some(list) => list.iter().any(|known| known == name),
+            None => name == "client_secret_basic",
+        }
+    }
 }
 
 /// Asks an issuer for its document, at each place where the standards put it.
@@ -50,6 +66,46 @@ pub(super) async fn ask(http: &Http, issuer: &str, provider: &Provider) -> Resul
         }
     }
     Err(problem.unwrap_or_else(|| no_document(provider)))
+}
+
+/// What is known of the server of a resource that names none, as MCP servers of 2025-03-26 do not: it is at the
+/// resource's origin, described there or at the default addresses of that specification.
+///
+/// # Errors
+/// `Transient` if the origin could not be asked; `Configuration` if its document is unusable.
+pub(super) async fn ask_origin(http: &Http, resource: &Url, provider: &Provider) -> Result<Server, Failure> {
+    let origin = resource.origin().ascii_serialization();
+    let root = Url::parse(&origin).map_err(|_| no_document(provider))?;
+    let mut server = None;
+    for place in places(&root) {
+        match fetch(http, place, provider).await? {
+            Fetched::Document(body) => {
+                let slash = format!("{origin}/");
+                let named = body.get("issuer").and_then(Value::as_str).filter(|named| *named == slash);
+                let read = read(&body, named.unwrap_or(&origin), &root);
+                server = Some(read.map_err(|words| unusable(provider, words))?);
+                break;
+            }
+            Fetched::Later(failure) => return Err(failure),
+            Fetched::Nothing => {}
+        }
+    }
+    let mut server = server.unwrap_or_else(|| default_endpoints(&origin, &root));
+    // That specification demands PKCE of servers and does not ask them to say so.
+    server.pkce_methods.get_or_insert_with(|| vec!["S256".to_owned()]);
+    Ok(server)
+}
+
+/// MCP 2025-03-26, 2.3.3.
+fn default_endpoints(origin: &str, root: &Url) -> Server {
+    let at = |path: &str| root.join(path).ok();
+    Server {
+        issuer: origin.to_owned(),
+        authorize_url: at("/authorize"),
+        token_url: at("/token"),
+        registration_url: at("/register"),
+        ..Server::default()
+    }
 }
 
 /// RFC 8414, 3.1: the well-known part goes between host and path; OpenID's also behind the path.
@@ -123,9 +179,7 @@ pub(super) fn read(body: &Value, issuer: &str, url: &Url) -> Result<Server, &'st
         scopes: list("scopes_supported"),
         grants: list("grant_types_supported"),
         auth_methods: list("token_endpoint_auth_methods_supported"),
-        has_s256: strings(body.get("code_challenge_methods_supported").unwrap_or(&Value::Null))
-            .iter()
-            .any(|method| method == "S256"),
+        pkce_methods: list("code_challenge_methods_supported"),
         names_itself_in_answers: flag("authorization_response_iss_parameter_supported"),
         takes_client_documents: flag("client_id_metadata_document_supported"),
     })
@@ -239,7 +293,8 @@ mod tests {
             "authorization_response_iss_parameter_supported": "yes",
         });
         let server = read(&odd).unwrap();
+        assert_eq!(server.pkce_methods, Some(vec![]));
+        assert!(!server.has_s256() && !server.names_itself_in_answers && server.token_url.is_none());
         assert_eq!((server.scopes, server.grants), (Some(vec![]), Some(vec!["x".to_owned()])));
-        assert!(!server.has_s256 && !server.names_itself_in_answers && server.token_url.is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! The protocol on the wire: discovery, registration, PKCE, authorize URL, exchange, refresh, device grant, revocation.
 //!
 //! Guarantees: tokens and codes travel in bodies and headers only; every answer, however odd, is sorted into the
-//! three classes of [`Failure`]; no word of an answer reaches an error. Knows no store, no editor, no file.
+//! classes of [`Failure`]; no word of an answer reaches an error. Knows no store, no editor, no file.
 
 mod authorize;
 mod challenge;
@@ -25,9 +25,10 @@ mod second_step;
 mod token;
 
 pub use authorize::{AuthorizeRequest, authorize_url};
+pub use discovery::StepUp;
 pub use failure::Failure;
 pub use pkce::Pkce;
-pub use prepare::{Known, Prepared, prepare};
-pub use registration::Registration;
+pub use prepare::{Draft, Known, Prepared, discover, is_client_known};
+pub use registration::{Registration, Registrations};
 pub use revoke::{Revocation, revoke};
 pub use token::{CodeExchange, complete, exchange_code, refresh};

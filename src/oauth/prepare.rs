@@ -3,9 +3,11 @@
 //! The client id is, in this order, the one in the settings, the URL of a Client ID Metadata Document, an earlier
 //! registration, a new one. Keeping registrations is the caller's.
 
-use super::discovery::{self, Found};
+use super::discovery::{self, StepUp};
 use super::failure::Failure;
-use super::registration::{self, Registration};
+use super::metadata::Server;
+use super::registration::{self, Registration, Registrations};
+use super::token;
 use crate::error::{Code, Error};
 use crate::http::Http;
 use crate::provider::{ClientSecret, Method, Provider};
@@ -16,8 +18,8 @@ use crate::secret::Secret;
 pub struct Known {
     /// The client secret that the person entered.
     pub client_secret: Option<Secret>,
-    /// An earlier registration.
-    pub registration: Option<Registration>,
+    /// Earlier registrations.
+    pub registrations: Registrations,
 }
 
 /// A method that is ready for a login.
@@ -25,64 +27,104 @@ pub struct Known {
 pub struct Prepared {
     /// The method with endpoints and client.
     pub method: Method,
-    /// The registration it uses, if it does; to be kept once the login has worked.
+    /// The registration it uses, if it does.
     pub registration: Option<Registration>,
 }
 
-/// Makes a method ready. `redirect_uri` is the one that the login will use (for a device code, any that this program
-/// could use: servers want one in a registration). A method that lacks nothing comes back as it is.
+/// A method whose endpoints are known, and perhaps no client id yet.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    method: Method,
+    /// Absent for a method that its description says all about.
+    server: Option<Server>,
+}
+
+/// Finds what a method leaves to discovery. One that lacks nothing comes back as it is, and nobody is asked.
 ///
 /// # Errors
 /// A [`Failure`].
-pub async fn prepare(
+pub async fn discover(
     http: &Http,
     provider: &Provider,
     method: &Method,
-    redirect_uri: &str,
-    known: Known,
-    now: i64,
-) -> Result<Prepared, Failure> {
-    let mut method = method.clone();
-    if let Some(source) = &provider.client_secret {
-        method.client_secret = Some(client_secret(provider, source, known.client_secret)?);
-    }
+    step_up: Option<&StepUp>,
+) -> Result<Draft, Failure> {
     if !method.discover {
-        return Ok(Prepared { method, registration: None });
+        return Ok(Draft { method: method.clone(), server: None });
     }
-    let found = discovery::discover(http, provider).await?;
-    let mut method = found.fill_in(provider, &method)?;
-    if method.client_id.is_some() {
-        return Ok(Prepared { method, registration: None });
-    }
-    if let Some(url) =
-        provider.client_id_metadata_document.clone().filter(|_| found.server.takes_client_documents)
-    {
-        method.client_id = Some(url);
-        return Ok(Prepared { method, registration: None });
-    }
-    let usable = known.registration.filter(|known| known.serves(&found.server.issuer, redirect_uri, now));
-    let registration = match usable {
-        Some(known) => known,
-        None => register(http, provider, &found, redirect_uri, &method).await?,
-    };
-    method.client_id = Some(registration.client_id.clone());
-    method.client_secret.clone_from(&registration.client_secret);
-    method.client_auth = registration.client_auth;
-    Ok(Prepared { method, registration: Some(registration) })
+    let discovered = discovery::discover(http, provider).await?;
+    let method = discovered.fill_in(provider, method, step_up)?;
+    Ok(Draft { method, server: Some(discovered.server) })
 }
 
-async fn register(
-    http: &Http,
-    provider: &Provider,
-    found: &Found,
-    redirect_uri: &str,
-    method: &Method,
-) -> Result<Registration, Failure> {
-    match &found.server.registration_url {
-        Some(url) => {
-            registration::register(http, provider, &found.server, url, redirect_uri, &method.scopes).await
+impl Draft {
+    /// The method with a client that is known already; `None` if the server has to be registered with.
+    /// `redirect_uri` is the one that the login will use (for a device code, any that this program could use: servers
+    /// want one in a registration).
+    ///
+    /// # Errors
+    /// `Configuration` if the client secret of the settings is not there.
+    pub fn with_known(
+        &self,
+        provider: &Provider,
+        known: &Known,
+        redirect_uri: &str,
+        now: i64,
+    ) -> Result<Option<Prepared>, Failure> {
+        let mut method = self.method.clone();
+        if let Some(source) = &provider.client_secret {
+            method.client_secret = Some(client_secret(provider, source, known.client_secret.clone())?);
         }
-        None => Err(Failure::Configuration(no_client(provider))),
+        let Some(server) = self.server.as_ref().filter(|_| method.client_id.is_none()) else {
+            return Ok(Some(Prepared { method, registration: None }));
+        };
+        let document = provider.client_id_metadata_document.clone();
+        if let Some(url) = document.filter(|_| server.takes_client_documents) {
+            method.client_id = Some(url);
+            return Ok(Some(Prepared { method, registration: None }));
+        }
+        let known = known.registrations.find(&server.issuer, redirect_uri, method.grant, now);
+        Ok(known.map(|registration| self.with(registration.clone())))
+    }
+
+    /// The method with a registration.
+    pub fn with(&self, registration: Registration) -> Prepared {
+        let mut method = self.method.clone();
+        method.client_id = Some(registration.client_id.clone());
+        method.client_secret.clone_from(&registration.client_secret);
+        method.client_auth = Some(registration.client_auth);
+        Prepared { method, registration: Some(registration) }
+    }
+
+    /// Registers this program with the server.
+    ///
+    /// # Errors
+    /// A [`Failure`]; `Configuration` if the server registers nobody.
+    pub async fn register(
+        &self,
+        http: &Http,
+        provider: &Provider,
+        redirect_uri: &str,
+    ) -> Result<Registration, Failure> {
+        let server = self.server.as_ref();
+        let open = server.and_then(|server| Some((server, server.registration_url.as_ref()?)));
+        let (server, url) = open.ok_or_else(|| Failure::Configuration(no_client(provider)))?;
+        registration::register(http, provider, server, url, redirect_uri, &self.method).await
+    }
+}
+
+/// Whether the server still knows the client of a prepared method: a code that nobody gave is shown to it, and it
+/// complains of the code or of the client. In doubt it does: the login itself will tell.
+///
+/// Servers that forget a client say so to the person in the browser alone, where the login could only wait for its end.
+pub async fn is_client_known(http: &Http, provider: &Provider, prepared: &Prepared) -> bool {
+    let answer = token::show_no_code(http, provider, &prepared.method, prepared.redirect_uri()).await;
+    !matches!(answer, Err(Failure::UnknownClient(_)))
+}
+
+impl Prepared {
+    fn redirect_uri(&self) -> Option<&str> {
+        self.registration.as_ref()?.redirect_uris.first().map(String::as_str)
     }
 }
 

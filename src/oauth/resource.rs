@@ -13,7 +13,7 @@ use super::challenge::{self, Challenge};
 use super::failure::Failure;
 use super::metadata::{Fetched, fetch, strings, trusted};
 use crate::error::{Code, Error};
-use crate::http::Http;
+use crate::http::{Head, Http, Trouble};
 use crate::provider::Provider;
 
 /// Longest wait for the resource's first refusal; one that lets anybody in may never end its answer.
@@ -22,55 +22,85 @@ const KNOCK: Duration = Duration::from_secs(10);
 /// What a resource says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resource {
-    /// Its name, for the `resource` parameter (RFC 8707).
-    pub name: String,
+    /// Its name, for the `resource` parameter (RFC 8707); absent where that is not known.
+    pub name: Option<String>,
     /// Who signs tokens for it; the first of its list.
     pub issuers: Vec<String>,
     /// What a token needs: as the refusal says, else as the document does.
     pub scopes: Vec<String>,
 }
 
-/// Asks a resource.
+/// What came of asking.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answer {
+    /// Its document, if it has one.
+    pub resource: Option<Resource>,
+    /// What its refusal said.
+    pub challenge: Challenge,
+    /// Whether it refused a call without a token, as a resource does that wants one.
+    pub is_refused: bool,
+}
+
+impl Resource {
+    /// One that has no document, by the address that the settings give.
+    pub fn named(name: &str, challenge: Challenge) -> Self {
+        Self { name: Some(name.to_owned()), ..Self::nameless(challenge) }
+    }
+
+    /// One that has no document and knows no name of its own.
+    pub fn nameless(challenge: Challenge) -> Self {
+        Self { name: None, issuers: Vec::new(), scopes: challenge.scopes }
+    }
+}
+
+/// Asks a resource. One that has no document is no failure: somebody else may know who signs its tokens.
 ///
 /// # Errors
-/// `Transient` if it could not be asked; `Configuration` if it does not say, or says something unusable.
-pub(super) async fn ask(http: &Http, resource: &str, provider: &Provider) -> Result<Resource, Failure> {
-    let url = Url::parse(resource).map_err(|_| silent(provider))?;
-    let challenge = knock(http, &url).await?.unwrap_or_default();
-    let named = challenge.resource_metadata.as_deref().and_then(|text| trusted(text, &url));
+/// `Transient` if it could not be asked; `Configuration` if it says something unusable.
+pub(super) async fn ask(http: &Http, url: &Url, provider: &Provider) -> Result<Answer, Failure> {
+    let mut answer = knock(http, url).await?;
+    let named = answer.challenge.resource_metadata.as_deref().and_then(|text| trusted(text, url));
     let mut problem = None;
-    for place in named.into_iter().chain(places(&url)) {
+    for place in named.into_iter().chain(places(url)) {
         match fetch(http, place, provider).await? {
-            Fetched::Document(body) => match read(&body, &url, &challenge) {
-                Some(found) => return Ok(found),
+            Fetched::Document(body) => match read(&body, url, &answer.challenge) {
+                Some(found) => {
+                    answer.resource = Some(found);
+                    return Ok(answer);
+                }
                 None => problem = problem.or_else(|| Some(foreign(provider))),
             },
             Fetched::Later(failure) => problem = problem.or(Some(failure)),
             Fetched::Nothing => {}
         }
     }
-    Err(problem.unwrap_or_else(|| silent(provider)))
+    problem.map_or(Ok(answer), Err)
 }
 
-/// Calls the resource without a token and reads its refusal. Some refuse only what they serve, so a call by POST
-/// follows where GET is not taken.
-async fn knock(http: &Http, url: &Url) -> Result<Option<Challenge>, Failure> {
+/// Calls the resource without a token and reads its refusal: by GET and, since many refuse only what they serve, by
+/// POST. Nothing of an answer but its head is waited for: one that lets anybody in may never end.
+async fn knock(http: &Http, url: &Url) -> Result<Answer, Failure> {
     let client = http.client()?;
     let accept = "application/json, text/event-stream";
     let get = client.get(url.clone()).header(reqwest::header::ACCEPT, accept).timeout(KNOCK);
-    let reply = match http.send(get).await {
-        Ok(reply) if reply.status == StatusCode::METHOD_NOT_ALLOWED => {
-            let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
-            let post = client.post(url.clone()).header(reqwest::header::ACCEPT, accept).json(&ping);
-            http.send(post.timeout(KNOCK)).await
-        }
-        reply => reply,
-    };
-    match reply {
-        Ok(reply) if reply.status == StatusCode::UNAUTHORIZED => Ok(challenge::of(&reply.headers)),
-        Ok(_) => Ok(None),
-        // It was reached and does not end its answer: its document may still tell.
-        Err(trouble) if trouble.sent => Ok(None),
+    let by_get = refusal(http.head(get).await)?;
+    if by_get.is_refused {
+        return Ok(by_get);
+    }
+    let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+    let post = client.post(url.clone()).header(reqwest::header::ACCEPT, accept).json(&ping);
+    refusal(http.head(post.timeout(KNOCK)).await)
+}
+
+fn refusal(head: Result<Head, Trouble>) -> Result<Answer, Failure> {
+    match head {
+        Ok(head) => Ok(Answer {
+            resource: None,
+            is_refused: head.status == StatusCode::UNAUTHORIZED,
+            challenge: challenge::of(&head.headers).unwrap_or_default(),
+        }),
+        // It was reached and does not answer: its document may still tell.
+        Err(trouble) if trouble.sent => Ok(Answer::default()),
         Err(trouble) => Err(trouble.into()),
     }
 }
@@ -98,7 +128,7 @@ pub(super) fn read(body: &Value, asked: &Url, challenge: &Challenge) -> Option<R
         issuers.into_iter().filter(|issuer| trusted(issuer, asked).is_some()).collect();
     let listed = || strings(body.get("scopes_supported").unwrap_or(&Value::Null));
     let scopes = if challenge.scopes.is_empty() { listed() } else { challenge.scopes.clone() };
-    (!issuers.is_empty()).then(|| Resource { name: name.to_owned(), issuers, scopes })
+    (!issuers.is_empty()).then(|| Resource { name: Some(name.to_owned()), issuers, scopes })
 }
 
 /// Whether a resource's name covers an address: the same origin, and a path that is the same or a folder above it.
@@ -109,7 +139,7 @@ fn covers(name: &str, asked: &Url) -> bool {
     name.origin() == asked.origin() && below && name.fragment().is_none()
 }
 
-fn silent(provider: &Provider) -> Failure {
+pub(super) fn silent(provider: &Provider) -> Failure {
     Failure::Configuration(
         Error::new(
             Code::ConfigInvalid,

@@ -22,6 +22,9 @@ use crate::text::is_credential;
 /// Longest lifetime that is believed, in seconds: ten years. Past it a number is a mistake of units.
 const MAX_LIFETIME: f64 = 315_360_000.0;
 
+/// RFC 8628, 3.4.
+pub(super) const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 /// How long to wait before a second step is tried again.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
@@ -151,7 +154,7 @@ pub async fn refresh(
     add_client_and_resource(&mut params, method);
     let reply = post(http, method, token_url(method)?, method.refresh_encoding, &params).await?;
     let body = failure::read(&reply, &provider.name).map_err(|failure| match failure {
-        Failure::Configuration(error) if registered => Failure::Configuration(forgotten(error, provider)),
+        Failure::UnknownClient(error) if registered => Failure::UnknownClient(forgotten(error, provider)),
         // A rule of theirs about who may come from where; it says nothing about the token.
         Failure::Refused(error) if error.code() == Code::LoginDenied => Failure::Configuration(error),
         failure => failure,
@@ -162,9 +165,34 @@ pub async fn refresh(
 /// A client id that registration brought cannot be corrected in the settings: logging in again registers anew.
 fn forgotten(error: Error, provider: &Provider) -> Error {
     error.with_hint(format!(
-        "The server may have forgotten this program; if it stays, log in again with `:ConvLogin {}`.",
+        "The server has forgotten this program; log in again with `:ConvLogin {}`, which registers it anew.",
         provider.id
     ))
+}
+
+/// Shows the token endpoint a code that nobody gave: what it complains of tells whether it knows the client.
+pub(super) async fn show_no_code(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    redirect_uri: Option<&str>,
+) -> Result<(), Failure> {
+    let none = super::pkce::Pkce::new();
+    let (code, verifier) = (none.challenge, none.verifier.expose().to_owned());
+    let mut params: Params<'_> = match method.grant {
+        Grant::DeviceCode => vec![("grant_type", DEVICE_GRANT.to_owned()), ("device_code", code)],
+        _ => {
+            vec![("grant_type", "authorization_code".to_owned()), ("code", code), ("code_verifier", verifier)]
+        }
+    };
+    params.extend(
+        redirect_uri
+            .filter(|_| method.grant != Grant::DeviceCode)
+            .map(|uri| ("redirect_uri", uri.to_owned())),
+    );
+    add_client_and_resource(&mut params, method);
+    let reply = post(http, method, token_url(method)?, method.token_encoding, &params).await?;
+    failure::read(&reply, &provider.name).map(drop)
 }
 
 /// Rule 7: a refresh says what changed.

@@ -74,7 +74,7 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         refresh_encoding: described.refresh_encoding.unwrap_or(token_encoding),
         client_id,
         client_secret: None,
-        client_auth: described.client_auth.unwrap_or_default(),
+        client_auth: described.client_auth,
         scopes: described.scopes.or_else(|| provider.scopes.clone()).unwrap_or_default(),
         redirect: redirect(path, grant, described.redirect)?,
         redirect_param: described.redirect_param.unwrap_or_else(|| "redirect_uri".to_owned()),

@@ -200,8 +200,8 @@ pub struct Method {
     pub client_id: Option<String>,
     /// Client secret, where the provider demands one; never from a description.
     pub client_secret: Option<Secret>,
-    /// How that secret is shown to the token endpoint.
-    pub client_auth: ClientAuth,
+    /// How that secret is shown to the token endpoint; absent until discovery, where nobody says.
+    pub client_auth: Option<ClientAuth>,
     /// RFC 6749, 3.3.
     pub scopes: Vec<String>,
     /// Where the answer goes; absent where the code is only ever shown.

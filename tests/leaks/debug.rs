@@ -11,10 +11,12 @@ use convocations::clock::Clock;
 use convocations::config::{Config, HttpConfig};
 use convocations::credential::{Binding, Credential, Kind, Tokens};
 use convocations::error::{Code, Error};
-use convocations::http::{Http, Reply};
+use convocations::http::{Head, Http, Reply};
 use convocations::login::{Input, LoginEvent, Qr, Stage};
 use convocations::oauth::device::{DeviceAuthorization, Poll};
-use convocations::oauth::{AuthorizeRequest, CodeExchange, Failure, Known, Pkce, Prepared, Registration};
+use convocations::oauth::{
+    AuthorizeRequest, CodeExchange, Failure, Known, Pkce, Prepared, Registration, Registrations,
+};
 use convocations::provider::ClientAuth;
 use convocations::secret::Secret;
 use convocations::store::{Backend, Entry, Index, NewEntry, Store, Stored};
@@ -73,6 +75,7 @@ fn registration() -> Registration {
         client_secret: Some(planted()),
         client_auth: ClientAuth::ClientSecretPost,
         redirect_uris: Vec::new(),
+        grants: Vec::new(),
         expires_at: None,
     }
 }
@@ -152,7 +155,10 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         peer: None,
         body,
     };
-    let known = Known { client_secret: Some(planted()), registration: Some(registration()) };
+    let mut registrations = Registrations::default();
+    registrations.add(registration());
+    let known = Known { client_secret: Some(planted()), registrations: registrations.clone() };
+    let head = Head { status: StatusCode::OK, headers: headers() };
     let prepared = Prepared { method: method.clone(), registration: Some(registration()) };
     let failure = Failure::Refused(Error::new(Code::ProviderRefused, "No."));
     vec![
@@ -167,6 +173,7 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         ("Entry", Box::new(entry)),
         ("Event", Box::new(Event::Credential(Box::new(credential())))),
         ("Failure", Box::new(failure)),
+        ("Head", Box::new(head)),
         ("Http", Box::new(http)),
         ("Index", Box::new(index)),
         ("Known", Box::new(known)),
@@ -178,6 +185,7 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         ("Provider", Box::new(provider)),
         ("Qr", Box::new(Qr::of(planted().expose()))),
         ("Registration", Box::new(registration())),
+        ("Registrations", Box::new(registrations)),
         ("Reply", Box::new(reply)),
         ("Request", Box::new(request)),
         ("Secret", Box::new(planted())),
@@ -226,6 +234,7 @@ const NOTHING_SECRET: &[&str] = &[
     "Clock",
     "Description",
     "DeviceDialect",
+    "Draft",
     "Encoding",
     "Error",
     "Grant",
@@ -262,6 +271,7 @@ const NOTHING_SECRET: &[&str] = &[
     "Source",
     "Stamp",
     "State",
+    "StepUp",
     "Stop",
     "StoreBackend",
     "StoreConfig",

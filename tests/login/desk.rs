@@ -57,6 +57,16 @@ impl Desk {
         self.try_start(login, method, false, true).unwrap()
     }
 
+    /// Starts one that has nothing in common with the others but the store.
+    pub fn start_in_another_process(&self, login: &str, method: &str) -> Login {
+        let logins = Logins::default();
+        let (sender, events) = mpsc::unbounded_channel();
+        let (login, method) = (login.parse().unwrap(), Some(method.to_owned()));
+        let request = LoginRequest { login, method, browser: true, confirmed: true };
+        let id = logins.start(&context(&self.dir), request, sender).unwrap();
+        Login { id, events, logins, seen: Vec::new() }
+    }
+
     pub fn try_start(
         &self,
         login: &str,

@@ -16,5 +16,6 @@ mod leaks;
 mod oidc;
 mod openrouter;
 mod race;
+mod registration;
 mod standards;
 mod vendors;

@@ -148,7 +148,7 @@ async fn an_answer_of_another_issuer_is_ignored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registration_is_used_again_and_forgotten_when_it_does_not_work() {
+async fn a_registration_is_used_again_and_made_anew_once_the_server_has_forgotten_it() {
     let desk = Desk::describing(by_issuer);
     let device = async || {
         let mut login = desk.start("corp", "device");
@@ -172,17 +172,13 @@ async fn a_registration_is_used_again_and_forgotten_when_it_does_not_work() {
     assert_eq!(desk.sandbox.count("generic.register"), 1);
 
     let tokens = desk.stored("corp").unwrap();
-    // The server forgets its clients: one attempt fails, and the next one registers anew.
+    // The server forgets its clients: the next login registers anew, without a vain attempt.
     desk.sandbox.reset();
     desk.sandbox.switch(json!({ "generic": { "interval": 1 } }));
-    let Err(Failure::Configuration(error)) = refresh(&desk, &tokens).await else {
+    let Err(Failure::UnknownClient(error)) = refresh(&desk, &tokens).await else {
         panic!("the login is kept")
     };
     assert!(error.hint().unwrap().contains(":ConvLogin corp"), "{error:?}");
-    let mut login = desk.start("corp", "device");
-    login.failed(Code::ProviderRefused).await;
-    login.over().await;
-    assert_eq!(desk.names(), ["corp"], "the login stays, its registration goes");
     device().await;
     assert_eq!(desk.sandbox.count("generic.register"), 1);
 }
@@ -286,7 +282,9 @@ async fn a_resource_that_is_another_is_refused() {
     let desk = Desk::describing(by_resource);
     desk.sandbox.switch(json!({ "generic": { "resource_matches": false } }));
     assert!(hint(&desk, Code::ConfigInvalid).await.contains("another resource"));
-    desk.sandbox.switch(json!({ "generic": { "resource_hint": false, "resource_document": "none" } }));
+    let silent = json!({ "resource_hint": false, "resource_document": "none", "resource_get": "open" });
+    desk.sandbox.switch(json!({ "generic": silent }));
+    desk.sandbox.fault_for_ever("generic.mcp", fault::status(200));
     assert!(hint(&desk, Code::ConfigInvalid).await.contains("where its tokens come from"));
     let both = |url: &str| by_resource(url) + "issuer = \"https://other.example\"\n";
     assert!(hint(&Desk::describing(both), Code::ConfigInvalid).await.contains("issuer that is set"));
@@ -297,4 +295,57 @@ async fn an_unreachable_issuer_is_a_network_error() {
     let desk = Desk::describing(|_| "[providers.corp]\nissuer = \"http://127.0.0.1:9\"\n".to_owned());
     let told = hint(&desk, Code::Network).await;
     assert!(told.contains("127.0.0.1"), "{told}");
+}
+
+/// What the server says to a GET is its own affair; the refusal of a POST tells what is needed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_refusal_is_read_however_the_server_answers_a_get() {
+    for get in ["refused", "missing", "not-allowed", "open"] {
+        let desk = Desk::describing(by_resource);
+        let switch = json!({ "resource_get": get, "resource_document": "none" });
+        desk.sandbox.switch(json!({ "generic": switch }));
+        let opened = desk.start("corp", "browser").opened().await;
+        let scope = parameter(&opened.url, "scope");
+        assert_eq!(scope.as_deref(), Some("tools:read offline_access"), "{get}: what the refusal asks for");
+        assert_eq!(desk.sandbox.count("generic.resource-hinted"), 1, "{get}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_an_issuer_the_resource_need_not_tell() {
+    let both = |url: &str| format!("{}issuer = \"{url}/generic\"\n", by_resource(url));
+    for get in ["missing", "silent"] {
+        let desk = Desk::describing(both);
+        let silent = json!({ "resource_hint": false, "resource_document": "none", "resource_get": get });
+        desk.sandbox.switch(json!({ "generic": silent }));
+        let mut login = desk.start("corp", "browser");
+        let opened = login.opened().await;
+        assert_eq!(parameter(&opened.url, "resource"), Some(desk.sandbox.at("/generic/mcp")));
+        arrive(&approve(&opened.url).await).await;
+        login.done().await;
+    }
+}
+
+/// MCP 2025-03-26: the resource tells nothing, and the server is at its origin.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_mcp_server_of_2025_03_26_is_found_at_its_origin() {
+    for (old, token) in [("described", "generic.token"), ("defaults", "generic.origin-token")] {
+        let desk = Desk::describing(by_resource);
+        let switch = json!({ "old_mcp": old, "iss": "absent", "iss_advertised": false });
+        desk.sandbox.switch(json!({ "generic": switch }));
+        let mut login = desk.start("corp", "browser");
+        let opened = login.opened().await;
+        assert_eq!(parameter(&opened.url, "resource"), None, "{old}: RFC 8707 is younger");
+        assert_eq!(parameter(&opened.url, "code_challenge_method").as_deref(), Some("S256"));
+        arrive(&approve(&opened.url).await).await;
+        login.done().await;
+        assert_eq!(desk.sandbox.count(token), 1, "{old}");
+        let (resource, tokens) = (desk.sandbox.at("/generic/mcp"), desk.stored("corp").unwrap());
+        let bearer = format!("Bearer {}", tokens.access_token.expose());
+        let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+        let answer =
+            person(move || http::post_json_with(&resource, &[("authorization", bearer.as_str())], &list))
+                .await;
+        assert_eq!(answer.status, 200, "{old}: {}", answer.text());
+    }
 }

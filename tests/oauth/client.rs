@@ -71,6 +71,7 @@ pub fn row(failure: &Failure) -> (&'static str, Code, bool) {
     assert!(failure.error().hint().is_some(), "{shown}");
     match failure {
         Failure::Refused(error) => ("refused", error.code(), false),
+        Failure::UnknownClient(error) => ("client", error.code(), false),
         Failure::Configuration(error) => ("configuration", error.code(), false),
         Failure::Transient { error, sent, .. } => ("transient", error.code(), *sent),
     }

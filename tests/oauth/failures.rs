@@ -127,6 +127,13 @@ async fn a_wrong_setting_leaves_the_login_alone() {
     for body in [
         json!({ "error": "invalid_client", "error_description": PLANTED }),
         json!({ "error": "unauthorized_client" }),
+    ] {
+        for status in [400, 401, 403] {
+            let act = json(status, body.clone());
+            expect("a client", act, "client", Code::ProviderRefused, false).await;
+        }
+    }
+    for body in [
         json!({ "error": "invalid_scope" }),
         json!({ "error": "unsupported_grant_type" }),
         json!({ "error": "invalid_request" }),

@@ -25,6 +25,8 @@ pub struct Client {
     /// Empty: any loopback address.
     pub redirect_uris: Vec<String>,
     pub secret: Option<String>,
+    /// Grants it may use; empty: any.
+    pub grants: Vec<String>,
 }
 
 /// Who is known from the start.
@@ -33,6 +35,7 @@ pub fn known() -> BTreeMap<String, Client> {
         name: name.to_owned(),
         redirect_uris: Vec::new(),
         secret: secret.map(str::to_owned),
+        grants: Vec::new(),
     };
     let public = (PUBLIC.to_owned(), client("A public client", None));
     let confidential = (CONFIDENTIAL.to_owned(), client("A client with a secret", Some(SECRET)));
@@ -46,7 +49,7 @@ pub fn find(world: &World, id: &str) -> Option<Client> {
     }
     let url = Url::parse(id).ok().filter(|url| url.scheme() == "https" && url.path().len() > 1);
     let named = url.filter(|_| world.switches.generic.cimd)?;
-    Some(Client { name: named.to_string(), redirect_uris: Vec::new(), secret: None })
+    Some(Client { name: named.to_string(), redirect_uris: Vec::new(), secret: None, grants: Vec::new() })
 }
 
 /// The client that a token request comes from, if it proves what it has to prove.
@@ -72,6 +75,11 @@ fn basic(request: &Request) -> Option<(String, String)> {
 }
 
 impl Client {
+    /// Whether it registered for a grant (RFC 6749, 5.2: `unauthorized_client`).
+    pub fn may_ask_by(&self, grant: &str) -> bool {
+        self.grants.is_empty() || self.grants.iter().any(|known| known == grant)
+    }
+
     /// Whether a redirect is this client's. Only a loopback address may differ, and only in its port (RFC 8252, 7.3).
     pub fn may_use(&self, redirect: &str) -> bool {
         let Ok(given) = Url::parse(redirect) else { return false };

@@ -27,7 +27,8 @@ pub fn device_code(world: &mut World, request: &Request) -> Reply {
     let Some(client_id) = client::authenticated(world, request, &fields) else {
         return Reply::oauth_error(401, "invalid_client", "The client is unknown or proves nothing.");
     };
-    if !rules.device_entitled {
+    let entitled = client::find(world, &client_id).is_some_and(|client| client.may_ask_by(GRANT));
+    if !rules.device_entitled || !entitled {
         return Reply::oauth_error(400, "unauthorized_client", "The client may not use device codes.");
     }
     let scopes = words(fields.or_empty("scope"));

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::generic::switches::{Document, IssuerSwitch, PkceSwitch};
+use crate::generic::switches::{Document, IssuerSwitch, OldMcp, PkceSwitch, RegistrationDialect};
 use crate::generic::{SCOPES, issuer};
 use crate::reply::Reply;
 use crate::request::Request;
@@ -19,6 +19,16 @@ pub fn oidc_inserted(world: &mut World, _: &Request) -> Reply {
 
 pub fn oidc_appended(world: &mut World, _: &Request) -> Reply {
     document(world, Document::OpenidAppended)
+}
+
+/// At the origin, where MCP servers of 2025-03-26 have it.
+pub fn at_origin(world: &mut World, _: &Request) -> Reply {
+    if world.switches.generic.old_mcp != OldMcp::Described {
+        return Reply::text(404, "text/plain", "Not Found");
+    }
+    let mut body = about(world);
+    body["issuer"] = world.base.clone().into();
+    Reply::json(200, &body)
 }
 
 fn document(world: &World, which: Document) -> Reply {
@@ -50,7 +60,10 @@ fn about(world: &World) -> Value {
         "userinfo_endpoint": at("userinfo"),
         "response_types_supported": ["code"],
         "grant_types_supported": grants(world),
-        "token_endpoint_auth_methods_supported": ["none", "client_secret_post", "client_secret_basic"],
+        "token_endpoint_auth_methods_supported": match switches.registration_dialect {
+            RegistrationDialect::Confidential => json!(["client_secret_basic"]),
+            _ => json!(["none", "client_secret_post", "client_secret_basic"]),
+        },
         "scopes_supported": scopes.collect::<Vec<_>>(),
         "client_id_metadata_document_supported": switches.cimd,
     });

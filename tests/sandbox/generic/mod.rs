@@ -6,6 +6,7 @@ mod authorize;
 mod client;
 mod device;
 mod metadata;
+mod old_mcp;
 mod register;
 mod resource;
 mod switches;
@@ -60,6 +61,15 @@ pub const ROUTES: &[Route] = &[
         "/.well-known/oauth-protected-resource/generic/mcp",
         resource::inserted,
     ),
+    Route::new(
+        "generic.origin-metadata",
+        "GET",
+        "/.well-known/oauth-authorization-server",
+        metadata::at_origin,
+    ),
+    Route::new("generic.origin-register", "POST", "/register", old_mcp::register),
+    Route::new("generic.origin-authorize", "GET", "/authorize", old_mcp::authorize),
+    Route::new("generic.origin-token", "POST", "/token", old_mcp::token),
     Route::new("generic.resource-root", "GET", "/.well-known/oauth-protected-resource", resource::root),
 ];
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::generic::client::{self, Client};
+use crate::generic::switches::RegistrationDialect;
 use crate::random;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
@@ -20,14 +21,16 @@ pub fn register(world: &mut World, request: &Request) -> Reply {
         Some(uris) if uris.iter().all(|uri| is_allowed(uri)) => uris,
         _ => return error("invalid_redirect_uri", "redirect_uris must be https, or http on loopback."),
     };
-    if let Some(message) = unsupported(&fields) {
+    if let Some(message) = unsupported(&fields).or_else(|| by_dialect(&fields, world)) {
         return error("invalid_client_metadata", message);
     }
-    let secret = world.switches.generic.registration_secret.then(random::token);
+    let is_confidential = fields.get("token_endpoint_auth_method") != Some("none");
+    let secret = (is_confidential || world.switches.generic.registration_secret).then(random::token);
     let client_id = format!("client-{}", random::hex(12));
     let name = fields.get("client_name").unwrap_or("A program without a name").to_owned();
     let reply = described(&fields, &client_id, secret.as_deref(), world);
-    world.generic.clients.insert(client_id, Client { name, redirect_uris, secret });
+    let grants = grants(&fields);
+    world.generic.clients.insert(client_id, Client { name, redirect_uris, secret, grants });
     Reply::json(201, &reply)
 }
 
@@ -54,15 +57,39 @@ fn unsupported(fields: &Fields) -> Option<&'static str> {
         }
         Some(_) => false,
     };
-    let method = fields.0.get("token_endpoint_auth_method");
-    if method.is_some_and(|method| method != "none") {
-        return Some("token_endpoint_auth_method must be none.");
+    let method = fields.get("token_endpoint_auth_method");
+    if !matches!(method, None | Some("none" | "client_secret_basic")) {
+        return Some("token_endpoint_auth_method is not supported.");
     }
     let grants = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
     if !each_in("grant_types", &grants) {
         return Some("grant_types is not supported.");
     }
     (!each_in("response_types", &["code"])).then_some("response_types is not supported.")
+}
+
+/// The grants that a client registers for (RFC 7591, 2).
+fn grants(fields: &Fields) -> Vec<String> {
+    let listed = fields.0.get("grant_types").and_then(Value::as_array);
+    let listed: Vec<_> = listed.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    if listed.is_empty() { vec!["authorization_code".to_owned()] } else { listed }
+}
+
+fn by_dialect(fields: &Fields, world: &World) -> Option<&'static str> {
+    let grants = grants(fields);
+    let has = |name: &str| grants.iter().any(|grant| grant == name);
+    let is_public = fields.get("token_endpoint_auth_method") == Some("none");
+    match world.switches.generic.registration_dialect {
+        RegistrationDialect::OneGrant if grants.len() > 1 => Some("One grant type for each application."),
+        RegistrationDialect::CodeAndRefresh if !has("authorization_code") || !has("refresh_token") => {
+            Some("grant_types must be authorization_code and refresh_token.")
+        }
+        RegistrationDialect::Confidential if is_public => Some("Public clients are not supported."),
+        RegistrationDialect::NoScope if fields.get("scope").is_some() => {
+            Some("Requested scopes are not valid.")
+        }
+        _ => None,
+    }
 }
 
 /// What was registered: the request's own words, and what the server adds.
@@ -73,7 +100,9 @@ fn described(fields: &Fields, client_id: &str, secret: Option<&str>, world: &Wor
     if let Some(secret) = secret {
         body["client_secret"] = secret.into();
         body["client_secret_expires_at"] = json!(0);
-        body["token_endpoint_auth_method"] = "client_secret_post".into();
+        if fields.get("token_endpoint_auth_method") == Some("none") {
+            body["token_endpoint_auth_method"] = "client_secret_post".into();
+        }
     }
     body
 }

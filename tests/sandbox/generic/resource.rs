@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::generic::issuer;
-use crate::generic::switches::ResourceDocument;
+use crate::generic::switches::{OldMcp, ResourceDocument, ResourceGet};
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
 use crate::world::World;
@@ -19,16 +19,23 @@ pub fn hinted(world: &mut World, _: &Request) -> Reply {
 }
 
 pub fn inserted(world: &mut World, _: &Request) -> Reply {
-    match world.switches.generic.resource_document {
+    match described(world) {
         ResourceDocument::Inserted | ResourceDocument::Both => Reply::json(200, &about(world)),
         _ => Reply::text(404, "text/plain", "Not Found"),
     }
 }
 
 pub fn root(world: &mut World, _: &Request) -> Reply {
-    match world.switches.generic.resource_document {
+    match described(world) {
         ResourceDocument::Root | ResourceDocument::Both => Reply::json(200, &about(world)),
         _ => Reply::text(404, "text/plain", "Not Found"),
+    }
+}
+
+fn described(world: &World) -> ResourceDocument {
+    match world.switches.generic.old_mcp {
+        OldMcp::No => world.switches.generic.resource_document,
+        _ => ResourceDocument::None,
     }
 }
 
@@ -47,9 +54,13 @@ fn about(world: &World) -> Value {
 
 pub fn mcp(world: &mut World, request: &Request) -> Reply {
     let session = request.bearer().map(|token| world.generic.tokens.check(token, world.now()));
+    if let (None, "GET", Some(reply)) = (&session, request.method.as_str(), without_token(world)) {
+        return reply;
+    }
+    let is_old = world.switches.generic.old_mcp != OldMcp::No;
     let session = match session {
         None => return challenge(world, 401, None),
-        Some(Ok(session)) if session.resource == Some(identifier(world)) => session,
+        Some(Ok(session)) if session.resource == Some(identifier(world)) || is_old => session,
         Some(_) => return challenge(world, 401, Some("invalid_token")),
     };
     let Some(fields) = request.json() else {
@@ -60,6 +71,18 @@ pub fn mcp(world: &mut World, request: &Request) -> Reply {
         true => Reply::json(200, &result(&fields)),
         false => challenge(world, 403, Some("insufficient_scope")),
     }
+}
+
+/// What some say to a GET in place of the challenge.
+fn without_token(world: &World) -> Option<Reply> {
+    let status = match world.switches.generic.resource_get {
+        ResourceGet::Refused => return None,
+        ResourceGet::Missing => 404,
+        ResourceGet::NotAllowed => 405,
+        ResourceGet::Open => 200,
+        ResourceGet::Silent => 401,
+    };
+    Some(Reply::text(status, "text/plain", "No event stream is here."))
 }
 
 fn scope_of(fields: &Fields) -> Option<&'static str> {
@@ -88,7 +111,8 @@ fn challenge(world: &World, status: u16, error: Option<&str>) -> Reply {
     if let Some(error) = error {
         parts.push(format!("error=\"{error}\""));
     }
-    if world.switches.generic.resource_hint {
+    let is_new = world.switches.generic.old_mcp == OldMcp::No;
+    if world.switches.generic.resource_hint && is_new {
         parts.push(format!("resource_metadata=\"{}/generic/resource-metadata\"", world.base));
     }
     let scope = if status == 403 { "tools:write" } else { "tools:read" };

@@ -17,6 +17,8 @@ pub struct Switches {
     pub iss: IssSwitch,
     pub iss_advertised: bool,
     pub registration: bool,
+    /// What a registration may ask for.
+    pub registration_dialect: RegistrationDialect,
     /// Whether a registration gives a client secret.
     pub registration_secret: bool,
     /// Whether a `client_id` may be the URL of a metadata document.
@@ -36,6 +38,10 @@ pub struct Switches {
     pub interval: Option<i64>,
     pub device_lifetime: i64,
     pub verification_uri_complete: bool,
+    /// What the resource says to a GET without a token; a POST is refused in any case.
+    pub resource_get: ResourceGet,
+    /// What MCP servers of 2025-03-26 are: their resource has no document, and the server is at its origin.
+    pub old_mcp: OldMcp,
     /// Whether the resource's 401 names its metadata.
     pub resource_hint: bool,
     /// Where the resource's metadata can be found without the hint.
@@ -54,6 +60,7 @@ impl Default for Switches {
             iss: IssSwitch::Right,
             iss_advertised: true,
             registration: true,
+            registration_dialect: RegistrationDialect::Any,
             registration_secret: false,
             cimd: false,
             offline_access: true,
@@ -65,6 +72,8 @@ impl Default for Switches {
             interval: Some(5),
             device_lifetime: 600,
             verification_uri_complete: true,
+            resource_get: ResourceGet::Refused,
+            old_mcp: OldMcp::No,
             resource_hint: true,
             resource_document: ResourceDocument::Both,
             resource_matches: true,
@@ -120,4 +129,46 @@ pub enum ResourceDocument {
     Root,
     Both,
     None,
+}
+
+/// What servers take in a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegistrationDialect {
+    Any,
+    /// One grant and no more (django-oauth-toolkit).
+    OneGrant,
+    /// `authorization_code` and `refresh_token`, whatever else (MCP's Python SDK 1).
+    CodeAndRefresh,
+    /// Clients that prove themselves by HTTP Basic.
+    Confidential,
+    /// No scope: those of the resource are unknown here.
+    NoScope,
+}
+
+/// What a resource says to a GET.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResourceGet {
+    /// 401, with the challenge.
+    Refused,
+    /// 404, as an Express server with a POST route answers.
+    Missing,
+    /// 405.
+    NotAllowed,
+    /// 200.
+    Open,
+    /// 401 that says nothing, as a proxy in front of it answers.
+    Silent,
+}
+
+/// MCP servers before RFC 9728.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OldMcp {
+    No,
+    /// With a document at the origin.
+    Described,
+    /// By the default addresses alone.
+    Defaults,
 }

@@ -15,6 +15,12 @@ pub fn token(world: &mut World, request: &Request) -> Reply {
         Ok(client) => client,
         Err(refusal) => return refusal,
     };
+    let grant = fields.get("grant_type").unwrap_or_default();
+    let known = client::find(world, &client_id).is_some_and(|client| client.may_ask_by(grant));
+    // A server that issues a refresh token takes it back, whatever the client registered for.
+    if !known && !matches!(grant, "" | "refresh_token") {
+        return Reply::oauth_error(400, "unauthorized_client", "The client did not register for this grant.");
+    }
     match fields.get("grant_type") {
         Some("authorization_code") => exchange(world, &fields, &client_id),
         Some("refresh_token") => refresh(world, &fields, &client_id),
