@@ -15,9 +15,6 @@ M.margin = 300
 local PASSING, LASTING = 2, 30
 local lasting = { not_logged_in = true, login_expired = true, unknown_login = true, config_invalid = true }
 
----Seconds after a wait in vain in which no other call waits for the same login: a slow network must not stutter.
-local NO_WAIT = 2
-
 ---@class (exact) conv.Held
 ---@field token string
 ---@field fresh_until number Unix seconds
@@ -32,8 +29,9 @@ M.held = {}
 local refused = {}
 ---@type table<string, fun(err?: ConvError, credential?: ConvCredential)[]>
 local in_flight = {}
----@type table<string, integer>
-local no_wait_until = {}
+---Calls for whose answer somebody waited in vain. Nobody waits for the same answer again: a slow network must not stutter.
+---@type table<string, true> by key of `in_flight`
+local in_vain = {}
 local generation = 0
 local waiting = false
 
@@ -141,7 +139,7 @@ end
 ---@param credential? ConvCredential
 local function settle(key, err, credential)
   local waiters = in_flight[key] or {}
-  in_flight[key] = nil
+  in_flight[key], in_vain[key] = nil, nil
   for _, waiter in ipairs(waiters) do
     local ok, problem = pcall(waiter, err, credential)
     if not ok then
@@ -162,12 +160,19 @@ local function take(login, sent_in, err, credential)
   end
 end
 
+---@param login string
+---@param opts ConvGetOpts
+---@return string key of `in_flight`
+local function key_of(login, opts)
+  return login .. "\0" .. tostring(opts.min_validity)
+end
+
 ---Asks the backend; those who ask for the same at the same time share one call.
 ---@param login string
 ---@param opts ConvGetOpts
 ---@param done fun(err?: ConvError, credential?: ConvCredential)
 function M.fetch(login, opts, done)
-  local key = login .. "\0" .. tostring(opts.min_validity)
+  local key = key_of(login, opts)
   if in_flight[key] then
     table.insert(in_flight[key], done)
     return
@@ -274,10 +279,11 @@ function M.acquire(login)
     local held = still_valid(login, now)
     return held, not held and on_its_way(login) or nil
   end
-  local wait = now < (no_wait_until[login] or 0) and 0 or require("conv.config").get().cold_wait
+  local key = key_of(login, {})
+  local wait = in_vain[key] and 0 or require("conv.config").get().cold_wait
   local done, failed, found = fetch_and_wait(login, wait)
-  if not done and wait > 0 then
-    no_wait_until[login] = os.time() + NO_WAIT
+  if not done and wait > 0 and in_flight[key] then
+    in_vain[key] = true
   end
   local held = still_valid(login, os.time()) or (found and hold(found))
   if held then

@@ -181,7 +181,7 @@ function M.check()
     vim.iter(result.logins):each(check_login)
   end
   check_files()
-  require("conv.hosts").check()
+  require("conv.integration_health").check()
   check_surroundings()
 end
 

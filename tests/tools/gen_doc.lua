@@ -1,5 +1,5 @@
--- Writes the option table, a provider's fields and the error codes into doc/conv.txt, from where the code has them,
--- and lua/conv/base_urls.lua from the built-in providers. `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it
+-- Writes the option table, a provider's fields, the companion plugins and the error codes into doc/conv.txt, from where
+-- the code has them, the companion plugins into README.md, and lua/conv/builtin.lua from the built-in providers. `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it
 -- fails if a file is not what it would write.
 
 local here =
@@ -120,6 +120,52 @@ local function fields_section()
   return lines
 end
 
+---What each companion plugin does with a token, from the integrations.
+---@return string[]
+local function companions()
+  local lines = { "" }
+  for _, found in ipairs(require("conv.integration_health").list()) do
+    local info, tag = found.info, "|conv-" .. found.id .. "|"
+    table.insert(lines, info.name .. (" "):rep(math.max(1, 78 - #info.name - #tag)) .. tag)
+    wrapped(lines, 4, ("Fresh: %s. After a 401: %s."):format(info.fresh, info.refused))
+    wrapped(lines, 4, ("On its way it is in %s."):format(info.shown))
+  end
+  table.insert(lines, "")
+  return lines
+end
+
+---The same as rows of the README's table.
+---@return string[]
+local function companion_rows()
+  return vim.tbl_map(function(found)
+    local info = found.info
+    local use = info.use:find("^%.") and ("`%s` `%s`"):format(found.id, info.use) or ("`%s`"):format(info.use)
+    return ("| %s | %s | %s | `:h conv-%s` |"):format(info.name, use, info.fresh, found.id)
+  end, require("conv.integration_health").list())
+end
+
+---Replaces what stands between two lines.
+---@param text string
+---@param first string a pattern of the line before
+---@param last string a pattern of the line after
+---@param section string[]
+---@return string
+local function replace_between(text, first, last, section)
+  local result, inside = {}, false
+  for _, line in ipairs(vim.split(text, "\n")) do
+    inside = inside and not line:find(last)
+    if not inside then
+      table.insert(result, line)
+    end
+    if line:find(first) then
+      inside = true
+      vim.list_extend(result, section)
+    end
+  end
+  assert(not inside, "no line " .. last)
+  return table.concat(result, "\n")
+end
+
 ---@param text string
 ---@param tag string
 ---@param section string[]
@@ -141,32 +187,45 @@ local function replace(text, tag, section)
   return table.concat(result, "\n")
 end
 
----Where each built-in provider's API is, as a Lua table.
+---The first value of a key at the top of a TOML file.
+---@param lines string[]
+---@param key string
+---@return string?
+local function top_value(lines, key)
+  for _, line in ipairs(lines) do
+    if line:find("^%[") then
+      return nil
+    end
+    local value = line:match("^" .. key .. ' = "(.-)"')
+    if value then
+      return value
+    end
+  end
+end
+
+---What is known of each built-in provider before anybody is logged in, as a Lua table.
 ---@return string
-local function base_urls()
+local function builtin()
   local lines = {
-    "-- Where the API of each built-in provider is, for hosts that must know it before anybody is logged in. Written by",
-    "-- `make doc` from src/provider/builtin; a credential's own `base_url` wins.",
+    "-- The built-in providers: what people call them, and where their API is, for hosts that must know it before anybody is",
+    "-- logged in. Written by `make doc` from src/provider/builtin; a credential's own `base_url` wins.",
     "",
-    "---@type table<string, string>",
+    "---@type table<string, { name: string, base_url: string? }>",
     "return {",
   }
   local folder = root .. "/src/provider/builtin"
-  local names = vim.fn.readdir(folder)
-  table.sort(names)
-  for _, name in ipairs(names) do
-    for line in io.lines(folder .. "/" .. name) do
-      local url = line:match('^base_url = "(.-)"')
-      if url then
-        table.insert(lines, ("  [%q] = %q,"):format(name:match("^[^.]+"), url))
-      end
-      if url or line:find("^%[") then
-        break
-      end
-    end
+  local files = vim.fn.readdir(folder)
+  table.sort(files)
+  for _, file in ipairs(files) do
+    local text = vim.fn.readfile(folder .. "/" .. file)
+    local url = top_value(text, "base_url")
+    local id, name = file:match("^[^.]+"), top_value(text, "name")
+    local fields = ("name = %q"):format(name) .. (url and (", base_url = %q"):format(url) or "")
+    local key = id:find("^%l+$") and id or ("[%q]"):format(id)
+    table.insert(lines, ("  %s = { %s },"):format(key, fields))
   end
   vim.list_extend(lines, { "}", "" })
-  return (table.concat(lines, "\n"):gsub('%["(%l+)"%]', "%1"))
+  return table.concat(lines, "\n")
 end
 
 ---@param file string
@@ -192,6 +251,10 @@ end
 update(path, function(old)
   local new = replace(old, "conv-options", options_section())
   new = replace(new, "conv-provider-fields", fields_section())
+  new = replace_between(new, "%*conv%-companions%*$", "^Beside them:", companions())
   return replace(new, "conv-errors", errors_section())
 end)
-update(root .. "/lua/conv/base_urls.lua", base_urls)
+update(root .. "/README.md", function(old)
+  return replace_between(old, "^|%-%-%-|%-%-%-|%-%-%-|%-%-%-|$", "^| Claude Code, Codex", companion_rows())
+end)
+update(root .. "/lua/conv/builtin.lua", builtin)

@@ -1,7 +1,8 @@
 -- avante.nvim: `:h conv-avante`. It calls `parse_api_key` for each request, keeps the address from setup, and asks for a
 -- key by itself unless `api_key_name` begins with `cmd:` (the command is never run).
 
-local host = require("conv.host")
+local headers_of = require("conv.integration_headers")
+local integration = require("conv.integration")
 
 local M = {}
 
@@ -13,8 +14,12 @@ M.host = {
   name = "avante.nvim",
   module = "avante",
   marker = "lua/avante/providers/init.lua",
+  use = ".provider(LOGIN)",
+  fresh = "each request",
+  refused = "refreshed for the next request",
+  shown = "curl's arguments",
   check = function(tell)
-    for name, provider in pairs(host.module("avante.config").providers or {}) do
+    for name, provider in pairs(integration.module("avante.config").providers or {}) do
       local wired = type(provider) == "table" and ours[provider.parse_api_key or false]
       if wired and not M.login_of(provider) then
         local problem = ("avante.nvim asks for a key of its own for the provider `%s`"):format(name)
@@ -63,7 +68,7 @@ local function answer_login_request()
       if login then
         require("conv").get(login, {}, function(err)
           if err then
-            host.tell(err)
+            integration.tell(err)
           end
         end)
       end
@@ -75,7 +80,7 @@ end
 ---@param base string
 ---@param result table
 local function inherited_error(base, result)
-  local ok, provider = pcall(host.module, "avante.providers." .. base)
+  local ok, provider = pcall(integration.module, "avante.providers." .. base)
   if ok and provider.on_error then
     return provider.on_error(result)
   end
@@ -85,27 +90,33 @@ local function inherited_error(base, result)
   end)
 end
 
+---Whether avante asks while a person types, for a suggestion: in insert mode, and not in a window of its own, from where
+---a message can be sent in that mode.
+---@return boolean
+local function is_suggestion()
+  return not vim.in_fast_event()
+    and vim.api.nvim_get_mode().mode:find("^[iR]") ~= nil
+    and not vim.startswith(vim.bo.filetype, "Avante")
+end
+
 ---For `providers.NAME`.
 ---@param login string
 ---@param opts? conv.avante.Opts
 ---@return table
 function M.provider(login, opts)
-  host.wire("avante", login)
+  integration.wire("avante", login)
   local given = vim.deepcopy(opts or {})
-  local endpoint = host.fixed_url(login, given.endpoint or host.base_url(login), "endpoint")
+  local endpoint = integration.fixed_url(login, given.endpoint or integration.base_url(login), "endpoint")
+  local to = { url = endpoint, option = "endpoint" } ---@type conv.Destination
   local more = given.extra_headers
   given.endpoint, given.extra_headers = nil, nil
   answer_login_request()
-  local base = given.__inherited_from or (host.provider(login) == "anthropic" and "claude" or "openai")
+  local base = given.__inherited_from or (integration.provider(login) == "anthropic" and "claude" or "openai")
   local last ---@type ConvCredential? of the last request
   local function parse_api_key()
-    local credential = host.request(login)
-    last = credential
-    local err = credential and host.elsewhere(credential, endpoint, "endpoint")
-    if err then
-      host.tell(err)
-    end
-    return credential and not err and credential.token or nil
+    local ask = is_suggestion() and integration.complete or integration.request
+    last = ask(login, to)
+    return last and last.token
   end
   ours[parse_api_key] = true
   return vim.tbl_extend("force", {
@@ -114,15 +125,15 @@ function M.provider(login, opts)
     api_key_name = "cmd:convocations token " .. tostring(login),
     parse_api_key = parse_api_key,
     extra_headers = function(headers)
-      local credential = host.peek(login)
-      if credential and not host.elsewhere(credential, endpoint, "endpoint") then
-        host.apply(headers, credential)
+      local credential = integration.peek(login, to)
+      if credential then
+        headers_of.apply(headers, credential)
       end
       return extended(headers, more)
     end,
     on_error = function(result)
       if result.status == 401 then
-        host.refused(login, last)
+        integration.refused(login, last)
       end
       inherited_error(base, result)
     end,

@@ -1,48 +1,72 @@
--- ChatGPT.nvim: `:h conv-chatgpt`. It runs a command once at setup and keeps what it printed, which is enough for a key
--- that lasts. `follow` makes the header that it reads at each request ours, for those who ask for it.
+-- ChatGPT.nvim: `:h conv-chatgpt`. It has no hook: a command that it runs at setup stays for the session, logout or not.
+-- But it reads an address and then a header of its module `chatgpt.api` for each request: so `follow` answers these two.
+-- Where there is no login the address is a file of ours with an error in it, since the host fails on an empty answer.
 
-local host = require("conv.host")
+local integration = require("conv.integration")
 
 local M = {}
 
-local HOST, FIELD = "ChatGPT.nvim", "AUTHORIZATION_HEADER"
+local HOST = "ChatGPT.nvim"
+
+local HEADER = "AUTHORIZATION_HEADER"
+
+---Fields of `chatgpt.api` that hold an address.
+local ADDRESSES = { CHAT_COMPLETIONS_URL = true, COMPLETIONS_URL = true }
+
+---What stands where the host looks for a key at its setup, and warns if there is none.
+local MANAGED = "managed by Convocations"
 
 ---@type conv.HostInfo
-M.host = { name = HOST, module = "chatgpt", marker = "lua/chatgpt/api.lua" }
+M.host = {
+  name = HOST,
+  module = "chatgpt",
+  marker = "lua/chatgpt/api.lua",
+  use = ".follow(LOGIN)",
+  fresh = "each request",
+  refused = "the same token until it ends",
+  shown = "curl's arguments",
+}
 
----For `api_key_cmd`.
----@param login? string default: `openai`
----@return string
-function M.api_key_cmd(login)
-  local name = login or "openai"
-  host.wire("chatgpt", name)
-  return host.command(name)
-end
-
+---What answers when the host reads a field that it does not find in its module.
 ---@param login string
----@return string
-local function authorization(login)
-  local credential = host.request(login)
-  local err = credential and host.needs_more(credential, HOST)
-  if err then
-    host.tell(err)
+---@param kept table<string, string> addresses as the host's setup found them
+---@return fun(module: table, field: string): any
+local function answer(login, kept)
+  local token ---@type string? of the request whose address was read last
+  return function(_, field)
+    if field == HEADER then
+      local value = "Authorization: Bearer " .. (token or "")
+      token = nil
+      return value
+    elseif not (ADDRESSES[field] and kept[field]) then
+      return nil
+    end
+    local url = kept[field]
+    local credential = integration.request(login, { url = url, option = "api_host_cmd", plain = HOST })
+    token = credential and credential.token
+    return credential and url or integration.refusal()
   end
-  return "Authorization: Bearer " .. (credential and not err and credential.token or "")
 end
 
----After ChatGPT's setup, or before it: the header is asked for at each request.
+---Before ChatGPT's setup, or after it: address and header are asked for at each request.
 ---@param login? string default: `openai`
 function M.follow(login)
   local name = login or "openai"
-  host.wire("chatgpt", name)
-  local api = host.module("chatgpt.api")
-  rawset(api, FIELD, nil)
+  integration.wire("chatgpt", name)
+  local api = integration.module("chatgpt.api")
+  local kept = {} ---@type table<string, string>
+  for field in pairs(ADDRESSES) do
+    kept[field] = rawget(api, field)
+    rawset(api, field, nil)
+  end
+  rawset(api, HEADER, nil)
+  rawset(api, "OPENAI_API_KEY", MANAGED)
   setmetatable(api, {
-    __index = function(_, field)
-      return field == FIELD and authorization(name) or nil
-    end,
+    __index = answer(name, kept),
     __newindex = function(module, field, value)
-      if field ~= FIELD then -- what the host's setup finds later stays out
+      if ADDRESSES[field] then
+        kept[field] = value
+      elseif field ~= HEADER then -- the header that the host's setup finds later stays out
         rawset(module, field, value)
       end
     end,

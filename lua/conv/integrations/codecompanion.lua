@@ -1,27 +1,59 @@
 -- codecompanion.nvim: `:h conv-codecompanion`. It resolves an adapter's `env` and headers for each request, and lets a
 -- setup handler stop it: so every request is fresh, and one without a login ends in our message.
 
-local host = require("conv.host")
+local headers = require("conv.integration_headers")
+local integration = require("conv.integration")
 
 local M = {}
 
 ---@type conv.HostInfo
-M.host =
-  { name = "codecompanion.nvim", module = "codecompanion", marker = "lua/codecompanion/adapters/init.lua" }
+M.host = {
+  name = "codecompanion.nvim",
+  module = "codecompanion",
+  marker = "lua/codecompanion/adapters/init.lua",
+  use = ".adapter(LOGIN)",
+  fresh = "each request",
+  refused = "refreshed for the next request",
+  shown = "a file, left behind after an error; for a list of models curl's arguments",
+}
 
 ---@class (exact) conv.codecompanion.Opts
 ---@field from? string codecompanion's own adapter to build on; default: `anthropic`, else `openai_compatible`
 ---@field model? string the model to begin with
 ---@field [string] any what codecompanion's `extend` takes
 
+---An adapter of ours: whose login it has, and what its last request was sent with.
+---@class (exact) conv.codecompanion.Wired
+---@field login string
+---@field models conv.Destination? where the list of models is asked for; nil: where the requests go
+---@field blocks boolean whether that holds the editor up
+---@field last? ConvCredential
+
+---@param adapter table
+---@return conv.Destination
+local function destination(adapter)
+  local function url()
+    return (
+      tostring(adapter.url):gsub("${(.-)}", function(name)
+        local value = name ~= "api_key" and (adapter.env or {})[name] or nil
+        if type(value) == "function" then
+          value = value(adapter)
+        end
+        return value and (os.getenv(value) or value)
+      end)
+    )
+  end
+  return { url = url, option = "url" }
+end
+
 ---A header with a credential in it, fresh whenever it is asked for and absent where the login has none of that name.
 ---@param login string
----@param name string as in `host.header`
----@return fun(): string?
+---@param name string as in `headers.find`
+---@return fun(adapter: table): string?
 local function header(login, name)
-  return function()
-    local credential = host.peek(login)
-    return credential and host.header(credential, name)
+  return function(adapter)
+    local credential = integration.peek(login, destination(adapter))
+    return credential and headers.find(credential, name)
   end
 end
 
@@ -30,7 +62,7 @@ end
 ---@param login string
 ---@param credential ConvCredential
 local function dress(adapter, login, credential)
-  adapter.headers = host.apply(adapter.headers or {}, credential)
+  adapter.headers = headers.apply(adapter.headers or {}, credential)
   for name, value in pairs(adapter.headers) do
     if type(value) == "string" and value:find(credential.token, 1, true) then
       adapter.headers[name] = header(login, name:lower())
@@ -52,69 +84,107 @@ local function choose_model(adapter)
   end
 end
 
----@class (exact) conv.codecompanion.Last
----@field credential? ConvCredential of the last request
+---@param adapter table
+---@return table handlers of the older shape, or the group in which the newer one has these
+local function lifecycle(adapter)
+  local handlers = adapter.handlers or {}
+  adapter.handlers = handlers
+  if handlers.lifecycle or handlers.request or handlers.response then
+    handlers.lifecycle = handlers.lifecycle or {}
+    return handlers.lifecycle
+  end
+  return handlers
+end
+
+---A chat whose request was stopped waits for its end for ever, with a buffer that cannot be changed: the host calls
+---nobody back. So it is stopped as by its own key.
+---@param stopped function the handler that stopped it
+local function release_chats(stopped)
+  vim.schedule(function()
+    local ok, list = pcall(integration.module("codecompanion").buf_get_chat)
+    for _, entry in ipairs(ok and list or {}) do
+      local chat = entry.chat
+      local request = chat.current_request
+      local is_ours = chat.adapter.type == "http" and lifecycle(chat.adapter).setup == stopped
+      if is_ours and type(request) == "table" and request.job == nil then
+        chat:stop()
+      end
+    end
+  end)
+end
 
 ---Stops a request that has no login. The adapter's own handler has its say after that.
 ---@param original? fun(self: table): boolean? false stops the request
----@param login string
----@param last conv.codecompanion.Last
+---@param wired conv.codecompanion.Wired
 ---@return fun(self: table): boolean
-local function setup(original, login, last)
-  return function(self)
-    local credential = host.request(login)
+local function setup(original, wired)
+  local function handler(self)
+    local credential = integration.request(wired.login, destination(self))
     if not credential then
-      return false
-    end
-    local fixed = type(self.url) == "string" and self.url:find("^https?://")
-    local err = fixed and host.elsewhere(credential, self.url, "url") or nil
-    if err then
-      host.tell(err)
+      release_chats(handler)
       return false
     end
     if original and original(self) == false then
       return false
     end
     choose_model(self)
-    dress(self, login, credential)
-    last.credential = credential
+    dress(self, wired.login, credential)
+    wired.last = credential
     return true
   end
+  return handler
 end
 
 ---Looks at the status of an answer.
 ---@param original? fun(self: table, data: any): any
----@param login string
----@param last conv.codecompanion.Last
+---@param wired conv.codecompanion.Wired
 ---@return fun(self: table, data: any): any
-local function on_exit(original, login, last)
+local function on_exit(original, wired)
   return function(self, data)
     if type(data) == "table" and data.status == 401 then
-      host.refused(login, last.credential)
+      integration.refused(wired.login, wired.last)
     end
     return original and original(self, data)
   end
 end
 
----Asks for models only with a login, and with its headers: without one there are none, instead of a request without a
----key.
+---Asks for models only with a login, with its headers, and of its own server: else there are none. Where that holds the
+---editor up, not for a question that can do without an answer.
 ---@param inner any
----@param login string
+---@param wired conv.codecompanion.Wired
 ---@param none fun(): any
 ---@return any
-local function models(inner, login, none)
+local function models(inner, wired, none)
   if type(inner) ~= "function" then
     return inner
   end
-  return function(adapter, ...)
-    local credential = host.complete(login)
+  return function(adapter, opts, ...)
+    if wired.blocks and opts and opts.async then
+      return none()
+    end
+    local to = wired.models or (adapter and destination(adapter)) or integration.OWN
+    local credential, err = integration.peek(wired.login, to)
     if not credential then
+      -- Another server than the login's has no list for it, and that is no fault of the person's.
+      integration.complain(wired.login, err and err.code ~= "config_invalid" and err or nil)
       return none()
     end
     if adapter then
-      dress(adapter, login, credential)
+      dress(adapter, wired.login, credential)
     end
-    return inner(adapter, ...)
+    return inner(adapter, opts, ...)
+  end
+end
+
+---@param wired conv.codecompanion.Wired
+---@param adapter table
+local function guard_models(wired, adapter)
+  local choice = adapter.schema and adapter.schema.model
+  if choice then
+    choice.choices = models(choice.choices, wired, function()
+      return {}
+    end)
+    choice.default = models(choice.default, wired, function() end)
   end
 end
 
@@ -123,7 +193,7 @@ end
 ---@return table changes
 local function addresses(login, from)
   local function base()
-    return host.base_url(login, (host.peek(login))) or host.NOWHERE
+    return integration.base_url(login, (integration.peek(login, integration.OWN))) or integration.NOWHERE
   end
   if from == "anthropic" then
     return { url = "${url}/v1/messages", env = { url = base } }
@@ -133,45 +203,55 @@ local function addresses(login, from)
   return {}
 end
 
+---The account to use: that of the buffer from which the chat was opened, which it then keeps.
+---@param login string
+---@return string
+local function account(login)
+  local buffer = vim.api.nvim_get_current_buf()
+  local ok, chat = pcall(integration.module("codecompanion").buf_get_chat, buffer)
+  local code = ok and type(chat) == "table" and (chat.buffer_context or {}).bufnr
+  buffer = code and vim.api.nvim_buf_is_valid(code) and code or buffer
+  return vim.api.nvim_buf_call(buffer, function()
+    return integration.account(login)
+  end)
+end
+
+---@param login string
+---@param from string
+---@return conv.codecompanion.Wired
+local function wire(login, from)
+  local wired = { login = account(login), blocks = from == "openai_compatible" } ---@type conv.codecompanion.Wired
+  if from ~= "openai_compatible" then
+    wired.models = destination(integration.module("codecompanion.adapters").extend(from) or {})
+  end
+  return wired
+end
+
 ---For `adapters.http.NAME`.
 ---@param login string
 ---@param opts? conv.codecompanion.Opts
 ---@return fun(): table?
 function M.adapter(login, opts)
-  host.wire("codecompanion", login)
+  integration.wire("codecompanion", login)
   local changes = vim.deepcopy(opts or {})
   local from, model = changes.from, changes.model
-  from = from or (host.provider(login) == "anthropic" and "anthropic" or "openai_compatible")
+  from = from or (integration.provider(login) == "anthropic" and "anthropic" or "openai_compatible")
   changes.from, changes.model = nil, nil
   return function()
-    local ours = addresses(login, from)
-    ours.env = vim.tbl_extend("force", ours.env or {}, { api_key = M.env(login) })
+    local wired = wire(login, from)
+    local ours = addresses(wired.login, from)
+    ours.formatted_name = integration.title(wired.login)
+    ours.env = vim.tbl_extend("force", ours.env or {}, { api_key = M.env(wired.login) })
     ours.schema = model and { model = { default = model } } or nil
-    local adapters = host.module("codecompanion.adapters")
-    local adapter = adapters.extend(from, vim.tbl_deep_extend("force", ours, changes)) --[[@as table?]]
+    local extend = integration.module("codecompanion.adapters").extend
+    local adapter = extend(from, vim.tbl_deep_extend("force", ours, changes)) --[[@as table?]]
     if not adapter then
       return nil
     end
-    local handlers = adapter.handlers or {}
-    adapter.handlers = handlers
-    if handlers.lifecycle or handlers.request or handlers.response then
-      handlers.lifecycle = handlers.lifecycle or {}
-      handlers = handlers.lifecycle
-    end
-    local last = {} ---@type conv.codecompanion.Last
-    handlers.setup = setup(handlers.setup, login, last)
-    handlers.on_exit = on_exit(handlers.on_exit, login, last)
-    local choice = adapter.schema and adapter.schema.model
-    if choice then
-      choice.choices = models(choice.choices, login, function()
-        return {}
-      end)
-      choice.default = models(choice.default, login, function() end)
-    end
-    local credential = host.peek(login)
-    if credential then
-      dress(adapter, login, credential)
-    end
+    local handlers = lifecycle(adapter)
+    handlers.setup = setup(handlers.setup, wired)
+    handlers.on_exit = on_exit(handlers.on_exit, wired)
+    guard_models(wired, adapter)
     return adapter
   end
 end
@@ -179,11 +259,13 @@ end
 ---For an adapter's `env`: the token at each request, and at each connection of an agent (ACP). Never nil, which
 ---codecompanion would send as the text `${api_key}`.
 ---@param login string
----@return fun(): string
+---@return fun(adapter?: table): string
 function M.env(login)
-  host.wire("codecompanion", login)
-  return function()
-    local credential = host.complete(login)
+  integration.wire("codecompanion", login)
+  return function(adapter)
+    local is_request = type(adapter) == "table" and adapter.url ~= nil
+    local to = is_request and destination(adapter) or integration.OWN
+    local credential = integration.complete(login, to)
     return credential and credential.token or ""
   end
 end

@@ -1,12 +1,21 @@
 -- CopilotChat.nvim: `:h conv-copilotchat`. It keeps headers until the time that comes with them, and an empty list of
 -- models for five minutes after a failure. So nothing fails before the request itself, which brings fresh headers.
 
-local host = require("conv.host")
+local headers = require("conv.integration_headers")
+local integration = require("conv.integration")
 
 local M = {}
 
 ---@type conv.HostInfo
-M.host = { name = "CopilotChat.nvim", module = "CopilotChat", marker = "lua/CopilotChat/client.lua" }
+M.host = {
+  name = "CopilotChat.nvim",
+  module = "CopilotChat",
+  marker = "lua/CopilotChat/client.lua",
+  use = ".provider(LOGIN, { models = … })",
+  fresh = "each request",
+  refused = "the same token until it ends",
+  shown = "curl's arguments",
+}
 
 ---@class (exact) conv.copilotchat.Opts
 ---@field models? (string|table)[] ids, or what CopilotChat's `get_models` returns
@@ -17,24 +26,26 @@ M.host = { name = "CopilotChat.nvim", module = "CopilotChat", marker = "lua/Copi
 
 ---A credential, for which a coroutine of CopilotChat waits without holding up the editor.
 ---@param login string
+---@param to conv.Destination
 ---@return ConvCredential? credential, ConvError? err
-local function wait(login)
-  local credential, err = host.peek(login)
+local function wait(login, to)
+  local credential, err = integration.peek(login, to)
   if credential or (err and err.code ~= "starting") then
     return credential, err
   end
-  local ok, async = pcall(host.module, "plenary.async")
+  local ok, async = pcall(integration.module, "plenary.async")
   if not (ok and coroutine.running()) then
-    return host.credential(login)
+    return integration.credential(login, to)
   end
   return async.wrap(function(done)
     vim.schedule(function()
-      require("conv").get(login, {}, function(failed, result)
-        done(result, failed)
-      end)
+      integration.get(login, to, done)
     end)
   end, 1)()
 end
+
+---Seconds for which CopilotChat may keep headers of a credential that does not expire, so that a logout is seen.
+local SHORT = 60
 
 ---Seconds of Unix time at which CopilotChat has to ask again.
 ---@param credential ConvCredential
@@ -42,7 +53,7 @@ end
 local function expiry(credential)
   local now, ends = os.time(), credential.expires_at
   if not ends then
-    return now + host.SHORT
+    return now + SHORT
   end
   return math.floor(math.max(now, ends - require("conv.credentials").margin))
 end
@@ -50,22 +61,23 @@ end
 ---@param credential ConvCredential
 ---@return table<string, string>
 local function headers_of(credential)
-  return host.apply({ ["Content-Type"] = "application/json" }, credential)
+  return headers.apply({ ["Content-Type"] = "application/json" }, credential)
 end
 
 ---The message of a failed request, as CopilotChat shows it: raised, without a place in a file.
 ---@param err? ConvError
 local function refuse(err)
-  error(err and host.text(err) or "", 0)
+  error(err and integration.text(err) or "", 0)
 end
 
 ---For a provider that you write yourself: its `get_headers`. Raises the message if nobody is logged in.
 ---@param login string
+---@param url string where its requests go
 ---@return fun(): table<string, string>, integer
-function M.headers(login)
-  host.wire("copilotchat", login)
+function M.headers(login, url)
+  integration.wire("copilotchat", login)
   return function()
-    local credential, err = wait(login)
+    local credential, err = wait(login, { url = tostring(url), option = "get_url" })
     if not credential then
       refuse(err)
     end
@@ -88,7 +100,14 @@ end
 ---@param ... any
 ---@return any, any
 local function shaped(name, ...)
-  return host.module("CopilotChat.config.providers").copilot[name](...)
+  return integration.module("CopilotChat.config.providers").copilot[name](...)
+end
+
+---@param inputs table[]
+---@param options table
+---@return table request, table<string, string>? headers
+local function shaped_input(inputs, options)
+  return shaped("prepare_input", inputs, options)
 end
 
 ---For `providers.NAME`.
@@ -96,17 +115,25 @@ end
 ---@param opts? conv.copilotchat.Opts
 ---@return table
 function M.provider(login, opts)
-  host.wire("copilotchat", login)
+  integration.wire("copilotchat", login)
   local given = vim.tbl_extend("force", {}, opts or {})
   local models, prepare_input = given.models, given.prepare_input ---@type any, any
   given.models, given.prepare_input = nil, nil
   if not models and not given.get_models then
     local hint = 'Give `models`, such as `{ models = { "gpt-5" } }`: see `:h conv-copilotchat`.'
-    host.tell(require("conv.errors").new("config_invalid", "CopilotChat has to know the models.", hint))
+    integration.tell(
+      require("conv.errors").new("config_invalid", "CopilotChat has to know the models.", hint)
+    )
+  end
+  ---@param options table of a request
+  ---@return conv.Destination
+  local function destination(options)
+    return given.get_url and { url = given.get_url(options), option = "get_url" } or integration.OWN
   end
   return vim.tbl_extend("force", {
+    -- The request brings headers of its own, below. Here a credential is for `get_models`, if the person wrote one.
     get_headers = function()
-      local credential = wait(login)
+      local credential = given.get_models and wait(login, integration.OWN) or nil
       if credential then
         return headers_of(credential), expiry(credential)
       end
@@ -116,19 +143,15 @@ function M.provider(login, opts)
       return listed(models or {})
     end,
     get_url = function()
-      return host.chat_url(login, (host.peek(login))) or host.NOWHERE
+      return integration.chat_url(login, (integration.peek(login, integration.OWN))) or integration.NOWHERE
     end,
     prepare_input = function(inputs, options)
-      local credential, err = wait(login)
+      local credential, err = wait(login, destination(options))
       if not credential then
         refuse(err)
       end
-      local request, more = nil, nil
-      if prepare_input then
-        request, more = prepare_input(inputs, options)
-      else
-        request, more = shaped("prepare_input", inputs, options)
-      end
+      local prepare = prepare_input or shaped_input
+      local request, more = prepare(inputs, options)
       return request, vim.tbl_extend("force", more or {}, headers_of(credential --[[@as ConvCredential]]))
     end,
     prepare_output = function(output, options)

@@ -1,17 +1,40 @@
--- flemma.nvim: `:h conv-flemma`. Its registry of resolvers is made for this: ours answers asynchronously, says why if it
--- cannot, and is asked again before a token ends.
+-- flemma.nvim: `:h conv-flemma`. Its registry of resolvers is made for this: ours answers asynchronously, and says why if
+-- it cannot. An answer is good for one request: the next one is asked for anew, from memory.
 
-local host = require("conv.host")
+local integration = require("conv.integration")
 
 local M = {}
 
 ---Above flemma's own resolvers, of which the environment has 100: our logins know the environment themselves.
 local PRIORITY = 110
 
+---Seconds for which flemma keeps an answer: as little as it can. A logout or another account is seen at once.
+local TTL = 1
+
 local HOST = "flemma.nvim"
 
+---Where flemma sends a request of each of its services. They are written into its code, with no option for another.
+local SERVERS = {
+  anthropic = "https://api.anthropic.com",
+  moonshot = "https://api.moonshot.ai",
+  openai = "https://api.openai.com",
+}
+
 ---@type conv.HostInfo
-M.host = { name = HOST, module = "flemma", marker = "lua/flemma/secrets/registry.lua" }
+M.host = {
+  name = HOST,
+  module = "flemma",
+  marker = "lua/flemma/secrets/registry.lua",
+  use = ".register({ SERVICE = LOGIN })",
+  fresh = "each request",
+  refused = "the same token until it ends",
+  shown = "curl's arguments",
+}
+
+---A service that somebody added to flemma: its login, and where its requests go.
+---@class (exact) conv.flemma.Service
+---@field login string
+---@field url string
 
 ---@class (exact) conv.flemma.Credential
 ---@field kind string
@@ -24,35 +47,32 @@ M.host = { name = HOST, module = "flemma", marker = "lua/flemma/secrets/registry
 ---@field value string
 ---@field ttl integer seconds
 
----@param context? conv.flemma.Context
----@param text string
-local function explain(context, text)
-  if context and context.diagnostic then
-    context:diagnostic(text)
-  end
-end
-
 ---@param credential? ConvCredential
 ---@param err? ConvError
 ---@param context? conv.flemma.Context
 ---@return conv.flemma.Result?
 local function result(credential, err, context)
-  err = err or (credential and host.needs_more(credential, HOST))
-  if err or not credential then
-    explain(context, err and host.text(err) or "")
-    return nil
+  if credential then
+    return { value = credential.token, ttl = TTL }
   end
-  local ends = credential.expires_at
-  local left = ends and ends - os.time() - require("conv.credentials").margin or host.SHORT
-  return { value = credential.token, ttl = math.floor(math.max(1, left)) }
+  if context and context.diagnostic then
+    context:diagnostic(err and integration.text(err) or "")
+  end
 end
 
 ---The resolver, for those who register it themselves.
----@param logins table<string, string> login by flemma's name of a service
+---@param services table<string, string|conv.flemma.Service> login by flemma's name of a service
 ---@return table
-function M.resolver(logins)
-  for _, login in pairs(logins) do
-    host.wire("flemma", login)
+function M.resolver(services)
+  local logins, to = {}, {} ---@type table<string, string>, table<string, conv.Destination>
+  for service, given in pairs(services) do
+    local login, url = tostring(given), SERVERS[service] ---@type string, string?
+    if type(given) == "table" then
+      login, url = given.login, given.url
+    end
+    logins[service] = login
+    to[service] = { url = integration.fixed_url(login, url, "url"), option = "url", plain = HOST }
+    integration.wire("flemma", login)
   end
   return {
     name = "convocations",
@@ -66,14 +86,14 @@ function M.resolver(logins)
     ---@param context? conv.flemma.Context
     ---@return conv.flemma.Result?
     resolve = function(_, asked, context)
-      local credential, err = host.credential(logins[asked.service])
+      local credential, err = integration.credential(logins[asked.service], to[asked.service])
       return result(credential, err, context)
     end,
     ---@param asked conv.flemma.Credential
     ---@param context? conv.flemma.Context
     ---@param callback fun(result?: conv.flemma.Result)
     resolve_async = function(_, asked, context, callback)
-      require("conv").get(logins[asked.service], {}, function(err, credential)
+      integration.get(logins[asked.service], to[asked.service], function(credential, err)
         callback(result(credential, err, context))
       end)
     end,
@@ -81,9 +101,9 @@ function M.resolver(logins)
 end
 
 ---After flemma's setup: answers for these services.
----@param logins table<string, string> login by service, such as `{ anthropic = "anthropic" }`
-function M.register(logins)
-  host.module("flemma.secrets").register("convocations", M.resolver(logins))
+---@param services table<string, string|conv.flemma.Service> such as `{ anthropic = "anthropic" }`
+function M.register(services)
+  integration.module("flemma.secrets").register("convocations", M.resolver(services))
 end
 
 return M

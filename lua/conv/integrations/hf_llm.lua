@@ -1,81 +1,90 @@
 -- llm.nvim of Hugging Face: `:h conv-hf_llm`. It sends `api_token` of its config with each completion, and knows no
--- function: so the token is written there, when it changes and when a person begins to type.
+-- function: so the one place that sends is wrapped. Our token is in the config while a completion is asked for, and no
+-- longer; one without a login is not asked for, unless the person gave the host a token of their own.
 
-local host = require("conv.host")
+local integration = require("conv.integration")
 
 local M = {}
 
+local HOST = "llm.nvim (Hugging Face)"
+
+---Where a completion goes if no address is set, by backend. The host's own default there (api-inference.huggingface.co)
+---takes the same tokens: both are Hugging Face's.
+local DEFAULT = { huggingface = "https://router.huggingface.co" }
+
+---@type table<function, true> what was put in the place of the host's function
+local ours = setmetatable({}, { __mode = "k" })
+
 ---@type conv.HostInfo
 M.host = {
-  name = "llm.nvim (Hugging Face)",
-  module = "llm",
+  name = HOST,
+  module = "llm.language_server",
   marker = "lua/llm/language_server.lua",
+  use = ".attach(LOGIN)",
+  fresh = "each completion",
+  refused = "the same token until it ends",
+  shown = "its language server",
   check = function(tell)
-    local module = host.module("llm.config")
-    if type(module.config) ~= "table" then
-      tell("llm.nvim (Hugging Face) is not set up", "Call `require('llm').setup()`.")
-    elseif module.config.api_token == nil then
-      tell("llm.nvim (Hugging Face) has no token yet", "It gets one when you first enter insert mode.")
+    if not ours[integration.module("llm.language_server").get_completions] then
+      tell(HOST .. " is not attached", "Call `attach` after its setup, see `:h conv-hf_llm`.")
     end
   end,
 }
 
----The config as the host reads it; nil before its setup.
----@return table?
-local function config()
-  local module = package.loaded["llm.config"]
-  return type(module) == "table" and type(module.config) == "table" and module.config or nil
+---@param config table the host's
+---@return conv.Destination
+local function destination(config)
+  local url = vim.env.LLM_NVIM_URL or config.url or DEFAULT[config.backend] or "none"
+  return { url = url, option = "url", plain = HOST }
 end
 
----@param token? string
-local function write(token)
-  local target = config()
-  if target then
-    target.api_token = token
-    if type(target.tokenizer) == "table" and target.tokenizer.repository then
-      target.tokenizer.api_token = token
+---Lends the host a token for one call.
+---@param config table the host's
+---@param credential ConvCredential
+---@param call fun(): any
+---@return any
+local function lending(config, credential, call)
+  local tokenizer = type(config.tokenizer) == "table" and config.tokenizer or {}
+  local own, own_tokenizer = config.api_token, tokenizer.api_token
+  config.api_token = credential.token
+  if tokenizer.repository and not integration.check_origin(credential, DEFAULT.huggingface, "url") then
+    tokenizer.api_token = credential.token
+  end
+  local ok, result = pcall(call)
+  config.api_token, tokenizer.api_token = own, own_tokenizer
+  return ok and result or not ok and error(result, 0) or nil
+end
+
+---@param original fun(...: any): any
+---@param login string
+---@return fun(...: any): any
+local function get_completions(original, login)
+  return function(...)
+    local arguments = { n = select("#", ...), ... }
+    local function call()
+      return original(unpack(arguments, 1, arguments.n))
     end
+    local config = integration.module("llm.config").get()
+    local credential = integration.complete(login, destination(config))
+    if credential then
+      return lending(config, credential, call)
+    end
+    return config.api_token and call() or nil
   end
 end
 
----Brings the host's token up to date, without waiting.
----@param login string
-local function update(login)
-  require("conv").get(login, {}, function(err, credential)
-    err = err or (credential and host.needs_more(credential, M.host.name))
-    write(not err and credential and credential.token or nil)
-    host.complain(login, err)
-  end)
-end
-
----After the host's own setup. Nothing starts before the first insert mode.
+---After the host's own setup. Nothing starts before the first completion.
 ---@param login? string default: `huggingface`
 function M.attach(login)
   local name = login or "huggingface"
-  host.wire("hf_llm", name)
-  local group = vim.api.nvim_create_augroup("conv.hf_llm", { clear = true })
-  vim.api.nvim_create_autocmd("InsertEnter", {
-    group = group,
-    callback = function()
-      if config() then
-        update(name)
-      end
-    end,
-  })
-  vim.api.nvim_create_autocmd("User", {
-    group = group,
-    pattern = { "ConvLogin", "ConvRefresh", "ConvLogout", "ConvError" },
-    callback = function(event)
-      local of = event.data and event.data.login
-      if not config() or host.provider(of) ~= host.provider(name) then
-        return
-      elseif event.match == "ConvLogout" then
-        write(nil)
-      else
-        update(name)
-      end
-    end,
-  })
+  integration.wire("hf_llm", name)
+  local server = integration.module("llm.language_server")
+  if ours[server.get_completions] then
+    return
+  end
+  local wrapped = get_completions(server.get_completions, name)
+  ours[wrapped] = true
+  server.get_completions = wrapped
 end
 
 return M

@@ -1,61 +1,95 @@
--- llm.nvim of Kurama622: `:h conv-kurama_llm`. It calls `fetch_key` for each request, within a coroutine when it streams,
--- and puts the answer behind "Bearer" whatever it is: so it is always a text.
+-- llm.nvim of Kurama622: `:h conv-kurama_llm`. It fills a table with the parameters of a request, calls `fetch_key`,
+-- within a coroutine when it streams, and reads the address from that table after it. So a request without a login is
+-- given another address there, which answers nothing at once.
 
-local host = require("conv.host")
+local integration = require("conv.integration")
 
 local M = {}
 
----What this host takes for "no key": it sends none, or one that is refused.
+---What this host takes for "no key": it sends none.
 local NONE = "NONE"
 
+---The host's modules that send, each with such a table.
+local SENDERS = { "llm.common.io.streaming", "llm.common.io.parse" }
+
+local HOST = "llm.nvim (Kurama622)"
+
 ---@type conv.HostInfo
-M.host = { name = "llm.nvim (Kurama622)", module = "llm", marker = "lua/llm/common/api.lua" }
+M.host = {
+  name = HOST,
+  module = "llm.common.io.streaming",
+  marker = "lua/llm/common/io/streaming.lua",
+  use = ".model(LOGIN)",
+  fresh = "each request",
+  refused = "the same token until it ends",
+  shown = "curl's arguments",
+}
 
 ---@class (exact) conv.kurama_llm.Opts
 ---@field model? string
 ---@field url? string
 ---@field [string] any what this host's config takes beside
 
----@param login string
----@param url? string where the key goes
----@return string
-local function key(login, url)
-  local credential = host.request(login)
-  if not credential then
-    return NONE
+---The parameters of the requests that have this key: of the one that is being made, and of older ones.
+---@param fetch_key fun(): string
+---@return table[]
+local function requests_of(fetch_key)
+  local found = {} ---@type table[]
+  for _, name in ipairs(SENDERS) do
+    local sender = package.loaded[name]
+    local params = type(sender) == "table" and sender.required_params
+    if type(params) == "table" and params.fetch_key == fetch_key then
+      table.insert(found, params)
+    end
   end
-  local err = host.needs_more(credential, M.host.name) or (url and host.elsewhere(credential, url, "url"))
-  if err then
-    host.tell(err)
-    return NONE
-  end
-  return credential.token
+  return found
 end
 
----For `fetch_key`, of the whole config or of one of its `models`.
+---Why a key that is there may not be sent with these requests.
+---@param credential ConvCredential
+---@param requests table[]
+---@return ConvError? err
+local function check(credential, requests)
+  for _, params in ipairs(requests) do
+    local err = integration.check_origin(credential, tostring(params.url), "url")
+    if err then
+      return err
+    end
+  end
+end
+
 ---@param login string
+---@param url string where the key goes, as far as we know
 ---@return fun(): string
-function M.fetch_key(login)
-  host.wire("kurama_llm", login)
-  return function()
-    return key(login)
+local function fetch_key(login, url)
+  local function fetch()
+    local requests = requests_of(fetch)
+    local credential, err = integration.credential(login, { url = url, option = "url", plain = HOST })
+    err = err or (credential and check(credential, requests))
+    if credential and not err then
+      return credential.token
+    end
+    for _, params in ipairs(requests) do
+      params.url = integration.NOTHING
+    end
+    integration.tell(err --[[@as ConvError]])
+    return NONE
   end
+  return fetch
 end
 
----For the config, or an item of its `models`: address, shape and key.
+---For the config, an item of its `models`, or the `opts` of a tool: address, shape and key.
 ---@param login string
 ---@param opts? conv.kurama_llm.Opts
 ---@return table
 function M.model(login, opts)
-  host.wire("kurama_llm", login)
-  local url = host.fixed_url(login, opts and opts.url or host.chat_url(login), "url")
+  integration.wire("kurama_llm", login)
+  local url = integration.fixed_url(login, opts and opts.url or integration.chat_url(login), "url")
   return vim.tbl_extend("force", {
     name = tostring(login),
     url = url,
     api_type = "openai",
-    fetch_key = function()
-      return key(login, url)
-    end,
+    fetch_key = fetch_key(login, url),
   }, opts or {})
 end
 

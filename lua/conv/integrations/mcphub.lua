@@ -1,37 +1,35 @@
--- mcphub.nvim: `:h conv-mcphub`. It calls `global_env` when it starts its hub, and the hub runs a `${cmd: …}` each time it
--- connects a server: so a server gets a fresh token at its connection, and keeps it.
+-- mcphub.nvim: `:h conv-mcphub`. Its hub runs a `${cmd: …}` each time it connects or starts a server, in the server's own
+-- `headers` or `env`: so a server gets a fresh token at its connection, keeps it, and sees no other's. (`global_env` would
+-- put a token into the environment of every server.)
 
-local host = require("conv.host")
+local integration = require("conv.integration")
 
 local M = {}
 
 ---@type conv.HostInfo
-M.host = { name = "mcphub.nvim", module = "mcphub", marker = "lua/mcphub/hub.lua" }
+M.host = {
+  name = "mcphub.nvim",
+  module = "mcphub",
+  marker = "lua/mcphub/hub.lua",
+  use = "${cmd: convocations token LOGIN}",
+  fresh = "each start of a server",
+  refused = "the same token until the server is restarted",
+  shown = "the server's environment, for a local one",
+}
 
----For `global_env`: variables for local servers. One whose login is missing is left out, and told.
----@param logins table<string, string> login by variable
----@param more? table<string, string> variables of your own
----@return fun(context?: table): table<string, string>
-function M.global_env(logins, more)
-  for _, login in pairs(logins) do
-    host.wire("mcphub", login)
-  end
-  return function()
-    local env = vim.deepcopy(more or {})
-    for variable, login in vim.spairs(logins) do
-      local credential = host.request(login)
-      env[variable] = credential and credential.token or nil
-    end
-    return env
-  end
+---The text for one variable of a server's own `env` in servers.json, for those who write that file from Lua.
+---@param login string
+---@return string
+function M.env(login)
+  integration.wire("mcphub", login)
+  return ("${cmd: %s}"):format(integration.command(login))
 end
 
----The text for a header in servers.json, for those who write that file from Lua.
+---The same for the `Authorization` among a remote server's `headers`.
 ---@param login string
 ---@return string
 function M.bearer(login)
-  host.wire("mcphub", login)
-  return ("Bearer ${cmd: %s}"):format(host.command(login))
+  return "Bearer " .. M.env(login)
 end
 
 return M

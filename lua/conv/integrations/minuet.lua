@@ -1,18 +1,25 @@
--- minuet-ai.nvim: `:h conv-minuet`. It asks for a key at each test whether it is available and again for each
--- completion, and raises an error if there is none the second time. So an answer holds for a moment.
+-- minuet-ai.nvim: `:h conv-minuet`. It asks for a key before each completion and again after that, raises an error if
+-- there is none the second time, and says so at each pause if there is none the first time. So it always gets one, and a
+-- completion without a login goes to an address that answers nothing at once.
 
-local host = require("conv.host")
+local headers = require("conv.integration_headers")
+local integration = require("conv.integration")
 
 local M = {}
 
----Seconds between a test that found a key and the request that relies on it.
-local MOMENT = 10
-
----What stands for a key that went away within that moment: the API refuses it, and nothing fails before.
-local GONE = "logged-out"
+---What stands for a key until the request is made, and for good where there is none. It is never sent.
+local MANAGED = "managed-by-convocations"
 
 ---@type conv.HostInfo
-M.host = { name = "minuet-ai.nvim", module = "minuet", marker = "lua/minuet/backends/common.lua" }
+M.host = {
+  name = "minuet-ai.nvim",
+  module = "minuet",
+  marker = "lua/minuet/backends/common.lua",
+  use = ".options(LOGIN)",
+  fresh = "each completion",
+  refused = "the same token until it ends",
+  shown = "curl's arguments",
+}
 
 ---@class (exact) conv.minuet.Opts
 ---@field model? string
@@ -26,40 +33,20 @@ M.host = { name = "minuet-ai.nvim", module = "minuet", marker = "lua/minuet/back
 ---@field headers table<string, string>
 ---@field body table
 
----For `provider_options.X.api_key`, where you write the rest yourself.
----@param login string
----@return fun(): string?
-function M.api_key(login)
-  host.wire("minuet", login)
-  local last = 0
-  return function()
-    local credential = host.complete(login)
-    if credential then
-      last = os.time()
-      return credential.token
-    end
-    return os.time() - last < MOMENT and GONE or nil
-  end
-end
-
----Puts headers and address of the login into a request.
+---Puts headers and address of the login into a request, or sends it nowhere.
 ---@param login string
 ---@param end_point? string what the person set
 ---@return fun(data: conv.minuet.Data): conv.minuet.Data
 local function transform(login, end_point)
+  local to = end_point and { url = end_point, option = "end_point" } or integration.OWN
   return function(data)
-    local credential = host.peek(login)
-    if not credential then
-      return data
+    local credential = integration.complete(login, to)
+    local url = credential and (end_point or integration.chat_url(login, credential))
+    headers.strip_credentials(data.headers)
+    if credential and url then
+      headers.apply(data.headers, credential)
     end
-    data.end_point = end_point or host.chat_url(login, credential) or data.end_point
-    local err = host.elsewhere(credential, data.end_point, "end_point")
-    if err then
-      host.tell(err)
-      host.undress(data.headers)
-    else
-      host.apply(data.headers, credential)
-    end
+    data.end_point = url or integration.NOTHING
     return data
   end
 end
@@ -69,14 +56,17 @@ end
 ---@param opts? conv.minuet.Opts
 ---@return table
 function M.options(login, opts)
+  integration.wire("minuet", login)
   local given = vim.tbl_extend("force", {}, opts or {})
   local transforms = { transform(login, given.end_point) }
   vim.list_extend(transforms, given.transform or {})
   given.transform = nil
   return vim.tbl_extend("force", {
-    name = host.provider(login),
-    end_point = host.chat_url(login) or host.NOWHERE,
-    api_key = M.api_key(login),
+    name = integration.provider(login),
+    end_point = integration.chat_url(login) or integration.NOWHERE,
+    api_key = function()
+      return MANAGED
+    end,
     transform = transforms,
   }, given)
 end

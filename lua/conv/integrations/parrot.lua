@@ -1,53 +1,118 @@
--- parrot.nvim: `:h conv-parrot`. It keeps the first answer of an `api_key` function, but asks for headers and address at
--- each query. A query that it gives up before it calls curl leaves its spinner turning: so one without a login goes to
--- an address that answers nothing at once.
+-- parrot.nvim: `:h conv-parrot`. It keeps the first answer of an `api_key` function, but asks for headers, and then for
+-- the address, at each query. A query that it gives up before it calls curl leaves its spinner turning: so one without a
+-- login goes to an address that answers nothing at once.
 
-local host = require("conv.host")
+local headers = require("conv.integration_headers")
+local integration = require("conv.integration")
 
 local M = {}
 
 ---What stands where a key has to be: parrot refuses to begin without one.
 local MANAGED = "managed by Convocations"
 
-local NOTHING = vim.fn.has("win32") == 0 and "file:///dev/null" or host.NOWHERE
-
 ---@type conv.HostInfo
-M.host = { name = "parrot.nvim", module = "parrot", marker = "lua/parrot/provider/multi_provider.lua" }
+M.host = {
+  name = "parrot.nvim",
+  module = "parrot",
+  marker = "lua/parrot/provider/multi_provider.lua",
+  use = ".provider(LOGIN, { models = … })",
+  fresh = "each query",
+  refused = "the same token until it ends",
+  shown = "curl's arguments, and the screen when curl fails",
+}
+
+---@alias conv.parrot.Address string|string[]|fun(self: table): string|string[]
 
 ---@class (exact) conv.parrot.Opts
 ---@field models? string[]
 ---@field name? string
----@field endpoint? string|fun(): string
+---@field endpoint? conv.parrot.Address
+---@field model_endpoint? conv.parrot.Address
 ---@field [string] any what a provider of parrot takes beside
+
+---What Anthropic's API wants of a payload: the system's message beside the others, and a limit.
+---@param payload table
+---@return table
+local function for_anthropic(payload)
+  local first = payload.messages[1]
+  if first and first.role == "system" then
+    payload.system = first.content
+    table.remove(payload.messages, 1)
+  end
+  payload.max_tokens = payload.max_tokens or 4096
+  return payload
+end
+
+---@param login string
+---@param models string[]
+---@return table
+local function dialect(login, models)
+  if integration.provider(login) ~= "anthropic" then
+    return {}
+  end
+  return {
+    params = { chat = { max_tokens = 4096 }, command = { max_tokens = 4096 } },
+    topic = { model = models[1], params = { max_tokens = 64 } },
+    preprocess_payload = for_anthropic,
+  }
+end
+
+---An address of the person's, as parrot would read it.
+---@param address conv.parrot.Address
+---@param provider table
+---@return string[]
+local function arguments(address, provider)
+  local found = type(address) == "function" and address(provider) or address --[[@as string|string[] ]]
+  return type(found) == "table" and vim.list_slice(found) or { tostring(found) }
+end
 
 ---For `providers.NAME`.
 ---@param login string
 ---@param opts? conv.parrot.Opts
 ---@return table
 function M.provider(login, opts)
-  host.wire("parrot", login)
-  local endpoint = opts and opts.endpoint
-  return vim.tbl_extend("force", {
-    name = host.provider(login),
+  integration.wire("parrot", login)
+  local given = vim.tbl_extend("force", {}, opts or {})
+  local endpoint, model_endpoint = given.endpoint, given.model_endpoint
+  given.endpoint, given.model_endpoint = nil, nil
+  local current ---@type ConvCredential? of the query that asks for headers now
+
+  ---Where to send it: to the credential's own server, else nowhere.
+  ---@param address string
+  ---@param option string
+  ---@return string
+  local function admitted(address, option)
+    local err = current and integration.check_origin(current, address, option)
+    if err then
+      integration.tell(err)
+    end
+    return current and not err and address or integration.NOTHING
+  end
+
+  local made = vim.tbl_extend("force", {
+    name = integration.provider(login),
     api_key = MANAGED,
-    headers = function()
-      local headers = { ["Content-Type"] = "application/json" }
-      local credential = host.request(login)
-      local err = credential
-        and type(endpoint) == "string"
-        and host.elsewhere(credential, endpoint, "endpoint")
-      if err then
-        host.tell(err)
-      elseif credential then
-        host.apply(headers, credential)
-      end
-      return headers
-    end,
-    endpoint = function()
-      local credential = host.peek(login)
-      return credential and host.chat_url(login, credential) or NOTHING
-    end,
-  }, opts or {})
+  }, dialect(login, given.models or {}), given)
+
+  function made.headers()
+    local result = { ["Content-Type"] = "application/json" }
+    current = integration.request(login, integration.OWN)
+    return current and headers.apply(result, current) or result
+  end
+
+  function made.endpoint(provider)
+    local url = endpoint and arguments(endpoint, provider)[1] or integration.chat_url(login, current)
+    return admitted(url or integration.NOTHING, "endpoint")
+  end
+
+  if model_endpoint then
+    function made.model_endpoint(provider)
+      local args = arguments(model_endpoint, provider)
+      args[1] = admitted(args[1] or "", "model_endpoint")
+      return args
+    end
+  end
+  return made
 end
 
 return M

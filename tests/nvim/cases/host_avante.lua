@@ -54,6 +54,41 @@ return function(case)
     hosts.answered(t, ask(nvim, "again"), "again")
   end)
 
+  case("after a logout nothing is sent", function(t)
+    local sandbox, nvim = hosts.editor(t, "avante")
+    hosts.log_in(t, nvim, "openrouter")
+    set_up(nvim, sandbox, "openrouter")
+    hosts.answered(t, ask(nvim, "one"), "one")
+    local before = hosts.requests(sandbox, "openrouter")
+    hosts.log_out(nvim, "openrouter")
+    t:eq(ask(nvim, "two"), nil)
+    t:eq(hosts.requests(sandbox, "openrouter"), before)
+    hosts.told(t, nvim, "openrouter")
+  end)
+
+  case(
+    "a suggestion while a person types waits no longer than a completion, a message they send does",
+    function(t)
+      local nvim =
+        t:editor({ options = { binary = t:fake("return { get = function() end }"), cold_wait = 50 } })
+      hosts.install(t, nvim, "avante")
+      nvim:lua(SETUP, "anthropic", { model = "m", endpoint = "http://127.0.0.1:9" })
+      hosts.count_waits(nvim)
+      nvim:lua([[vim.keymap.set("i", "<F5>", function() _G.asked = { require("avante").ask("hello") } end)]])
+      nvim:type("i<F5>")
+      t:wait("the suggestion", function()
+        return nvim:lua("return _G.asked") ~= vim.NIL
+      end)
+      t:ok(hosts.longest_wait(nvim) <= 50, "waited " .. hosts.longest_wait(nvim))
+      nvim:lua("_G.asked = nil; vim.bo.filetype = 'AvanteInput'")
+      nvim:type("<F5>")
+      t:wait("the message", function()
+        return nvim:lua("return _G.asked") ~= vim.NIL
+      end)
+      t:ok(hosts.longest_wait(nvim) > 2000, "waited " .. hosts.longest_wait(nvim))
+    end
+  )
+
   case("a token that the API refuses is refreshed for the next request, and the error shown", function(t)
     local sandbox, nvim = hosts.editor(t, "avante")
     hosts.log_in(t, nvim, "anthropic")

@@ -1,56 +1,49 @@
--- ChatGPT.nvim: a command run once at setup, and a header kept in a module.
+-- ChatGPT.nvim: an address and a header read from a module for each request.
 
 local hosts = require("hosts")
 
 local SETUP = [[
-  local login, _, follow = ...
-  local chatgpt = require("conv.integrations.chatgpt")
-  require("chatgpt.api").setup({ api_key_cmd = chatgpt.api_key_cmd(login) })
-  if follow ~= false then
-    chatgpt.follow(login)
-  end
-  vim.wait(5000, function() return require("chatgpt.api").ready end, 5)
+  local login, url = ...
+  require("conv.integrations.chatgpt").follow(login)
+  require("chatgpt.api").setup({ url = url })
 ]]
+local ASK = 'return require("chatgpt.api").chat_completions(...)'
 
 return function(case)
-  case("the command: a key that lasts", function(t)
-    local sandbox, nvim = hosts.editor(t, "chatgpt")
-    hosts.log_in(t, nvim, "openrouter")
-    nvim:lua(SETUP, "openrouter", nil, false)
-    local url = sandbox.url .. hosts.URL.openrouter
-    hosts.answered(t, nvim:lua('return require("chatgpt.api").chat_completions(...)', url, "hello"), "hello")
-  end)
+  hosts.usual(case, { name = "chatgpt", login = "kimi", setup = SETUP, ask = ASK })
 
-  case("following: each request has the token of its moment", function(t)
+  case("without a login the host gets an error that it can show", function(t)
     local sandbox, nvim = hosts.editor(t, "chatgpt")
-    hosts.log_in(t, nvim, "kimi")
-    nvim:lua(SETUP, "kimi")
-    local ASK, url = 'return require("chatgpt.api").chat_completions(...)', sandbox.url .. hosts.URL.kimi
-    hosts.answered(t, nvim:lua(ASK, url, "one"), "one")
-    hosts.rotate(t, sandbox, nvim, "kimi")
-    hosts.answered(t, nvim:lua(ASK, url, "two"), "two")
+    nvim:lua(SETUP, "kimi", sandbox.url .. hosts.URL.kimi)
+    t:match(nvim:lua(ASK, "hello").shown, ":ConvLogin")
     t:eq(nvim:lua('return require("chatgpt.api").nothing'), vim.NIL)
   end)
 
-  case("following, logged out: the command to type, and a login mends it", function(t)
+  case("after the host's setup, or with a key of its own, the login is asked for too", function(t)
     local sandbox, nvim = hosts.editor(t, "chatgpt")
-    nvim:lua(SETUP, "kimi")
-    local ASK, url = 'return require("chatgpt.api").chat_completions(...)', sandbox.url .. hosts.URL.kimi
-    t:eq(nvim:lua(ASK, url, "hello").status, 401)
-    hosts.told(t, nvim, "kimi")
+    nvim:lua(
+      [[
+      local login, url = ...
+      require("chatgpt.api").setup({ url = url, api_key_cmd = "echo stale" })
+      require("conv.integrations.chatgpt").follow(login)
+      vim.wait(200)
+    ]],
+      "kimi",
+      sandbox.url .. hosts.URL.kimi
+    )
+    hosts.went_nowhere(t, sandbox, "kimi", nvim:lua(ASK, "hello"))
     hosts.log_in(t, nvim, "kimi")
-    hosts.answered(t, nvim:lua(ASK, url, "again"), "again")
+    hosts.answered(t, nvim:lua(ASK, "again"), "again")
   end)
 
-  case("following, no backend: it says why", function(t)
-    local sandbox = t:sandbox()
-    local nvim = hosts.without_backend(t, "chatgpt")
-    nvim:lua(SETUP, "kimi")
-    local ASK, url = 'return require("chatgpt.api").chat_completions(...)', sandbox.url .. hosts.URL.kimi
-    t:eq(nvim:lua(ASK, url, "hello").status, 401)
+  case("a credential goes to its own server alone", function(t)
+    local sandbox, nvim = hosts.editor(t, "chatgpt")
+    hosts.log_in(t, nvim, "kimi")
+    nvim:lua(SETUP, "kimi", "http://127.0.0.2:9/v1/chat/completions")
+    t:eq(nvim:lua(ASK, "hello").status, 0)
     t:wait("the message", function()
-      return nvim:said("`binary` names no program")
+      return nvim:said("is for " .. vim.pesc(sandbox.url) .. ", not for http://127.0.0.2:9")
     end)
-    hosts.no_error(t, nvim)
+    t:eq(nvim:lua('return require("chatgpt.api").AUTHORIZATION_HEADER'), "Authorization: Bearer ")
   end)
 end

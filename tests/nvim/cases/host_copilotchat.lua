@@ -3,9 +3,11 @@
 local hosts = require("hosts")
 
 local SETUP = [[
-  local login = ...
-  require("CopilotChat.client").providers.mine =
-    require("conv.integrations.copilotchat").provider(login, { models = { "parrot" } })
+  local login, with_copilot = ...
+  require("CopilotChat.client").setup({ providers = {
+    copilot = not with_copilot and { disabled = true } or nil,
+    mine = require("conv.integrations.copilotchat").provider(login, { models = { "parrot" } }),
+  } })
 ]]
 
 local function ask(t, nvim, text)
@@ -44,7 +46,7 @@ return function(case)
   case("the time for which headers may be kept: the token's own, a minute for a key", function(t)
     local _, nvim = hosts.editor(t, "copilotchat")
     local LEFT = [[
-      local _, ends = require("conv.integrations.copilotchat").headers(...)()
+      local _, ends = require("conv.integrations.copilotchat").headers(..., require("conv").credential(...).base_url)()
       return { ends - os.time(), math.type and math.type(ends) or (ends == math.floor(ends)) }
     ]]
     hosts.log_in(t, nvim, "openrouter")
@@ -107,13 +109,62 @@ return function(case)
     hosts.no_error(t, nvim)
   end)
 
+  case(
+    "its built-in provider begins a sign-in of its own, before any other's request, unless disabled",
+    function(t)
+      local sandbox, nvim = hosts.editor(t, "copilotchat")
+      hosts.log_in(t, nvim, "kimi")
+      nvim:lua(SETUP, "kimi", true)
+      nvim:lua('require("CopilotChat.client").ask("mine", "parrot", "hello")')
+      t:eq(nvim:lua("return vim.g.device_sign_in"), true)
+      t:eq(hosts.requests(sandbox, "kimi"), 0)
+      local help = table.concat(vim.fn.readfile(t.root .. "/doc/conv.txt"), "\n")
+      local lines = help:match("%*conv%-copilotchat%*.-%*conv%-")
+      t:match(lines, "copilot = { disabled = true }")
+      t:match(lines, "github_models = { disabled = true }")
+    end
+  )
+
+  case("an address of the person's own gets no other server's credential", function(t)
+    local sandbox, nvim = hosts.editor(t, "copilotchat")
+    hosts.log_in(t, nvim, "kimi")
+    nvim:lua([[
+      require("CopilotChat.client").setup({ providers = {
+        copilot = { disabled = true },
+        mine = require("conv.integrations.copilotchat").provider("kimi", {
+          models = { "parrot" },
+          get_url = function() return "https://api.moonshot.ai/v1/chat/completions" end,
+        }),
+      } })
+    ]])
+    t:match(
+      ask(t, nvim, "hello").shown,
+      "is for " .. vim.pesc(sandbox.url) .. ", not for https://api.moonshot.ai"
+    )
+    t:eq(nvim:lua('return require("CopilotChat.client").cache.mine.headers'), vim.empty_dict())
+  end)
+
+  case("after a logout nothing is sent, whatever is kept", function(t)
+    local sandbox, nvim = hosts.editor(t, "copilotchat")
+    hosts.log_in(t, nvim, "kimi")
+    nvim:lua(SETUP, "kimi")
+    hosts.answered(t, ask(t, nvim, "one").answer, "one")
+    local before = hosts.requests(sandbox, "kimi")
+    hosts.log_out(nvim, "kimi")
+    t:match(ask(t, nvim, "two").shown, ":ConvLogin kimi")
+    t:eq(hosts.requests(sandbox, "kimi"), before)
+  end)
+
   case("a provider of one's own gets headers, or the message as an error", function(t)
-    local _, nvim = hosts.editor(t, "copilotchat")
-    local HEADERS = 'return { pcall(require("conv.integrations.copilotchat").headers("openrouter")) }'
-    local answer = nvim:lua(HEADERS)
+    local sandbox, nvim = hosts.editor(t, "copilotchat")
+    local HEADERS = 'return { pcall(require("conv.integrations.copilotchat").headers("openrouter", ...)) }'
+    local answer = nvim:lua(HEADERS, sandbox.url)
     t:eq(answer[1], false)
     t:match(answer[2], "^[^:]*:ConvLogin openrouter")
     hosts.log_in(t, nvim, "openrouter")
-    t:match(nvim:lua(HEADERS)[2].authorization, "^Bearer ")
+    t:match(nvim:lua(HEADERS, sandbox.url)[2].authorization, "^Bearer ")
+    for _, url in ipairs({ "https://other.example/v1", vim.NIL }) do
+      t:match(nvim:lua(HEADERS, url)[2], "^The login `openrouter` is for")
+    end
   end)
 end

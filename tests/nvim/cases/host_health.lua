@@ -53,6 +53,7 @@ return function(case)
             end,
           }, { __index = _G }))
           package.preload["gp.vault"] = function() return {} end
+          package.preload["llm.language_server"] = function() return {} end
           package.preload["chatgpt.api"] = function() return {} end
           package.preload["flemma.secrets"] = function() return { register = function() end } end
           local ok, problem = pcall(run)
@@ -71,15 +72,19 @@ return function(case)
     local nvim = t:editor({ options = { binary = "/nonexistent" } })
     local listed = nvim:lua([[
       return vim.tbl_map(function(host)
-        return { id = host.id, name = host.info.name, module = host.info.module, marker = host.info.marker }
-      end, require("conv.hosts").list())
+        local info = vim.deepcopy(host.info)
+        info.id, info.check = host.id, nil
+        return info
+      end, require("conv.integration_health").list())
     ]])
     local files = vim.fn.readdir(t.root .. "/lua/conv/integrations")
     t:eq(#listed, #files)
     local help = table.concat(vim.fn.readfile(t.root .. "/doc/conv.txt"), "\n")
     local readme = table.concat(vim.fn.readfile(t.root .. "/README.md"), "\n")
     for _, host in ipairs(listed) do
-      t:ok(host.name and host.module and host.marker, vim.inspect(host))
+      for _, field in ipairs({ "name", "module", "marker", "use", "fresh", "refused", "shown" }) do
+        t:ok(type(host[field]) == "string", host.id .. " has no " .. field)
+      end
       t:ok(vim.list_contains(files, host.id .. ".lua"), host.id)
       t:ok(help:find("*conv-" .. host.id .. "*", 1, true) ~= nil, "no help for " .. host.id)
       t:ok(readme:find("`:h conv-" .. host.id .. "`", 1, true) ~= nil, "not in README: " .. host.id)

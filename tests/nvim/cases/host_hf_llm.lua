@@ -3,82 +3,70 @@
 local hosts = require("hosts")
 
 local SETUP = [[
-  local login, url = ...
-  require("llm.config").setup({ url = url, model = "m" })
-  require("llm.language_server")
+  local login, url, own = ...
+  require("llm.config").setup({ url = url, model = "m", api_token = own, tokenizer = { repository = "r" } })
   require("conv.integrations.hf_llm").attach(login)
 ]]
+local ASK = 'return require("llm.language_server").get_completions(...)'
 
-local function completion(nvim, text)
-  return nvim:lua('return require("llm.language_server").get_completions(...)', text)
-end
-
-local function token(nvim)
-  local seen = nvim:lua('return require("llm.config").config.api_token')
-  return seen ~= vim.NIL and seen or nil
-end
-
-local function insert(nvim)
-  nvim:type("<Esc>i")
+local function own_token(nvim)
+  return nvim:lua('return require("llm.config").config.api_token')
 end
 
 return function(case)
-  case("the token comes at the first insert, and changes with a refresh", function(t)
-    local sandbox, nvim = hosts.editor(t, "hf_llm")
-    hosts.log_in(t, nvim, "kimi")
-    local again = t:real()
-    hosts.install(t, again, "hf_llm")
-    again:lua(SETUP, "kimi", sandbox.url .. hosts.URL.kimi)
-    t:eq(again:lua('return package.loaded["conv"] ~= nil'), false)
-    insert(again)
-    t:wait("the token", function()
-      return token(again)
-    end)
-    hosts.answered(t, completion(again, "one"), "one")
-    local new = hosts.rotate(t, sandbox, nvim, "kimi")
-    t:wait("the new token", function()
-      return token(again) == new
-    end)
-    hosts.answered(t, completion(again, "two"), "two")
-  end)
+  hosts.usual(case, { name = "hf_llm", login = "kimi", setup = SETUP, ask = ASK })
 
-  case("logged out: told once, a login mends it, and a logout takes the token away", function(t)
+  case("told once and not at each key", function(t)
     local sandbox, nvim = hosts.editor(t, "hf_llm")
     nvim:lua(SETUP, "kimi", sandbox.url .. hosts.URL.kimi)
-    insert(nvim)
+    for _ = 1, 20 do
+      t:eq(nvim:lua(ASK, "hello"), vim.NIL)
+    end
     hosts.told(t, nvim, "kimi")
-    insert(nvim)
-    t:eq(completion(nvim, "hello").status, 401)
-    t:eq(#hosts.hints(nvim, "kimi"), 1)
-    nvim:type("<Esc>")
+  end)
+
+  case("the token is in the host's config for a request, and no longer", function(t)
+    local sandbox, nvim = hosts.editor(t, "hf_llm")
     hosts.log_in(t, nvim, "kimi")
-    t:wait("the token", function()
-      return token(nvim)
-    end)
-    hosts.answered(t, completion(nvim, "again"), "again")
-    nvim:cmd("ConvLogout kimi")
-    t:wait("no token", function()
-      return token(nvim) == nil
-    end)
-    hosts.no_error(t, nvim)
+    nvim:lua(SETUP, "kimi", sandbox.url .. hosts.URL.kimi, "their own")
+    hosts.answered(t, nvim:lua(ASK, "hello"), "hello")
+    t:eq(own_token(nvim), "their own")
+    t:eq(nvim:lua('return require("llm.language_server").tokenizer_token'), vim.NIL, "another server's token")
   end)
 
-  case("no backend: it says why", function(t)
-    local nvim = hosts.without_backend(t, "hf_llm")
-    nvim:lua(SETUP, "kimi", "http://127.0.0.1:9/")
-    insert(nvim)
+  case("a token of the person's own stays, and is used where nobody is logged in", function(t)
+    local sandbox, first = hosts.editor(t, "hf_llm")
+    hosts.log_in(t, first, "kimi")
+    local token = require("flows").token(first, "kimi")
+    local nvim = t:real()
+    hosts.install(t, nvim, "hf_llm")
+    nvim:lua(SETUP, "openrouter", sandbox.url .. hosts.URL.kimi, token)
+    hosts.answered(t, nvim:lua(ASK, "hello"), "hello")
+    t:eq(own_token(nvim), token)
+    hosts.told(t, nvim, "openrouter")
+  end)
+
+  case("a credential goes to its own server alone", function(t)
+    local sandbox, nvim = hosts.editor(t, "hf_llm")
+    hosts.log_in(t, nvim, "kimi")
+    nvim:lua(SETUP, "kimi", "http://127.0.0.2:9/v1")
+    t:eq(nvim:lua(ASK, "hello"), vim.NIL)
     t:wait("the message", function()
-      return nvim:said("`binary` names no program")
+      return nvim:said("is for " .. vim.pesc(sandbox.url) .. ", not for http://127.0.0.2:9")
     end)
-    hosts.no_error(t, nvim)
   end)
 
-  case("before the host's own setup it writes nowhere", function(t)
-    local _, nvim = hosts.editor(t, "hf_llm")
+  case("the report has nothing to say when all is well, and knows when it is not attached", function(t)
+    local sandbox, nvim = hosts.editor(t, "hf_llm")
+    local CHECK = [[
+      local told = {}
+      require("conv.integrations.hf_llm").host.check(function(problem) table.insert(told, problem) end)
+      return told
+    ]]
+    nvim:lua('require("llm.language_server")')
+    t:match(nvim:lua(CHECK)[1], "is not attached")
+    nvim:lua(SETUP, "kimi", sandbox.url)
     nvim:lua('require("conv.integrations.hf_llm").attach("kimi")')
-    insert(nvim)
-    nvim:lua('vim.api.nvim_exec_autocmds("User", { pattern = "ConvRefresh", data = { login = "kimi" } })')
-    t:eq(nvim:lua('return package.loaded["llm.config"] ~= nil'), false)
-    hosts.no_error(t, nvim)
+    t:eq(nvim:lua(CHECK), {})
   end)
 end

@@ -38,54 +38,58 @@ return function(case)
     t:eq(nvim:notes(), {})
   end)
 
-  case("a first call that comes too early is nil and no message, and the next one has the key", function(t)
-    local _, first = hosts.editor(t, "minuet")
-    hosts.log_in(t, first, "openrouter")
-    local nvim = t:real({ options = { cold_wait = 0 } })
-    hosts.install(t, nvim, "minuet")
-    nvim:lua(SETUP, "openrouter", nil, "openai_compatible")
-    t:eq(complete(nvim, "openai_compatible", "early"), nil)
-    local answer = t:wait("the key", function()
-      return complete(nvim, "openai_compatible", "later")
-    end)
-    hosts.answered(t, answer, "later")
-    t:eq(nvim:notes(), {})
-    hosts.no_error(t, nvim)
-  end)
+  case(
+    "a first call that comes too early is sent nowhere without a message, and the next one has the key",
+    function(t)
+      local _, first = hosts.editor(t, "minuet")
+      hosts.log_in(t, first, "openrouter")
+      local nvim = t:real({ options = { cold_wait = 0 } })
+      hosts.install(t, nvim, "minuet")
+      nvim:lua(SETUP, "openrouter", nil, "openai_compatible")
+      t:eq(complete(nvim, "openai_compatible", "early").status, 0)
+      local answer = t:wait("the key", function()
+        local seen = complete(nvim, "openai_compatible", "later")
+        return seen.status ~= 0 and seen
+      end)
+      hosts.answered(t, answer, "later")
+      t:eq(nvim:notes(), {})
+      hosts.no_error(t, nvim)
+    end
+  )
 
   case("logged out: told once and not at each key, nothing sent, and a login mends it", function(t)
-    local sandbox, nvim = hosts.editor(t, "minuet")
-    nvim:lua(SETUP, "openrouter", nil, "openai_compatible")
-    for _ = 1, 20 do
-      t:eq(complete(nvim, "openai_compatible", "hello"), nil)
+    for login, backend in pairs({ anthropic = "claude", openrouter = "openai_compatible" }) do
+      local sandbox, nvim = hosts.editor(t, "minuet")
+      nvim:lua(SETUP, login, nil, backend)
+      nvim:lua('require("minuet.backends.common").load(...)', backend)
+      for _ = 1, 20 do
+        hosts.went_nowhere(t, sandbox, login, complete(nvim, backend, "hello"))
+      end
+      t:eq(nvim:lua('return require("minuet.backends.common").sent.end_point'), "file:///dev/null")
+      hosts.told(t, nvim, login)
+      nvim:lua([[
+        local time = os.time
+        os.time = function(...) return select("#", ...) > 0 and time(...) or time() + 60 end
+      ]])
+      t:eq(complete(nvim, backend, "a minute later").status, 0)
+      t:eq(#hosts.hints(nvim, login), 1)
+      t:eq(#nvim:notes(), 1)
+      hosts.log_in(t, nvim, login)
+      hosts.answered(t, complete(nvim, backend, "again"), "again")
     end
-    hosts.told(t, nvim, "openrouter")
-    t:eq(hosts.requests(sandbox, "openrouter"), 0)
-    nvim:lua([[
-      local time = os.time
-      os.time = function(...) return select("#", ...) > 0 and time(...) or time() + 60 end
-    ]])
-    t:eq(complete(nvim, "openai_compatible", "a minute later"), nil)
-    t:eq(#hosts.hints(nvim, "openrouter"), 1)
-    hosts.log_in(t, nvim, "openrouter")
-    hosts.answered(t, complete(nvim, "openai_compatible", "again"), "again")
   end)
 
-  case("a logout between the test and the request is no error", function(t)
+  case("after a logout nothing is sent, with what stands for a key neither", function(t)
     local sandbox, nvim = hosts.editor(t, "minuet")
     hosts.log_in(t, nvim, "openrouter")
     nvim:lua(SETUP, "openrouter", nil, "openai_compatible")
-    nvim:lua('_G.options = require("minuet.backends.common").options.openai_compatible')
-    nvim:lua("_G.options.end_point = ...", sandbox.url .. hosts.URL.openrouter)
-    local answer = nvim:lua([[
-      return require("minuet.backends.common").complete("openai_compatible", "hello", function()
-        local done = false
-        require("conv").logout("openrouter", nil, function() done = true end)
-        vim.wait(5000, function() return done end, 5)
-      end)
-    ]])
-    t:eq(answer.status, 401)
-    hosts.no_error(t, nvim)
+    hosts.answered(t, complete(nvim, "openai_compatible", "one"), "one")
+    local before = hosts.requests(sandbox, "openrouter")
+    hosts.log_out(nvim, "openrouter")
+    t:eq(complete(nvim, "openai_compatible", "two").status, 0)
+    t:eq(hosts.requests(sandbox, "openrouter"), before)
+    t:eq(nvim:lua('return require("minuet.backends.common").sent.headers.Authorization'), vim.NIL)
+    hosts.told(t, nvim, "openrouter")
   end)
 
   case("a completion that begins in a fast event", function(t)
@@ -100,7 +104,7 @@ return function(case)
       local timer = vim.uv.new_timer()
       timer:start(0, 0, function()
         local ok, answer = pcall(require("minuet.backends.common").complete, "openai_compatible", "hello")
-        _G.seen = { ok = ok, answer = tostring(answer), fast = vim.in_fast_event() }
+        _G.seen = { ok = ok, answer = tostring(ok and answer.status or answer), fast = vim.in_fast_event() }
         timer:close()
       end)
     ]])
@@ -108,7 +112,7 @@ return function(case)
       local found = nvim:lua("return _G.seen")
       return found ~= vim.NIL and found
     end)
-    t:eq(seen, { ok = true, answer = "nil", fast = true })
+    t:eq(seen, { ok = true, answer = "0", fast = true })
     hosts.log_in(t, nvim, "openrouter")
     hosts.answered(t, complete(nvim, "openai_compatible", "later"), "later")
   end)
@@ -117,12 +121,13 @@ return function(case)
     local sandbox, nvim = hosts.editor(t, "minuet")
     hosts.log_in(t, nvim, "openrouter")
     nvim:lua(SETUP, "openrouter", nil, "openai_compatible")
-    local headers = nvim:lua([[
+    local data = nvim:lua([[
       local options = require("conv.integrations.minuet").options("openrouter", { end_point = "http://other.example/v1" })
       local data = { end_point = options.end_point, headers = { Authorization = "Bearer x" }, body = {} }
-      return options.transform[1](data).headers
+      return options.transform[1](data)
     ]])
-    t:eq(headers, vim.empty_dict())
+    t:eq(data.headers, vim.empty_dict())
+    t:eq(data.end_point, "file:///dev/null")
     t:wait("the message", function()
       return nvim:said("is for " .. vim.pesc(sandbox.url))
     end)
@@ -132,7 +137,7 @@ return function(case)
     local nvim = hosts.without_backend(t, "minuet")
     nvim:lua(SETUP, "openrouter", nil, "openai_compatible")
     for _ = 1, 5 do
-      t:eq(complete(nvim, "openai_compatible", "hello"), nil)
+      t:eq(complete(nvim, "openai_compatible", "hello").status, 0)
     end
     t:wait("the message", function()
       return nvim:said("`binary` names no program")

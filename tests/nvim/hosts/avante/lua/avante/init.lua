@@ -36,9 +36,7 @@ function M.ask(text)
     return nil
   end
   M.sent = spec
-  local body = { model = "m", max_tokens = 9, messages = { { role = "user", content = text } } }
-  local answer =
-    require("http").request("POST", spec.url, { headers = spec.headers, body = vim.json.encode(body) })
+  local answer = require("curl").post(spec.url, spec.headers, require("curl").question(text))
   if answer.status >= 400 then
     providers.get(config.provider).on_error({ status = answer.status, body = answer.body })
   end

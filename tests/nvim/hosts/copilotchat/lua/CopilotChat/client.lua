@@ -1,4 +1,6 @@
--- A stand-in for CopilotChat.nvim: what it keeps of headers and models, and for how long, and how it sends.
+-- A stand-in for CopilotChat.nvim: what it keeps of headers and models, and for how long, and how it sends. All providers
+-- are asked for their models first, in the order of their names; its own `copilot` signs in to GitHub for that, and the
+-- message waits.
 
 local async = require("plenary.async")
 
@@ -31,12 +33,27 @@ local function models(name)
   return cache.models
 end
 
-local function send(name, id, text)
-  M.cache[name] = M.cache[name] or {}
-  local model
-  for _, entry in ipairs(models(name)) do
-    model = entry.id == id and entry or model
+---What a setup does with the person's providers: those of its own stay, unless they are disabled.
+function M.setup(opts)
+  M.providers = vim.tbl_deep_extend("force", require("CopilotChat.config.providers"), opts.providers)
+end
+
+local function find(id)
+  local model, of
+  for name, provider in vim.spairs(M.providers) do
+    M.cache[name] = M.cache[name] or {}
+    for _, entry in ipairs(not provider.disabled and models(name) or {}) do
+      if entry.id == id then
+        model, of = entry, name
+      end
+    end
   end
+  return model, of
+end
+
+local function send(name, id, text)
+  local model, of = find(id)
+  assert(not model or of == name, of)
   if not model then
     error("Model not found: " .. id, 0)
   end
@@ -48,7 +65,7 @@ local function send(name, id, text)
   schedule()
   local url = provider.get_url(options)
   M.sent = { headers = headers, url = url }
-  local answer = require("http").request("POST", url, { headers = headers, body = vim.json.encode(request) })
+  local answer = require("curl").post(url, headers, request)
   if answer.status ~= 200 then
     error("Failed to get response: " .. answer.status, 0)
   end

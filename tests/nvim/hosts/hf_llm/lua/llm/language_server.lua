@@ -1,18 +1,17 @@
 -- A stand-in for llm.nvim of Hugging Face: each completion carries the token of the config, and the language server
--- sends it on.
+-- sends it on, also if there is none.
 
 local config = require("llm.config")
 
 local M = {}
 
 function M.get_completions(text)
-  local params = { apiToken = config.config.api_token, url = config.config.url, model = config.config.model }
-  local headers = { ["Content-Type"] = "application/json" }
-  if params.apiToken then
-    headers.Authorization = "Bearer " .. params.apiToken
+  local headers, token = { ["Content-Type"] = "application/json" }, config.get().api_token
+  if token then
+    headers.Authorization = "Bearer " .. token
   end
-  local url, body = params.url, { model = params.model, messages = { { role = "user", content = text } } }
-  local answer = require("http").request("POST", url, { headers = headers, body = vim.json.encode(body) })
+  local answer = require("curl").post(config.get().url, headers, require("curl").question(text))
+  M.tokenizer_token = (config.get().tokenizer or {}).api_token
   return { status = answer.status, body = answer.body }
 end
 

@@ -1,7 +1,7 @@
 -- A stand-in for codecompanion.nvim: how it makes an adapter, and what it does with `env`, headers and address. A
 -- variable whose function answers nil stays in the text as `${name}`, as there.
 
-local M = {}
+local M = { asked = {} }
 
 local function stream(adapter)
   adapter.parameters = adapter.parameters or {}
@@ -9,9 +9,19 @@ local function stream(adapter)
   return true
 end
 
+-- What the host asks of its adapters when a chat opens, and in the setup of some: what the model can do.
+function M.model_choice(adapter, opts)
+  local choices = adapter.schema.model.choices
+  if type(choices) == "function" then
+    choices = choices(adapter, opts)
+  end
+  return type(choices) == "table" and choices[adapter.schema.model.default] or nil
+end
+
 local bases = {
   openai_compatible = {
     name = "openai_compatible",
+    formatted_name = "OpenAI Compatible",
     url = "${url}${chat_url}",
     env = {
       api_key = "OPENAI_API_KEY",
@@ -40,6 +50,7 @@ local bases = {
   },
   anthropic = {
     name = "anthropic",
+    formatted_name = "Anthropic",
     url = "https://api.anthropic.com/v1/messages",
     env = { api_key = "ANTHROPIC_API_KEY" },
     headers = {
@@ -51,6 +62,7 @@ local bases = {
     handlers = {
       -- The setup adds to a list of the headers, so that it has to be a text at that time.
       setup = function(adapter)
+        M.model_choice(adapter, { async = false })
         local beta = adapter.headers["anthropic-beta"]
         adapter.headers["anthropic-beta"] = (beta and beta:gsub("^", "") .. "," or "") .. "compact-2026-01-12"
         return stream(adapter)
@@ -60,7 +72,7 @@ local bases = {
       model = {
         default = "claude",
         choices = function(adapter)
-          return M.models_by_headers(adapter)
+          return M.models_of_vendor(adapter)
         end,
       },
     },
@@ -109,29 +121,24 @@ function M.set_env_vars(adapter, object)
   return result
 end
 
--- The list of models: without the setup handler, and with the key put behind the word by hand.
+-- The list of models: without the setup handler, while the editor waits.
 function M.models(adapter)
   M.get_env_vars(adapter)
   local url = adapter.env_replaced.url .. adapter.env_replaced.models_endpoint
-  local headers = {}
-  if adapter.env_replaced.api_key then
-    headers.Authorization = "Bearer " .. adapter.env_replaced.api_key
-  end
+  local headers = M.set_env_vars(adapter, adapter.headers)
+  table.insert(M.asked, { url = url, headers = headers })
   local answer = require("http").request("GET", url, { headers = headers })
   return vim.tbl_map(function(model)
     return model.id
   end, vim.json.decode(answer.body).data)
 end
 
--- The same with the adapter's headers as they are at that time.
-function M.models_by_headers(adapter)
+-- The list of the vendor, whatever address the requests have, with the adapter's headers as they are at that time.
+function M.models_of_vendor(adapter)
   M.get_env_vars(adapter)
-  local url = M.set_env_vars(adapter, adapter.url):gsub("messages$", "models")
   local headers = M.set_env_vars(adapter, adapter.headers)
-  local answer = require("http").request("GET", url, { headers = headers })
-  return vim.tbl_map(function(model)
-    return model.id
-  end, vim.json.decode(answer.body).data or {})
+  table.insert(M.asked, { url = "https://api.anthropic.com/v1/models", headers = headers })
+  return {}
 end
 
 return M

@@ -52,8 +52,7 @@ function M.send(service, url, text)
       return
     end
     local headers = { ["Content-Type"] = "application/json", Authorization = "Bearer " .. result.value }
-    local body = { model = "m", messages = { { role = "user", content = text } } }
-    local answer = require("http").request("POST", url, { headers = headers, body = vim.json.encode(body) })
+    local answer = require("curl").post(url, headers, require("curl").question(text))
     M.answer = { status = answer.status, body = answer.body }
   end)
 end

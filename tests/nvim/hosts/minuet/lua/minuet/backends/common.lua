@@ -1,5 +1,6 @@
--- A stand-in for minuet-ai.nvim: the test of a key when a backend is loaded and before each completion, and the headers
--- made by putting the key behind a word. A nil there is an error in a callback of completion.
+-- A stand-in for minuet-ai.nvim: the test of a key when a backend is loaded, and the headers made by putting the key
+-- behind a word. Virtual text asks for a completion without that test: a nil there is an error in a callback, or for
+-- Claude a request without a key.
 
 local M = { options = {} }
 
@@ -13,13 +14,9 @@ local function key(value)
   return type(found) == "string" and found ~= "" and found or nil
 end
 
-function M.available(name)
-  return key(M.options[name].api_key) ~= nil
-end
-
 ---The backend's module is loaded, at the first insert.
 function M.load(name)
-  if not M.available(name) then
+  if not key(M.options[name].api_key) then
     vim.notify(name .. " API key is not set", vim.log.levels.ERROR)
   end
 end
@@ -35,26 +32,22 @@ local function headers_of(name, token)
   return { ["Content-Type"] = "application/json", Authorization = "Bearer " .. token }
 end
 
----`between` runs after the test and before the request.
-function M.complete(name, text, between)
+---What a pause in typing does. An empty answer is no completion, and no message.
+function M.complete(name, text)
   local options = M.options[name]
-  if not M.available(name) then
-    return nil
-  end
-  if between then
-    between()
-  end
-  local body = { model = options.model, max_tokens = 9, messages = { { role = "user", content = text } } }
-  local data =
-    { end_point = options.end_point, headers = headers_of(name, key(options.api_key)), body = body }
+  local data = {
+    end_point = options.end_point,
+    headers = headers_of(name, key(options.api_key)),
+    body = require("curl").question(text),
+  }
   for _, transform in ipairs(options.transform or {}) do
     data = transform(data)
   end
   M.sent = data
-  local answer = require("http").request("POST", data.end_point, {
-    headers = data.headers,
-    body = vim.json.encode(data.body),
-  })
+  local answer = require("curl").post(data.end_point, data.headers, data.body)
+  if answer.code ~= 0 then
+    vim.notify("Request failed with exit code " .. answer.code, vim.log.levels.ERROR)
+  end
   return { status = answer.status, body = answer.body }
 end
 

@@ -1,38 +1,25 @@
--- A stand-in for model.nvim: a chat prompt is run, and the options of the run are merged over those of the chat. Without
--- authorization and address its OpenAI provider needs a variable, and fails if it is not set.
+-- A stand-in for model.nvim: a chat or a prompt has its provider send, with handlers for what comes.
 
 local M = { secrets = {} }
 
-local function env(name)
-  return assert(M.secrets[name] or os.getenv(name), "Missing environment variable " .. name)
+---A secret is asked for once and kept.
+function M.env(name)
+  return assert(M.secrets[name] or os.getenv(name), "Missing environment variable or secret: " .. name)
 end
 
-local providers = {}
-
-function providers.openai(text, options)
-  local headers = { ["Content-Type"] = "application/json" }
-  if options.authorization then
-    headers.Authorization = options.authorization
-  elseif not options.url then
-    headers.Authorization = "Bearer " .. env("OPENAI_API_KEY")
-  end
-  local url = (options.url or "https://api.openai.com/v1/"):gsub("/$", "") .. "/chat/completions"
-  return url, headers, { model = "m", messages = { { role = "user", content = text } } }
-end
-
+---`M.answer` is what came, `M.failed` what the person is shown as an error.
 function M.run_chat(prompt, text)
-  local options = vim.deepcopy(prompt.options or {})
-  if type(prompt.runOptions) == "function" then
-    options = vim.tbl_deep_extend("force", options, prompt.runOptions())
-  end
-  local url, headers, body = providers[prompt.provider](text, options)
-  local opts = { headers = headers, body = vim.json.encode(body) }
-  local ok, answer = pcall(require("http").request, "POST", url, opts)
-  if not ok then
-    vim.notify("curl: " .. answer:match("E%u+"), vim.log.levels.ERROR)
-    return { status = 0 }
-  end
-  return { status = answer.status, body = answer.body }
+  M.answer, M.failed = nil, nil
+  local handlers = {
+    on_finish = function(answer)
+      M.answer = { status = answer.status, body = answer.body }
+    end,
+    on_error = function(problem, label)
+      M.failed = { problem, label }
+      vim.notify(vim.inspect(problem), vim.log.levels.ERROR, { title = label })
+    end,
+  }
+  M.cancel = prompt.provider.request_completion(handlers, require("curl").question(text), prompt.options)
 end
 
 return M

@@ -39,6 +39,16 @@ function M:curl_params()
   return url, headers
 end
 
+---Asks the address for models, with the headers of any request. Nil if there is none.
+function M:available_models()
+  if self.model_endpoint and self:verify() then
+    local headers = self.headers(self)
+    local args = type(self.model_endpoint) == "function" and self.model_endpoint(self)
+      or { self.model_endpoint }
+    return { args = args, headers = headers }
+  end
+end
+
 ---Nil if it is not sent.
 function M:query(text)
   self.spinning = true
@@ -49,12 +59,14 @@ function M:query(text)
   if not url then
     return nil
   end
-  local body = { model = self.models[1], max_tokens = 9, messages = { { role = "user", content = text } } }
-  if url == "file:///dev/null" then -- for curl this is an empty answer
-    self.spinning = false
-    return { status = 0 }
+  local body = vim.tbl_extend("force", {
+    model = self.models[1],
+    messages = { { role = "system", content = "Be short." }, { role = "user", content = text } },
+  }, (self.params or {}).chat or {})
+  if self.preprocess_payload then
+    body = self.preprocess_payload(body)
   end
-  local answer = require("http").request("POST", url, { headers = headers, body = vim.json.encode(body) })
+  local answer = require("curl").post(url, headers, body)
   self.spinning = false
   return { status = answer.status, body = answer.body }
 end

@@ -1,7 +1,7 @@
 -- Which companion plugins are installed, and which are wired, for `:checkhealth conv`. The plugins are the files in
 -- lua/conv/integrations, wherever they are on the runtime path: there is no other list.
 
-local host = require("conv.host")
+local integration = require("conv.integration")
 
 local M = {}
 
@@ -56,7 +56,7 @@ local function check_login(info, login)
   local works = state ~= "logged_out" and state ~= "needs_login" and state ~= "error"
   local credential, err = nil, nil
   if not works then
-    credential, err = host.peek(login) -- says what is wrong; a login from a variable is found by it too
+    credential, err = integration.peek(login, integration.OWN) -- says what is wrong; a login from a variable is found by it too
   end
   if works or credential then
     health.ok(("%s is wired to `%s`"):format(info.name, login))
@@ -69,7 +69,7 @@ end
 
 ---@param found conv.Host
 local function check_host(found)
-  local info, logins = found.info, host.wired(found.id)
+  local info, logins = found.info, integration.wired(found.id)
   local loaded = package.loaded[info.module] ~= nil
   for _, login in ipairs(logins) do
     check_login(info, login)
@@ -101,7 +101,7 @@ function M.check()
   health.start("conv: companion plugins")
   local missing = {} ---@type string[]
   for _, found in ipairs(M.list()) do
-    if M.installed(found.info) or #host.wired(found.id) > 0 then
+    if M.installed(found.info) or #integration.wired(found.id) > 0 then
       check_host(found)
     else
       table.insert(missing, found.info.name)
