@@ -64,16 +64,20 @@ local function methods(login)
   return {}
 end
 
----Logs out, and tells what came of it.
+---Tells what came of a logout.
+---@param err? ConvError
+---@param result? ConvLogoutResult
+function M.tell_logout(err, result)
+  if err then
+    notify.answer(err)
+  elseif result then
+    notify.answer(result.page and (result.message .. " " .. result.page) or result.message)
+  end
+end
+
 ---@param login string
-function M.logout(login)
-  require("conv").logout(login, nil, function(err, result)
-    if err or not result then
-      return err and notify.answer(err)
-    end
-    local page = result.page and (" " .. result.page) or ""
-    notify.answer(result.message .. page)
-  end)
+local function logout(login)
+  require("conv").logout(login, nil, M.tell_logout)
 end
 
 ---@type table<string, conv.Command>
@@ -95,14 +99,14 @@ local commands = {
     max = 1,
     run = function(args)
       if args[1] then
-        return M.logout(args[1])
+        return logout(args[1])
       end
       require("conv")
       require("conv.picker").login(function(login, err)
         if err then
           notify.answer(err)
         elseif login then
-          M.logout(login)
+          logout(login)
         end
       end)
     end,

@@ -44,9 +44,8 @@ end
 
 ---Where the backend says more: its own log, and what it wrote before it had one, such as a library it did not find.
 local function tell_logs()
-  local state = vim.fs.dirname(vim.fn.stdpath("state") --[[@as string]])
-  local own = vim.fs.joinpath(state, "convocations", "convocations.log")
-  for _, path in ipairs({ own, require("conv.process").stderr_file() }) do
+  local process = require("conv.process")
+  for _, path in ipairs({ process.log_file(), process.stderr_file() }) do
     if vim.uv.fs_stat(path) then
       health.info("It says more in " .. path)
     end
@@ -101,7 +100,7 @@ end
 
 ---@param login ConvLoginStatus
 local function check_login(login)
-  local left = login.expires_at and require("conv.ui.status").duration(login.expires_at - os.time())
+  local left = login.expires_at and require("conv.ui.status_page").duration(login.expires_at - os.time())
     or "does not expire"
   if login.error then
     tell(login.error, health.error)

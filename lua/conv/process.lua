@@ -15,7 +15,20 @@ local MAX_STDERR = 65536
 ---@type number[] times of the last crashes, milliseconds
 local crashes = {}
 
----@return string
+---@return string the backend's own log
+function M.log_file()
+  local base = vim.env.XDG_STATE_HOME
+  if vim.fn.has("win32") == 1 then
+    base = vim.env.LOCALAPPDATA
+  elseif vim.fn.has("mac") == 1 then
+    base = vim.fs.joinpath(vim.uv.os_homedir() or "", "Library", "Application Support")
+  elseif not base or not vim.startswith(base, "/") then
+    base = vim.fs.joinpath(vim.uv.os_homedir() or "", ".local", "state")
+  end
+  return vim.fs.joinpath(base or "", "convocations", "convocations.log")
+end
+
+---@return string what a backend wrote that did not get so far as to have a log
 function M.stderr_file()
   return vim.fs.joinpath(vim.fn.stdpath("log") --[[@as string]], "conv-stderr.log")
 end

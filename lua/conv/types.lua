@@ -80,6 +80,7 @@ error("lua/conv/types.lua holds types only")
 ---@field terms? string
 ---@field default? boolean
 ---@field needs_browser? boolean it has no page to paste from
+---@field revocable? boolean whether a logout takes it back at the provider; absent where only trying tells
 
 ---@class (exact) conv.Provider
 ---@field id string

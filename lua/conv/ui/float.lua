@@ -36,6 +36,7 @@ Float.__index = Float
 ---@field title string
 ---@field width integer columns of its texts; the window is wider where a line needs it
 ---@field keys table<string, fun()> normal-mode keys
+---@field head? conv.Line stays above what is shown, however it is scrolled
 ---@field on_close? fun() the window is gone, by whatever hand
 ---@field on_paste? fun(text: string) what was pasted into it
 ---@field filetype string
@@ -49,10 +50,10 @@ local function scratch(filetype)
   return buf
 end
 
----@return conv.Room
+---@return conv.Room of a window without a head
 local function room()
   local below = vim.o.cmdheight + (vim.o.laststatus > 0 and 1 or 0)
-  return { columns = math.max(10, vim.o.columns - 4), rows = math.max(1, vim.o.lines - below - 2) }
+  return { columns = math.max(10, vim.o.columns - 4), rows = math.max(2, vim.o.lines - below - 2) }
 end
 
 ---@param width integer
@@ -80,13 +81,33 @@ local function set_highlights()
   vim.api.nvim_set_hl(0, "ConvQr", qr)
 end
 
+---As 'winbar' wants it.
+---@param head conv.Line
+---@return string
+local function winbar(head)
+  local text = vim.iter(head):map(function(chunk)
+    return ("%%#%s#%s"):format(chunk[2] or "ConvMuted", (chunk[1]:gsub("%%", "%%%%")))
+  end)
+  return text:join("") .. "%<"
+end
+
+---@param title string
+---@param width integer
+---@return string
+local function fitting(title, width)
+  if vim.fn.strdisplaywidth(title) > width - 2 then
+    title = vim.fn.strcharpart(title, 0, width - 3) .. "…"
+  end
+  return " " .. title .. " "
+end
+
 ---Opens a window and goes there.
 ---@param opts conv.FloatOpts
 ---@return conv.Float? window, ConvError? err Neovim allows none now, as in the command-line window
 function M.open(opts)
   set_highlights()
   local buf = scratch(opts.filetype)
-  local config = vim.tbl_extend("force", geometry(opts.width, 1), {
+  local config = vim.tbl_extend("force", geometry(opts.width, opts.head and 2 or 1), {
     style = "minimal",
     -- Left out, it is that of the option, whose lists of characters are not allowed here.
     border = vim.o.winborder == "" and "rounded" or nil,
@@ -108,6 +129,9 @@ function M.open(opts)
   vim.wo[win].spell = false
   vim.wo[win].sidescrolloff = 0
   vim.wo[win].winfixbuf = true
+  if opts.head then
+    vim.wo[win].winbar = winbar(opts.head)
+  end
   local function nothing()
     return {}
   end
@@ -176,7 +200,9 @@ function Float:set(source)
     return
   end
   self.source = source
-  local lines = source(self:columns(), room())
+  local head = self.opts.head and 1 or 0
+  local most = room()
+  local lines = source(self:columns(), { columns = most.columns, rows = most.rows - head })
   local width = math.max(self.opts.width, vim.fn.strdisplaywidth(self.opts.title) + 4)
   local texts = {} ---@type string[]
   for _, line in ipairs(lines) do
@@ -191,7 +217,11 @@ function Float:set(source)
   vim.bo[self.buf].modifiable = false
   vim.bo[self.buf].modified = false
   self:_highlight(lines)
-  vim.api.nvim_win_set_config(self.win, geometry(width, #lines))
+  local config = geometry(width, #lines + head)
+  if vim.api.nvim_win_get_config(self.win).border ~= "none" then
+    config.title = fitting(self.opts.title, config.width --[[@as integer]])
+  end
+  vim.api.nvim_win_set_config(self.win, config)
 end
 
 ---@private

@@ -1,8 +1,8 @@
 -- The window of `:ConvStatus`: every login with what is known of it, live, with keys to act on the one under the cursor.
 
 local float = require("conv.ui.float")
-local pages = require("conv.ui.page")
-local states = require("conv.states")
+local notify = require("conv.notify")
+local page = require("conv.ui.status_page")
 local status = require("conv.status")
 
 local M = {}
@@ -11,124 +11,63 @@ local WIDTH = 76
 
 ---@class (exact) conv.StatusWindow
 ---@field window conv.Float
+---@field view conv.StatusView
 ---@field rows table<integer, string> the login of each row
----@field error? ConvError
+---@field row integer where the cursor was put
+---@field at? string the login that the person went to
+---@field below integer on which of its lines, the first being 0
 ---@field group integer
----@field placed boolean whether the cursor has been put on a login
----@field leaving? string the login that one more `x` logs out
 
 ---@type conv.StatusWindow?
 local open
 
----@param seconds integer
----@return string
-function M.duration(seconds)
-  if seconds <= 0 then
-    return "ended"
-  elseif seconds < 3600 then
-    return ("%d min left"):format(math.ceil(seconds / 60))
-  elseif seconds < 172800 then
-    return ("%d h %02d min left"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
-  end
-  return ("%d days left"):format(math.floor(seconds / 86400))
-end
+local KEYS = {
+  { " l", "ConvKey" },
+  { " log in  " },
+  { "x", "ConvKey" },
+  { " log out  " },
+  { "r", "ConvKey" },
+  { " refresh  " },
+  { "?", "ConvKey" },
+  { " all keys  " },
+  { "q", "ConvKey" },
+  { " close" },
+}
 
----What is known beside the state, without empty parts.
----@param login ConvLoginStatus
----@return string
-local function details(login)
-  local source = states.source(login.source)
-  local ends = login.expires_at and M.duration(login.expires_at - os.time())
-  local parts =
-    { login.method or false, source or false, login.store or false, login.identity or false, ends or false }
-  return table.concat(
-    vim.tbl_filter(function(part)
-      return part ~= false
-    end, parts),
-    " · "
-  )
-end
-
----@param page conv.Page
----@param login ConvLoginStatus
-local function entry(page, login)
-  local state = status.of(login.login).state
-  local group = states.group(state)
-  local name = ("%-" .. math.min(26, page.width - 20) .. "s"):format(login.login)
-  page:line(
-    { "  " .. states.sign(state) .. " ", group },
-    { name, "ConvTitle" },
-    { " " .. states.word(state), group }
-  )
-  local text = details(login)
-  page:para(text ~= "" and text or nil, "ConvMuted", 6)
-  page:para(login.needs_login, "ConvWarn", 6)
-  page:para(login.error and require("conv.errors").text(login.error), "ConvError", 6)
-  if open and open.leaving == login.login then
-    page:para("Press x again to log out: it is revoked, and deleted here.", "ConvWarn", 6)
-  end
-end
-
----@param page conv.Page
----@param store? conv.StoreReport
-local function header(page, store)
-  local state, trouble = require("conv.backend").state(), open and open.error
-  if trouble then
-    page:para(require("conv.errors").text(trouble), "ConvError")
-  elseif state ~= "ready" then
-    page:para("The backend is starting…", "ConvInfo")
-  elseif store then
-    page:para(("Logins are kept in: %s. %s"):format(store.backend, store.reason), "ConvMuted")
-    page:para(store.problem and require("conv.errors").text(store.problem), "ConvError")
-  else
-    page:para("Asking where logins are kept…", "ConvInfo")
-  end
-  page:gap()
-end
-
-local KEYS =
-  { { "l", "log in" }, { "x", "log out" }, { "r", "refresh" }, { "R", "restart backend" }, { "q", "close" } }
-
----@param columns integer
----@return conv.Line[] lines, table<integer, string> rows the login of each row
-local function view(columns)
-  local all, page, rows = status.all(), pages.new(columns), {}
-  header(page, all.store)
-  local names = vim.tbl_keys(all.logins)
-  table.sort(names)
-  for _, name in ipairs(names) do
-    local first = #page.lines + 1
-    entry(page, all.logins[name])
-    for row = first, #page.lines do
-      rows[row] = name
+---@param rows table<integer, string>
+---@param login? string
+---@return integer? first row of this login, or of any
+local function first_row(rows, login)
+  local found ---@type integer?
+  for row, name in pairs(rows) do
+    if (not login or name == login) and row < (found or math.huge) then
+      found = row
     end
   end
-  if #names == 0 then
-    page:para("Nobody is logged in yet.", "ConvMuted")
-  end
-  page:keys(KEYS)
-  return page.lines, rows
+  return found
 end
 
----The cursor starts on the first login, as soon as there is one.
+---The cursor stays on the login that the person went to, wherever that is now; else it is on the first.
 ---@param shown conv.StatusWindow
 local function place_cursor(shown)
-  local first = vim.iter(vim.tbl_keys(shown.rows)):fold(math.huge, math.min)
-  if not shown.placed and first < math.huge then
-    shown.placed = true
-    vim.api.nvim_win_set_cursor(shown.window.win, {
-      first --[[@as integer]],
-      0,
-    })
+  local row = shown.at and first_row(shown.rows, shown.at)
+  if row and shown.rows[row + shown.below] == shown.at then
+    row = row + shown.below
   end
+  if not row and shown.at then
+    -- It is gone: what took its place.
+    row = shown.rows[shown.row] and shown.row
+  end
+  shown.row = row or first_row(shown.rows) or 1
+  pcall(vim.api.nvim_win_set_cursor, shown.window.win, { shown.row, 0 })
 end
 
 local function render()
   if open and open.window:is_open() then
     local shown = open
     shown.window:set(function(columns)
-      local lines, rows = view(columns)
-      shown.rows = rows
+      local lines
+      lines, shown.rows = page.lines(columns, shown.view)
       return lines
     end)
     place_cursor(shown)
@@ -140,66 +79,122 @@ local function current()
   return open and open.rows[vim.api.nvim_win_get_cursor(open.window.win)[1]]
 end
 
----@param action fun(login: string)
+---@param action fun(login: ConvLoginStatus)
 ---@return fun()
 local function with_login(action)
   return function()
     local login = current()
     if login then
-      action(login)
+      action(status.of(login))
+    elseif open and open.view.help then
+      notify.answer("The keys are for the list: `?` goes back to it.")
+    else
+      notify.answer("There is no login under the cursor.")
     end
   end
 end
 
----Asks once more, since a login cannot be brought back: one key beside another is easily hit.
----@param login string
-local function log_out(login)
-  if not open then
-    return
-  elseif open.leaving ~= login then
-    open.leaving = login
-    return render()
+---Why a login cannot be logged out of, if so.
+---@param login ConvLoginStatus
+---@return string?
+local function no_logout(login)
+  if login.method then
+    return nil
+  elseif login.source == "app" then
+    return ("`%s` uses the key of the Convocations app: remove it there."):format(login.login)
+  elseif login.source then
+    local variable = require("conv.states").source(login.source)
+    return ("`%s` comes from %s: unset that, and restart Neovim."):format(login.login, variable)
   end
-  open.leaving = nil
-  require("conv.commands").logout(login)
+  return ("`%s` is not logged in."):format(login.login)
 end
 
----The question is for the login under the cursor, and as long as it stays there.
-local function keep_asking()
-  if open and open.leaving and open.leaving ~= current() then
-    open.leaving = nil
+---Asks once more, since a login cannot be brought back: one key beside another is easily hit.
+---@param login ConvLoginStatus
+local function log_out(login)
+  local no = no_logout(login)
+  if not open then
+    return
+  elseif no then
+    return notify.answer(no)
+  elseif open.view.leaving ~= login.login then
+    open.view.leaving = login.login
+    return render()
+  end
+  open.view.leaving = nil
+  local shown = open
+  require("conv").logout(login.login, nil, function(err, result)
+    if open ~= shown or err then
+      return require("conv.commands").tell_logout(err, result)
+    end
+    shown.view.gone = result
+    render()
+  end)
+end
+
+---A question is for the login under the cursor, and as long as it stays there.
+local function disarm()
+  if open and open.view.leaving then
+    open.view.leaving = nil
     render()
   end
 end
 
----@param err? ConvError
----@param credential? ConvCredential
-local function told(err, credential)
-  local notify = require("conv.notify")
-  if err then
-    notify.answer(err)
-  elseif credential then
-    local ends = credential.expires_at
-    local left = ends and M.duration(ends - os.time()) or "it does not expire"
-    notify.answer(("The token of `%s` is good: %s."):format(credential.login, left))
+local function on_moved()
+  if not open then
+    return
+  end
+  local row = vim.api.nvim_win_get_cursor(open.window.win)[1] --[[@as integer]]
+  if row == open.row then
+    return
+  end
+  local login = open.rows[row]
+  open.row, open.at = row, login or open.at
+  open.below = login and row - (first_row(open.rows, login) or row) or 0
+  if open.view.leaving ~= current() then
+    disarm()
   end
 end
 
+---@param login ConvLoginStatus
+local function refresh(login)
+  local source = require("conv.states").source(login.source)
+  if login.state == "logged_out" then
+    return notify.answer(("`%s` is not logged in: `l` logs in."):format(login.login))
+  elseif source then
+    return notify.answer(("What is used comes from %s: there is nothing to refresh."):format(source))
+  end
+  -- More than any token has left: the backend refreshes, whatever the margin.
+  require("conv").get(login.login, { min_validity = 2 ^ 31 }, function(err, credential)
+    if err or not credential then
+      return err and notify.answer(err)
+    end
+    local ends = credential.expires_at
+    local left = ends and page.duration(ends - os.time()) or "it does not expire"
+    notify.answer(("The token of `%s` is good: %s."):format(credential.login, left))
+  end)
+end
+
+---Asks for what there is, and for what there could be. A failure of the latter takes nothing away.
 local function ask_backend()
+  local shown = open
+  if not shown then
+    return
+  end
   local backend = require("conv.backend")
-  local err = backend.retry()
-  if not err then
-    backend.call("status", {}, function(failed, result)
-      if open then
-        open.error = failed
-      end
+  shown.view.trouble = backend.retry()
+  if not shown.view.trouble then
+    backend.call("providers", {}, function(_, result)
+      shown.view.providers = result and result.providers or shown.view.providers
+      render()
+    end)
+    backend.call("status", {}, function(err, result)
+      shown.view.trouble = err
       if result then
         status.on_status(result)
       end
       render()
     end)
-  elseif open then
-    open.error = err
   end
   render()
 end
@@ -212,25 +207,59 @@ local function close()
   end
 end
 
+local function log_in()
+  local login = current()
+  close()
+  require("conv").login(login)
+end
+
+local function restart()
+  disarm()
+  require("conv.backend").stop()
+  ask_backend()
+end
+
+---Opens the page of the last logout.
+local function open_page()
+  local url = open and open.view.gone and open.view.gone.page
+  if not url then
+    return notify.answer("There is no page to open: a logout shows one where a key can be revoked.")
+  end
+  require("conv.browser").open(url, function(why)
+    notify.answer(("The browser did not open (%s). Open the address yourself."):format(why))
+  end)
+end
+
+local function open_log()
+  local path = require("conv.process").log_file()
+  if not vim.uv.fs_stat(path) then
+    return notify.answer("There is no log yet: " .. path)
+  end
+  close()
+  vim.cmd.tabedit({ args = { vim.fn.fnameescape(path) }, magic = { file = false } })
+  vim.bo.readonly, vim.bo.modifiable, vim.bo.swapfile = true, false, false
+  vim.cmd.normal({ "G", bang = true })
+end
+
+local function toggle_help()
+  if open then
+    open.view.help = not open.view.help
+    disarm()
+    render()
+  end
+end
+
 ---@return table<string, fun()>
 local function keys()
-  local function log_in()
-    local login = current()
-    close()
-    require("conv").login(login)
-  end
   return {
     l = log_in,
     ["<CR>"] = log_in,
     x = with_login(log_out),
-    -- More than any token has left: the backend refreshes, whatever the margin.
-    r = with_login(function(login)
-      require("conv").get(login, { min_validity = 2 ^ 31 }, told)
-    end),
-    R = function()
-      require("conv.backend").stop()
-      ask_backend()
-    end,
+    r = with_login(refresh),
+    R = restart,
+    o = open_page,
+    L = open_log,
+    ["?"] = toggle_help,
     q = close,
     ["<Esc>"] = close,
   }
@@ -246,6 +275,7 @@ function M.open()
     title = "Convocations",
     width = WIDTH,
     filetype = "conv",
+    head = KEYS,
     keys = keys(),
     on_close = function()
       if open and open.group == group then
@@ -254,15 +284,15 @@ function M.open()
     end,
   })
   if not window then
-    return err and require("conv.notify").answer(err)
+    notify.answer(err --[[@as ConvError]])
+    return
   end
   vim.wo[window.win].cursorline = true
-  open = { window = window, rows = {}, group = group, placed = false }
+  open =
+    { window = window, view = { providers = {}, help = false }, rows = {}, group = group, row = 1, below = 0 }
   vim.api.nvim_create_autocmd("User", { group = group, pattern = "ConvStatus", callback = render })
-  vim.api.nvim_create_autocmd(
-    "CursorMoved",
-    { group = group, buffer = vim.api.nvim_win_get_buf(window.win), callback = keep_asking }
-  )
+  local buf = vim.api.nvim_win_get_buf(window.win)
+  vim.api.nvim_create_autocmd("CursorMoved", { group = group, buffer = buf, callback = on_moved })
   ask_backend()
 end
 

@@ -15,7 +15,7 @@ local function names(t, nvim, trouble, remedy)
     return seen:find(trouble) and seen
   end, 15000)
   t:match(text, remedy)
-  t:match(text, "q close")
+  t:match(nvim:head(), "q close")
   nvim:type("q")
   local page = health(nvim)
   t:match(page, "ERROR " .. trouble)

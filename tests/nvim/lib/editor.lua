@@ -77,6 +77,12 @@ function Editor:window()
   return lines ~= vim.NIL and lines or nil
 end
 
+---What stands above our window's lines, however it is scrolled.
+---@return string
+function Editor:head()
+  return (self:lua("return vim.wo.winbar"):gsub("%%#%w+#", ""):gsub("%%<", ""))
+end
+
 ---@return string
 function Editor:window_text()
   return table.concat(self:window() or {}, "\n")

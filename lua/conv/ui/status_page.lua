@@ -1,0 +1,214 @@
+-- What the window of `:ConvStatus` shows: lines from what is known, and which login each line is about. It asks nobody.
+
+local errors = require("conv.errors")
+local pages = require("conv.ui.page")
+local states = require("conv.states")
+local status = require("conv.status")
+
+local M = {}
+
+---@class (exact) conv.StatusView
+---@field trouble? ConvError why there is no backend
+---@field providers conv.Provider[] what can be logged in to
+---@field leaving? string the login that one more `x` logs out
+---@field gone? ConvLogoutResult the last logout, for as long as its page is of interest
+---@field help boolean whether the keys are explained instead
+
+---@param seconds integer
+---@return string
+function M.duration(seconds)
+  if seconds <= 0 then
+    return "ended"
+  elseif seconds < 3600 then
+    return ("%d min left"):format(math.ceil(seconds / 60))
+  elseif seconds < 172800 then
+    return ("%d h %02d min left"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
+  end
+  return ("%d days left"):format(math.floor(seconds / 86400))
+end
+
+---What is known beside the state, without empty parts.
+---@param login ConvLoginStatus
+---@return string
+local function details(login)
+  local ends = login.expires_at and M.duration(login.expires_at - os.time())
+  local parts =
+    { login.method or "", states.source(login.source) or "", login.store or "", login.identity or "" }
+  return table.concat(
+    vim.tbl_filter(function(part)
+      return part ~= ""
+    end, vim.list_extend(parts, { ends or "" })),
+    " · "
+  )
+end
+
+---The method that a login was made by.
+---@param view conv.StatusView
+---@param login ConvLoginStatus
+---@return conv.Method?
+local function method_of(view, login)
+  local provider = vim.iter(view.providers):find(function(found)
+    return found.id == login.provider
+  end)
+  return provider
+    and vim.iter(provider.methods):find(function(method)
+      return method.id == login.method
+    end)
+end
+
+---What a logout will do to this login, at the provider too.
+---@param view conv.StatusView
+---@param login ConvLoginStatus
+---@return string
+local function question(view, login)
+  local method, name = method_of(view, login), login.name or login.provider
+  local there = ("and %s takes it back if it can"):format(name)
+  if method and method.revocable == true then
+    there = ("and %s takes it back"):format(name)
+  elseif method and method.revocable == false then
+    there = ("and stays good at %s until you revoke it there"):format(name)
+  end
+  return ("Press x again to log out: it is deleted here, %s."):format(there)
+end
+
+---@param page conv.Page
+---@param name string
+---@param state string
+---@param more? string
+local function line(page, name, state, more)
+  local group = states.group(state)
+  local padded = ("%-" .. math.min(26, page.width - 20) .. "s"):format(name)
+  page:line(
+    { "  " .. states.sign(state) .. " ", group },
+    { padded, "ConvTitle" },
+    { " " .. (more or states.word(state)), group }
+  )
+end
+
+---@param page conv.Page
+---@param view conv.StatusView
+---@param login ConvLoginStatus
+local function entry(page, view, login)
+  line(page, login.login, status.of(login.login).state)
+  local text = details(login)
+  page:para(text ~= "" and text or nil, "ConvMuted", 6)
+  page:para(login.needs_login, "ConvWarn", 6)
+  page:para(login.error and errors.text(login.error), "ConvError", 6)
+  if view.leaving == login.login then
+    page:para(question(view, login), "ConvWarn", 6)
+  end
+end
+
+---What is wrong, before all else.
+---@param page conv.Page
+---@param view conv.StatusView
+---@param store? conv.StoreReport
+local function troubles(page, view, store)
+  if view.trouble then
+    page:para(errors.text(view.trouble), "ConvError")
+  elseif require("conv.backend").state() ~= "ready" then
+    page:para("The backend is starting…", "ConvInfo")
+  elseif store and store.problem then
+    page:para(errors.text(store.problem), "ConvError")
+  end
+  page:gap()
+end
+
+---What came of a logout, and where the rest of it can be done.
+---@param page conv.Page
+---@param gone? ConvLogoutResult
+local function farewell(page, gone)
+  if not gone then
+    return
+  end
+  page:para(gone.message, "ConvInfo")
+  if gone.page then
+    page:address(gone.page)
+    page:line({ "  " }, { "o", "ConvKey" }, { " opens it", "ConvMuted" })
+  end
+  page:gap()
+end
+
+---@param page conv.Page
+---@param store? conv.StoreReport
+local function place(page, store)
+  page:gap()
+  if store then
+    page:para(("New logins are kept in: %s. %s"):format(store.backend, store.reason), "ConvMuted")
+  elseif require("conv.backend").state() == "ready" then
+    page:para("Asking where logins are kept…", "ConvInfo")
+  end
+end
+
+---Providers without a login, each of which can be logged in to.
+---@param view conv.StatusView
+---@param logins table<string, ConvLoginStatus>
+---@return conv.Provider[]
+local function others(view, logins)
+  return vim.tbl_filter(function(found)
+    return logins[found.id] == nil
+  end, view.providers)
+end
+
+---@type [string, string][]
+local HELP = {
+  { "l, <CR>", "log in to what is under the cursor, or again" },
+  { "x x", "log out of it" },
+  { "r", "fetch a new token for it now" },
+  { "o", "open the page where the rest of a logout can be done" },
+  { "L", "open the backend's log" },
+  { "R", "restart the backend" },
+  { "?", "this page, and back" },
+  { "q, <Esc>", "close" },
+}
+
+---@param columns integer
+---@return conv.Line[]
+local function help(columns)
+  local page = pages.new(columns)
+  for _, key in ipairs(HELP) do
+    page:line({ ("  %-10s "):format(key[1]), "ConvKey" }, { key[2] })
+  end
+  page:gap()
+  page:para("`:help conv-status-window` has more.", "ConvMuted")
+  return page.lines
+end
+
+---@param columns integer
+---@param view conv.StatusView
+---@return conv.Line[] lines, table<integer, string> rows the login of each row
+function M.lines(columns, view)
+  if view.help then
+    return help(columns), {}
+  end
+  local all, page, rows = status.all(), pages.new(columns), {}
+  local function about(login, show)
+    local first = #page.lines + 1
+    show()
+    for row = first, #page.lines do
+      rows[row] = login
+    end
+  end
+  troubles(page, view, all.store)
+  farewell(page, view.gone)
+  local names = vim.tbl_keys(all.logins)
+  table.sort(names)
+  for _, name in ipairs(names) do
+    about(name, function()
+      entry(page, view, all.logins[name])
+    end)
+  end
+  if #names == 0 then
+    page:para("Nobody is logged in yet.", "ConvMuted")
+  end
+  page:gap()
+  for _, found in ipairs(others(view, all.logins)) do
+    about(found.id, function()
+      line(page, found.id, "logged_out", found.name)
+    end)
+  end
+  place(page, all.store)
+  return page.lines, rows
+end
+
+return M
