@@ -236,6 +236,15 @@ fn interrupting_a_login_leaves_nothing() {
     assert!(!dir.config().join("credentials.toml").exists());
 }
 
+/// `nohup make test`, a job in the background: what the tests start is ended by signals all the same.
+#[test]
+fn the_tests_can_be_started_with_signals_ignored() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' INT HUP QUIT TERM; exec \"$@\"", "sh"]).arg(std::env::current_exe().unwrap());
+    let ran = run(shell.args(["--exact", "interrupting_a_login_leaves_nothing"]), "");
+    assert!(ran.code() == 0 && ran.stdout.contains("1 passed"), "{ran:?}");
+}
+
 #[test]
 fn a_denied_login_is_exit_four_and_keeps_the_old_one() {
     let sandbox = Sandbox::start();

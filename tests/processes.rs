@@ -182,6 +182,9 @@ fn a_signal_cuts_no_refresh_off() {
         let first = token(&dir);
         sandbox.wait_for_hold("answer");
         signal(name, first.id());
+        eventually("a word about the wait", || {
+            first.stderr().contains("Waiting for the provider's answer to a refresh under way").then_some(())
+        });
         let waiting = token(&dir);
         sandbox.release("answer");
         let first = first.finish(Duration::from_secs(20));

@@ -5,15 +5,18 @@
 use std::io::Read as _;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::{Context, output};
-use crate::broker::{Broker, Event, token_now};
+use crate::broker::{Broker, Event, FINISH_TIME, token_now};
 use crate::credential::Credential;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
 use crate::signals;
 
+/// After so long somebody who pressed Ctrl-C wonders why nothing happens.
+const WONDER: Duration = Duration::from_millis(300);
 /// Longest token that is read from standard input, in bytes.
 const MAX_TOKEN: u64 = 64 * 1024;
 
@@ -51,8 +54,7 @@ pub fn ask(context: &Context, work: impl AsyncFnOnce(&Broker) -> Result<Credenti
             result = work(&broker) => result,
             () = signals::asked_to_end() => Err(cancelled()),
         };
-        // Not before a refresh under way has its answer stored: that is the only copy of a rotated token.
-        broker.finish_in_flight().await;
+        finish(&broker).await;
         while let Ok(event) = events.try_recv() {
             if let Event::Notice(notice) = event {
                 output::note(&format!("convocations: {}", notice.error.message()));
@@ -60,6 +62,23 @@ pub fn ask(context: &Context, work: impl AsyncFnOnce(&Broker) -> Result<Credenti
         }
         result
     })
+}
+
+/// Waits for a refresh under way to have its answer stored, which is the only copy of a rotated token; if that takes long
+/// enough for a person to wonder, says so.
+async fn finish(broker: &Broker) {
+    let mut finished = std::pin::pin!(broker.finish_in_flight());
+    tokio::select! {
+        () = &mut finished => {}
+        () = tokio::time::sleep(WONDER) => {
+            let most = FINISH_TIME.as_secs();
+            output::note(&format!(
+                "convocations: Waiting for the provider's answer to a refresh under way, at most {most} s.\n  \
+                 It holds the only copy of the new login."
+            ));
+            finished.await;
+        }
+    }
 }
 
 fn cancelled() -> Error {

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::process::heed_signals;
+
 /// A temporary folder with `HOME`, the XDG folders and `CONVOCATIONS_DIR` inside; removed when dropped.
 #[derive(Debug)]
 pub struct TestDir {
@@ -108,7 +110,7 @@ impl TestDir {
     /// A program with this environment and no other.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().envs(self.environment()).current_dir(self.home());
+        heed_signals(&mut command).env_clear().envs(self.environment()).current_dir(self.home());
         command
     }
 

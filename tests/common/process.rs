@@ -40,6 +40,28 @@ pub fn run(command: &mut Command, input: &str) -> Ran {
     child.finish(LIMIT)
 }
 
+/// Lets a program be ended by signals, though the tests were started with some of them ignored: with `nohup`, as a job
+/// in the background, by a CI. What is ignored is handed down to every program that is started.
+#[cfg(unix)]
+pub fn heed_signals(command: &mut Command) -> &mut Command {
+    use std::os::unix::process::CommandExt as _;
+    let heed = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGTSTP, libc::SIGCONT]
+        {
+            // SAFETY: SIG_DFL runs none of our code.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only signal(2) is called, which POSIX allows there.
+    unsafe { command.pre_exec(heed) }
+}
+
+#[cfg(not(unix))]
+pub fn heed_signals(command: &mut Command) -> &mut Command {
+    command
+}
+
 /// A program that runs; killed when dropped.
 #[derive(Debug)]
 pub struct Child {

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::http;
+use super::process::heed_signals;
 
 /// A running sandbox; ended when dropped, and also when the test process dies.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ impl Sandbox {
 
     /// Starts one with more arguments, as `["--lifetime", "60"]`.
     pub fn start_with(args: &[&str]) -> Self {
-        let mut child = Command::new(program())
+        let mut child = heed_signals(&mut Command::new(program()))
             .arg("--stdin")
             .args(args)
             .stdin(Stdio::piped())
