@@ -4,24 +4,81 @@
 //! before the program began, as `nohup` has it, stays ignored.
 
 /// Waits for Ctrl-C, for SIGTERM, or for the end of the terminal.
-#[cfg(unix)]
 pub async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let heard = kinds.into_iter().filter(|kind| !is_ignored(kind.as_raw_value()));
-    let mut heard: Vec<_> = heard.filter_map(|kind| signal(kind).ok()).collect();
-    std::future::poll_fn(|context| {
-        let any = heard.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-        if any { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
+    Signals::new().next().await;
 }
 
-/// Waits for Ctrl-C.
+/// The signals by which one is asked to end, from now on. Needs a tokio runtime.
+pub struct Signals {
+    #[cfg(unix)]
+    heard: Vec<(tokio::signal::unix::SignalKind, tokio::signal::unix::Signal)>,
+}
+
+/// One that came.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    #[cfg(unix)]
+    kind: tokio::signal::unix::SignalKind,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Listens for them.
+    pub fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let heard = kinds.into_iter().filter(|kind| !is_ignored(kind.as_raw_value()));
+        Self { heard: heard.filter_map(|kind| Some((kind, signal(kind).ok()?))).collect() }
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Asked {
+        std::future::poll_fn(|context| {
+            for (kind, signal) in &mut self.heard {
+                if signal.poll_recv(context).is_ready() {
+                    return std::task::Poll::Ready(Asked { kind: *kind });
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
+    }
+}
+
 #[cfg(not(unix))]
-pub async fn asked_to_end() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+impl Signals {
+    /// Listens for Ctrl-C.
+    pub fn new() -> Self {
+        Self {}
+    }
+
+    /// Waits for Ctrl-C.
+    pub async fn next(&mut self) -> Asked {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Asked {}
+    }
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Asked {
+    /// Asks a child of ours to end. Ctrl-C at a terminal has reached it already.
+    pub fn pass_on(self, child: u32) {
+        #[cfg(unix)]
+        if self.kind != tokio::signal::unix::SignalKind::interrupt()
+            && let Some(process) = i32::try_from(child).ok().and_then(rustix::process::Pid::from_raw)
+            && let Some(signal) = rustix::process::Signal::from_named_raw(self.kind.as_raw_value())
+        {
+            let _ = rustix::process::kill_process(process, signal);
+        }
+        #[cfg(not(unix))]
+        let _ = child;
     }
 }
 

@@ -80,6 +80,9 @@ pub enum Command {
     },
     /// Run a program with the provider's own variables in its environment
     Exec {
+        /// Give it a local base URL and a key for that, and no secret
+        #[arg(long)]
+        gateway: bool,
         /// PROVIDER or PROVIDER@ACCOUNT
         #[arg(add = ArgValueCompleter::new(complete::usable))]
         login: String,
@@ -110,6 +113,8 @@ pub enum Command {
         #[command(subcommand)]
         action: SecretAction,
     },
+    /// Serve a local address that adds the credential to each request, for programs that take a base URL and a key
+    Gateway(GatewayArgs),
     /// Serve the OAuth authorization server in front of OpenRouter, for MCP clients
     Authority(AuthorityArgs),
     /// Print what makes a shell complete commands, logins, providers and methods
@@ -139,6 +144,7 @@ impl Command {
             Self::Doctor { .. } => "doctor",
             Self::Secret { .. } => "secret",
             Self::Authority(_) => "authority",
+            Self::Gateway(_) => "gateway",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
         }
@@ -163,6 +169,22 @@ pub enum SecretAction {
         #[arg(add = ArgValueCompleter::new(complete::stored))]
         login: String,
     },
+}
+
+#[derive(clap::Args)]
+pub struct GatewayArgs {
+    /// PROVIDER or PROVIDER@ACCOUNT; all that you are logged in to, if none is named
+    #[arg(value_name = "LOGIN", add = ArgValueCompleter::new(complete::usable))]
+    pub logins: Vec<String>,
+    /// Where to listen: this machine only, port 0 for a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", conflicts_with = "socket")]
+    pub listen: SocketAddr,
+    /// A unix socket to listen on instead
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Print one line of JSON, once it listens
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]

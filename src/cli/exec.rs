@@ -1,7 +1,7 @@
 //! `convocations exec`: a program with the provider's variables, for tools that know nothing else. What is in an
 //! environment is seen by the program's children too, and does not become fresh: a token subcommand is better.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitCode};
 
@@ -12,6 +12,7 @@ use crate::editor;
 use crate::error::{Code, Error, Result};
 use crate::log::redact;
 use crate::login_id::LoginId;
+use crate::provider::Provider;
 use crate::text::short;
 
 /// Most that an error repeats of a program's name, in characters.
@@ -32,22 +33,28 @@ pub fn run(context: &Context, login: &LoginId, command: &[OsString]) -> Result<E
         )
         .with_hint(format!("Describe them in config.toml under `[providers.{}.exec]`.", provider.id)));
     }
+    let mut child = self::command(&provider, command)?;
+    for (name, value) in &variables {
+        child.env(name, value.expose());
+    }
+    start(&mut child).or_else(|error| Ok(cannot_run(&child, &error)))
+}
+
+/// The program, without the keys of this provider that are in the environment: another one would win over ours in some
+/// programs.
+///
+/// # Errors
+/// `invalid_argument` if none was named.
+pub fn command(provider: &Provider, command: &[OsString]) -> Result<Command> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::new(Code::InvalidArgument, "There is no program to run."));
     };
     let mut child = Command::new(program);
     child.args(arguments);
-    // Another key of the same provider would win over ours in some programs.
-    for name in provider.exec.values().flat_map(|variables| variables.keys()) {
+    for name in provider.key_variables() {
         child.env_remove(name);
     }
-    for (name, value) in &variables {
-        child.env(name, value.expose());
-    }
-    start(&mut child).map_err(|error| cannot_run(program, &error)).or_else(|(error, status)| {
-        output::fail(&error);
-        Ok(ExitCode::from(status))
-    })
+    Ok(child)
 }
 
 /// Becomes the program, where the system can.
@@ -64,20 +71,21 @@ fn start(child: &mut Command) -> io::Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
 }
 
-/// What to say, and the exit status that shells have for it (POSIX, Shell Command Language, 2.8.2).
-fn cannot_run(program: &OsStr, error: &io::Error) -> (Error, u8) {
-    let name = redact(&short(&program.to_string_lossy(), MAX_NAME));
-    match error.kind() {
+/// Says why a program cannot be run; the exit status is the one that shells have for it (POSIX, Shell Command Language,
+/// 2.8.2).
+pub fn cannot_run(program: &Command, error: &io::Error) -> ExitCode {
+    let name = redact(&short(&program.get_program().to_string_lossy(), MAX_NAME));
+    let (message, hint, status) = match error.kind() {
         io::ErrorKind::NotFound => {
             let hint =
                 if name.contains('/') { "Check its path." } else { "Check its name, and your `PATH`." };
-            let error = Error::new(Code::InvalidArgument, format!("There is no program `{name}`."));
-            (error.with_hint(hint), 127)
+            (format!("There is no program `{name}`."), hint, 127)
         }
         kind => {
-            let message = format!("`{name}` cannot be run: {kind}.");
             let hint = "Check that it is a program, and that you may run it.";
-            (Error::new(Code::InvalidArgument, message).with_hint(hint), 126)
+            (format!("`{name}` cannot be run: {kind}."), hint, 126)
         }
-    }
+    };
+    output::fail(&Error::new(Code::InvalidArgument, message).with_hint(hint));
+    ExitCode::from(status)
 }

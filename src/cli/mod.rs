@@ -10,6 +10,7 @@ mod complete;
 mod doctor;
 mod environment;
 mod exec;
+mod gateway;
 mod layout;
 mod login;
 mod logout;
@@ -138,7 +139,9 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         }
         Command::Login { login, method, no_browser } => login::run(&context, login, method, no_browser),
         Command::Logout { login, all } => logout::run(&context, login, all),
-        Command::Exec { login, command } => exec::run(&context, &login.parse()?, &command),
+        Command::Exec { login, command, gateway: false } => exec::run(&context, &login.parse()?, &command),
+        Command::Exec { login, command, gateway: true } => gateway::exec(&context, &login.parse()?, &command),
+        Command::Gateway(options) => gateway::run(&context, options),
         Command::Status { json } => status::run(&context, json),
         Command::Providers { json } => providers::run(&context, json),
         Command::Secret { action } => secret::run(&context, action),

@@ -55,6 +55,17 @@ pub fn json(data: &impl serde::Serialize) -> Result<ExitCode> {
     })
 }
 
+/// Writes JSON to standard output, on one line.
+///
+/// # Errors
+/// As for [`write`].
+pub fn json_line(data: &impl serde::Serialize) -> Result<ExitCode> {
+    write(|out| {
+        serde_json::to_writer(&mut *out, data)?;
+        writeln!(out)
+    })
+}
+
 /// Tells the person something, on standard error and in a terminal's words.
 pub fn note(text: &str) {
     let text = for_terminal(text);

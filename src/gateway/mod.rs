@@ -15,6 +15,8 @@ mod headers;
 mod peer;
 mod replay;
 mod serve;
+#[cfg(unix)]
+mod socket;
 mod target;
 mod upgrade;
 mod upstream;
@@ -32,6 +34,8 @@ pub use admit::{Hosts, Key};
 pub use body::Body;
 pub use forward::{Forwarder, RateLimits};
 pub use serve::Listener;
+#[cfg(unix)]
+pub use socket::{Socket, bind as bind_socket};
 
 use crate::error::{Code, Error};
 use crate::login_id::LoginId;

@@ -1,11 +1,11 @@
 //! Who may use what a method of login yields, how an API shapes its errors, and what points a program at the gateway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Provider, template};
-use crate::credential::Credential;
+use super::{Provider, Source, template};
+use crate::credential::{Credential, Kind};
 use crate::error::{Code, Error, Result};
 
 /// Who may use a login's token, by its vendor's terms.
@@ -33,17 +33,26 @@ pub enum ApiShape {
 }
 
 impl Provider {
-    /// Who may use a credential: the strictest word of the methods that yield its kind, since a token from a variable
-    /// does not tell which it came by.
-    pub fn share(&self, credential: &Credential) -> Share {
-        let of_kind = self.methods.iter().filter(|method| method.kind() == credential.kind);
+    /// Who may use a credential of a kind: the strictest word of the methods that yield it, since a token from a
+    /// variable does not tell which it came by.
+    pub fn share_of(&self, kind: Kind) -> Share {
+        let of_kind = self.methods.iter().filter(|method| method.kind() == kind);
         of_kind.map(|method| method.share).max().unwrap_or_default()
+    }
+
+    /// Variables in which programs look for a key of this provider.
+    pub fn key_variables(&self) -> BTreeSet<&str> {
+        let read = self.sources.iter().filter_map(|source| match source {
+            Source::Env { var, .. } => Some(var.as_str()),
+            Source::Login | Source::App => None,
+        });
+        self.exec.values().flat_map(BTreeMap::keys).map(String::as_str).chain(read).collect()
     }
 
     /// # Errors
     /// `provider_refused` if the vendor keeps this kind of login to the program that signed in.
     pub fn check_shared(&self, credential: &Credential) -> Result<()> {
-        if self.share(credential) == Share::Any {
+        if self.share_of(credential.kind) == Share::Any {
             return Ok(());
         }
         let message =

@@ -1,0 +1,233 @@
+//! `convocations gateway` and `exec --gateway`: programs that take a base URL and a key, and hold no secret.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::process::{Command, ExitCode, ExitStatus};
+
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::args::GatewayArgs;
+use super::{Context, exec, output};
+use crate::broker::{Broker, State};
+use crate::editor;
+use crate::error::{Code, Error, Result};
+use crate::gateway::{Forwarder, Gateway, Hosts, Key, Listener, url};
+use crate::login_id::LoginId;
+use crate::provider::{Provider, Share};
+use crate::signals::{self, Signals};
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Printed {
+    logins: BTreeMap<LoginId, Door>,
+}
+
+/// How one login is reached.
+#[derive(Serialize)]
+struct Door {
+    url: String,
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    socket: Option<String>,
+}
+
+pub fn run(context: &Context, args: GatewayArgs) -> Result<ExitCode> {
+    let named: Vec<LoginId> = args.logins.iter().map(|login| login.parse()).collect::<Result<_>>()?;
+    context.block_on(async {
+        let broker = broker(context);
+        let logins = served(context, &broker, named).await?;
+        let key = Key::random();
+        let bound = bind(&args).await?;
+        let gateway = gateway(context, broker, key.clone(), bound.hosts, logins.clone());
+        print(context, &args, &bound, &key, &logins)?;
+        let (_stop, stopped) = watch::channel(false);
+        tokio::select! {
+            () = gateway.serve(bound.listener, stopped) => {}
+            () = signals::asked_to_end() => {}
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// `exec --gateway`: the program runs beside the gateway, which ends with it.
+pub fn exec(context: &Context, login: &LoginId, command: &[OsString]) -> Result<ExitCode> {
+    let provider = context.config.provider(login.provider())?;
+    context.block_on(async {
+        let broker = broker(context);
+        // Nobody wants to read of a missing login in the middle of a program's output.
+        provider.check_shared(&broker.get(login, None).await?)?;
+        let (listener, address) = loopback(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let key = Key::random();
+        let gateway = gateway(context, broker.clone(), key.clone(), Hosts::Of(address), [login.clone()]);
+        let mut child = exec::command(&provider, command)?;
+        for (name, value) in provider.exec_gateway_variables(&url(address, login), key.expose()) {
+            child.env(name, value);
+        }
+        let (_stop, stopped) = watch::channel(false);
+        let result = tokio::select! {
+            () = gateway.serve(Listener::Tcp(listener), stopped) => Ok(ExitCode::SUCCESS),
+            ended = run_child(child) => ended,
+        };
+        broker.finish_in_flight().await;
+        result
+    })
+}
+
+fn broker(context: &Context) -> Broker {
+    Broker::new(context.config.clone(), context.store.clone(), context.http(), context.clock.clone())
+}
+
+fn gateway(
+    context: &Context,
+    broker: Broker,
+    key: Key,
+    hosts: Hosts,
+    logins: impl IntoIterator<Item = LoginId>,
+) -> Gateway {
+    let forwarder = Forwarder::new(broker, context.config.clone(), context.clock.clone());
+    Gateway::new(forwarder, key, hosts, logins)
+}
+
+/// The logins that were named, or all that somebody is logged in to and that may be shared.
+async fn served(context: &Context, broker: &Broker, named: Vec<LoginId>) -> Result<Vec<LoginId>> {
+    for login in &named {
+        context.config.provider(login.provider())?;
+    }
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    let mut logins = Vec::new();
+    for status in broker.status(None).await? {
+        let provider = context.config.provider(status.login.provider())?;
+        let is_kept = status.kind.is_some_and(|kind| provider.share_of(kind) == Share::Editor);
+        match status.state {
+            State::LoggedOut => {}
+            _ if is_kept => output::note(&format!("{} is left out: {}", status.login, kept(&provider))),
+            _ => logins.push(status.login),
+        }
+    }
+    if logins.is_empty() {
+        return Err(Error::new(Code::NotLoggedIn, "There is no login that the gateway could serve.")
+            .with_hint("Log in with `:ConvLogin`, or name a login."));
+    }
+    Ok(logins)
+}
+
+fn kept(provider: &Provider) -> String {
+    format!("{} does not allow this kind of login to be used by other programs.", provider.name)
+}
+
+/// What is listened on, and what a client is told of it.
+struct Bound {
+    listener: Listener,
+    hosts: Hosts,
+    address: Option<SocketAddr>,
+    #[cfg(unix)]
+    _socket: Option<crate::gateway::Socket>,
+}
+
+async fn bind(args: &GatewayArgs) -> Result<Bound> {
+    #[cfg(unix)]
+    if let Some(path) = &args.socket {
+        let (listener, socket) = crate::gateway::bind_socket(path)?;
+        return Ok(Bound {
+            listener: Listener::Unix(listener),
+            hosts: Hosts::Any,
+            address: None,
+            _socket: Some(socket),
+        });
+    }
+    let (listener, address) = loopback(args.listen).await?;
+    Ok(Bound {
+        listener: Listener::Tcp(listener),
+        hosts: Hosts::Of(address),
+        address: Some(address),
+        #[cfg(unix)]
+        _socket: None,
+    })
+}
+
+async fn loopback(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    if !address.ip().is_loopback() {
+        return Err(Error::new(Code::InvalidArgument, "The gateway listens on this machine only.")
+            .with_hint("Use `127.0.0.1:PORT`, `[::1]:PORT` or `--socket`."));
+    }
+    let bound = TcpListener::bind(address).await;
+    let bound = bound.and_then(|listener| listener.local_addr().map(|address| (listener, address)));
+    bound.map_err(|_| {
+        Error::new(Code::PortInUse, format!("{address} cannot be listened on."))
+            .with_hint("Use another port, or 0 for a free one.")
+    })
+}
+
+fn print(
+    context: &Context,
+    args: &GatewayArgs,
+    bound: &Bound,
+    key: &Key,
+    logins: &[LoginId],
+) -> Result<ExitCode> {
+    let base = |login: &LoginId| match bound.address {
+        Some(address) => url(address, login),
+        None => format!("http://localhost/{login}"),
+    };
+    let socket = args.socket.as_ref().map(|path| path.display().to_string());
+    if args.json {
+        let door =
+            |login: &LoginId| Door { url: base(login), key: key.expose().to_owned(), socket: socket.clone() };
+        let logins = logins.iter().map(|login| (login.clone(), door(login))).collect();
+        return output::json_line(&Printed { logins });
+    }
+    let mut lines =
+        vec!["The gateway is open until Ctrl-C. Base URL of each login, and the key for all:".to_owned()];
+    lines.push(String::new());
+    lines.extend(logins.iter().map(|login| format!("  {:<20} {}", login.as_str(), base(login))));
+    lines.push(format!("  {:<20} {}", "key", key.expose()));
+    if let Some(socket) = &socket {
+        lines.push(format!("  {:<20} {socket}", "socket"));
+    }
+    if let [login] = logins {
+        let provider = context.config.provider(login.provider())?;
+        lines.push(String::new());
+        let variables = provider.exec_gateway_variables(&base(login), key.expose());
+        lines.extend(variables.iter().map(|(name, value)| format!("export {name}={value}")));
+    }
+    output::line(&lines.join("\n"))
+}
+
+/// Runs a program to its end. Ctrl-C at the terminal is the program's affair; being asked to end is passed on.
+async fn run_child(mut program: Command) -> Result<ExitCode> {
+    editor::give_back();
+    let started = program.spawn();
+    editor::harden();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => return Ok(exec::cannot_run(&program, &error)),
+    };
+    let id = child.id();
+    let mut signals = Signals::new();
+    let mut ended = tokio::task::spawn_blocking(move || child.wait());
+    loop {
+        tokio::select! {
+            status = &mut ended => {
+                let status = status.ok().and_then(std::result::Result::ok);
+                return status.map(exit_code).ok_or_else(|| {
+                    Error::new(Code::BackendCrashed, "The program's end was missed.")
+                });
+            }
+            asked = signals.next() => asked.pass_on(id),
+        }
+    }
+}
+
+/// The program's own, or what a shell says of one that a signal ended.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| 128 + signal);
+    #[cfg(not(unix))]
+    let signal = None;
+    ExitCode::from(status.code().or(signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
