@@ -121,6 +121,11 @@ impl Child {
         self.stderr.as_ref().map(Collected::so_far).unwrap_or_default()
     }
 
+    /// What it has said on standard output so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.as_ref().map(Collected::so_far).unwrap_or_default()
+    }
+
     /// Waits for its end. Panics, with what it said, if it takes longer than `limit`.
     pub fn finish(mut self, limit: Duration) -> Ran {
         let ended = wait_for(limit, || self.child.try_wait().unwrap());

@@ -1,0 +1,15 @@
+//! The gateway as its clients and the APIs behind it see it, byte for byte: a real `convocations gateway` between raw
+//! sockets.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod admission;
+mod fixture;
+mod headers;
+mod programs;
+mod refresh;
+mod streams;
+mod upgrade;

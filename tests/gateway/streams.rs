@@ -1,0 +1,160 @@
+//! Bodies: both ways, piece by piece, cut where they are cut, and ended when the client leaves.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::fixture::{Served, Upstream, Wire, reply};
+
+#[test]
+fn each_event_of_a_stream_arrives_before_the_next_is_sent() {
+    let (go, may_go) = mpsc::channel::<()>();
+    let may_go = std::sync::Mutex::new(may_go);
+    let upstream = Upstream::start(move |wire, _, _| {
+        wire.send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
+        for number in 0..5 {
+            let event = format!("data: {number}\n\n");
+            wire.send(format!("{:x}\r\n{event}\r\n", event.len()));
+            may_go.lock().unwrap().recv_timeout(Duration::from_secs(20)).unwrap();
+        }
+        wire.send("0\r\n\r\n");
+    });
+    let served = Served::with_key(&upstream);
+    let mut wire = served.connect();
+    wire.send(format!("{}\r\n", served.head("GET", "/x")));
+    assert_eq!(wire.head().unwrap().header("content-type"), Some("text/event-stream"));
+    for number in 0..5 {
+        assert_eq!(wire.chunk().unwrap(), format!("data: {number}\n\n").as_bytes());
+        go.send(()).unwrap();
+    }
+    assert_eq!(wire.chunk(), None);
+}
+
+#[test]
+fn ten_megabytes_go_up_and_down_unchanged() {
+    let upstream = Upstream::start(|wire, head, _| {
+        let body = wire.body(head);
+        wire.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()));
+        wire.send(body);
+    });
+    let served = Served::with_key(&upstream);
+    let body: Vec<u8> = (0..10 << 20).map(|number: u32| number.to_le_bytes()[1]).collect();
+    let mut wire = served.connect();
+    wire.send(format!("{}content-length: {}\r\n\r\n", served.head("POST", "/x"), body.len()));
+    wire.send(&body);
+    let head = wire.head().unwrap();
+    assert_eq!(head.status(), 200);
+    assert!(wire.body(&head) == body);
+}
+
+#[test]
+fn a_body_that_is_cut_off_never_looks_complete() {
+    for head in ["transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n", "content-length: 100\r\n\r\nhello"] {
+        let upstream = Upstream::start(move |wire, _, _| {
+            wire.send(format!("HTTP/1.1 200 OK\r\n{head}"));
+            wire.hang_up();
+        });
+        let served = Served::with_key(&upstream);
+        let mut wire = served.connect();
+        wire.send(format!("{}\r\n", served.head("GET", "/x")));
+        let answer = wire.head().unwrap();
+        if answer.header("transfer-encoding").is_some() {
+            assert_eq!(wire.chunk().unwrap(), b"hello");
+            assert!(wire.try_chunk().is_err(), "the last chunk came");
+        } else {
+            assert_eq!(wire.bytes(5), b"hello");
+            assert!(wire.is_closed());
+        }
+    }
+}
+
+#[test]
+fn a_client_that_leaves_ends_the_request_at_the_api_within_a_second() {
+    let (left, was_left) = mpsc::channel();
+    let upstream = Upstream::start(move |wire, _, _| {
+        wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        left.send(wire.is_closed()).unwrap();
+    });
+    let served = Served::with_key(&upstream);
+    let mut wire = served.connect();
+    wire.send(format!("{}\r\n", served.head("GET", "/x")));
+    wire.head().unwrap();
+    assert_eq!(wire.chunk().unwrap(), b"hello");
+    drop(wire);
+    assert_eq!(was_left.recv_timeout(Duration::from_secs(1)), Ok(true));
+}
+
+#[test]
+fn a_client_that_leaves_before_the_answer_ends_it_too() {
+    let (came, has_come) = mpsc::channel();
+    let (left, was_left) = mpsc::channel();
+    let upstream = Upstream::start(move |wire, head, _| {
+        wire.body(head);
+        came.send(()).unwrap();
+        left.send(wire.is_closed()).unwrap();
+    });
+    let served = Served::with_key(&upstream);
+    let mut wire = served.connect();
+    wire.send(format!("{}content-length: 2\r\n\r\nhi", served.head("POST", "/x")));
+    has_come.recv_timeout(Duration::from_secs(20)).unwrap();
+    drop(wire);
+    assert_eq!(was_left.recv_timeout(Duration::from_secs(1)), Ok(true));
+}
+
+#[test]
+fn a_fast_upload_waits_for_a_slow_api() {
+    let (go, may_go) = mpsc::channel::<()>();
+    let may_go = std::sync::Mutex::new(may_go);
+    let upstream = Upstream::start(move |wire, head, _| {
+        may_go.lock().unwrap().recv_timeout(Duration::from_secs(20)).unwrap();
+        let length = wire.body(head).len();
+        reply(wire, 200, &length.to_string());
+    });
+    let served = Served::with_key(&upstream);
+    let mut wire = served.connect();
+    // Far more than every buffer of the system on the way: it cannot all have been taken.
+    let (size, piece) = (256_usize << 20, vec![b'x'; 1 << 20]);
+    wire.send(format!("{}content-length: {size}\r\n\r\n", served.head("POST", "/x")));
+    let taken = wire.send_until_full(&piece, size / piece.len());
+    assert!(taken < size, "all of it was taken while the API read nothing");
+    go.send(()).unwrap();
+    wire.send(vec![b'x'; size - taken]);
+    let head = wire.head().unwrap();
+    assert_eq!(String::from_utf8(wire.body(&head)).unwrap(), size.to_string());
+}
+
+#[test]
+fn expect_is_answered_here_once_the_client_is_known() {
+    let upstream = Upstream::start(|wire, head, _| {
+        assert_eq!(head.header("expect"), None);
+        let body = String::from_utf8(wire.body(head)).unwrap();
+        reply(wire, 200, &body);
+    });
+    let served = Served::with_key(&upstream);
+    let mut wire = served.connect();
+    wire.send(format!("{}expect: 100-continue\r\ncontent-length: 5\r\n\r\n", served.head("POST", "/x")));
+    assert_eq!(wire.head().unwrap().status(), 100);
+    wire.send("hello");
+    let head = wire.head().unwrap();
+    assert_eq!((head.status(), wire.body(&head).as_slice()), (200, b"hello".as_slice()));
+    let mut stranger: Wire = served.connect();
+    stranger.send(format!(
+        "POST /up/x HTTP/1.1\r\nHost: {}\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n",
+        served.host()
+    ));
+    assert_eq!(stranger.head().unwrap().status(), 401);
+}
+
+#[test]
+fn trailers_of_an_answer_are_carried_to_a_client_that_takes_them() {
+    let upstream = Upstream::start(|wire, head, _| {
+        assert_eq!(head.header("te"), Some("trailers"));
+        wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n");
+    });
+    let served = Served::with_key(&upstream);
+    let mut wire = served.connect();
+    wire.send(format!("{}te: trailers\r\nconnection: te\r\n\r\n", served.head("GET", "/x")));
+    wire.head().unwrap();
+    assert_eq!(wire.chunk().unwrap(), b"hi");
+    assert_eq!(wire.chunk(), None);
+    assert_eq!(wire.trailers(), ["x-sum: 7"]);
+}
