@@ -19,6 +19,7 @@ help: ## Show what there is
 build: ## Build the backend into target/release (for plugin managers)
 	@command -v cargo >/dev/null || { echo "cargo is not here: install Rust 1.89 or newer (https://rustup.rs)" >&2; exit 1; }
 	cargo build --release --locked --bin convocations
+	@nvim -u NONE -i NONE --headless -c 'helptags doc' -c q 2>/dev/null || echo "No help tags were made: in Neovim, :helptags $(CURDIR)/doc makes them."
 
 demo: ## Try everything without an account: opens Neovim, or tells the story where there is no terminal
 	@$(TOOLS)/setup.sh neovim

@@ -71,13 +71,36 @@ local function give_up(err, milliseconds)
   answer_all(err)
 end
 
+---@return ConvError
+local function silent()
+  local why = require("conv.process").last_words()
+  local message = "The backend was started and says nothing." .. (why and (" Its last words: " .. why) or "")
+  return errors.new("timeout", message, "`:checkhealth conv` shows which program was tried.")
+end
+
+---Whether the answer to `hello` is of another protocol than ours: an old backend does not look at what we speak.
+---@param result any
+---@return ConvError?
+local function mismatch(result)
+  local theirs = type(result) == "table" and result.protocol
+  if theirs ~= M.PROTOCOL then
+    local newer = type(theirs) == "number" and theirs > M.PROTOCOL and "plugin" or "backend"
+    local message = ("The plugin speaks protocol %d, the backend %s."):format(M.PROTOCOL, tostring(theirs))
+    local hint = ("Update the %s: run `make build` in the plugin's folder, then restart Neovim."):format(
+      newer
+    )
+    return errors.new("protocol_mismatch", message, hint)
+  end
+end
+
 local function say_hello()
   local params = { protocol = M.PROTOCOL, version = M.VERSION, options = require("conv.config").shared() }
   local id = calls.add("hello", params, nil, function(err, result)
+    err = err or mismatch(result)
     if err then
       -- Its end, or a stop, has been dealt with already; everything else this backend says about itself.
       if channel then
-        give_up(err, REFUSED_FOR)
+        give_up(err.code == "timeout" and silent() or err, REFUSED_FOR)
       end
       return
     end
@@ -90,11 +113,24 @@ local function say_hello()
   send(id)
 end
 
+---A program that ends before it is at work and says why would say so again.
+---@return ConvError? err
+local function refused_to_start()
+  local why, hint = require("conv.process").last_words()
+  if state == "starting" and why then
+    hint = hint or "`:checkhealth conv` shows which program was tried, and all that it said."
+    return errors.new("backend_missing", "The backend cannot start: " .. why, hint)
+  end
+end
+
 ---@param code integer
 local function on_exit(code)
+  local refusal = refused_to_start()
   channel, hello_result = nil, nil
   if leaving then
     return
+  elseif refusal then
+    return give_up(refusal, REFUSED_FOR)
   end
   local process = require("conv.process")
   local delay = process.crashed()

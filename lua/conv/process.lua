@@ -9,8 +9,8 @@ local M = {}
 ---This many crashes within this many milliseconds, and it is not started again unless a person asks.
 local MAX_CRASHES, WINDOW = 3, 10000
 
----Bytes of stderr kept per session.
-local MAX_STDERR = 65536
+---Bytes of stderr kept per session, and of it in memory.
+local MAX_STDERR, MAX_WORDS = 65536, 2000
 
 ---@type number[] times of the last crashes, milliseconds
 local crashes = {}
@@ -33,14 +33,19 @@ function M.stderr_file()
   return vim.fs.joinpath(vim.fn.stdpath("log") --[[@as string]], "conv-stderr.log")
 end
 
+---The beginning of what the child has written to stderr, without secrets.
+local said = ""
+
 ---@return fun(lines: string[]) sink
 local function stderr_sink()
   local left, mode = MAX_STDERR, "w"
+  said = ""
   return function(lines)
     local text = errors.redact(table.concat(lines, "\n"))
     if text == "" or left <= 0 then
       return
     end
+    said = (said .. text):sub(1, MAX_WORDS)
     pcall(vim.fn.mkdir, vim.fs.dirname(M.stderr_file()), "p", "0700")
     local file = vim.uv.fs_open(M.stderr_file(), mode, 384) -- 0600
     if file then
@@ -71,6 +76,16 @@ function M.start(path, on_exit)
   end
   local hint = "Run `:checkhealth conv` to see which program was tried."
   return nil, errors.new("backend_missing", "The backend program could not be started.", hint)
+end
+
+---What the last child wrote before it ended: its first line, and what to do about it if the next one says that.
+---@return string? message, string? hint
+function M.last_words()
+  local next_line = vim.gsplit(vim.trim(said), "\n")
+  local first, second = next_line() or "", next_line() or ""
+  if first ~= "" then
+    return (first:gsub("^convocations: ", "")), second:match("^  (%S.*)")
+  end
 end
 
 ---Closes the child's stdin, at which it ends; one that is not at work yet is ended whether it listens or not.

@@ -12,6 +12,9 @@ local status = require("conv.status")
 
 local M = {}
 
+---Milliseconds of silence after which a person is told what is waited for.
+local SLOW = 1000
+
 ---@param s conv.Session
 local function start_backend_login(s)
   s.phase, s.view.stage = "starting", "preparing"
@@ -150,7 +153,14 @@ local function begin(s)
     if err then
       return s:finish(err)
     end
+    local answered = false
+    vim.defer_fn(function()
+      if s:alive() and not answered then
+        notify.answer("The backend is starting…")
+      end
+    end, SLOW)
     backend.call("providers", {}, function(failed, result)
+      answered = true
       if not s:alive() then
         return
       elseif failed then

@@ -188,6 +188,59 @@ return function(case)
     t:eq(nvim:lua('return require("conv.backend").state()'), "down")
   end)
 
+  case("a backend whose answer is of another protocol is not used, and told which side to update", function(t)
+    for answered, side in pairs({ [0] = "backend", [99] = "plugin" }) do
+      local script = ("return { hello = function(_, reply) reply(nil, { protocol = %d, version = '9', pid = 1 }) end }"):format(
+        answered
+      )
+      local nvim = t:editor({ options = { binary = t:fake(script), cold_wait = 3000 } })
+      local answer = nvim:lua('local _, e = require("conv").token("anthropic"); return e')
+      t:eq(answer.code, "protocol_mismatch")
+      t:match(answer.hint, "Update the " .. side)
+      t:eq(nvim:lua('return require("conv.backend").state()'), "down")
+      nvim:kill()
+    end
+  end)
+
+  case("a backend that cannot start says why in the message, and is not tried again and again", function(t)
+    local starts = t.dir .. "/starts"
+    local broken =
+      "#!/bin/sh\necho x >> %s\necho 'bin: error while loading shared libraries: libdbus-1.so.3: cannot open' >&2\nexit 127\n"
+    local nvim =
+      t:editor({ options = { binary = t:file("bin", broken:format(starts), 448), cold_wait = 3000 } })
+    local answer = nvim:lua('local _, e = require("conv").token("anthropic"); return e')
+    t:eq(answer.code, "backend_missing")
+    t:match(answer.message, "cannot start: bin: error while loading shared libraries: libdbus%-1%.so%.3")
+    nvim:lua('require("conv").token("openai")')
+    t:eq(#vim.fn.readfile(starts), 1, "starts")
+    local real =
+      t:editor({ options = { binary = t.program(), cold_wait = 5000 }, env = { CONVOCATIONS_DIR = "rel" } })
+    answer = real:lua('local _, e = require("conv").token("anthropic"); return e')
+    t:match(answer.message, "cannot start: `CONVOCATIONS_DIR` is not an absolute path%.")
+    t:match(answer.hint, "Set it to a folder's full path")
+    real:cmd("ConvStatus")
+    t:wait("the reason in the window", function()
+      return real:window_text():gsub("%s+", " "):find("`CONVOCATIONS_DIR` is not an absolute path%. Set it")
+    end)
+  end)
+
+  case("a backend that is started and says nothing is named as that", function(t)
+    local binary = t:file("bin", "#!/bin/sh\necho 'waiting for a lock' >&2\nexec sleep 60\n", 448)
+    local nvim = t:editor({ options = { binary = binary } })
+    nvim:lua("require('conv.calls').DEADLINES.hello = 1500")
+    nvim:cmd("ConvLogin")
+    t:wait("the waiting", function()
+      return nvim:said("The backend is starting…")
+    end)
+    nvim:cmd("ConvStatus")
+    t:wait("the reason", function()
+      return nvim
+        :window_text()
+        :gsub("%s+", " ")
+        :find("started and says nothing%. Its last words: waiting for a lock")
+    end)
+  end)
+
   case("a program that refuses and does not end is ended: none pile up", function(t)
     local script =
       "return { hello = function(_, reply) reply({ code = 'protocol_mismatch', message = 'No.' }) end }"

@@ -39,6 +39,30 @@ return function(case)
     t:eq(found()[1], t.dir .. "/mine")
   end)
 
+  case("only absolute folders of $PATH are looked at: nothing of the current folder runs", function(t)
+    local nvim = begin(t, "exit 1")
+    t:file("clone/convocations", "#!/bin/sh\n", 448)
+    t:file("clone/inside/convocations", "#!/bin/sh\n", 448)
+    nvim:cmd("cd " .. t.dir .. "/clone")
+    nvim:lua("vim.env.PATH = ...", ":.:inside::" .. t.dir .. "/nowhere")
+    t:eq(nvim:lua("return vim.fn.executable('convocations')"), 1, "Neovim would take it")
+    t:eq(nvim:lua("return { require('conv.binary').find() }")[1], vim.NIL)
+    -- As on Windows, where the current folder comes before all of $PATH.
+    nvim:lua([[
+      local has = vim.fn.has
+      vim.fn.has = function(what) return what == "win32" and 1 or has(what) end
+      vim.env.PATH = [=[.;;C:bin;\bin;%CD%]=]
+    ]])
+    t:eq(nvim:lua("return { require('conv.binary').in_path('convocations') }"), {})
+    nvim:lua(
+      "vim.env.PATH = [=[C:\\bin;D:/tools]=]; vim.fn.executable = function(path) _G.tried = path; return 0 end"
+    )
+    nvim:lua("require('conv.binary').in_path('convocations')")
+    t:match(nvim:lua("return _G.tried"), "^D:/tools/convocations%.")
+    nvim:lua("require('conv').setup({ binary = 'convocations' })")
+    t:eq(nvim:lua("return select(2, require('conv.binary').find()).code"), "config_invalid")
+  end)
+
   case("where it is missing, the first command offers to build it, shows progress, and goes on", function(t)
     local fake = t:fake("return { providers = function(_, reply) reply(nil, { providers = {} }) end }")
     local target = t.dir .. "/plugin-folder/target/release"
@@ -72,7 +96,12 @@ return function(case)
     nvim:lua("_G.choice = 1")
     nvim:cmd("ConvLogin anthropic")
     t:wait("the message", function()
-      return nvim:said("could not be built. Run `make build`")
+      return nvim:said("could not be built. The window shows why")
+    end)
+    t:match(nvim:window_text(), "error: no linker\n.*q close", "the compiler's own words stay")
+    nvim:type("q")
+    t:wait("the end of the window", function()
+      return nvim:window() == nil
     end)
     local slow = begin(t, "exec sleep 20")
     slow:cmd("ConvLogin anthropic")

@@ -70,6 +70,28 @@ return function(case)
     works(t, look(t, {}, "vim.cmd.packadd('convocations')"))
   end)
 
+  case("by hand: `make build` makes the help tags, which git ignores", function(t)
+    local dir = t.dir .. "/data/nvim/site/pack/conv/start/convocations"
+    install(t, "data/nvim/site/pack/conv/start/convocations")
+    for _, file in ipairs({ "Makefile", ".gitignore" }) do
+      assert(vim.uv.fs_copyfile(t.root .. "/" .. file, dir .. "/" .. file))
+    end
+    t:file("bin/cargo", "#!/bin/sh\nexit 0\n", 448)
+    assert(vim.uv.fs_symlink(t.nvim, t.dir .. "/bin/nvim"))
+    local env = t:env({ PATH = t.dir .. "/bin:/usr/bin:/bin" })
+    local made = vim
+      .system({ "make", "build" }, { cwd = dir, env = env, clear_env = true, text = true })
+      :wait(20000)
+    t:eq({ made.code, made.stderr }, { 0, "" })
+    local script = t:file("help.lua", "vim.cmd.help('conv') io.stdout:write(vim.fn.expand('%:t'))")
+    local argv = { t.nvim, "--headless", "-i", "NONE", "-n", "-c", "luafile " .. script, "-c", "qa!" }
+    local ran = vim.system(argv, { env = env, clear_env = true, text = true }):wait(20000)
+    t:match(ran.stdout, "conv%.txt")
+    vim.system({ "git", "init", "-q" }, { cwd = dir }):wait()
+    local ignored = vim.system({ "git", "check-ignore", "doc/tags" }, { cwd = dir, text = true }):wait()
+    t:eq(ignored.stdout, "doc/tags\n")
+  end)
+
   case("lazy.nvim: the path at first use, and the command again", function(t)
     local dir = install(t, "lazy/convocations")
     local setup = ([[
