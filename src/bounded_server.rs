@@ -1,15 +1,19 @@
-//! Serves a warp filter on a listener with the limits that warp's own server leaves out.
+//! Serves HTTP on listeners with the limits that warp's own server leaves out.
 //!
-//! Guarantees: a bounded number of connections, header bytes, header time and connection time, whoever connects;
-//! one slow peer holds up no other, and many silent ones keep nobody out: when all places are taken, the oldest
-//! connection gives way. Dropping the future closes everything at once. Knows nothing of what is served.
+//! Guarantees: a bounded number of connections, header bytes, header time and connection time, whoever connects; one
+//! slow peer holds up no other, and many silent ones keep nobody out: when all places are taken, the oldest connection
+//! without a request under way gives way, and never one with a request. At the end of its time a connection takes no
+//! further request; the one under way is answered. Dropping the future closes everything at once. Knows nothing of what
+//! is served.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,18 +23,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use warp::Filter;
+use warp::http::{Request, Response};
+use warp::hyper::body::{Body, Frame, Incoming, SizeHint};
+use warp::hyper::service::Service;
 
 /// What one listener bears.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections served at once; one more, and the oldest is closed.
+    /// Connections served at once; one more, and the oldest without a request is closed.
     pub connections: usize,
+    /// Connections of one address, where an address is one peer and not a proxy in front of many.
+    pub per_address: Option<usize>,
     /// Bytes of a request's line and headers; past it the answer is 431. At least 8,192, hyper's smallest buffer.
     pub header_bytes: usize,
     /// Time for a request's line and headers to arrive.
     pub header_time: Duration,
-    /// Longest life of a connection.
+    /// After this a connection takes no further request.
     pub connection_time: Duration,
+    /// And after this much more it is closed, whatever is under way: longer than any answer takes.
+    pub grace: Duration,
     /// Whether a connection may carry more than one request.
     pub keep_alive: bool,
 }
@@ -52,28 +63,36 @@ impl Stop {
     }
 }
 
-/// Serves until stopped, then until the connections under way have ended or their time is up.
-pub async fn serve<F>(
-    listener: TcpListener,
-    make_filter: impl Fn(SocketAddr) -> F,
-    limits: Limits,
-    stop: watch::Receiver<bool>,
-) where
+/// A warp filter as [`serve`] takes it.
+pub fn service<F>(
+    filter: F,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<
+        impl Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
+    >,
+    Error = Infallible,
+    Future: Send,
+> + Send
+where
     F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
     F::Extract: warp::Reply,
 {
-    serve_all(vec![listener], make_filter, limits, stop).await;
+    TowerToHyperService::new(warp::service(filter))
 }
 
-/// [`serve`] on several listeners, which share the limits.
-pub async fn serve_all<F>(
+/// Serves until stopped, then until the connections under way have ended or their time is up.
+pub async fn serve<S, B>(
     listeners: Vec<TcpListener>,
-    make_filter: impl Fn(SocketAddr) -> F,
+    make_service: impl Fn(SocketAddr) -> S,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) where
-    F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
-    F::Extract: warp::Reply,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut connections = Connections::default();
     let stop_connections = stop.clone();
@@ -82,10 +101,14 @@ pub async fn serve_all<F>(
             () = stopped(&mut stop) => break,
             Some(_) = connections.tasks.join_next() => {}
             accepted = accept(&listeners) => match accepted {
-                Ok((stream, peer)) => {
-                    let connection = converse(stream, make_filter(peer), limits, stop_connections.clone());
-                    connections.admit(connection, limits);
+                Ok((stream, peer)) if connections.make_room(peer.ip(), limits) => {
+                    let under_way = UnderWay::default();
+                    let service = Counted { inner: make_service(peer), under_way: under_way.clone() };
+                    let connection = converse(stream, service, limits, stop_connections.clone());
+                    connections.admit(peer.ip(), under_way, connection);
                 }
+                // Everybody here is being answered: who comes now is told so by a closed connection.
+                Ok(_) => {}
                 // Out of file descriptors, mostly: connections that end give some back.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
@@ -108,29 +131,50 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)
 #[derive(Default)]
 struct Connections {
     tasks: JoinSet<()>,
-    order: VecDeque<AbortHandle>,
+    open: VecDeque<Connection>,
+}
+
+struct Connection {
+    peer: IpAddr,
+    under_way: UnderWay,
+    task: AbortHandle,
 }
 
 impl Connections {
-    fn admit(&mut self, connection: impl Future<Output = ()> + Send + 'static, limits: Limits) {
-        self.order.retain(|task| !task.is_finished());
-        if self.order.len() >= limits.connections
-            && let Some(oldest) = self.order.pop_front()
-        {
-            oldest.abort();
+    /// Makes room for one more of `peer`; `false` if every connection that could give way has a request under way.
+    fn make_room(&mut self, peer: IpAddr, limits: Limits) -> bool {
+        self.open.retain(|connection| !connection.task.is_finished());
+        let of_peer = self.open.iter().filter(|connection| connection.peer == peer).count();
+        if limits.per_address.is_some_and(|most| of_peer >= most) {
+            return self.close_oldest(|connection| connection.peer == peer);
         }
-        let bounded = async move { drop(tokio::time::timeout(limits.connection_time, connection).await) };
-        self.order.push_back(self.tasks.spawn(bounded));
+        self.open.len() < limits.connections || self.close_oldest(|_| true)
+    }
+
+    fn close_oldest(&mut self, may_go: impl Fn(&Connection) -> bool) -> bool {
+        let idle = |connection: &Connection| may_go(connection) && !connection.under_way.any();
+        let oldest = self.open.iter().position(idle).and_then(|at| self.open.remove(at));
+        oldest.map(|connection| connection.task.abort()).is_some()
+    }
+
+    fn admit(
+        &mut self,
+        peer: IpAddr,
+        under_way: UnderWay,
+        connection: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let task = self.tasks.spawn(connection);
+        self.open.push_back(Connection { peer, under_way, task });
     }
 }
 
-async fn converse<F>(stream: TcpStream, filter: F, limits: Limits, mut stop: watch::Receiver<bool>)
+async fn converse<S, B>(stream: TcpStream, service: S, limits: Limits, mut stop: watch::Receiver<bool>)
 where
-    F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
-    F::Extract: warp::Reply,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(warp::service(filter));
     let connection = warp::hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
@@ -140,15 +184,89 @@ where
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
-        _ = connection.as_mut() => {}
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
+        _ = connection.as_mut() => return,
+        () = stopped(&mut stop) => {}
+        () = tokio::time::sleep(limits.connection_time) => {}
     }
+    connection.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(limits.grace, connection).await;
 }
 
 /// Returns when the stop was given, or nobody is left to give it.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
+}
+
+/// How many requests of one connection were read and are not answered to their last byte.
+#[derive(Clone, Default)]
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn any(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 0
+    }
+
+    fn begin(&self) -> RequestGuard {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        RequestGuard(self.clone())
+    }
+}
+
+/// One request under way, until dropped.
+struct RequestGuard(UnderWay);
+
+impl Drop for RequestGuard {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A service whose requests are counted.
+struct Counted<S> {
+    inner: S,
+    under_way: UnderWay,
+}
+
+impl<S, B> Service<Request<Incoming>> for Counted<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<CountedBody<B>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let guard = self.under_way.begin();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            answer.await.map(|response| response.map(|inner| CountedBody { inner, _guard: guard }))
+        })
+    }
+}
+
+/// A body that keeps its request under way until it was sent.
+struct CountedBody<B> {
+    inner: B,
+    _guard: RequestGuard,
+}
+
+impl<B: Body + Unpin> Body for CountedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
 }

@@ -34,13 +34,16 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gateway;
+pub mod html;
 pub mod http;
 pub mod log;
 pub mod login;
 pub mod login_id;
+pub mod loopback;
 pub mod oauth;
 pub mod paths;
 pub mod provider;
+pub mod random;
 pub mod secret;
 pub mod signals;
 pub mod store;

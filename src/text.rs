@@ -2,11 +2,17 @@
 //!
 //! Guarantees: pure.
 
-/// Whether a character shows nothing and does something: controls, terminal escapes, line breaks, and those that turn
-/// the text around or take no room.
+/// Whether a character shows nothing and does something: controls, terminal escapes, line breaks, those that turn the
+/// text around or take no room (Unicode's `Default_Ignorable_Code_Point` and `Bidi_Control`), and the fillers of Hangul
+/// and Braille, which look like blanks.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A stranger's name for something as it stands in a message: of bounded length, and without what is hidden.
@@ -39,7 +45,7 @@ mod tests {
     #[test]
     fn what_acts_unseen_is_hidden() {
         assert!(
-            ['\u{1b}', '\n', '\u{7f}', '\u{9b}', '\u{202e}', '\u{200b}', '\u{feff}']
+            ['\u{1b}', '\n', '\u{7f}', '\u{9b}', '\u{202e}', '\u{200b}', '\u{feff}', '\u{61c}', '\u{3164}']
                 .into_iter()
                 .all(is_hidden)
         );

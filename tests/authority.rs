@@ -10,14 +10,21 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use convocations::authority::seal::{SealKind, Sealer};
-use convocations::authority::{Settings, serve};
+use convocations::authority::{Authority, Rates, Settings};
 use convocations::clock::Clock;
-use convocations::secret::Secret;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use warp::Filter;
+
+#[path = "authority/browser.rs"]
+mod browser;
+#[path = "authority/clients.rs"]
+mod clients;
+#[path = "authority/connections.rs"]
+mod connections;
+#[path = "authority/resources.rs"]
+mod resources;
 
 const REDIRECT: &str = "http://127.0.0.1/cb";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -74,7 +81,8 @@ struct Server {
 
 fn settings(upstream: &str) -> Settings {
     let listen = "127.0.0.1:0".parse().unwrap();
-    Settings { rate_limit: false, access_log: false, ..Settings::new(listen, upstream) }
+    let own = std::env::temp_dir().join("no-secret-of-its-own");
+    Settings { rates: None, access_log: false, ..Settings::new(listen, upstream, own) }
 }
 
 fn secret_file(secret: &str) -> std::path::PathBuf {
@@ -85,11 +93,18 @@ fn secret_file(secret: &str) -> std::path::PathBuf {
     path
 }
 
-async fn start_with(settings: Settings, secret: &str) -> Server {
+/// Binds with the secret in a file that is gone by the time it returns.
+async fn bind(mut settings: Settings, secret: &str, clock: Clock) -> convocations::error::Result<Authority> {
     let file = secret_file(secret);
-    let clock = Clock::manual(1_800_000_000);
-    let bound = serve::bind(&settings, Some(&file), &file, clock.clone()).await.unwrap();
+    settings.secret_file = Some(file.clone());
+    let bound = Authority::bind(&settings, clock).await;
     std::fs::remove_file(file).unwrap();
+    bound
+}
+
+async fn start_with(settings: Settings, secret: &str) -> Server {
+    let clock = Clock::manual(1_800_000_000);
+    let bound = bind(settings, secret, clock.clone()).await.unwrap();
     let (address, base) = (bound.address(), bound.issuer().to_owned());
     tokio::spawn(bound.serve(std::future::pending()));
     Server { base, address, clock, http: http() }
@@ -116,6 +131,16 @@ fn cookie(response: &Response) -> String {
 
 fn location(response: &Response) -> Url {
     Url::parse(response.headers()["location"].to_str().unwrap()).unwrap()
+}
+
+/// Where the link of a page that tells a fault leads; nothing goes there by itself.
+async fn link(page: Response) -> Url {
+    assert_eq!(page.status(), StatusCode::BAD_REQUEST);
+    assert!(page.headers().get("location").is_none() && page.headers().get("refresh").is_none());
+    let html = page.text().await.unwrap();
+    assert!(!html.contains("http-equiv"), "{html}");
+    let link = html.split("<a href=\"").nth(1).unwrap().split('"').next().unwrap();
+    Url::parse(&link.replace("&amp;", "&").replace("&#39;", "'")).unwrap()
 }
 
 fn query(url: &Url, name: &str) -> Option<String> {
@@ -221,7 +246,7 @@ async fn the_whole_round_hands_the_key_to_the_client_that_asked() {
     let id = server.client_id().await;
     let redirect = "http://127.0.0.1:51234/cb";
     let url = server
-        .authorize_url(&id, &[("redirect_uri", Some(redirect)), ("resource", Some("https://mcp.example/x"))]);
+        .authorize_url(&id, &[("redirect_uri", Some(redirect)), ("resource", Some(&server.url("/me")))]);
     let away = server.decide(&url, "allow").await;
     assert_eq!(away.status(), StatusCode::SEE_OTHER);
     let at = location(&away);
@@ -239,7 +264,7 @@ async fn the_whole_round_hands_the_key_to_the_client_that_asked() {
             ("code", &code),
             ("client_id", &id),
             ("redirect_uri", redirect),
-            ("resource", "https://mcp.example/x"),
+            ("resource", &server.url("/me")),
         ])
         .await;
     assert_eq!(
@@ -273,7 +298,7 @@ async fn a_wrong_client_or_redirect_is_never_redirected_to() {
 }
 
 #[tokio::test]
-async fn every_other_fault_goes_back_with_state_and_iss() {
+async fn every_other_fault_is_shown_here_with_a_link_back() {
     let upstream = Upstream::start().await;
     let server = start(&upstream).await;
     let id = server.client_id().await;
@@ -285,19 +310,17 @@ async fn every_other_fault_goes_back_with_state_and_iss() {
         (("code_challenge_method", None), "invalid_request"),
         (("code_challenge", None), "invalid_request"),
         (("code_challenge", Some("short")), "invalid_request"),
-        (("scope", Some("api admin")), "invalid_scope"),
         (("resource", Some("https://x.example/#f")), "invalid_target"),
         (("limit", Some("-3")), "invalid_request"),
         (("usage_limit_type", Some("hourly")), "invalid_request"),
     ] {
-        let reply = server.get(server.authorize_url(&id, &[change])).await;
-        let back = location(&reply);
+        let back = link(server.get(server.authorize_url(&id, &[change])).await).await;
         assert!(back.as_str().starts_with(REDIRECT), "{change:?} {back}");
         assert_eq!(query(&back, "error").as_deref(), Some(error), "{change:?}");
         assert_eq!(query(&back, "state").as_deref(), Some("st&ate"));
         assert_eq!(query(&back, "iss"), Some(server.base.clone()));
     }
-    let back = location(&server.get(server.authorize_url(&id, &[("state", Some(&long))])).await);
+    let back = link(server.get(server.authorize_url(&id, &[("state", Some(&long))])).await).await;
     assert_eq!((query(&back, "error").as_deref(), query(&back, "state")), (Some("invalid_request"), None));
 }
 
@@ -312,9 +335,9 @@ async fn the_consent_page_names_the_redirect_host_and_cannot_be_framed() {
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
     assert_eq!(page.headers()["x-frame-options"], "DENY");
-    assert!(page.headers()["set-cookie"].to_str().unwrap().contains("HttpOnly; SameSite=Strict"));
+    assert!(page.headers()["set-cookie"].to_str().unwrap().contains("HttpOnly; SameSite=Lax"));
     let html = page.text().await.unwrap();
-    assert!(html.contains("http://127.0.0.1") && html.contains("$5"));
+    assert!(html.contains("<b>http://127.0.0.1</b>/cb") && html.contains("$5"));
     assert!(html.contains("Test &lt;b&gt;client") && html.contains("&lt;i&gt;label"), "escaped");
     assert!(!html.contains("<script") && !html.contains("<b>client"));
 }
@@ -329,7 +352,7 @@ async fn a_decision_counts_only_from_our_page_in_the_same_browser() {
     let sealed = sealed_of(&page.text().await.unwrap());
     for (sealed, cookies, origin) in [
         (sealed.as_str(), "", server.base.as_str()),
-        (&sealed, "convocations-consent=AAAAAAAAAAAAAAAAAAAAAA", &server.base),
+        (&sealed, "convocations-browser=AAAAAAAAAAAAAAAAAAAAAA", &server.base),
         (&sealed, &cookies, "https://evil.example"),
         (&sealed, &cookies, "null"),
         ("forged", &cookies, &server.base),
@@ -385,12 +408,11 @@ async fn a_code_is_bound_to_all_it_was_made_for() {
     let id = server.client_id().await;
     let other = server.register(json!({"redirect_uris": [REDIRECT], "client_name": "Other"})).await;
     let other = other.json::<Value>().await.unwrap()["client_id"].as_str().unwrap().to_owned();
-    let code = server.code(&id, &[("resource", Some("https://a.example/"))]).await;
+    let code = server.code(&id, &[("resource", Some(&server.url("/me")))]).await;
     let good = [("code", code.as_str()), ("client_id", id.as_str())];
     for (change, status, error) in [
         (("client_id", other.as_str()), 400, "invalid_grant"),
         (("client_id", "unknown client"), 401, "invalid_client"),
-        (("client_id", "-"), 400, "invalid_request"),
         (("redirect_uri", "http://127.0.0.1:1/cb"), 400, "invalid_grant"),
         (("redirect_uri", "-"), 400, "invalid_request"),
         (("code_verifier", "wrong-wrong-wrong-wrong-wrong-wrong-wrong-wrong"), 400, "invalid_grant"),
@@ -401,6 +423,7 @@ async fn a_code_is_bound_to_all_it_was_made_for() {
         (("grant_type", "refresh_token"), 400, "unsupported_grant_type"),
         (("grant_type", "-"), 400, "invalid_request"),
         (("resource", "https://b.example/"), 400, "invalid_target"),
+        (("resource", server.base.as_str()), 400, "invalid_target"),
     ] {
         let (found, body) = server.token(&[good[0], good[1], change]).await;
         assert_eq!((found.as_u16(), body["error"].as_str()), (status, Some(error)), "{change:?} {body}");
@@ -507,12 +530,21 @@ async fn instances_share_nothing_but_the_secret() {
 async fn sealed_values_of_another_kind_do_not_open() {
     let upstream = Upstream::start().await;
     let server = start(&upstream).await;
-    let sealer = Sealer::new(&Secret::new("k".repeat(32)), None).unwrap();
-    let value = json!({"redirect_uris": [REDIRECT], "issued_at": 0});
-    for kind in [SealKind::Consent, SealKind::Flow, SealKind::AuthorizationCode] {
-        let forged = sealer.seal(kind, &value, None).unwrap();
-        let reply = server.get(server.authorize_url(&forged, &[])).await;
-        assert_eq!(reply.status(), StatusCode::BAD_REQUEST, "{kind:?}");
+    let id = server.client_id().await;
+    let page = server.get(server.authorize_url(&id, &[])).await;
+    let consent = sealed_of(&page.text().await.unwrap());
+    let away = server.decide(&server.authorize_url(&id, &[]), "allow").await;
+    let flow =
+        cookie(&away).split("; ").find_map(|pair| Some(pair.split_once("flow-")?.1.to_owned())).unwrap();
+    let flow = flow.split_once('=').unwrap().1.to_owned();
+    let code = server.code(&id, &[]).await;
+    for foreign in [consent, flow, code] {
+        let reply = server.get(server.authorize_url(&foreign, &[])).await;
+        assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(
+            server.token(&[("code", &foreign[1..]), ("client_id", &id)]).await.1["error"],
+            "invalid_grant"
+        );
     }
 }
 
@@ -520,7 +552,7 @@ async fn sealed_values_of_another_kind_do_not_open() {
 async fn registrations_are_checked() {
     let upstream = Upstream::start().await;
     let server = start(&upstream).await;
-    let many: Vec<String> = (0..6).map(|at| format!("https://a.example/{at}")).collect();
+    let many: Vec<String> = (0..11).map(|at| format!("https://a.example/{at}")).collect();
     let long: Vec<String> = (0..5).map(|at| format!("https://a.example/{at}{}", "x".repeat(900))).collect();
     for (body, error) in [
         (json!({}), "invalid_redirect_uri"),
@@ -681,7 +713,7 @@ async fn large_and_odd_bodies_are_refused() {
 async fn too_many_requests_of_one_address_are_held_back() {
     let upstream = Upstream::start().await;
     let mut settings = settings(&format!("http://{}", upstream.address));
-    (settings.rate_limit, settings.trust_forwarded_for) = (true, true);
+    (settings.rates, settings.trust_forwarded_for) = (Some(Rates::default()), true);
     let server = start_with(settings, "k").await;
     for _ in 0..20 {
         assert_eq!(server.register(json!({"redirect_uris": [REDIRECT]})).await.status(), StatusCode::CREATED);
@@ -718,7 +750,8 @@ async fn a_metadata_document_makes_a_client_and_its_fetch_is_guarded() {
     let server = start(&upstream).await;
     let page = server.get(server.authorize_url(&id, &[])).await;
     assert_eq!(page.status(), StatusCode::OK);
-    assert!(page.text().await.unwrap().contains("“Doc”"));
+    let html = page.text().await.unwrap();
+    assert!(html.contains("<bdi>Doc</bdi>") && html.contains("/client.json"), "its address is shown: {html}");
     let refused =
         server.get(server.authorize_url(&id, &[("redirect_uri", Some("https://evil.example/"))])).await;
     assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
@@ -727,7 +760,10 @@ async fn a_metadata_document_makes_a_client_and_its_fetch_is_guarded() {
     assert_eq!(redirected.status(), StatusCode::BAD_REQUEST, "no redirect is followed");
     let too_large = server.get(server.authorize_url(&large, &[])).await;
     assert_eq!(too_large.status(), StatusCode::BAD_REQUEST);
-    assert!(too_large.text().await.unwrap().contains("too large"));
+    let words = |page: Response| async { page.text().await.unwrap() };
+    let closed = "http://127.0.0.1:1/client.json";
+    let closed = words(server.get(server.authorize_url(closed, &[])).await).await;
+    assert_eq!(words(too_large).await, closed, "one sentence, whatever was found there");
     let mut public = settings(&format!("http://{}", upstream.address));
     public.public_url = Some("https://auth.example".to_owned());
     let public = start_with(public, "k").await;
@@ -758,21 +794,15 @@ async fn a_bare_host_name_may_redirect_to_itself() {
 
 #[tokio::test]
 async fn a_public_address_demands_a_public_url_and_a_secret() {
-    let file = secret_file("k");
     let mut open = settings("http://127.0.0.1:1");
     open.listen = "0.0.0.0:0".parse().unwrap();
-    let refused = serve::bind(&open, Some(&file), &file, Clock::System).await.err().unwrap();
+    let refused = bind(open.clone(), "k", Clock::System).await.err().unwrap();
     assert!(refused.hint().unwrap().contains("--public-url"));
     open.public_url = Some("http://auth.example".to_owned());
-    assert!(serve::bind(&open, Some(&file), &file, Clock::System).await.is_err(), "https only");
+    assert!(bind(open.clone(), "k", Clock::System).await.is_err(), "https only");
     open.public_url = Some("https://auth.example".to_owned());
-    let own = file.with_extension("own");
-    assert!(
-        serve::bind(&open, None, &own, Clock::System).await.is_err(),
-        "no secret of its own making in public"
-    );
-    assert!(!own.exists());
-    std::fs::remove_file(file).unwrap();
+    assert!(Authority::bind(&open, Clock::System).await.is_err(), "no secret of its own making in public");
+    assert!(!open.own_secret.exists());
 }
 
 #[tokio::test]
@@ -780,9 +810,7 @@ async fn metrics_count_answers_on_their_own_port() {
     let upstream = Upstream::start().await;
     let mut with_metrics = settings(&format!("http://{}", upstream.address));
     with_metrics.metrics = Some("127.0.0.1:0".parse().unwrap());
-    let file = secret_file("k");
-    let bound = serve::bind(&with_metrics, Some(&file), &file, Clock::System).await.unwrap();
-    std::fs::remove_file(file).unwrap();
+    let bound = bind(with_metrics, "k", Clock::System).await.unwrap();
     let (base, metrics) = (bound.issuer().to_owned(), bound.metrics_address().unwrap());
     tokio::spawn(bound.serve(std::future::pending()));
     let http = http();
@@ -795,10 +823,7 @@ async fn metrics_count_answers_on_their_own_port() {
 #[tokio::test]
 async fn shutdown_finishes_what_is_under_way() {
     let upstream = Upstream::start().await;
-    let file = secret_file("k");
-    let plain = settings(&format!("http://{}", upstream.address));
-    let bound = serve::bind(&plain, Some(&file), &file, Clock::System).await.unwrap();
-    std::fs::remove_file(file).unwrap();
+    let bound = bind(settings(&format!("http://{}", upstream.address)), "k", Clock::System).await.unwrap();
     let (base, address) = (bound.issuer().to_owned(), bound.address());
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let running = tokio::spawn(bound.serve(async {

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use common::Sandbox;
 use common::browser::sign_in_through_authority as sign_in;
-use convocations::authority::{Settings, serve};
+use convocations::authority::{Authority, Settings};
 use convocations::clock::Clock;
 use serde_json::Value;
 
@@ -28,10 +28,10 @@ fn authority(sandbox: &Sandbox) -> String {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let folder = std::env::temp_dir().join(format!("authority-sdk-{:016x}", rand::random::<u64>()));
-            let settings =
-                Settings { access_log: false, ..Settings::new("127.0.0.1:0".parse().unwrap(), &upstream) };
+            let listen = "127.0.0.1:0".parse().unwrap();
             let own = folder.join("authority.secret");
-            let bound = serve::bind(&settings, None, &own, Clock::System).await.unwrap();
+            let settings = Settings { access_log: false, ..Settings::new(listen, &upstream, own) };
+            let bound = Authority::bind(&settings, Clock::System).await.unwrap();
             std::fs::remove_dir_all(folder).unwrap();
             sender.send(bound.issuer().to_owned()).unwrap();
             bound.serve(std::future::pending()).await;

@@ -1,68 +1,67 @@
-//! `GET /authorize`, the consent page behind it, and the upstream callback.
+//! `GET /authorize`: checks the client's request, then shows the page that asks the person.
 //!
-//! Guarantees: client and redirect URI are checked before anything else and a request that fails there is answered
-//! with a page, never with a redirect. Nothing goes upstream before the person allowed this very client on our own
-//! page: OpenRouter sees one client only and could not ask for us. The consent form is accepted from our own page in
-//! the same browser only; the cookie that ties the upstream callback to the request is set only after consent.
+//! Guarantees: client and redirect URI are checked before anything else. Nobody is redirected without having been
+//! asked: any client can register itself here, so a fault is told on our own page, with a link that says where it leads
+//! (RFC 9700, 4.11.2). A key for a foreign server is asked for in vain (rule 24).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
-use url::Url;
-use warp::http::{StatusCode, header};
+use warp::http::StatusCode;
 
-use super::client::{Budget, Client};
-use super::exchange::{Params, Request, Response, add_cookie, page, redirect, set};
-use super::metadata::SCOPE;
-use super::seal::SealKind;
-use super::token::AuthorizationCode;
-use super::{Authority, pages, redirect_uri};
+use super::budget::Budget;
+use super::client::Client;
+use super::exchange::{Forms, OAuthError, Params, Request, Response, page};
+use super::resource::Receiver;
+use super::server::AuthorizationServer;
+use super::{consent, pages};
 
-/// Seconds that a consent page, a flow or a code stays valid: OpenRouter's own codes live 10 minutes.
-pub const TEMPORARY: i64 = 600;
 /// Longest `state` that is carried, in bytes: the sealed flow has to fit into a 4 KiB cookie.
 const MAX_STATE_LEN: usize = 1024;
-/// Longest `resource`, in bytes.
-const MAX_RESOURCE_LEN: usize = 512;
-/// Browsers keep 4,096 bytes of a cookie with its name and attributes (RFC 6265, 6.1).
-const MAX_COOKIE_LEN: usize = 3900;
+/// Most resources of one request.
+const MAX_RESOURCES: usize = 5;
 
 /// An authorization request that passed every check.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Pending {
     /// [`Client::fingerprint`].
     pub client: String,
+    /// What the client calls itself.
+    pub client_name: Option<String>,
+    /// Where the answer goes.
     pub redirect_uri: String,
+    /// Whether the request itself named it: then the token request has to repeat it (RFC 6749, 4.1.3).
+    pub redirect_uri_named: bool,
+    /// Goes back as it came.
     pub state: Option<String>,
+    /// PKCE, S256.
     pub code_challenge: String,
-    pub resource: Option<String>,
+    /// In their one spelling.
+    pub resources: Vec<String>,
+    /// What the key should be limited to.
     pub budget: Budget,
 }
 
-/// What the consent form carries: the request, and the browser it was shown in.
-#[derive(Serialize, Deserialize)]
-struct Consent {
-    pending: Pending,
-    browser: String,
+/// What is wrong with a request whose client and redirect URI are right.
+enum Fault {
+    /// Any fault that an RFC has a name for.
+    OAuth(OAuthError),
+    /// A resource that no key is given for here, as it was sent.
+    Resource(String),
 }
 
-/// What the cookie carries from consent to callback.
-#[derive(Serialize, Deserialize)]
-struct Flow {
-    pending: Pending,
-    /// Sent upstream as `state`, which OpenRouter may or may not send back.
-    id: String,
-    upstream_verifier: String,
+impl From<OAuthError> for Fault {
+    fn from(error: OAuthError) -> Self {
+        Self::OAuth(error)
+    }
 }
 
-/// `GET /authorize`: checks, then asks the person.
-pub async fn authorize(authority: &Authority, request: &Request) -> Response {
+/// Answers `GET /authorize`.
+pub async fn authorize(server: &AuthorizationServer, request: &Request) -> Response {
     let Some(params) = Params::parse(request.query.as_bytes()) else {
         return wrong("The link carries a parameter twice.");
     };
-    let client = match authority.client(params.get("client_id").unwrap_or_default()).await {
+    let client = match server.client(params.get("client_id").unwrap_or_default()).await {
         Ok(client) => client,
         Err(words) => return wrong(words),
     };
@@ -72,71 +71,91 @@ pub async fn authorize(authority: &Authority, request: &Request) -> Response {
     if !client.may_redirect_to(redirect_uri) {
         return wrong("The link's redirect URI is not one that the application registered.");
     }
-    match pending(&params, &client, redirect_uri) {
-        Ok(pending) => consent_page(authority, &client, pending),
-        Err((error, words)) => {
+    match check(server, &params, &client, redirect_uri) {
+        Ok((pending, foreign)) => {
+            tracing::debug!(client = pending.client, "asks the person");
+            consent::ask(server, request, &client, pending, &foreign)
+        }
+        Err(fault) => {
+            tracing::info!(client = client.fingerprint(), error = fault.error().error, "refused a request");
             let state = params.get("state").filter(|state| state.len() <= MAX_STATE_LEN);
-            authority.send_back(redirect_uri, state, &[("error", error), ("error_description", words)])
+            fault_page(server, &client, redirect_uri, state, &fault)
         }
     }
 }
 
-fn pending(
+/// The request, and whichever of its resources are servers of others.
+fn check(
+    server: &AuthorizationServer,
     params: &Params,
     client: &Client,
     redirect_uri: &str,
-) -> Result<Pending, (&'static str, &'static str)> {
-    let invalid = |words| ("invalid_request", words);
-    match params.get("response_type") {
-        Some("code") => {}
-        Some(_) => {
-            return Err(("unsupported_response_type", "Only the response type code is offered."));
-        }
-        None => return Err(invalid("The parameter response_type is missing.")),
-    }
-    if params.get("code_challenge_method") != Some("S256") {
-        return Err(invalid("PKCE with code_challenge_method=S256 is required."));
-    }
-    let code_challenge =
-        params.get("code_challenge").ok_or(invalid("The parameter code_challenge is missing."))?;
-    if code_challenge.len() != 43 || URL_SAFE_NO_PAD.decode(code_challenge).is_err() {
-        return Err(invalid("The code_challenge is not one of S256."));
-    }
-    if params.get("scope").is_some_and(|scope| scope.split(' ').any(|one| one != SCOPE)) {
-        return Err(("invalid_scope", "The only scope is api."));
-    }
+) -> Result<(Pending, Vec<String>), Fault> {
+    check_response_type(params)?;
+    let code_challenge = code_challenge(params)?;
     let state = params.get("state").map(str::to_owned);
     if state.as_ref().is_some_and(|state| state.len() > MAX_STATE_LEN) {
-        return Err(invalid("The state is longer than 1024 bytes."));
+        return Err(OAuthError::invalid_request("The state is longer than 1024 bytes.").into());
     }
-    let budget = requested_budget(params).map_err(invalid)?;
-    Ok(Pending {
+    let budget = requested_budget(params).map_err(OAuthError::invalid_request)?;
+    let (resources, foreign) = resources(server, params)?;
+    // Scopes that are not known here are left out, and the token's answer says what was given (RFC 6749, 3.3): an MCP
+    // server lists scopes of its own, and its clients ask for them all.
+    let pending = Pending {
         client: client.fingerprint(),
+        client_name: client.name().map(str::to_owned),
         redirect_uri: redirect_uri.to_owned(),
+        redirect_uri_named: params.get("redirect_uri").is_some(),
         state,
         code_challenge: code_challenge.to_owned(),
-        resource: resource(params.get("resource"))?,
+        resources,
         budget: budget.or(client.budget.clone()),
-    })
+    };
+    Ok((pending, foreign))
 }
 
-/// RFC 8707, 2: an absolute URI without a fragment.
-fn resource(text: Option<&str>) -> Result<Option<String>, (&'static str, &'static str)> {
-    let Some(text) = text else { return Ok(None) };
-    let fits = text.len() <= MAX_RESOURCE_LEN
-        && Url::parse(text).is_ok_and(|url| {
-            url.fragment().is_none()
-                && (url.scheme() == "https" || url.scheme() == "http" && redirect_uri::is_loopback(&url))
-        });
-    if fits {
-        Ok(Some(text.to_owned()))
-    } else {
-        Err(("invalid_target", "The resource must be an https URL without a fragment."))
+fn check_response_type(params: &Params) -> Result<(), OAuthError> {
+    match params.get("response_type") {
+        Some("code") => Ok(()),
+        Some(_) => {
+            Err(OAuthError::new("unsupported_response_type", "Only the response type code is offered."))
+        }
+        None => Err(OAuthError::invalid_request("The parameter response_type is missing.")),
+    }
+}
+
+fn code_challenge(params: &Params) -> Result<&str, OAuthError> {
+    if params.get("code_challenge_method") != Some("S256") {
+        return Err(OAuthError::invalid_request("PKCE with code_challenge_method=S256 is required."));
+    }
+    let missing = OAuthError::invalid_request("The parameter code_challenge is missing.");
+    let challenge = params.get("code_challenge").ok_or(missing)?;
+    match challenge.len() == 43 && URL_SAFE_NO_PAD.decode(challenge).is_ok() {
+        true => Ok(challenge),
+        false => Err(OAuthError::invalid_request("The code_challenge is not one of S256.")),
+    }
+}
+
+fn resources(server: &AuthorizationServer, params: &Params) -> Result<(Vec<String>, Vec<String>), Fault> {
+    let (mut all, mut foreign) = (Vec::new(), Vec::new());
+    for text in params.resources() {
+        let (resource, receiver) =
+            server.resources.find(text).ok_or_else(|| Fault::Resource(text.to_owned()))?;
+        if receiver == Receiver::Listed && !foreign.contains(&resource) {
+            foreign.push(resource.clone());
+        }
+        if !all.contains(&resource) {
+            all.push(resource);
+        }
+    }
+    match all.len() <= MAX_RESOURCES {
+        true => Ok((all, foreign)),
+        false => Err(OAuthError::new("invalid_target", "These are too many resources at once.").into()),
     }
 }
 
 fn requested_budget(params: &Params) -> Result<Budget, &'static str> {
-    let limit = params.get("limit").map(str::parse).transpose().map_err(|_| "`limit` must be a number.")?;
+    let limit = params.get("limit").map(str::parse).transpose().map_err(|_| "limit must be a number.")?;
     let text = |name| params.get(name).map(str::to_owned);
     let budget = Budget {
         limit,
@@ -147,146 +166,41 @@ fn requested_budget(params: &Params) -> Result<Budget, &'static str> {
     budget.check().map(|()| budget)
 }
 
-fn consent_page(authority: &Authority, client: &Client, pending: Pending) -> Response {
-    let browser = random_id();
-    let target = origin_of(&pending.redirect_uri);
-    let shown = pages::Consent {
-        client_name: client.display_name(),
-        redirect_origin: &target,
-        budget: &pending.budget,
-        action: &format!("{}/authorize", authority.path()),
-    };
-    let consent = Consent { pending: pending.clone(), browser: browser.clone() };
-    let Ok(sealed) = authority.sealer.seal(SealKind::Consent, &consent, Some(authority.now() + TEMPORARY))
-    else {
-        return wrong("The request cannot be kept.");
-    };
-    // A browser holds a form's redirects to `form-action` too: both places that the answer may send it are named.
-    let upstream = authority.upstream.origin();
-    let mut response = page(StatusCode::OK, pages::consent(&shown, &sealed), &["'self'", &upstream, &target]);
-    // Under `no-referrer` browsers post forms with `Origin: null`, which could be anybody.
-    set(response.headers_mut(), header::REFERRER_POLICY, "same-origin");
-    add_cookie(&mut response, &authority.cookie("consent", &browser, "/authorize", "Strict", TEMPORARY));
-    response
-}
-
-/// `POST /authorize`: the person's decision.
-pub fn decide(authority: &Authority, request: &Request) -> Response {
-    if !is_from_our_page(authority, request) {
-        return wrong("The decision did not come from this page.");
-    }
-    let params =
-        Params::parse(&request.body).filter(|_| request.is_type("application/x-www-form-urlencoded"));
-    let Some(params) = params else {
-        return wrong("The form is not readable.");
-    };
-    let sealed = params.get("request").unwrap_or_default();
-    let Some(consent) = authority.sealer.open::<Consent>(SealKind::Consent, sealed, authority.now()) else {
-        return wrong("The page was open for too long, or the link was changed.");
-    };
-    let same_browser = request
-        .cookie(&authority.cookie_name("consent"))
-        .is_some_and(|cookie| bool::from(cookie.as_bytes().ct_eq(consent.browser.as_bytes())));
-    if !same_browser {
-        return wrong("The decision came from another browser, or this one keeps no cookies.");
-    }
-    let mut response = match params.get("decision") {
-        Some("allow") => go_upstream(authority, consent.pending),
-        _ => authority.send_back(
-            &consent.pending.redirect_uri,
-            consent.pending.state.as_deref(),
-            &[("error", "access_denied"), ("error_description", "The person did not allow it.")],
-        ),
-    };
-    add_cookie(&mut response, &authority.cookie("consent", "", "/authorize", "Strict", 0));
-    response
-}
-
-/// A posted form names its origin in every browser of today; `Sec-Fetch-Site` says the same in other words.
-fn is_from_our_page(authority: &Authority, request: &Request) -> bool {
-    let site = request.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
-    let origin = request.header(header::ORIGIN);
-    let origin_fits = origin.is_none_or(|origin| origin == authority.origin());
-    origin_fits && site.is_none_or(|site| site == "same-origin")
-}
-
-fn go_upstream(authority: &Authority, pending: Pending) -> Response {
-    let verifier = random_verifier();
-    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
-    let id = random_id();
-    let url = authority.upstream.authorize_url(&authority.callback_url(), &challenge, &id, &pending.budget);
-    let flow = Flow { pending, id, upstream_verifier: verifier };
-    let sealed = authority.sealer.seal(SealKind::Flow, &flow, Some(authority.now() + TEMPORARY));
-    match sealed.ok().filter(|text| text.len() <= MAX_COOKIE_LEN) {
-        Some(sealed) => {
-            let mut response = redirect(url.as_str());
-            // Lax: the callback is a navigation that OpenRouter's page starts.
-            add_cookie(&mut response, &authority.cookie("flow", &sealed, "/callback", "Lax", TEMPORARY));
-            response
-        }
-        None => wrong("The request is too long in all; use a shorter redirect URI or state."),
-    }
-}
-
-/// `GET /callback`: OpenRouter's answer becomes ours.
-pub fn callback(authority: &Authority, request: &Request) -> Response {
-    let Some(params) = Params::parse(request.query.as_bytes()) else {
-        return wrong("The answer carries a parameter twice.");
-    };
-    let flow = request
-        .cookie(&authority.cookie_name("flow"))
-        .and_then(|sealed| authority.sealer.open::<Flow>(SealKind::Flow, sealed, authority.now()));
-    let Some(flow) = flow else {
-        return wrong("No sign-in is under way in this browser; start again from the application.");
-    };
-    // OpenRouter may leave our state out, but a different one is another flow's answer.
-    let foreign =
-        params.get("state").is_some_and(|state| !bool::from(state.as_bytes().ct_eq(flow.id.as_bytes())));
-    if foreign {
-        return wrong("The answer belongs to another sign-in; start again from the application.");
-    }
-    let mut response = answer(authority, &params, flow);
-    add_cookie(&mut response, &authority.cookie("flow", "", "/callback", "Lax", 0));
-    response
-}
-
-fn answer(authority: &Authority, params: &Params, flow: Flow) -> Response {
-    let pending = flow.pending;
-    let state = pending.state.clone();
-    let redirect_uri = pending.redirect_uri.clone();
-    let back = |pairs: &[(&str, &str)]| authority.send_back(&redirect_uri, state.as_deref(), pairs);
-    match (params.get("code"), params.get("error")) {
-        (Some(code), None) => {
-            let code = AuthorizationCode::new(pending, code, flow.upstream_verifier);
-            let end = authority.now() + TEMPORARY;
-            match authority.sealer.seal(SealKind::AuthorizationCode, &code, Some(end)) {
-                Ok(sealed) => back(&[("code", &sealed)]),
-                Err(_) => back(&[("error", "server_error")]),
+impl Fault {
+    fn error(&self) -> OAuthError {
+        match self {
+            Self::OAuth(error) => error.clone(),
+            Self::Resource(_) => {
+                OAuthError::new("invalid_target", "No key is given for that resource by this server.")
             }
         }
-        (None, Some("access_denied")) => back(&[
-            ("error", "access_denied"),
-            ("error_description", "The person did not allow it at OpenRouter."),
-        ]),
-        _ => back(&[("error", "server_error"), ("error_description", "OpenRouter gave no code.")]),
     }
 }
 
-fn wrong(words: &str) -> Response {
-    page(StatusCode::BAD_REQUEST, pages::wrong(words), &[])
+/// The fault, and the way to tell it to the application.
+fn fault_page(
+    server: &AuthorizationServer,
+    client: &Client,
+    redirect_uri: &str,
+    state: Option<&str>,
+    fault: &Fault,
+) -> Response {
+    let error = fault.error();
+    let pairs = [("error", error.error), ("error_description", &*error.description)];
+    let html = pages::fault(&pages::Fault {
+        description: &error.description,
+        resource: match fault {
+            Fault::Resource(text) => Some(text),
+            Fault::OAuth(_) => None,
+        },
+        client_name: client.name(),
+        redirect_uri,
+        link: &server.answer_url(redirect_uri, state, &pairs),
+    });
+    page(StatusCode::BAD_REQUEST, html, Forms::None)
 }
 
-/// Scheme, host and port, for the consent page and its policy.
-fn origin_of(url: &str) -> String {
-    Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
-}
-
-/// 128 random bits: names a browser or a flow.
-fn random_id() -> String {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())
-}
-
-/// 256 random bits in 43 characters (RFC 7636, 4.1).
-fn random_verifier() -> String {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+/// The page for a request that cannot be answered to anybody else.
+pub fn wrong(words: &str) -> Response {
+    page(StatusCode::BAD_REQUEST, pages::wrong(words), Forms::None)
 }

@@ -14,74 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::budget::Budget;
 use super::redirect_uri;
-
-/// Limits that OpenRouter may be asked to put on the key; its own page decides (OpenRouter, `/auth/keys/code`).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Budget {
-    /// Credits in US dollars.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<f64>,
-    /// When the limit starts anew: `daily`, `weekly` or `monthly`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage_limit_type: Option<String>,
-    /// When the key ends, ISO 8601.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<String>,
-    /// The key's name in the person's list, at most 100 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_label: Option<String>,
-}
-
-impl Budget {
-    /// Checks each field against what OpenRouter documents.
-    ///
-    /// # Errors
-    /// One sentence that names the field.
-    pub fn check(&self) -> Result<(), &'static str> {
-        if self.limit.is_some_and(|limit| !limit.is_finite() || limit <= 0.0) {
-            return Err("`limit` must be a positive number of US dollars.");
-        }
-        if self
-            .usage_limit_type
-            .as_deref()
-            .is_some_and(|kind| !matches!(kind, "daily" | "weekly" | "monthly"))
-        {
-            return Err("`usage_limit_type` must be daily, weekly or monthly.");
-        }
-        if self.expires_at.as_deref().is_some_and(|text| !is_iso_date(text)) {
-            return Err("`expires_at` must be an ISO 8601 date.");
-        }
-        if self.key_label.as_deref().is_some_and(|label| !is_plain(label, 100)) {
-            return Err("`key_label` must be 1 to 100 printable characters.");
-        }
-        Ok(())
-    }
-
-    /// What a request asks for, falling back to what the registration asked for.
-    #[must_use]
-    pub fn or(self, fallback: Self) -> Self {
-        Self {
-            limit: self.limit.or(fallback.limit),
-            usage_limit_type: self.usage_limit_type.or(fallback.usage_limit_type),
-            expires_at: self.expires_at.or(fallback.expires_at),
-            key_label: self.key_label.or(fallback.key_label),
-        }
-    }
-}
-
-fn is_iso_date(text: &str) -> bool {
-    let shape = |byte: u8| byte.is_ascii_digit() || b"-:.TZ+".contains(&byte);
-    (10..=35).contains(&text.len())
-        && text.bytes().all(shape)
-        && text.as_bytes().get(4) == Some(&b'-')
-        && text.as_bytes().get(7) == Some(&b'-')
-}
-
-/// Whether `text` is 1 to `max` characters, none of them a control character.
-pub fn is_plain(text: &str, max: usize) -> bool {
-    !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control)
-}
 
 /// What a registration holds, and what its sealed client id carries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,11 +32,23 @@ pub struct Registration {
     pub budget: Budget,
 }
 
+/// What stands behind a client id beside the client's own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity<'a> {
+    /// The address of its metadata document: whoever can put a file there.
+    Document(&'a str),
+    /// Nothing but that the answer goes to this host.
+    Host(&'a str),
+    /// Nothing.
+    Registered,
+}
+
 /// Where an id's rights come from.
 #[derive(Debug, Clone, PartialEq)]
 enum Rights {
-    Listed(Vec<String>),
-    Host(String),
+    Registered(Vec<String>),
+    Documented(Vec<String>),
+    Host,
 }
 
 /// A client whose id was understood.
@@ -121,14 +67,14 @@ impl Client {
         Self {
             id: id.to_owned(),
             name: registration.client_name,
-            rights: Rights::Listed(registration.redirect_uris),
+            rights: Rights::Registered(registration.redirect_uris),
             budget: registration.budget,
         }
     }
 
     /// The client that a metadata document at `id` describes.
     pub fn documented(id: &str, name: Option<String>, redirect_uris: Vec<String>) -> Self {
-        Self { id: id.to_owned(), name, rights: Rights::Listed(redirect_uris), budget: Budget::default() }
+        Self { id: id.to_owned(), name, rights: Rights::Documented(redirect_uris), budget: Budget::default() }
     }
 
     /// The web site of a bare host name; `None` if `id` is not one.
@@ -138,31 +84,41 @@ impl Client {
         is_name.then(|| Self {
             id: id.to_owned(),
             name: None,
-            rights: Rights::Host(id.to_owned()),
+            rights: Rights::Host,
             budget: Budget::default(),
         })
     }
 
-    /// What the consent page calls it.
-    pub fn display_name(&self) -> &str {
-        self.name.as_deref().unwrap_or(match &self.rights {
-            Rights::Host(host) => host,
-            Rights::Listed(_) => "An application without a name",
-        })
+    /// What it calls itself.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// What is known of it.
+    pub fn identity(&self) -> Identity<'_> {
+        match &self.rights {
+            Rights::Registered(_) => Identity::Registered,
+            Rights::Documented(_) => Identity::Document(&self.id),
+            Rights::Host => Identity::Host(&self.id),
+        }
     }
 
     /// Whether the client may be answered at `requested`.
     pub fn may_redirect_to(&self, requested: &str) -> bool {
         match &self.rights {
-            Rights::Listed(uris) => uris.iter().any(|uri| redirect_uri::matches(uri, requested)),
-            Rights::Host(host) => redirect_uri::check(requested).is_ok_and(|url| is_on_host(&url, host)),
+            Rights::Registered(uris) | Rights::Documented(uris) => {
+                uris.iter().any(|uri| redirect_uri::matches(uri, requested))
+            }
+            Rights::Host => redirect_uri::check(requested).is_ok_and(|url| is_on_host(&url, &self.id)),
         }
     }
 
     /// The only redirect URI it registered, for a request that names none (RFC 6749, 3.1.2.3).
     pub fn only_redirect_uri(&self) -> Option<&str> {
         match &self.rights {
-            Rights::Listed(uris) if uris.len() == 1 => uris.first().map(String::as_str),
+            Rights::Registered(uris) | Rights::Documented(uris) if uris.len() == 1 => {
+                uris.first().map(String::as_str)
+            }
             _ => None,
         }
     }
@@ -215,22 +171,6 @@ mod tests {
             "https://x.example",
         ] {
             assert!(Client::host(bad).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn budgets_are_checked() {
-        let budget = |text: &str| serde_json::from_str::<Budget>(text).unwrap().check();
-        assert!(
-            budget(r#"{"limit":5,"usage_limit_type":"monthly","expires_at":"2027-01-01T00:00:00Z"}"#).is_ok()
-        );
-        for bad in [
-            r#"{"limit":-1}"#,
-            r#"{"usage_limit_type":"hourly"}"#,
-            r#"{"expires_at":"soon"}"#,
-            r#"{"key_label":""}"#,
-        ] {
-            assert!(budget(bad).is_err(), "{bad}");
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Guarantees: only public addresses are connected to, checked after the name was resolved and pinned for the
 //! connection; no redirect is followed; little time, little memory; a failure is remembered for a minute, a document
 //! for at most an hour. Only a server that itself answers on loopback alone may fetch from loopback: that is how it
-//! is tried out, and nobody else can reach it.
+//! is tried out, and nobody else can reach it. Why a fetch failed is told to nobody but the log: the words would tell
+//! strangers what the server can reach.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -13,8 +14,10 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use super::client::{Client, is_plain};
+use super::budget::is_plain;
+use super::client::Client;
 use super::redirect_uri;
+use crate::loopback::is_loopback;
 
 /// Longest document, in bytes (draft-ietf-oauth-client-id-metadata-document, 6.6: 5 KB is the advice).
 const MAX_DOCUMENT: usize = 5 * 1024;
@@ -31,7 +34,11 @@ const MAX_KEPT: usize = 500;
 /// Most redirect URIs of a document that are looked at.
 const MAX_REDIRECT_URIS: usize = 20;
 
-type Found = Result<Client, &'static str>;
+/// Every failed fetch is told in these words.
+const UNREACHABLE: &str = "The client's metadata document cannot be fetched.";
+
+/// A client, or one sentence for the person or for `error_description`.
+type Lookup = Result<Client, &'static str>;
 
 #[derive(Deserialize)]
 struct Document {
@@ -45,7 +52,7 @@ struct Document {
 /// The documents that were fetched lately.
 pub struct Documents {
     loopback_allowed: bool,
-    kept: Mutex<HashMap<String, (Instant, Found)>>,
+    kept: Mutex<HashMap<String, (Instant, Lookup)>>,
 }
 
 impl Documents {
@@ -58,14 +65,14 @@ impl Documents {
     ///
     /// # Errors
     /// One sentence for the person or for `error_description`.
-    pub async fn client(&self, id: &str) -> Found {
+    pub async fn client(&self, id: &str) -> Lookup {
         let url = self.check_url(id)?;
         if let Some(found) = self.remembered(id) {
             return found;
         }
         let found = match tokio::time::timeout(TIMEOUT, self.fetch(id, &url)).await {
             Ok(found) => found,
-            Err(_) => Err("The client's metadata document did not come in time."),
+            Err(_) => Err(unreachable("it did not come in time")),
         };
         self.remember(id, found.clone());
         found
@@ -75,7 +82,7 @@ impl Documents {
     fn check_url(&self, id: &str) -> Result<Url, &'static str> {
         let invalid = "A client id that is a URL must be https with a path, and nothing else.";
         let url = Url::parse(id).map_err(|_| invalid)?;
-        let scheme_fits = url.scheme() == "https" || self.loopback_allowed && redirect_uri::is_loopback(&url);
+        let scheme_fits = url.scheme() == "https" || self.loopback_allowed && is_loopback(&url);
         let plain = url.as_str() == id
             && url.fragment().is_none()
             && url.username().is_empty()
@@ -83,14 +90,14 @@ impl Documents {
         if scheme_fits && plain && url.path() != "/" && id.len() <= MAX_URL { Ok(url) } else { Err(invalid) }
     }
 
-    fn remembered(&self, id: &str) -> Option<Found> {
+    fn remembered(&self, id: &str) -> Option<Lookup> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, found) = kept.get(id)?;
         let keep = if found.is_ok() { KEEP } else { KEEP_FAILURE };
         (at.elapsed() < keep).then(|| found.clone())
     }
 
-    fn remember(&self, id: &str, found: Found) {
+    fn remember(&self, id: &str, found: Lookup) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MAX_KEPT {
             kept.clear();
@@ -98,30 +105,28 @@ impl Documents {
         kept.insert(id.to_owned(), (Instant::now(), found));
     }
 
-    async fn fetch(&self, id: &str, url: &Url) -> Found {
-        let unreachable = "The client's metadata document cannot be fetched.";
-        let address = self.resolve(url).await?;
+    async fn fetch(&self, id: &str, url: &Url) -> Lookup {
+        let address = self.resolve(url).await.map_err(unreachable)?;
         let host = url.host_str().unwrap_or_default();
         // No proxy: it would do the resolving, and the check above would be of another address.
         let client = crate::http::builder().no_proxy().timeout(TIMEOUT).resolve(host, address).build();
-        let response =
-            client.map_err(|_| unreachable)?.get(url.clone()).send().await.map_err(|_| unreachable)?;
+        let client = client.map_err(|_| unreachable("no HTTP client"))?;
+        let response = client.get(url.clone()).send().await.map_err(|_| unreachable("no answer"))?;
         if response.status() != reqwest::StatusCode::OK {
-            return Err(unreachable);
+            return Err(unreachable("an answer other than 200"));
         }
         let body = crate::http::read_body(response, MAX_DOCUMENT).await;
-        let body = body.map_err(|_| "The client's metadata document is too large.")?;
-        read(id, &body)
+        read(id, &body.map_err(|_| unreachable("it is too large, or was cut off"))?)
     }
 
     async fn resolve(&self, url: &Url) -> Result<SocketAddr, &'static str> {
+        let unknown = "its host is not known";
         let port = url.port_or_known_default().unwrap_or(443);
         let addresses: Vec<SocketAddr> = match url.host() {
             Some(Host::Ipv4(address)) => vec![(address, port).into()],
             Some(Host::Ipv6(address)) => vec![(address, port).into()],
             Some(Host::Domain(name)) => {
-                let found = tokio::net::lookup_host((name, port)).await;
-                found.map_err(|_| "The client id's host is not known.")?.collect()
+                tokio::net::lookup_host((name, port)).await.map_err(|_| unknown)?.collect()
             }
             None => Vec::new(),
         };
@@ -130,27 +135,34 @@ impl Documents {
             is_public(address.ip()) || self.loopback_allowed && address.ip().is_loopback()
         };
         if !addresses.iter().all(allowed) {
-            return Err("The client id's host is not on the public internet.");
+            return Err("its host is not on the public internet");
         }
-        addresses.into_iter().next().ok_or("The client id's host is not known.")
+        addresses.into_iter().next().ok_or(unknown)
     }
 }
 
-fn read(id: &str, body: &[u8]) -> Found {
+/// Keeps the reason for the log.
+fn unreachable(why: &'static str) -> &'static str {
+    tracing::info!(why, "a client's metadata document was not fetched");
+    UNREACHABLE
+}
+
+fn read(id: &str, body: &[u8]) -> Lookup {
     let invalid = "The client's metadata document is not valid.";
     let document: Document = serde_json::from_slice(body).map_err(|_| invalid)?;
-    let public = document.token_endpoint_auth_method.is_none_or(|method| method == "none")
-        && document.client_secret.is_none();
-    let name_fits = document.client_name.as_deref().is_none_or(|name| is_plain(name, 100));
-    let count_fits = (1..=MAX_REDIRECT_URIS).contains(&document.redirect_uris.len());
-    let redirects_fit = document.redirect_uris.iter().all(|uri| redirect_uri::check(uri).is_ok());
     if document.client_id != id {
         return Err("The client's metadata document names another client id.");
     }
-    if !(public && name_fits && count_fits && redirects_fit) {
+    // A client with a key of its own (`private_key_jwt`) is served like one without: PKCE and the redirect URI bind its
+    // codes. A shared secret in a public document is none (draft, section 4.1).
+    let method = document.token_endpoint_auth_method.unwrap_or_default();
+    let shares_secret = document.client_secret.is_some() || method.starts_with("client_secret");
+    let name_fits = document.client_name.as_deref().is_none_or(|name| is_plain(name, 100));
+    if shares_secret || !name_fits {
         return Err(invalid);
     }
-    Ok(Client::documented(id, document.client_name, document.redirect_uris))
+    let redirect_uris = redirect_uri::allowed(document.redirect_uris, MAX_REDIRECT_URIS)?;
+    Ok(Client::documented(id, document.client_name, redirect_uris))
 }
 
 /// Whether an address is on the public internet (the IANA special-purpose registries, RFC 6890).
@@ -260,5 +272,11 @@ mod tests {
                 .is_err()
         );
         assert!(read(id, b"<html>").is_err());
+        let with_key = text(id, r#","token_endpoint_auth_method":"private_key_jwt""#);
+        assert!(read(id, with_key.as_bytes()).is_ok());
+        let mixed =
+            br#"{"client_id":"https://app.example/c","redirect_uris":["app://cb","https://app.example/cb"]}"#;
+        let client = read(id, mixed).unwrap();
+        assert!(client.may_redirect_to("https://app.example/cb") && !client.may_redirect_to("app://cb"));
     }
 }

@@ -1,24 +1,23 @@
 //! One HTTP exchange as the handlers see it: a plain request value in, a response value out.
 //!
 //! Guarantees: every response carries the headers that its kind needs (`no-store`, `nosniff`, CORS for what a
-//! browser's MCP client calls, a policy without scripts or framing for pages); text put into pages is escaped.
-//! Knows nothing of what the endpoints mean.
+//! browser's MCP client calls, a policy without scripts or framing for pages). Knows nothing of what the endpoints mean.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde::Serialize;
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use warp::hyper::body::Bytes;
 
 /// A response whose body is whole: none of ours is large.
-pub type Response = warp::http::Response<String>;
+pub type Response = warp::http::Response<Bytes>;
 
-/// A request, read to its end. Its `Debug` shows method and path alone.
+/// A request, read to its end.
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// The path as sent, percent-encoding and all.
-    pub path: String,
     /// The query without `?`; empty if there is none.
     pub query: String,
     /// All headers.
@@ -26,13 +25,7 @@ pub struct Request {
     /// Who connected, as far as the rate limit is concerned.
     pub peer: Option<IpAddr>,
     /// The body.
-    pub body: Vec<u8>,
-}
-
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Request({} {}, …)", self.method, self.path)
-    }
+    pub body: Bytes,
 }
 
 impl Request {
@@ -41,12 +34,10 @@ impl Request {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The value of a cookie.
-    pub fn cookie(&self, name: &str) -> Option<&str> {
-        let pairs = self.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        pairs
-            .flat_map(|text| text.split(';'))
-            .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+    /// All cookies, by name and value.
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lines = self.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
     }
 
     /// Whether the body says it is of this media type, parameters aside.
@@ -56,18 +47,16 @@ impl Request {
     }
 }
 
-/// Parameters of a query or a form, each at most once (RFC 6749, 3.1).
+/// Parameters of a query or a form, each at most once (RFC 6749, 3.1) but for `resource` (RFC 8707, 2).
 pub struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Reads `application/x-www-form-urlencoded` text; `None` if a name comes twice.
+    /// Reads `application/x-www-form-urlencoded` text; `None` if a name comes twice that may not.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text).into_owned().collect();
-        let twice = pairs
-            .iter()
-            .enumerate()
-            .any(|(at, (name, _))| pairs[..at].iter().any(|(other, _)| other == name));
-        (!twice).then_some(Self(pairs))
+        let mut seen = HashSet::with_capacity(pairs.len());
+        let once = pairs.iter().all(|(name, _)| name == RESOURCE || seen.insert(name));
+        once.then_some(Self(pairs))
     }
 
     /// Reads a flat JSON object of strings.
@@ -80,59 +69,120 @@ impl Params {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
+
+    /// All resources that are named (RFC 8707, 2).
+    pub fn resources(&self) -> impl Iterator<Item = &str> {
+        let named = self.0.iter().filter(|(key, value)| key == RESOURCE && !value.is_empty());
+        named.map(|(_, value)| value.as_str())
+    }
+}
+
+/// The one parameter that may come several times.
+const RESOURCE: &str = "resource";
+
+/// An error as clients read it (RFC 6749, 4.1.2.1 and 5.2; RFC 7591, 3.2.2; RFC 8707, 2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthError {
+    status: StatusCode,
+    /// The code of the RFC.
+    pub error: &'static str,
+    /// One sentence for people, in the characters that `error_description` may have.
+    pub description: Cow<'static, str>,
+}
+
+impl OAuthError {
+    /// An error that the client made.
+    pub fn new(error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_status(StatusCode::BAD_REQUEST, error, description)
+    }
+
+    /// An error with another status than 400.
+    pub fn with_status(
+        status: StatusCode,
+        error: &'static str,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, error, description: description.into() }
+    }
+
+    /// `invalid_request`.
+    pub fn invalid_request(description: &'static str) -> Self {
+        Self::new("invalid_request", description)
+    }
+
+    /// The answer that says so.
+    pub fn response(&self) -> Response {
+        let body = serde_json::json!({ "error": self.error, "error_description": self.description });
+        json(self.status, &body)
+    }
 }
 
 /// A JSON response, never cached, readable by a page of any origin: the endpoints that answer so use no cookies.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let text = serde_json::to_string(body).unwrap_or_else(|_| "{}".to_owned());
-    let mut response = base(status, "application/json", text);
+    let text = serde_json::to_vec(body).unwrap_or_else(|_| b"{}".to_vec());
+    let mut response = base(status, "application/json", text.into());
     allow_any_origin(response.headers_mut());
     response
 }
 
 /// A JSON document that was made beforehand and may be kept for a little while: it changes only when the operator
 /// changes the server.
-pub fn document(text: &str) -> Response {
-    let mut response = base(StatusCode::OK, "application/json", text.to_owned());
+pub fn document(text: &Bytes) -> Response {
+    let mut response = base(StatusCode::OK, "application/json", text.clone());
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     allow_any_origin(headers);
     response
 }
 
-/// An error in the form of RFC 6749, 5.2 (and RFC 7591, 3.2.2).
-pub fn oauth_error(status: StatusCode, error: &str, description: &str) -> Response {
-    json(status, &serde_json::json!({ "error": error, "error_description": description }))
+/// What the forms of a page may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forms {
+    /// There are none.
+    None,
+    /// They are our own, and every redirect behind them is followed. Browsers hold the whole chain of redirects to
+    /// `form-action`, and nobody here knows where OpenRouter and the client send a person on: to a sign-in at another
+    /// host, or to an application by a scheme of its own. With the directive, that person would stay on the page with
+    /// nothing happening. Nothing is lost: no text of others gets onto the page unescaped.
+    Redirected,
 }
 
-/// An HTML page that may load nothing, run nothing, be framed by nobody, and post to `form_targets` only.
-pub fn page(status: StatusCode, html: String, form_targets: &[&str]) -> Response {
-    let targets = if form_targets.is_empty() { "'none'".to_owned() } else { form_targets.join(" ") };
-    let policy = format!(
-        "default-src 'none'; style-src 'unsafe-inline'; form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
-    );
-    let mut response = base(status, "text/html; charset=utf-8", html);
+/// An HTML page that may load nothing, run nothing and be framed by nobody.
+pub fn page(status: StatusCode, html: String, forms: Forms) -> Response {
+    const POLICY: &str =
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+    const WITHOUT_FORMS: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+    let mut response = base(status, "text/html; charset=utf-8", html.into());
     let headers = response.headers_mut();
-    set(headers, header::CONTENT_SECURITY_POLICY, &policy);
-    set(headers, header::X_FRAME_OPTIONS, "DENY");
+    let policy = if forms == Forms::None { WITHOUT_FORMS } else { POLICY };
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     response
 }
 
 /// A redirect by GET. 303, so that a posted form is not posted on.
 pub fn redirect(location: &str) -> Response {
-    let mut response = base(StatusCode::SEE_OTHER, "text/plain", String::new());
+    let mut response = base(StatusCode::SEE_OTHER, "text/plain", Bytes::new());
     set(response.headers_mut(), header::LOCATION, location);
     response
 }
 
-/// Plain text for `/healthz` and for people who guess at paths.
+/// Plain text for the operator.
 pub fn text(status: StatusCode, body: &str) -> Response {
-    base(status, "text/plain; charset=utf-8", format!("{body}\n"))
+    base(status, "text/plain; charset=utf-8", format!("{body}\n").into())
+}
+
+/// Plain text that a page's script may read too: an MCP client in a browser tells "not here" from "not allowed" by the
+/// status.
+pub fn public_text(status: StatusCode, body: &str) -> Response {
+    let mut response = text(status, body);
+    allow_any_origin(response.headers_mut());
+    response
 }
 
 /// The answer to a preflight (Fetch standard), and the `Allow` list of a resource.
 pub fn options(allowed: &str) -> Response {
-    let mut response = base(StatusCode::NO_CONTENT, "text/plain", String::new());
+    let mut response = base(StatusCode::NO_CONTENT, "text/plain", Bytes::new());
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_TYPE);
     set(headers, header::ALLOW, allowed);
@@ -145,7 +195,7 @@ pub fn options(allowed: &str) -> Response {
 
 /// 405 with the methods that would do.
 pub fn method_not_allowed(allowed: &str) -> Response {
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "This address does not take that method.");
+    let mut response = public_text(StatusCode::METHOD_NOT_ALLOWED, "This address does not take that method.");
     set(response.headers_mut(), header::ALLOW, allowed);
     response
 }
@@ -164,26 +214,7 @@ pub fn add_cookie(response: &mut Response, cookie: &str) {
     }
 }
 
-/// Escapes text for HTML, and shows control characters as blanks.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            control if control.is_control() => escaped.push(' '),
-            // Invisible characters that turn the reading direction around make one host look like another.
-            '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' => {}
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
-fn base(status: StatusCode, content_type: &'static str, body: String) -> Response {
+fn base(status: StatusCode, content_type: &'static str, body: Bytes) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -212,7 +243,15 @@ mod tests {
     }
 
     #[test]
-    fn markup_and_direction_tricks_are_escaped() {
-        assert_eq!(escape("<b onload='x'>&\u{202E}\n"), "&lt;b onload=&#39;x&#39;&gt;&amp; ");
+    fn only_a_resource_may_come_again() {
+        let params = Params::parse(b"resource=a&resource=b&x=1&resource=").unwrap();
+        assert_eq!(params.resources().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn thousands_of_parameters_are_read_in_one_pass() {
+        let many: String = (0..8000).map(|at| format!("{at}&")).collect();
+        assert!(Params::parse(many.as_bytes()).is_some());
+        assert!(Params::parse(format!("{many}7").as_bytes()).is_none());
     }
 }

@@ -4,34 +4,37 @@
 use serde_json::json;
 use warp::http::{StatusCode, header};
 
-use super::exchange::{self, Request, Response, oauth_error};
+use super::exchange::{self, OAuthError, Request, Response, set};
 use super::metadata::{ME, SCOPE};
-use super::upstream::Refusal;
-use super::{Authority, exchange::set};
+use super::server::AuthorizationServer;
+use super::upstream::UpstreamError;
 use crate::secret::Secret;
 
 /// Answers `GET /me`.
-pub async fn me(authority: &Authority, request: &Request) -> Response {
+pub async fn me(server: &AuthorizationServer, request: &Request) -> Response {
     let Some(key) = bearer(request) else {
-        return unauthorized(authority, None);
+        return unauthorized(server, None);
     };
-    match authority.upstream.key_info(&key).await {
+    match server.upstream.key_info(&key).await {
         Ok(info) => exchange::json(StatusCode::OK, &json!({ "data": info })),
-        Err(Refusal::Code) => unauthorized(authority, Some("invalid_token")),
-        Err(Refusal::Later(wait)) => {
-            let mut response = oauth_error(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "temporarily_unavailable",
-                "OpenRouter does not answer as it should right now; try again.",
-            );
-            let seconds = wait.map_or(5, |wait| wait.as_secs()).to_string();
-            set(response.headers_mut(), header::RETRY_AFTER, &seconds);
-            response
-        }
-        Err(Refusal::Nonsense) => {
-            oauth_error(StatusCode::BAD_GATEWAY, "server_error", "OpenRouter's answer makes no sense.")
-        }
+        Err(UpstreamError::Refused) => unauthorized(server, Some("invalid_token")),
+        Err(error) => unavailable(&error),
     }
+}
+
+/// The answer when OpenRouter gives none that is of use, whoever asked. RFC 6749 has no name for a passing fault at the
+/// token endpoint; the ones of its section 4.1.2.1 are what clients know, with an HTTP status that says "try again".
+pub fn unavailable(error: &UpstreamError) -> Response {
+    let UpstreamError::Unavailable(wait) = error else {
+        let words = "The answer of OpenRouter makes no sense.";
+        return OAuthError::with_status(StatusCode::BAD_GATEWAY, "server_error", words).response();
+    };
+    let words = "OpenRouter does not answer as it should right now; try again.";
+    let passing = OAuthError::with_status(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", words);
+    let mut response = passing.response();
+    let seconds = wait.map_or(5, |wait| wait.as_secs()).to_string();
+    set(response.headers_mut(), header::RETRY_AFTER, &seconds);
+    response
 }
 
 /// RFC 6750, 2.1. The scheme's name is compared without case.
@@ -42,14 +45,16 @@ fn bearer(request: &Request) -> Option<Secret> {
 }
 
 /// RFC 6750, 3: no `error` when no token was sent.
-fn unauthorized(authority: &Authority, error: Option<&str>) -> Response {
-    let metadata = authority.resource_metadata_url(ME);
+fn unauthorized(server: &AuthorizationServer, error: Option<&'static str>) -> Response {
+    let metadata = server.resource_metadata_url(ME);
     let mut challenge = format!("Bearer resource_metadata=\"{metadata}\", scope=\"{SCOPE}\"");
     if let Some(error) = error {
         challenge.push_str(&format!(", error=\"{error}\""));
     }
     let words = "Sign in first: the WWW-Authenticate header says where.";
-    let mut response = oauth_error(StatusCode::UNAUTHORIZED, error.unwrap_or("invalid_request"), words);
+    let refusal =
+        OAuthError::with_status(StatusCode::UNAUTHORIZED, error.unwrap_or("invalid_request"), words);
+    let mut response = refusal.response();
     set(response.headers_mut(), header::WWW_AUTHENTICATE, &challenge);
     response
 }

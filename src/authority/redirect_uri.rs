@@ -3,19 +3,18 @@
 //! Guarantees: only https, or http to a loopback host (RFC 8252, 7.3); compared as text, save that a loopback
 //! redirect may use any port. Knows nothing of clients or HTTP.
 
-use url::{Host, Url};
+use url::Url;
+
+use crate::loopback::is_loopback;
 
 /// Longest redirect URI, in bytes: what is sealed from it has to fit into a 4 KiB cookie.
 pub const MAX_LEN: usize = 1024;
-
-/// Why a redirect URI is not allowed, in words for `error_description`.
-pub type Refusal = &'static str;
 
 /// Checks a redirect URI that a client wants to register.
 ///
 /// # Errors
 /// One sentence for `error_description`.
-pub fn check(text: &str) -> Result<Url, Refusal> {
+pub fn check(text: &str) -> Result<Url, &'static str> {
     if text.len() > MAX_LEN {
         return Err("A redirect URI is too long.");
     }
@@ -30,17 +29,24 @@ pub fn check(text: &str) -> Result<Url, Refusal> {
         "https" if url.host().is_some() => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
         "http" => Err("A redirect URI may use http only for a loopback host."),
+        // Any application on the computer may claim a scheme (RFC 8252, 7.1 and 8.6), and the page could not say whose it is.
         _ => Err("A redirect URI must be https, or http to a loopback host."),
     }
 }
 
-/// Whether the host is this machine: `localhost`, 127.0.0.0/8 or `[::1]`.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+/// The ones of a client's redirect URIs that are allowed: of a list with an application's own scheme in it, the others
+/// still work (RFC 7591, 3.2.1: a server may register less than it was asked for, and says so).
+///
+/// # Errors
+/// One sentence for `error_description` if none is left, or more than `most`.
+pub fn allowed(uris: Vec<String>, most: usize) -> Result<Vec<String>, &'static str> {
+    let mut why = "At least one redirect URI is needed.";
+    let mut kept = uris;
+    kept.retain(|uri| check(uri).map_err(|words| why = words).is_ok());
+    match kept.len() {
+        0 => Err(why),
+        count if count > most => Err("These are too many redirect URIs."),
+        _ => Ok(kept),
     }
 }
 
@@ -99,6 +105,16 @@ mod tests {
         ] {
             assert!(check(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_dropped() {
+        let uris = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let mixed = uris(&["cursor://anysphere/cb", "http://127.0.0.1/", "https://vscode.dev/redirect"]);
+        assert_eq!(allowed(mixed.clone(), 2), Ok(mixed[1..].to_vec()));
+        assert!(allowed(mixed, 1).is_err(), "too many are left");
+        assert!(allowed(uris(&["cursor://anysphere/cb"]), 9).unwrap_err().contains("https"));
+        assert!(allowed(Vec::new(), 9).is_err());
     }
 
     #[test]

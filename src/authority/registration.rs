@@ -5,14 +5,16 @@ use serde::Deserialize;
 use serde_json::json;
 use warp::http::StatusCode;
 
-use super::client::{Budget, Registration, is_plain};
-use super::exchange::{Request, Response, oauth_error};
+use super::budget::{Budget, is_plain};
+use super::client::{self, Registration};
+use super::exchange::{self, OAuthError, Request, Response};
 use super::metadata::SCOPE;
+use super::redirect_uri;
 use super::seal::SealKind;
-use super::{Authority, exchange, redirect_uri};
+use super::server::AuthorizationServer;
 
-/// Most redirect URIs of one client: all of them travel in its id.
-const MAX_REDIRECT_URIS: usize = 5;
+/// Most redirect URIs of one client: all of them travel in its id. VS Code registers six.
+const MAX_REDIRECT_URIS: usize = 10;
 /// Longest client id that is handed out, in bytes: it travels in URLs.
 const MAX_CLIENT_ID_LEN: usize = 2048;
 
@@ -22,73 +24,57 @@ struct Metadata {
     #[serde(default)]
     redirect_uris: Vec<String>,
     client_name: Option<String>,
-    token_endpoint_auth_method: Option<String>,
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
     #[serde(flatten)]
     budget: Budget,
 }
 
-type Refusal = (&'static str, &'static str);
-
 /// Answers a registration.
-pub fn register(authority: &Authority, request: &Request) -> Response {
+pub fn register(server: &AuthorizationServer, request: &Request) -> Response {
     if !request.is_type("application/json") {
-        return refuse(("invalid_client_metadata", "Send the client metadata as application/json."));
+        return invalid("Send the client metadata as application/json.").response();
     }
     let Ok(metadata) = serde_json::from_slice::<Metadata>(&request.body) else {
-        return refuse(("invalid_client_metadata", "The body is not client metadata of RFC 7591."));
+        return invalid("The body is not client metadata of RFC 7591.").response();
     };
-    match check(&metadata).and_then(|()| seal(authority, metadata)) {
+    match check(metadata, server.now()).and_then(|registration| seal(server, &registration)) {
         Ok(response) => response,
-        Err(refusal) => refuse(refusal),
+        Err(error) => {
+            tracing::info!(error = error.error, "refused a registration: {}", error.description);
+            error.response()
+        }
     }
 }
 
-fn check(metadata: &Metadata) -> Result<(), Refusal> {
-    let invalid = |words| Err(("invalid_client_metadata", words));
-    if metadata.redirect_uris.is_empty() || metadata.redirect_uris.len() > MAX_REDIRECT_URIS {
-        return Err(("invalid_redirect_uri", "Register one to five redirect URIs."));
-    }
-    for uri in &metadata.redirect_uris {
-        redirect_uri::check(uri).map_err(|words| ("invalid_redirect_uri", words))?;
-    }
+fn check(metadata: Metadata, now: i64) -> Result<Registration, OAuthError> {
+    let redirect_uris = redirect_uri::allowed(metadata.redirect_uris, MAX_REDIRECT_URIS);
+    let redirect_uris = redirect_uris.map_err(|words| OAuthError::new("invalid_redirect_uri", words))?;
     if metadata.client_name.as_deref().is_some_and(|name| !is_plain(name, 100)) {
-        return invalid("`client_name` must be 1 to 100 printable characters.");
+        return Err(invalid("client_name must be 1 to 100 printable characters."));
     }
-    if metadata
-        .grant_types
-        .as_ref()
-        .is_some_and(|types| !types.iter().any(|kind| kind == "authorization_code"))
-    {
-        return invalid("Only the grant type authorization_code is offered.");
+    let lacks =
+        |list: Option<Vec<String>>, wanted| list.is_some_and(|list| !list.iter().any(|one| one == wanted));
+    if lacks(metadata.grant_types, "authorization_code") {
+        return Err(invalid("Only the grant type authorization_code is offered."));
     }
-    if metadata.response_types.as_ref().is_some_and(|types| !types.iter().any(|kind| kind == "code")) {
-        return invalid("Only the response type code is offered.");
+    if lacks(metadata.response_types, "code") {
+        return Err(invalid("Only the response type code is offered."));
     }
-    metadata.budget.check().or_else(invalid)
+    metadata.budget.check().map_err(invalid)?;
+    let (client_name, budget) = (metadata.client_name, metadata.budget);
+    Ok(Registration { redirect_uris, client_name, issued_at: now, budget })
 }
 
-fn seal(authority: &Authority, metadata: Metadata) -> Result<Response, Refusal> {
-    let registration = Registration {
-        redirect_uris: metadata.redirect_uris,
-        client_name: metadata.client_name,
-        issued_at: authority.now(),
-        budget: metadata.budget,
-    };
-    let client_id = authority
-        .sealer
-        .seal(SealKind::Client, &registration, None)
-        .map_err(|_| ("invalid_client_metadata", "The metadata cannot be kept."))?;
+/// The reply says what was registered, which may be less than was asked for (RFC 7591, 3.2.1): redirect URIs that are
+/// not allowed are missing, a confidential client gets to know that it is a public one, and the scope is ours.
+fn seal(server: &AuthorizationServer, registration: &Registration) -> Result<Response, OAuthError> {
+    let client_id = server.sealer.seal(SealKind::Client, registration, None);
+    let client_id = client_id.map_err(|_| invalid("The metadata cannot be kept."))?;
     if client_id.len() > MAX_CLIENT_ID_LEN {
-        return Err((
-            "invalid_client_metadata",
-            "The metadata is too long in all; use fewer or shorter redirect URIs.",
-        ));
+        return Err(invalid("The metadata is too long in all; use fewer or shorter redirect URIs."));
     }
-    // What was asked for and is not offered is answered with what is (RFC 7591, 3.2.1): a confidential client gets
-    // to know here that it is a public one.
-    let _ = metadata.token_endpoint_auth_method;
+    tracing::info!(client = client::fingerprint(&client_id), "registered a client");
     let mut reply = json!({
         "client_id": client_id,
         "client_id_issued_at": registration.issued_at,
@@ -104,6 +90,6 @@ fn seal(authority: &Authority, metadata: Metadata) -> Result<Response, Refusal> 
     Ok(exchange::json(StatusCode::CREATED, &reply))
 }
 
-fn refuse((error, words): Refusal) -> Response {
-    oauth_error(StatusCode::BAD_REQUEST, error, words)
+fn invalid(words: &'static str) -> OAuthError {
+    OAuthError::new("invalid_client_metadata", words)
 }

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use warp::http::{Method, StatusCode, header};
 
-use super::exchange::{self, Request, Response, method_not_allowed, oauth_error, options};
+use super::exchange::{self, OAuthError, Request, Response, method_not_allowed, options};
 use super::limit::Limited;
 use super::metadata::{self, ME};
-use super::{Authority, authorize, me, registration, token};
+use super::server::AuthorizationServer;
+use super::{authorize, callback, consent, me, registration, token};
 
 /// What an address is; also its name in the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,8 +63,8 @@ impl Route {
 }
 
 /// Finds the route of a path.
-pub fn find(authority: &Authority, path: &str) -> Route {
-    let issuer_path = authority.path();
+pub fn find(server: &AuthorizationServer, path: &str) -> Route {
+    let issuer_path = server.path();
     if let Some(suffix) = path.strip_prefix("/.well-known/oauth-authorization-server") {
         let own = suffix.trim_end_matches('/') == issuer_path;
         return if own { Route::ServerMetadata } else { Route::Unknown };
@@ -87,45 +88,49 @@ pub fn find(authority: &Authority, path: &str) -> Route {
 }
 
 /// Answers a request.
-pub async fn answer(authority: &Authority, route: Route, request: &Request) -> Response {
-    if request.method == Method::OPTIONS && route != Route::Unknown {
+pub async fn answer(server: &AuthorizationServer, route: Route, request: &Request) -> Response {
+    // Also where there is nothing: a script may see the 404 only after a preflight that went well.
+    if request.method == Method::OPTIONS {
         return options(route.methods());
     }
-    if let Some(response) = held_back(authority, route, request) {
+    if let Some(response) = held_back(server, route, request) {
         return response;
     }
     let get = request.method == Method::GET || request.method == Method::HEAD;
     let post = request.method == Method::POST;
     match route {
-        Route::ServerMetadata if get => exchange::document(&authority.server_metadata),
-        Route::ResourceMetadata(path) if get => exchange::document(authority.resource_metadata(path)),
-        Route::Register if post => registration::register(authority, request),
-        Route::Authorize if get => authorize::authorize(authority, request).await,
-        Route::Authorize if post => authorize::decide(authority, request),
+        Route::ServerMetadata if get => exchange::document(&server.server_metadata),
+        Route::ResourceMetadata(path) if get => exchange::document(server.resource_metadata(path)),
+        Route::Register if post => registration::register(server, request),
+        Route::Authorize if get => authorize::authorize(server, request).await,
+        Route::Authorize if post => consent::decide(server, request),
         // A prefetch by HEAD must not use up the flow.
-        Route::Callback if request.method == Method::GET => authorize::callback(authority, request),
-        Route::Token if post => token::token(authority, request).await,
-        Route::Me if get => me::me(authority, request).await,
-        Route::Health if get => exchange::text(StatusCode::OK, "ok"),
-        Route::Unknown => exchange::text(StatusCode::NOT_FOUND, "There is nothing here."),
+        Route::Callback if request.method == Method::GET => callback::callback(server, request),
+        Route::Token if post => token::token(server, request).await,
+        Route::Me if get => me::me(server, request).await,
+        Route::Health if get => exchange::public_text(StatusCode::OK, "ok"),
+        Route::Unknown => exchange::public_text(StatusCode::NOT_FOUND, "There is nothing here."),
         other => method_not_allowed(other.methods()),
     }
 }
 
-fn held_back(authority: &Authority, route: Route, request: &Request) -> Option<Response> {
-    let wait = authority
+fn held_back(server: &AuthorizationServer, route: Route, request: &Request) -> Option<Response> {
+    let wait = server
         .limits
         .as_ref()?
-        .count(peer(authority, request)?, route.limited()?, Instant::now())
+        .count(client_address(server, request)?, route.limited()?, Instant::now())
         .err()?;
     let words = "Too many requests from this address; wait as long as Retry-After says.";
-    let mut response = oauth_error(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", words);
+    tracing::info!(route = route.name(), "too many requests from one address");
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let mut response = OAuthError::with_status(status, "temporarily_unavailable", words).response();
     exchange::set(response.headers_mut(), header::RETRY_AFTER, &wait.as_secs().max(1).to_string());
     Some(response)
 }
 
-fn peer(authority: &Authority, request: &Request) -> Option<IpAddr> {
+/// The address that counts: the one that connected, or the one that the proxy in front names.
+fn client_address(server: &AuthorizationServer, request: &Request) -> Option<IpAddr> {
     let forwarded = request.headers.get_all("x-forwarded-for").iter().next_back();
-    let last = forwarded.filter(|_| authority.trust_forwarded_for).and_then(|value| value.to_str().ok());
+    let last = forwarded.filter(|_| server.trust_forwarded_for).and_then(|value| value.to_str().ok());
     last.and_then(|text| text.rsplit(',').next()?.trim().parse().ok()).or(request.peer)
 }

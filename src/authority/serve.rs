@@ -1,26 +1,26 @@
-//! The running service: sockets, time limits, access log, metrics, and an end that finishes what is under way.
+//! The running service: sockets, time limits, and an end that finishes what is under way.
 //!
-//! Guarantees: the access log holds address, method, route, status and time, never a query, header or body.
+//! Guarantees: a public address needs a public URL and a secret that the operator chose. Knows nothing of what the
+//! endpoints mean.
 
 use std::convert::Infallible;
-use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
+use http_body_util::{BodyExt as _, Full, Limited};
 use tokio::net::TcpListener;
-use warp::Filter;
-use warp::http::{HeaderMap, Method, StatusCode};
-use warp::path::FullPath;
+use warp::http::{self, Method, StatusCode};
+use warp::hyper::body::{Bytes, Incoming};
+use warp::hyper::service::{Service, service_fn};
 
+use super::access::{Answered, Metrics};
 use super::exchange::{self, Request, Response};
-use super::metrics::Metrics;
-use super::route::{self, Route};
+use super::route;
 use super::seal::Sealer;
-use super::{Authority, Settings, secret_source};
+use super::server::AuthorizationServer;
+use super::{Settings, secret_source};
 use crate::bounded_server::{self, Limits, Stop};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
@@ -29,57 +29,59 @@ use crate::error::{Code, Error, Result};
 const MAX_BODY: usize = 32 * 1024;
 /// Time for a body to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
-/// What a public server bears. A connection lives longer than the slowest upstream answer.
+/// What a public server bears. The grace is longer than the slowest upstream answer.
 const LIMITS: Limits = Limits {
     connections: 1024,
+    per_address: Some(128),
     header_bytes: 16 * 1024,
     header_time: Duration::from_secs(10),
     connection_time: Duration::from_secs(60),
+    grace: Duration::from_secs(30),
     keep_alive: true,
 };
 
-/// A server that is bound and not yet serving.
-pub struct Bound {
-    authority: Arc<Authority>,
+/// The authorization server, bound and not yet serving.
+pub struct Authority {
+    server: Arc<AuthorizationServer>,
     listener: TcpListener,
     metrics_listener: Option<TcpListener>,
     address: SocketAddr,
     access_log: bool,
+    warning: Option<&'static str>,
 }
 
-/// Binds, and finds the secret: in the environment, in `secret_file`, or for loopback use in `own_secret`.
-///
-/// # Errors
-/// `config_invalid` for a public address without a public URL or secret, `port_in_use` if it cannot listen, and
-/// those of [`secret_source::find`].
-pub async fn bind(
-    settings: &Settings,
-    secret_file: Option<&Path>,
-    own_secret: &Path,
-    clock: Clock,
-) -> Result<Bound> {
-    let loopback = settings.listen.ip().is_loopback();
-    if !loopback && settings.public_url.is_none() {
-        return Err(Error::new(Code::ConfigInvalid, "An address that others can reach needs a public URL.")
+impl Authority {
+    /// Binds, and finds the secret: in the environment, in the operator's file, or for loopback use in a file of its own.
+    ///
+    /// # Errors
+    /// `config_invalid` for a public address without a public URL or secret, `port_in_use` if it cannot listen, and those
+    /// of the secret's file.
+    pub async fn bind(settings: &Settings, clock: Clock) -> Result<Self> {
+        let loopback = settings.listen.ip().is_loopback();
+        if !loopback && settings.public_url.is_none() {
+            return Err(Error::new(
+                Code::ConfigInvalid,
+                "An address that others can reach needs a public URL.",
+            )
             .with_hint(
                 "Pass `--public-url https://HOST` as clients reach this server, or listen on 127.0.0.1.",
             ));
+        }
+        let own = (loopback && settings.public_url.is_none()).then_some(settings.own_secret.as_path());
+        let secrets = secret_source::find(settings.secret_file.as_deref(), own)?;
+        let sealer = Sealer::new(&secrets.current, secrets.previous.as_ref())?;
+        let listener = listen(settings.listen).await?;
+        let address = listener.local_addr().map_err(|_| cannot_listen(settings.listen))?;
+        let issuer = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let server = Arc::new(AuthorizationServer::new(settings, &issuer, sealer, clock)?);
+        let metrics_listener = match settings.metrics {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let (access_log, warning) = (settings.access_log, secrets.warning);
+        Ok(Self { server, listener, metrics_listener, address, access_log, warning })
     }
-    let only_here = loopback && settings.public_url.is_none();
-    let secrets = secret_source::find(secret_file, only_here.then_some(own_secret))?;
-    let sealer = Sealer::new(&secrets.current, secrets.previous.as_ref())?;
-    let listener = listen(settings.listen).await?;
-    let address = listener.local_addr().map_err(|_| cannot_listen(settings.listen))?;
-    let issuer = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let authority = Arc::new(Authority::new(settings, &issuer, sealer, clock)?);
-    let metrics_listener = match settings.metrics {
-        Some(address) => Some(listen(address).await?),
-        None => None,
-    };
-    Ok(Bound { authority, listener, metrics_listener, address, access_log: settings.access_log })
-}
 
-impl Bound {
     /// Where it listens: the port is known only now if 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -92,30 +94,32 @@ impl Bound {
 
     /// What clients call it.
     pub fn issuer(&self) -> &str {
-        self.authority.issuer()
+        self.server.issuer()
+    }
+
+    /// What the operator should change, if anything.
+    pub fn warning(&self) -> Option<&'static str> {
+        self.warning
     }
 
     /// Serves until `end` resolves, then finishes the requests under way.
     pub async fn serve(self, end: impl Future<Output = ()>) {
         let metrics = Arc::new(Metrics::default());
         let (stop, stopped) = Stop::new();
-        let access_log = self.access_log;
-        let service = Service { authority: self.authority, metrics: Arc::clone(&metrics), access_log };
+        // Behind a proxy one address is everybody.
+        let per_address = LIMITS.per_address.filter(|_| !self.server.trust_forwarded_for);
+        let handler =
+            Handler { server: self.server, metrics: Arc::clone(&metrics), access_log: self.access_log };
         let main = bounded_server::serve(
-            self.listener,
-            move |peer| service.clone().filter(peer),
-            LIMITS,
+            vec![self.listener],
+            move |peer| handler.clone().for_peer(peer),
+            Limits { per_address, ..LIMITS },
             stopped.clone(),
         );
         let side = async {
             if let Some(listener) = self.metrics_listener {
-                bounded_server::serve(
-                    listener,
-                    move |_| metrics_filter(Arc::clone(&metrics)),
-                    LIMITS,
-                    stopped,
-                )
-                .await;
+                let make = move |_| metrics_service(Arc::clone(&metrics));
+                bounded_server::serve(vec![listener], make, LIMITS, stopped).await;
             }
         };
         let both = async { tokio::join!(main, side) };
@@ -139,123 +143,92 @@ fn cannot_listen(address: SocketAddr) -> Error {
         .with_hint("Another program may have it; choose another with `--listen`.")
 }
 
+/// What answers the requests of all connections.
 #[derive(Clone)]
-struct Service {
-    authority: Arc<Authority>,
+struct Handler {
+    server: Arc<AuthorizationServer>,
     metrics: Arc<Metrics>,
     access_log: bool,
 }
 
-impl Service {
-    fn filter(
-        self,
-        peer: SocketAddr,
-    ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
-        let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-        warp::method()
-            .and(warp::path::full())
-            .and(query)
-            .and(warp::header::headers_cloned())
-            .and(warp::body::stream())
-            .then(move |method: Method, path: FullPath, query: String, headers: HeaderMap, body| {
-                let service = self.clone();
-                async move {
-                    let head = Head { method, path, query, headers, peer };
-                    service.answer(head, body).await
-                }
-            })
-            .recover(|_| async {
-                Ok::<_, Infallible>(exchange::text(StatusCode::BAD_REQUEST, "Bad request."))
-            })
-            .unify()
+/// The same for one connection.
+struct PeerHandler {
+    handler: Handler,
+    peer: SocketAddr,
+}
+
+impl Service<http::Request<Incoming>> for PeerHandler {
+    type Response = http::Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = std::result::Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+        let (handler, peer) = (self.handler.clone(), self.peer);
+        Box::pin(async move { Ok(handler.answer(request, peer).await.map(Full::new)) })
+    }
+}
+
+impl Handler {
+    fn for_peer(self, peer: SocketAddr) -> PeerHandler {
+        PeerHandler { handler: self, peer }
     }
 
-    async fn answer<B: warp::Buf>(
-        self,
-        head: Head,
-        body: impl warp::Stream<Item = std::result::Result<B, warp::Error>>,
-    ) -> Response {
+    async fn answer(self, request: http::Request<Incoming>, peer: SocketAddr) -> Response {
         let start = Instant::now();
-        let route = route::find(&self.authority, head.path.as_str());
-        let (method, peer) = (head.method.clone(), head.peer);
-        let whole = match method == Method::POST {
-            true => tokio::time::timeout(BODY_TIME, read_body(body)).await,
-            // Nothing else has a body that counts.
-            false => Ok(Some(Vec::new())),
-        };
-        let response = match whole {
-            Ok(Some(body)) => route::answer(&self.authority, route, &head.with(body)).await,
-            Ok(None) => {
-                exchange::text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or was cut off.")
+        let (head, body) = request.into_parts();
+        let (method, peer) = (head.method.clone(), peer.ip());
+        let route = route::find(&self.server, head.uri.path());
+        let response = match read_body(&method, body).await {
+            Ok(body) => {
+                let request = Request {
+                    method: head.method,
+                    query: head.uri.query().unwrap_or_default().to_owned(),
+                    headers: head.headers,
+                    peer: Some(peer),
+                    body,
+                };
+                route::answer(&self.server, route, &request).await
             }
-            Err(_) => exchange::text(StatusCode::REQUEST_TIMEOUT, "The body did not come in time."),
+            Err((status, words)) => exchange::public_text(status, words),
         };
-        self.metrics.count(route.name(), response.status().as_u16(), start.elapsed());
+        let answered = Answered { peer, method, route, status: response.status(), took: start.elapsed() };
+        self.metrics.count(&answered);
         if self.access_log {
-            log_access(peer, &method, route, response.status(), start.elapsed());
+            answered.log();
         }
         response
     }
 }
 
-struct Head {
-    method: Method,
-    path: FullPath,
-    query: String,
-    headers: HeaderMap,
-    peer: SocketAddr,
-}
-
-impl Head {
-    fn with(self, body: Vec<u8>) -> Request {
-        Request {
-            method: self.method,
-            path: self.path.as_str().to_owned(),
-            query: self.query,
-            headers: self.headers,
-            peer: Some(self.peer.ip()),
-            body,
-        }
+/// The body of a POST; nothing else has one that counts.
+async fn read_body(
+    method: &Method,
+    body: Incoming,
+) -> std::result::Result<Bytes, (StatusCode, &'static str)> {
+    if method != Method::POST {
+        return Ok(Bytes::new());
+    }
+    match tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(_)) => Err((StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or was cut off.")),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "The body did not come in time.")),
     }
 }
 
-async fn read_body<B: warp::Buf>(
-    body: impl warp::Stream<Item = std::result::Result<B, warp::Error>>,
-) -> Option<Vec<u8>> {
-    let mut body = pin!(body);
-    let mut whole = Vec::new();
-    while let Some(chunk) = body.next().await {
-        let mut chunk = chunk.ok()?;
-        if whole.len() + chunk.remaining() > MAX_BODY {
-            return None;
-        }
-        while chunk.has_remaining() {
-            let part = chunk.chunk();
-            whole.extend_from_slice(part);
-            let length = part.len();
-            chunk.advance(length);
-        }
-    }
-    Some(whole)
-}
-
-fn metrics_filter(
+fn metrics_service(
     metrics: Arc<Metrics>,
-) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
-    warp::path::full().map(move |path: FullPath| match path.as_str() {
-        "/metrics" => exchange::text(StatusCode::OK, metrics.render().trim_end()),
-        _ => exchange::text(StatusCode::NOT_FOUND, "There is nothing here but /metrics."),
+) -> impl Service<
+    http::Request<Incoming>,
+    Response = http::Response<Full<Bytes>>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + Send
++ 'static {
+    service_fn(move |request: http::Request<Incoming>| {
+        let response = match request.uri().path() {
+            "/metrics" => exchange::text(StatusCode::OK, metrics.render().trim_end()),
+            _ => exchange::text(StatusCode::NOT_FOUND, "There is nothing here but /metrics."),
+        };
+        std::future::ready(Ok(response.map(Full::new)))
     })
-}
-
-/// One line an answer on standard error, which is a service's log.
-fn log_access(peer: SocketAddr, method: &Method, route: Route, status: StatusCode, took: Duration) {
-    let (ip, name) = (peer.ip(), route.name());
-    let now = Clock::System.now();
-    let _ = writeln!(
-        std::io::stderr(),
-        "{now} {ip} {method} {name} {} {:.1}ms",
-        status.as_u16(),
-        took.as_secs_f64() * 1000.0
-    );
 }

@@ -1,7 +1,7 @@
 //! `POST /token` (RFC 6749, 4.1.3; RFC 7636, 4.6): our code becomes an OpenRouter key.
 //!
-//! Guarantees: a code is bound to client, redirect URI, challenge and resource, and every mismatch is
-//! `invalid_grant` before OpenRouter hears of it. A code works once because OpenRouter's own code inside it does.
+//! Guarantees: a code is bound to client, redirect URI, challenge and resource, and every mismatch is refused before
+//! OpenRouter hears of it. A code works once because OpenRouter's own code inside it does.
 //!
 //! The key is handed out as the access token on purpose, and it is not token pass-through: its audience *is* the API
 //! that the client will call, the person named its budget for this client on OpenRouter's page, and this server never
@@ -13,22 +13,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use warp::http::{StatusCode, header};
+use warp::http::StatusCode;
 
 use super::authorize::Pending;
-use super::exchange::{self, Params, Request, Response, oauth_error};
+use super::client;
+use super::exchange::{self, OAuthError, Params, Request, Response};
+use super::me::unavailable;
 use super::metadata::SCOPE;
+use super::resource::Receiver;
 use super::seal::SealKind;
-use super::upstream::Refusal;
-use super::{Authority, client};
+use super::server::AuthorizationServer;
+use super::upstream::UpstreamError;
 
 /// What an authorization code carries, sealed.
 #[derive(Serialize, Deserialize)]
 pub struct AuthorizationCode {
     client: String,
     redirect_uri: String,
+    redirect_uri_named: bool,
     code_challenge: String,
-    resource: Option<String>,
+    resources: Vec<String>,
     upstream_code: String,
     upstream_verifier: String,
 }
@@ -39,32 +43,44 @@ impl AuthorizationCode {
         Self {
             client: pending.client,
             redirect_uri: pending.redirect_uri,
+            redirect_uri_named: pending.redirect_uri_named,
             code_challenge: pending.code_challenge,
-            resource: pending.resource,
+            resources: pending.resources,
             upstream_code: upstream_code.to_owned(),
             upstream_verifier,
         }
     }
 }
 
-type Failure = (StatusCode, &'static str, &'static str);
-
 /// Answers a token request.
-pub async fn token(authority: &Authority, request: &Request) -> Response {
-    let code = match read(authority, request).await {
+pub async fn token(server: &AuthorizationServer, request: &Request) -> Response {
+    let code = match read(server, request).await {
         Ok(code) => code,
-        Err((status, error, words)) => return oauth_error(status, error, words),
+        Err(error) => {
+            tracing::info!(error = error.error, "refused a code: {}", error.description);
+            return error.response();
+        }
     };
-    match authority.upstream.exchange(&code.upstream_code, &code.upstream_verifier).await {
-        Ok(key) => exchange::json(
-            StatusCode::OK,
-            &json!({ "access_token": key.expose(), "token_type": "Bearer", "scope": SCOPE }),
-        ),
-        Err(refusal) => refused(&refusal),
+    let client = &code.client;
+    match server.redemptions.redeem(&server.upstream, &code.upstream_code, &code.upstream_verifier).await {
+        Ok(key) => {
+            tracing::info!(client, fingerprint = key.fingerprint(), "handed out a key");
+            let body = json!({ "access_token": key.expose(), "token_type": "Bearer", "scope": SCOPE });
+            exchange::json(StatusCode::OK, &body)
+        }
+        Err(UpstreamError::Refused) => {
+            tracing::info!(client, "OpenRouter does not accept the code");
+            invalid_grant("OpenRouter does not accept the code; it works once and for ten minutes.")
+                .response()
+        }
+        Err(error) => {
+            tracing::warn!(client, "OpenRouter gave no key: {error:?}");
+            unavailable(&error)
+        }
     }
 }
 
-async fn read(authority: &Authority, request: &Request) -> Result<AuthorizationCode, Failure> {
+async fn read(server: &AuthorizationServer, request: &Request) -> Result<AuthorizationCode, OAuthError> {
     let params = if request.is_type("application/x-www-form-urlencoded") {
         Params::parse(&request.body)
     } else if request.is_type("application/json") {
@@ -72,82 +88,75 @@ async fn read(authority: &Authority, request: &Request) -> Result<AuthorizationC
     } else {
         None
     };
-    let params =
-        params.ok_or(invalid_request("Send the parameters once each, as a form or as a JSON object."))?;
+    let unreadable = "Send the parameters once each, as a form or as a JSON object.";
+    let params = params.ok_or(OAuthError::invalid_request(unreadable))?;
     match params.get("grant_type") {
         Some("authorization_code") => {}
         Some(_) => {
-            return Err((
-                StatusCode::BAD_REQUEST,
-                "unsupported_grant_type",
-                "Only authorization_code is offered.",
-            ));
+            return Err(OAuthError::new("unsupported_grant_type", "Only authorization_code is offered."));
         }
-        None => return Err(invalid_request("The parameter grant_type is missing.")),
+        None => return Err(OAuthError::invalid_request("The parameter grant_type is missing.")),
     }
-    let client_id = params.get("client_id").ok_or(invalid_request("The parameter client_id is missing."))?;
-    let known = authority.client(client_id).await;
-    known.map_err(|words| (StatusCode::UNAUTHORIZED, "invalid_client", words))?;
-    open(authority, &params, client_id)
+    let code = required(&params, "code", "The parameter code is missing.")?;
+    let code = server.sealer.open::<AuthorizationCode>(SealKind::AuthorizationCode, code, server.now());
+    check_client(server, &params, code.as_ref()).await?;
+    let code = code.ok_or(invalid_grant("The code is unknown or has expired."))?;
+    check(server, &params, &code)?;
+    Ok(code)
 }
 
-fn open(authority: &Authority, params: &Params, client_id: &str) -> Result<AuthorizationCode, Failure> {
-    let code = params.get("code").ok_or(invalid_request("The parameter code is missing."))?;
-    let verifier =
-        params.get("code_verifier").ok_or(invalid_request("The parameter code_verifier is missing."))?;
-    let redirect_uri =
-        params.get("redirect_uri").ok_or(invalid_request("The parameter redirect_uri is missing."))?;
-    let code: AuthorizationCode = authority
-        .sealer
-        .open(SealKind::AuthorizationCode, code, authority.now())
-        .ok_or(invalid_grant("The code is unknown or has expired."))?;
-    if code.client != client::fingerprint(client_id) {
-        return Err(invalid_grant("The code belongs to another client."));
+/// The code names its client, so the request need not. A client that is unknown here is told to register again, whatever
+/// the code.
+async fn check_client(
+    server: &AuthorizationServer,
+    params: &Params,
+    code: Option<&AuthorizationCode>,
+) -> Result<(), OAuthError> {
+    let Some(client_id) = params.get("client_id") else { return Ok(()) };
+    if code.is_some_and(|code| code.client == client::fingerprint(client_id)) {
+        return Ok(());
     }
-    if code.redirect_uri != redirect_uri {
+    match server.client(client_id).await {
+        Ok(_) if code.is_some() => Err(invalid_grant("The code belongs to another client.")),
+        Ok(_) => Ok(()),
+        Err(words) => Err(OAuthError::with_status(StatusCode::UNAUTHORIZED, "invalid_client", words)),
+    }
+}
+
+fn check(server: &AuthorizationServer, params: &Params, code: &AuthorizationCode) -> Result<(), OAuthError> {
+    let verifier = required(params, "code_verifier", "The parameter code_verifier is missing.")?;
+    let redirect_uri = params.get("redirect_uri");
+    // RFC 6749, 4.1.3: required if the authorization request had it, and then the same.
+    if redirect_uri.is_none() && code.redirect_uri_named {
+        return Err(OAuthError::invalid_request("The parameter redirect_uri is missing."));
+    }
+    if redirect_uri.is_some_and(|uri| uri != code.redirect_uri) {
         return Err(invalid_grant("The redirect_uri is not the one of the authorization request."));
     }
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
     if !bool::from(challenge.as_bytes().ct_eq(code.code_challenge.as_bytes())) {
         return Err(invalid_grant("The code_verifier does not fit the code_challenge."));
     }
-    let resource = params.get("resource");
-    if resource.is_some() && resource != code.resource.as_deref() {
-        return Err((
-            StatusCode::BAD_REQUEST,
-            "invalid_target",
-            "The resource is not the one that was asked for.",
-        ));
+    match params.resources().all(|resource| is_granted(server, code, resource)) {
+        true => Ok(()),
+        false => Err(OAuthError::new("invalid_target", "The resource is not one that was asked for.")),
     }
-    Ok(code)
 }
 
-fn invalid_request(words: &'static str) -> Failure {
-    (StatusCode::BAD_REQUEST, "invalid_request", words)
-}
-
-fn invalid_grant(words: &'static str) -> Failure {
-    (StatusCode::BAD_REQUEST, "invalid_grant", words)
-}
-
-/// RFC 6749 has no name for a passing fault at the token endpoint; the ones of its section 4.1.2.1 are what clients
-/// know, with an HTTP status that says "try again".
-fn refused(refusal: &Refusal) -> Response {
-    match refusal {
-        Refusal::Code => oauth_error(
-            StatusCode::BAD_REQUEST,
-            "invalid_grant",
-            "OpenRouter does not accept the code; it works once and for ten minutes.",
-        ),
-        Refusal::Later(wait) => {
-            let words = "OpenRouter does not answer as it should right now; try again.";
-            let mut response = oauth_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", words);
-            let seconds = wait.map_or(5, |wait| wait.as_secs()).to_string();
-            exchange::set(response.headers_mut(), header::RETRY_AFTER, &seconds);
-            response
-        }
-        Refusal::Nonsense => {
-            oauth_error(StatusCode::BAD_GATEWAY, "server_error", "OpenRouter's answer makes no sense.")
-        }
+/// RFC 8707, 2.2: what was asked for, or a part of it. A request that named nothing was for this server and OpenRouter:
+/// the page named nobody else.
+fn is_granted(server: &AuthorizationServer, code: &AuthorizationCode, resource: &str) -> bool {
+    match server.resources.find(resource) {
+        Some((_, Receiver::Own)) if code.resources.is_empty() => true,
+        Some((resource, _)) => code.resources.contains(&resource),
+        None => false,
     }
+}
+
+fn required<'a>(params: &'a Params, name: &str, words: &'static str) -> Result<&'a str, OAuthError> {
+    params.get(name).ok_or(OAuthError::invalid_request(words))
+}
+
+fn invalid_grant(words: &'static str) -> OAuthError {
+    OAuthError::new("invalid_grant", words)
 }

@@ -1,6 +1,6 @@
 //! OpenRouter, as far as this server talks to it: its sign-in page, the exchange of a code, and what a key is.
 //!
-//! Guarantees: every answer, however odd, becomes one of three refusals; nothing of a body goes into an error.
+//! Guarantees: every answer, however odd, becomes one of three errors; nothing of a body goes into an error.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 use warp::http::StatusCode;
 
-use super::client::Budget;
+use super::budget::Budget;
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
@@ -31,16 +31,17 @@ const KEY_FIELDS: &[&str] = &[
 
 /// Why OpenRouter gave no useful answer.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum UpstreamError {
     /// It does not accept the code or the key.
-    Code,
+    Refused,
     /// It cannot be reached, is slow, is limiting or has a fault; with its wish to be left alone, if it named one.
-    Later(Option<Duration>),
+    Unavailable(Option<Duration>),
     /// Its answer is not what it documents.
-    Nonsense,
+    Malformed,
 }
 
 /// OpenRouter at one address.
+#[derive(Clone)]
 pub struct Upstream {
     base: Url,
     http: reqwest::Client,
@@ -60,7 +61,7 @@ impl Upstream {
         let invalid =
             || Error::new(Code::ConfigInvalid, "The upstream URL must be https, or http to a loopback host.");
         let base = Url::parse(base.trim_end_matches('/')).map_err(|_| invalid())?;
-        if base.scheme() != "https" && !super::redirect_uri::is_loopback(&base) {
+        if base.scheme() != "https" && !crate::loopback::is_loopback(&base) {
             return Err(invalid());
         }
         let http = crate::http::builder().timeout(timeout).build().map_err(|_| {
@@ -69,9 +70,15 @@ impl Upstream {
         Ok(Self { base, http })
     }
 
-    /// Scheme, host and port.
-    pub fn origin(&self) -> String {
-        self.base.origin().ascii_serialization()
+    /// Its address.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Its host as the consent page names it.
+    pub fn host(&self) -> String {
+        let origin = self.base.origin().ascii_serialization();
+        origin.strip_prefix("https://").unwrap_or(&origin).to_owned()
     }
 
     /// The page where the person makes a key (OpenRouter, OAuth PKCE guide). `limit` and the other wishes are
@@ -104,26 +111,26 @@ impl Upstream {
     /// Spends a code (OpenRouter, `POST /api/v1/auth/keys`).
     ///
     /// # Errors
-    /// A [`Refusal`]. A code whose answer was lost is spent all the same; the client has to start again.
-    pub async fn exchange(&self, code: &str, verifier: &str) -> std::result::Result<Secret, Refusal> {
+    /// An [`UpstreamError`]. A code whose answer was lost is spent all the same; the client has to start again.
+    pub async fn exchange(&self, code: &str, verifier: &str) -> std::result::Result<Secret, UpstreamError> {
         let body = json!({ "code": code, "code_verifier": verifier, "code_challenge_method": "S256" });
         let request = self.http.post(self.at("/api/v1/auth/keys")).json(&body);
         let reply: KeyReply = read(request).await?;
-        if reply.key.is_empty() { Err(Refusal::Nonsense) } else { Ok(reply.key) }
+        if reply.key.is_empty() { Err(UpstreamError::Malformed) } else { Ok(reply.key) }
     }
 
     /// What OpenRouter says about a key (`GET /api/v1/key`).
     ///
     /// # Errors
-    /// A [`Refusal`]; `Code` if the key is not valid.
-    pub async fn key_info(&self, key: &Secret) -> std::result::Result<Map<String, Value>, Refusal> {
+    /// An [`UpstreamError`]; `Refused` if the key is not valid.
+    pub async fn key_info(&self, key: &Secret) -> std::result::Result<Map<String, Value>, UpstreamError> {
         #[derive(Deserialize)]
         struct Reply {
             data: Map<String, Value>,
         }
         let Ok(mut value) = reqwest::header::HeaderValue::from_str(&format!("Bearer {}", key.expose()))
         else {
-            return Err(Refusal::Code);
+            return Err(UpstreamError::Refused);
         };
         value.set_sensitive(true);
         let request = self.http.get(self.at("/api/v1/key")).header(reqwest::header::AUTHORIZATION, value);
@@ -140,17 +147,20 @@ impl Upstream {
 
 async fn read<T: serde::de::DeserializeOwned>(
     request: reqwest::RequestBuilder,
-) -> std::result::Result<T, Refusal> {
-    let response = request.send().await.map_err(|_| Refusal::Later(None))?;
+) -> std::result::Result<T, UpstreamError> {
+    let response = request.send().await.map_err(|_| UpstreamError::Unavailable(None))?;
     let status = response.status();
     if status == StatusCode::OK {
-        let body = crate::http::read_body(response, MAX_BODY).await.map_err(|_| Refusal::Later(None))?;
-        return serde_json::from_slice(&body).map_err(|_| Refusal::Nonsense);
+        let body =
+            crate::http::read_body(response, MAX_BODY).await.map_err(|_| UpstreamError::Unavailable(None))?;
+        return serde_json::from_slice(&body).map_err(|_| UpstreamError::Malformed);
     }
     Err(match status.as_u16() {
         // 403 is what OpenRouter documents for a code that is wrong, used or old; 400 for one it cannot read.
-        400 | 401 | 403 | 404 => Refusal::Code,
-        408 | 409 | 425 | 429 | 500..=599 => Refusal::Later(crate::http::retry_after(response.headers())),
-        _ => Refusal::Nonsense,
+        400 | 401 | 403 | 404 => UpstreamError::Refused,
+        408 | 409 | 425 | 429 | 500..=599 => {
+            UpstreamError::Unavailable(crate::http::retry_after(response.headers()))
+        }
+        _ => UpstreamError::Malformed,
     })
 }

@@ -29,6 +29,8 @@ fn exit_status() -> String {
     format!("Exit status:\n{}", rows.join("\n"))
 }
 
+use crate::authority::RateChange;
+
 /// Sign in to AI providers once; every tool gets a token that is always fresh.
 #[derive(Parser)]
 #[command(name = "convocations", version, arg_required_else_help = true, after_help = exit_status())]
@@ -198,7 +200,11 @@ pub struct AuthorityArgs {
     /// Where to serve Prometheus metrics
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
-    /// The secret's file: current on the first line, previous on the second. `SECRET` in the environment wins
+    /// An MCP server that a key may be asked for, and that will be able to spend it; the page names it (repeatable)
+    #[arg(long, value_name = "URL")]
+    pub resource: Vec<String>,
+    /// The secret's file: current on the first line, previous on the second. `CONVOCATIONS_AUTHORITY_SECRET` in the
+    /// environment wins
     #[arg(long, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
     /// OpenRouter's address
@@ -207,6 +213,9 @@ pub struct AuthorityArgs {
     /// Count requests by the last address in X-Forwarded-For: behind exactly one reverse proxy
     #[arg(long)]
     pub trust_forwarded_for: bool,
+    /// Requests of one address: register=20/1h, authorize=100/15m, token=50/15m are what holds without (repeatable)
+    #[arg(long, value_name = "NAME=COUNT/TIME")]
+    pub rate_limit: Vec<RateChange>,
     /// Do not limit requests per address: where the reverse proxy does
     #[arg(long)]
     pub no_rate_limit: bool,

@@ -12,7 +12,7 @@ mod tests;
 
 use url::Url;
 
-use crate::authority::redirect_uri;
+use crate::authority::redirect_uri_matches;
 pub use crate::config::fuzz::config;
 pub use crate::editor::fuzz::rpc;
 pub use crate::login::fuzz::{callback, pasted};
@@ -49,7 +49,7 @@ pub fn urls(data: &[u8]) {
         assert!(!text.contains(|c: char| is_hidden(c) || c.is_whitespace()), "an address of two lines");
     }
     let registered = "http://127.0.0.1:3000/callback";
-    if redirect_uri::matches(registered, &text) {
+    if redirect_uri_matches(registered, &text) {
         let rest = text.strip_prefix("http://127.0.0.1").and_then(|rest| rest.strip_suffix("/callback"));
         let port = rest.map(|rest| rest.strip_prefix(':').unwrap_or(rest));
         assert!(port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit())), "{text}");

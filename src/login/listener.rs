@@ -27,9 +27,11 @@ use crate::secret::Secret;
 /// What strangers on this machine may cost us: 128 × 16 KiB, and five seconds each.
 const LIMITS: Limits = Limits {
     connections: 128,
+    per_address: None,
     header_bytes: 16 * 1024,
     header_time: Duration::from_secs(5),
     connection_time: Duration::from_secs(60),
+    grace: Duration::from_secs(5),
     keep_alive: false,
 };
 /// How long the last answer may take to leave.
@@ -95,7 +97,12 @@ impl Listener {
         });
         let filter = routes(Arc::clone(&desk));
         let mut tasks = JoinSet::new();
-        tasks.spawn(bounded_server::serve_all(bound.listeners, move |_| filter.clone(), LIMITS, stopped));
+        tasks.spawn(bounded_server::serve(
+            bound.listeners,
+            move |_| bounded_server::service(filter.clone()),
+            LIMITS,
+            stopped,
+        ));
         Self { port: bound.port, ignored: desk.ignored.subscribe(), answer, desk, stop, tasks }
     }
 

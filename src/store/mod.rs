@@ -11,7 +11,7 @@ pub(crate) mod fuzz;
 mod index;
 mod keyring;
 mod lock;
-mod private_file;
+pub(crate) mod private_file;
 mod put;
 mod seal;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use convocations::authority::{Settings, serve};
+use convocations::authority::{Authority, Settings};
 use convocations::clock::Clock;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -59,13 +59,13 @@ async fn bare(body: String) -> String {
 }
 
 async fn authority(upstream: &str) -> String {
-    let settings = Settings {
-        rate_limit: false,
-        access_log: false,
-        ..Settings::new("127.0.0.1:0".parse().unwrap(), upstream)
-    };
     let own = std::env::temp_dir().join(format!("authority-bench-{}", std::process::id())).join("secret");
-    let bound = serve::bind(&settings, None, &own, Clock::System).await.unwrap();
+    let settings = Settings {
+        rates: None,
+        access_log: false,
+        ..Settings::new("127.0.0.1:0".parse().unwrap(), upstream, own.clone())
+    };
+    let bound = Authority::bind(&settings, Clock::System).await.unwrap();
     std::fs::remove_dir_all(own.parent().unwrap()).unwrap();
     let base = bound.issuer().to_owned();
     tokio::spawn(bound.serve(std::future::pending()));

@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use std::path::Path;
 use std::time::Duration;
 
-use convocations::authority::exchange::Request;
 use convocations::broker::{Broker, Event};
 use convocations::clock::Clock;
 use convocations::config::{Config, HttpConfig};
@@ -147,14 +146,6 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         headers: headers(),
         body: body.clone(),
     };
-    let request = Request {
-        method: reqwest::Method::POST,
-        path: "/token".into(),
-        query: format!("code={PLANTED}"),
-        headers: headers(),
-        peer: None,
-        body,
-    };
     let mut registrations = Registrations::default();
     registrations.add(registration());
     let known = Known { client_secret: Some(planted()), registrations: registrations.clone() };
@@ -187,7 +178,6 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         ("Registration", Box::new(registration())),
         ("Registrations", Box::new(registrations)),
         ("Reply", Box::new(reply)),
-        ("Request", Box::new(request)),
         ("Secret", Box::new(planted())),
         ("Stage", Box::new(vec![open, device])),
         ("Store", Box::new(store)),
@@ -234,14 +224,16 @@ const NOTHING_SECRET: &[&str] = &[
     "Clock",
     "Description",
     "DeviceDialect",
+    "DisplayName",
     "Draft",
     "Encoding",
     "Error",
+    "Forms",
     "Grant",
     "HttpConfig",
+    "Identity",
     "Input",
     "Kind",
-    "Level",
     "Limited",
     "Limits",
     "LoginId",
@@ -253,13 +245,18 @@ const NOTHING_SECRET: &[&str] = &[
     "MethodDescription",
     "NewEntry",
     "Notice",
+    "OAuthError",
     "Paths",
     "PortsDescription",
+    "Rate",
+    "RateChange",
+    "Rates",
+    "Receiver",
     "Redirect",
     "RedirectDescription",
     "RedirectPorts",
-    "Refusal",
     "RefreshConfig",
+    "Refusal",
     "Removed",
     "Revocation",
     "Revoked",
@@ -277,6 +274,7 @@ const NOTHING_SECRET: &[&str] = &[
     "StoreConfig",
     "StoreLock",
     "Trouble",
+    "UpstreamError",
     "Use",
     "UseDescription",
     "Validity",

@@ -1,7 +1,7 @@
 //! This program's own authorization server as the issuer of a provider: discovery, registration, two consent pages,
 //! and an OpenRouter key at the end.
 
-use convocations::authority::{Settings, serve};
+use convocations::authority::{Authority, Settings};
 use convocations::clock::Clock;
 use convocations::credential::Kind;
 use convocations::oauth::{self, Failure};
@@ -12,12 +12,11 @@ use crate::desk::{Desk, arrive, parameter, person};
 /// Serves it in front of the sandbox, for as long as the runtime lives; returns its issuer.
 async fn authority(sandbox: &Sandbox) -> String {
     let dir = TestDir::new();
-    let settings = Settings {
-        access_log: false,
-        ..Settings::new("127.0.0.1:0".parse().unwrap(), &sandbox.at("/openrouter"))
-    };
-    let secret = dir.paths().config_dir().join("authority.secret");
-    let bound = serve::bind(&settings, None, &secret, Clock::System).await.unwrap();
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let own_secret = dir.paths().config_dir().join("authority.secret");
+    let settings =
+        Settings { access_log: false, ..Settings::new(listen, &sandbox.at("/openrouter"), own_secret) };
+    let bound = Authority::bind(&settings, Clock::System).await.unwrap();
     let issuer = bound.issuer().to_owned();
     tokio::spawn(async move { bound.serve(std::future::pending()).await });
     issuer

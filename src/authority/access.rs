@@ -1,14 +1,49 @@
-//! Counts for Prometheus: requests by route and status, and the time they took.
+//! What an operator sees of the requests: the access log on standard error, and counts for Prometheus.
+//!
+//! Guarantees: a line or a count holds address, method, route, status and time, never a query, header or body; routes and
+//! statuses are few, so memory is bounded.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use warp::http::{Method, StatusCode};
+
+use super::route::Route;
+use crate::clock::Clock;
+
+/// One answered request.
+pub struct Answered {
+    /// Who connected.
+    pub peer: IpAddr,
+    /// How.
+    pub method: Method,
+    /// Where.
+    pub route: Route,
+    /// What was said.
+    pub status: StatusCode,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Answered {
+    /// One line on standard error, which is a service's log.
+    pub fn log(&self) {
+        let now = Clock::System.now();
+        let ms = self.took.as_secs_f64() * 1000.0;
+        let Self { peer, method, route, status, .. } = self;
+        let (name, status) = (route.name(), status.as_u16());
+        let _ = writeln!(std::io::stderr(), "{now} {peer} {method} {name} {status} {ms:.1}ms");
+    }
+}
 
 /// How many answers, and the time they took in all, by route and status.
 type Counts = BTreeMap<(&'static str, u16), (u64, Duration)>;
 
-/// The counts of one instance. Routes and statuses are few, so memory is bounded.
+/// The counts of one instance.
 #[derive(Default)]
 pub struct Metrics {
     counts: Mutex<Counts>,
@@ -16,11 +51,11 @@ pub struct Metrics {
 
 impl Metrics {
     /// Counts one answered request.
-    pub fn count(&self, route: &'static str, status: u16, took: Duration) {
+    pub fn count(&self, answered: &Answered) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = counts.entry((route, status)).or_default();
+        let entry = counts.entry((answered.route.name(), answered.status.as_u16())).or_default();
         entry.0 += 1;
-        entry.1 += took;
+        entry.1 += answered.took;
     }
 
     /// The text that Prometheus reads (exposition format 0.0.4).

@@ -1,0 +1,90 @@
+//! Many connections, and ones that break: no exchange loses its key.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::*;
+
+/// Sends a token request for `code` on a connection of its own.
+async fn send_token(server: &Server, code: &str) -> TcpStream {
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("grant_type", "authorization_code"), ("code", code)])
+        .extend_pairs([("redirect_uri", REDIRECT), ("code_verifier", VERIFIER)])
+        .finish();
+    let head = format!(
+        "POST /token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    stream
+}
+
+async fn upstream_was_asked(upstream: &Upstream) {
+    while upstream.bodies.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_of_silent_connections_ends_no_exchange() {
+    let upstream = Upstream::start().await;
+    let mut settings = settings(&format!("http://{}", upstream.address));
+    settings.trust_forwarded_for = true; // As behind a proxy, where one address is everybody.
+    let server = start_with(settings, "k").await;
+    let id = server.client_id().await;
+    let code = server.code(&id, &[]).await;
+    upstream.next.lock().unwrap().3 = Duration::from_secs(2);
+    let mut honest = send_token(&server, &code).await;
+    upstream_was_asked(&upstream).await;
+    let mut crowd = Vec::new();
+    for _ in 0..1100 {
+        crowd.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    let mut answer = vec![0; 4096];
+    let read = honest.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("sk-or-v1-test"), "{answer}");
+    assert_eq!(server.get(server.url("/healthz")).await.status(), StatusCode::OK, "and others still come in");
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_places() {
+    let upstream = Upstream::start().await;
+    let server = start(&upstream).await;
+    let mut crowd = Vec::new();
+    for _ in 0..200 {
+        crowd.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    assert_eq!(server.get(server.url("/healthz")).await.status(), StatusCode::OK);
+    // The oldest of that address were closed to make room for its own newer ones.
+    let mut byte = [0];
+    assert_eq!(crowd[0].read(&mut byte).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_key_whose_connection_broke_waits_for_its_client() {
+    let upstream = Upstream::start().await;
+    let server = start(&upstream).await;
+    let id = server.client_id().await;
+    let code = server.code(&id, &[]).await;
+    upstream.next.lock().unwrap().3 = Duration::from_millis(300);
+    let broken = send_token(&server, &code).await;
+    upstream_was_asked(&upstream).await;
+    drop(broken);
+    // OpenRouter takes the code once: what comes now is refused.
+    upstream.answers(403, "application/json", "{}");
+    let wrong = [("code", code.as_str()), ("client_id", &id), ("code_verifier", "x")];
+    assert_eq!(server.token(&wrong).await.1["error"], "invalid_grant", "for nobody else");
+    let mut again = server.token(&[("code", &code), ("client_id", &id)]).await;
+    if again.0 != StatusCode::OK {
+        // The server had not yet seen the connection's end.
+        again = server.token(&[("code", &code), ("client_id", &id)]).await;
+    }
+    assert_eq!((again.0, &again.1["access_token"]), (StatusCode::OK, &json!("sk-or-v1-test")));
+    assert_eq!(
+        server.token(&[("code", &code), ("client_id", &id)]).await.1["error"],
+        "invalid_grant",
+        "once"
+    );
+}
