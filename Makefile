@@ -73,7 +73,8 @@ bench: ## Measure the budgets, each against its floor
 	cargo bench --quiet --locked --bench budgets || missed=1; \
 	$(NVIM) -l tests/bench/editor.lua || missed=1; exit $$missed
 
-doc: ## Write the generated parts of the help
+doc: ## Write what is generated: parts of the help, the wire's shapes for Lua, samples for the tests
+	CONVOCATIONS_WRITE_SAMPLES=1 cargo test --quiet --locked --lib protocol::samples
 	$(NVIM) -l $(TOOLS)/gen_doc.lua
 
 screenshots: ## Take the pictures of README again (needs tmux)

@@ -1,4 +1,4 @@
-//! What is stored for a login, and what is handed out. Shared words of store, oauth, login and broker.
+//! What is stored for a login, and how long a token must be good for. Shared words of store, oauth, login and broker.
 //!
 //! Guarantees: tokens stand in [`Secret`] everywhere; `Debug` of all of these shows none.
 
@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::login_id::LoginId;
 use crate::secret::{Secret, expose, expose_opt};
 
 /// How a credential is to travel: the key into a provider's `use` table.
@@ -146,55 +145,4 @@ impl Validity {
             Self::Margin(margin) => lifetime.filter(|life| *life <= margin).map_or(margin, |life| life / 2),
         }
     }
-}
-
-/// What a caller gets: `ConvCredential` in Lua, `token --json` on the command line.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Credential {
-    /// The token or key.
-    #[serde(serialize_with = "expose")]
-    pub token: Secret,
-    /// How it travels.
-    pub kind: Kind,
-    /// Everything the API wants, authorization included, by header name.
-    #[serde(serialize_with = "expose_headers")]
-    pub headers: BTreeMap<String, Secret>,
-    /// API base URL, if the provider has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub base_url: Option<String>,
-    /// Unix seconds; absent for a key that does not expire.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<i64>,
-    /// Which source won: `login`, `env:VARIABLE` or `app`.
-    pub source: String,
-    /// The login it belongs to.
-    pub login: LoginId,
-    /// Who this is, if known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity: Option<String>,
-    /// The stored login's revision; 0 for a credential that is not stored here.
-    pub revision: u64,
-    /// Seconds that the token was made for, if that is known.
-    #[serde(skip)]
-    pub lifetime: Option<i64>,
-}
-
-impl Credential {
-    /// Whether it is good for more than `margin` seconds from `now` (Unix seconds).
-    pub fn is_fresh(&self, now: i64, margin: i64) -> bool {
-        self.expires_at.is_none_or(|end| end.saturating_sub(now) > margin)
-    }
-
-    /// Puts into the log that somebody got it, which every face does.
-    pub fn log_handed_out(&self) {
-        let Self { login, source, revision, expires_at, .. } = self;
-        tracing::debug!(%login, source, revision, expires_at, "handed out");
-    }
-}
-
-fn expose_headers<S: serde::Serializer>(
-    headers: &BTreeMap<String, Secret>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(headers.iter().map(|(name, value)| (name, value.expose())))
 }

@@ -10,12 +10,35 @@ use std::time::Duration;
 /// Result of everything that can fail towards the person.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// How loudly a person is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Something is not as the person may think.
+    Warn,
+    /// Something does not work.
+    Error,
+}
+
+/// What ends an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// Time: the same call may succeed later without anything being done.
+    Passing,
+    /// A person, by something that changes the store or the settings: until news of that, the answer stays the same.
+    Lasting,
+    /// Something else, such as a keyring that is unlocked, of which no news comes: only another try tells.
+    Untold,
+}
+
 macro_rules! codes {
-    ($($variant:ident = $name:literal, $exit:literal, $doc:literal;)*) => {
+    ($($variant:ident = $name:literal, $exit:literal, $ends:ident, $level:ident, $about_us:literal, $meaning:literal;)*) => {
         /// What went wrong, by the name that Lua, the command line and scripts see.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum Code { $(#[doc = $doc] $variant,)* }
+        pub enum Code { $(#[doc = $meaning] $variant,)* }
 
         impl Code {
             /// Every code, in the order of the help's table.
@@ -36,40 +59,59 @@ macro_rules! codes {
                 match self { $(Code::$variant => $exit,)* }
             }
 
+            /// What ends it.
+            pub const fn ends(self) -> Ends {
+                match self { $(Code::$variant => Ends::$ends,)* }
+            }
+
+            /// How loudly a person is told.
+            pub const fn level(self) -> Level {
+                match self { $(Code::$variant => Level::$level,)* }
+            }
+
+            /// Whether, as the end of a login, it may mean that the server no longer knows this program. Most servers
+            /// say so to the person in the browser alone, so a login that nobody finished counts too; trouble on the
+            /// way there does not.
+            pub const fn may_be_about_us(self) -> bool {
+                match self { $(Code::$variant => $about_us,)* }
+            }
+
             /// What the code means, for the help.
             pub const fn meaning(self) -> &'static str {
-                match self { $(Code::$variant => $doc,)* }
+                match self { $(Code::$variant => $meaning,)* }
             }
         }
     };
 }
 
+// Every code with all that depends on it, in the help, in Lua (`make doc`) and here: name, exit status, what ends it, how
+// loud it is, whether it may be about this program's registration, meaning.
 codes! {
-    NotLoggedIn = "not_logged_in", 3, "No source yields a credential for this login.";
-    LoginExpired = "login_expired", 3, "The stored login can no longer be refreshed.";
-    LoginDenied = "login_denied", 4, "The person or the provider said no on the consent page.";
-    LoginTimeout = "login_timeout", 5, "Nobody finished the login in time.";
-    Cancelled = "cancelled", 130, "The person cancelled.";
-    Busy = "busy", 5, "Another login or another process holds what this call needs.";
-    Starting = "starting", 5, "The backend is still starting.";
-    UnknownLogin = "unknown_login", 2, "No provider or login has this name.";
-    InvalidArgument = "invalid_argument", 2, "An argument is not of the allowed form.";
-    ConfigInvalid = "config_invalid", 2, "The configuration has a wrong key, type or value.";
-    Network = "network", 5, "The provider could not be reached.";
-    Timeout = "timeout", 5, "The provider did not answer in time.";
-    RateLimited = "rate_limited", 5, "The provider asks to wait.";
-    ProviderRefused = "provider_refused", 4, "The provider refused the request.";
-    ProviderError = "provider_error", 5, "The provider reports a fault of its own.";
-    BadResponse = "bad_response", 5, "The answer is not what the protocol allows.";
-    StateMismatch = "state_mismatch", 4, "The answer belongs to another login attempt.";
-    PortInUse = "port_in_use", 5, "The loopback port that the provider demands is taken.";
-    KeyringLocked = "keyring_locked", 6, "The keyring is there but locked.";
-    KeyringUnavailable = "keyring_unavailable", 6, "There is no keyring, or it does not answer.";
-    StoreUnreadable = "store_unreadable", 6, "A stored credential is there but cannot be read.";
-    StoreUnwritable = "store_unwritable", 6, "The store cannot be written.";
-    BackendMissing = "backend_missing", 2, "The backend program is not built or not found.";
-    BackendCrashed = "backend_crashed", 5, "The backend ended unexpectedly.";
-    ProtocolMismatch = "protocol_mismatch", 2, "Plugin and backend speak different protocol versions.";
+    NotLoggedIn = "not_logged_in", 3, Lasting, Warn, false, "No source yields a credential for this login.";
+    LoginExpired = "login_expired", 3, Lasting, Warn, false, "The stored login can no longer be refreshed.";
+    LoginDenied = "login_denied", 4, Untold, Warn, false, "The person or the provider said no on the consent page.";
+    LoginTimeout = "login_timeout", 5, Untold, Warn, true, "Nobody finished the login in time.";
+    Cancelled = "cancelled", 130, Untold, Info, true, "The person cancelled.";
+    Busy = "busy", 5, Passing, Warn, false, "Another login or another process holds what this call needs.";
+    Starting = "starting", 5, Passing, Info, false, "The backend is still starting.";
+    UnknownLogin = "unknown_login", 2, Lasting, Error, false, "No provider or login has this name.";
+    InvalidArgument = "invalid_argument", 2, Untold, Error, false, "An argument is not of the allowed form.";
+    ConfigInvalid = "config_invalid", 2, Lasting, Error, false, "The configuration has a wrong key, type or value.";
+    Network = "network", 5, Passing, Warn, false, "The provider could not be reached.";
+    Timeout = "timeout", 5, Passing, Warn, false, "The provider did not answer in time.";
+    RateLimited = "rate_limited", 5, Passing, Warn, false, "The provider asks to wait.";
+    ProviderRefused = "provider_refused", 4, Untold, Error, true, "The provider refused the request.";
+    ProviderError = "provider_error", 5, Passing, Warn, false, "The provider reports a fault of its own.";
+    BadResponse = "bad_response", 5, Passing, Error, true, "The answer is not what the protocol allows.";
+    StateMismatch = "state_mismatch", 4, Untold, Warn, false, "The answer belongs to another login attempt.";
+    PortInUse = "port_in_use", 5, Untold, Error, false, "The loopback port that the provider demands is taken.";
+    KeyringLocked = "keyring_locked", 6, Untold, Error, false, "The keyring is there but locked.";
+    KeyringUnavailable = "keyring_unavailable", 6, Untold, Error, false, "There is no keyring, or it does not answer.";
+    StoreUnreadable = "store_unreadable", 6, Untold, Error, false, "A stored credential is there but cannot be read.";
+    StoreUnwritable = "store_unwritable", 6, Untold, Error, false, "The store cannot be written.";
+    BackendMissing = "backend_missing", 2, Untold, Error, false, "The backend program is not built or not found.";
+    BackendCrashed = "backend_crashed", 5, Untold, Error, false, "The backend ended unexpectedly.";
+    ProtocolMismatch = "protocol_mismatch", 2, Untold, Error, false, "Plugin and backend speak different protocol versions.";
 }
 
 impl fmt::Display for Code {
@@ -84,11 +126,14 @@ impl serde::Serialize for Code {
     }
 }
 
-/// A code, one sentence, and what to do next.
+/// What went wrong: a code, one sentence, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Error {
+    /// One of the codes.
     code: Code,
+    /// One sentence.
     message: String,
+    /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
     /// How long the provider asked to wait, if it did.
@@ -138,16 +183,7 @@ impl Error {
 
     /// Whether the same call may succeed later without anything being done by the person.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self.code,
-            Code::Network
-                | Code::Timeout
-                | Code::RateLimited
-                | Code::ProviderError
-                | Code::BadResponse
-                | Code::Busy
-                | Code::Starting
-        )
+        self.code.ends() == Ends::Passing
     }
 }
 

@@ -1,7 +1,7 @@
 //! Convocations: sign in to AI providers once, and hand out tokens that are always fresh.
 //!
 //! Who knows what; an arrow points at what a module may use. All of them may use the plain words in `error`,
-//! `secret`, `clock`, `paths`, `login_id`, `credential` and `text`, which use nothing else.
+//! `secret`, `clock`, `paths`, `login_id`, `credential`, `protocol` and `text`, which use nothing else.
 //!
 //! | module | subject | may use |
 //! |---|---|---|
@@ -42,6 +42,7 @@ pub mod login_id;
 pub mod loopback;
 pub mod oauth;
 pub mod paths;
+pub mod protocol;
 pub mod provider;
 pub mod random;
 pub mod secret;

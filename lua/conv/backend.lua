@@ -9,7 +9,7 @@ local errors = require("conv.errors")
 local M = {}
 
 ---The protocol this plugin speaks, and its own version.
-M.PROTOCOL = 1
+M.PROTOCOL = require("conv.protocol").VERSION
 M.VERSION = "0.1.0"
 
 ---Milliseconds in which a backend that refused `hello` is not asked again by callers, only by a person.

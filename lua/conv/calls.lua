@@ -1,24 +1,9 @@
 -- The calls that are under way: each is answered exactly once, by its reply, its deadline, or the backend's end.
 
 local errors = require("conv.errors")
+local protocol = require("conv.protocol")
 
 local M = {}
-
----Milliseconds until a call is given up: every method of doc/rpc.md has its own. Those that reach a provider outlast the
----backend's own limits (30 s for a request, and a lock to wait for), so that its answer says what happened.
----@type table<string, integer>
-M.DEADLINES = {
-  hello = 10000,
-  providers = 10000,
-  status = 60000, -- asks the keyring, which may take what `store.keyring_timeout` allows
-  get = 60000,
-  invalidate = 60000,
-  ["login.start"] = 45000,
-  ["login.input"] = 60000,
-  ["login.cancel"] = 5000,
-  logout = 60000,
-  shutdown = 3000,
-}
 
 ---@class (exact) conv.Call
 ---@field method string
@@ -74,7 +59,9 @@ end
 function M.add(method, params, timeout, done)
   last_id = last_id + 1
   local id = last_id
-  local limit = timeout or M.DEADLINES[method] or error(("The method `%s` has no deadline."):format(method))
+  local limit = timeout
+    or protocol.deadlines[method]
+    or error(("The method `%s` has no deadline."):format(method))
   local timer = vim.defer_fn(function()
     local message = ("The backend did not answer `%s` within %d s."):format(method, math.ceil(limit / 1000))
     M.answer(id, errors.new("timeout", message, "Try again; `:checkhealth conv` says how the backend is."))

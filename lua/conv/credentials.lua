@@ -13,7 +13,10 @@ M.margin = 300
 ---Seconds for which a refusal is answered from memory. Those that only a person can end stay longer; news of any
 ---change ends them all.
 local PASSING, LASTING = 2, 30
-local lasting = { not_logged_in = true, login_expired = true, unknown_login = true, config_invalid = true }
+local lasting = {} ---@type table<string, boolean>
+for _, code in ipairs(require("conv.protocol").codes) do
+  lasting[code[1]] = code[2] == "lasting"
+end
 
 ---@class (exact) conv.Held
 ---@field token string

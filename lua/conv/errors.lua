@@ -1,44 +1,12 @@
--- Errors are values: `{ code, message, hint }`. This file knows every code, how loud each is, and how a text is
--- made safe to show. It knows no other module.
+-- Errors are values: `{ code, message, hint }`. This file knows how loud each is (conv/protocol.lua has the codes), and
+-- how a text is made safe to show.
 
 local M = {}
 
-local ERROR, WARN, INFO = vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO
-
----Every code in the order of the help's table: name, level, meaning.
----@type [string, integer, string][]
-M.codes = {
-  { "not_logged_in", WARN, "No source yields a credential for this login." },
-  { "login_expired", WARN, "The stored login can no longer be refreshed." },
-  { "login_denied", WARN, "The person or the provider said no on the consent page." },
-  { "login_timeout", WARN, "Nobody finished the login in time." },
-  { "cancelled", INFO, "The person cancelled." },
-  { "busy", WARN, "Another login or another process holds what this call needs." },
-  { "starting", INFO, "The backend is still starting." },
-  { "unknown_login", ERROR, "No provider or login has this name." },
-  { "invalid_argument", ERROR, "An argument is not of the allowed form." },
-  { "config_invalid", ERROR, "The configuration has a wrong key, type or value." },
-  { "network", WARN, "The provider could not be reached." },
-  { "timeout", WARN, "The provider did not answer in time." },
-  { "rate_limited", WARN, "The provider asks to wait." },
-  { "provider_refused", ERROR, "The provider refused the request." },
-  { "provider_error", WARN, "The provider reports a fault of its own." },
-  { "bad_response", ERROR, "The answer is not what the protocol allows." },
-  { "state_mismatch", WARN, "The answer belongs to another login attempt." },
-  { "port_in_use", ERROR, "The loopback port that the provider demands is taken." },
-  { "keyring_locked", ERROR, "The keyring is there but locked." },
-  { "keyring_unavailable", ERROR, "There is no keyring, or it does not answer." },
-  { "store_unreadable", ERROR, "A stored credential is there but cannot be read." },
-  { "store_unwritable", ERROR, "The store cannot be written." },
-  { "backend_missing", ERROR, "The backend program is not built or not found." },
-  { "backend_crashed", ERROR, "The backend ended unexpectedly." },
-  { "protocol_mismatch", ERROR, "Plugin and backend speak different protocol versions." },
-}
-
 ---@type table<string, integer>
 local levels = {}
-for _, entry in ipairs(M.codes) do
-  levels[entry[1]] = entry[2]
+for _, entry in ipairs(require("conv.protocol").codes) do
+  levels[entry[1]] = vim.log.levels[entry[3]:upper()]
 end
 
 ---@param code string
@@ -53,7 +21,7 @@ end
 ---@param err ConvError
 ---@return integer level of `vim.log.levels`
 function M.level(err)
-  return levels[err.code] or ERROR
+  return levels[err.code] or vim.log.levels.ERROR
 end
 
 ---@param err ConvError

@@ -60,6 +60,7 @@ local function status(login, fields)
     login = login,
     provider = login:match("^[^@]+") or login,
     account = login:match("@(.+)$"),
+    name = login:match("^[^@]+") or login, -- until the backend tells
     state = fields.needs_login and "needs_login" or "valid",
     source = not fields.needs_login and "login" or nil,
     method = fields.method,
@@ -67,7 +68,7 @@ local function status(login, fields)
     store = fields.backend,
     identity = fields.identity,
     expires_at = fields.expires_at,
-    revision = fields.revision,
+    revision = fields.revision or 0,
     needs_login = fields.needs_login,
   }
 end

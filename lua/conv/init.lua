@@ -223,7 +223,14 @@ function M.status(login)
   if login == nil then
     return status.all()
   elseif type(login) ~= "string" then
-    return { login = "", provider = "", state = "error", error = credentials.check_name("") }
+    return {
+      login = "",
+      provider = "",
+      name = "",
+      state = "error",
+      revision = 0,
+      error = credentials.check_name(""),
+    }
   end
   return status.of(chosen(login))
 end

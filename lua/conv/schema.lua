@@ -82,6 +82,7 @@ return {
     keys = {
       "logged_out",
       "logging_in",
+      "stored",
       "valid",
       "refreshing",
       "expiring",
@@ -91,7 +92,7 @@ return {
     },
     default = true,
     description = "The statusline's signs. `false`: ASCII only. A table replaces single ones: `logged_out`, "
-      .. "`logging_in`, `valid`, `refreshing`, `expiring`, `needs_login`, `error`, `down`.",
+      .. "`logging_in`, `stored`, `valid`, `refreshing`, `expiring`, `needs_login`, `error`, `down`.",
   },
   {
     name = "store",

@@ -1,28 +1,39 @@
--- The states of a login, once for all who show one: what `conv.token()` would answer now, in a word, a sign and a colour.
+-- The faces of a login's states, once for all who show one: a sign and a colour. The words, and how much each matters,
+-- are the backend's (conv/protocol.lua): every face says the same.
 
 local M = {}
 
 ---@class (exact) conv.StateFace
 ---@field sign string
 ---@field ascii string
----@field word string
 ---@field group string highlight group
 ---@field usable boolean whether a credential is there
 
 ---@type table<string, conv.StateFace>
 local FACES = {
-  logged_out = { sign = "○", ascii = "-", word = "logged out", group = "ConvMuted", usable = false },
-  logging_in = { sign = "◌", ascii = "...", word = "logging in", group = "ConvInfo", usable = true },
-  valid = { sign = "●", ascii = "+", word = "logged in", group = "ConvOk", usable = true },
-  refreshing = { sign = "↻", ascii = "~", word = "refreshing", group = "ConvInfo", usable = true },
-  expiring = { sign = "◔", ascii = "~", word = "expiring", group = "ConvInfo", usable = true },
-  needs_login = { sign = "◇", ascii = "!", word = "log in again", group = "ConvWarn", usable = false },
-  error = { sign = "✗", ascii = "!", word = "error", group = "ConvError", usable = false },
+  logged_out = { sign = "○", ascii = "-", group = "ConvMuted", usable = false },
+  logging_in = { sign = "◌", ascii = "...", group = "ConvInfo", usable = true },
+  valid = { sign = "●", ascii = "+", group = "ConvOk", usable = true },
+  refreshing = { sign = "↻", ascii = "~", group = "ConvInfo", usable = true },
+  expiring = { sign = "◔", ascii = "~", group = "ConvInfo", usable = true },
+  stored = { sign = "◎", ascii = "+", group = "ConvOk", usable = true },
+  needs_login = { sign = "◇", ascii = "!", group = "ConvWarn", usable = false },
+  error = { sign = "✗", ascii = "!", group = "ConvError", usable = false },
 }
+
+---@type table<string, { word: string, weight: string, sentence: string }>
+local words = {}
 
 ---What speaks for several logins: the first of these that any of them has.
 ---@type ConvState[]
-M.urgency = { "error", "needs_login", "refreshing", "expiring", "valid" }
+M.urgency = {}
+
+for _, state in ipairs(require("conv.protocol").states) do
+  words[state.name] = state
+  if state.weight ~= "none" then
+    table.insert(M.urgency, state.name)
+  end
+end
 
 ---What is no state of a login has the face of an error.
 ---@param state string
@@ -34,7 +45,19 @@ end
 ---@param state string
 ---@return string
 function M.word(state)
-  return FACES[state] and FACES[state].word or state
+  return words[state] and words[state].word or state
+end
+
+---@param state string
+---@return string one sentence about it
+function M.sentence(state)
+  return words[state] and words[state].sentence or ""
+end
+
+---@param state string
+---@return string weight how much it matters: none, ok, info, warn or error
+function M.weight(state)
+  return words[state] and words[state].weight or "error"
 end
 
 ---@param state string

@@ -96,7 +96,13 @@ local function replace(new, silent)
     end
     for login, status in pairs(old) do
       if not new[login] then
-        announce(login, status, { login = login, provider = status.provider, state = "logged_out" })
+        announce(login, status, {
+          login = login,
+          provider = status.provider,
+          name = status.name,
+          state = "logged_out",
+          revision = 0,
+        })
       end
     end
   end
@@ -235,7 +241,9 @@ function M.of(login)
   local result = status and vim.deepcopy(status)
     or {
       login = login,
-      provider = login:match("^[^@]+"),
+      provider = login:match("^[^@]+") or login,
+      name = login:match("^[^@]+") or login,
+      revision = 0,
       account = login:match("@(.+)$"),
       state = "logged_out",
     }

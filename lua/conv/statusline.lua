@@ -32,7 +32,7 @@ function M.compose(logins, backend, logging_in)
   for _, state in ipairs(states.urgency) do
     if by_state[state] then
       local text = states.sign(state) .. " " .. list(by_state[state])
-      return state == "valid" and text or (text .. ": " .. states.word(state))
+      return states.weight(state) == "ok" and text or (text .. ": " .. states.word(state))
     end
   end
   return states.sign("logged_out") .. " " .. states.word("logged_out")

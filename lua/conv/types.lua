@@ -3,58 +3,160 @@
 
 error("lua/conv/types.lua holds types only")
 
----@class (exact) ConvError
----@field code string one of the codes in `:h conv-errors`
----@field message string one sentence
----@field hint? string what to do next
-
----@class (exact) ConvCredential
----@field token string
----@field kind "oauth"|"api-key"
----@field headers table<string, string> everything the API wants, authorization included
----@field base_url? string
----@field expires_at? integer Unix seconds; nil for a key that does not expire
----@field source string `login`, `env:VARIABLE` or `app`
----@field login string
----@field identity? string
----@field revision integer
+-- begin: the wire, written by `make doc` from src/protocol
 
 ---@alias ConvState
----| "logged_out"
----| "logging_in"
----| "valid"
----| "expiring"
----| "refreshing"
----| "needs_login"
----| "error"
+---| "error" # A source cannot be read now, or the token has ended and no new one can be had: `error` says why.
+---| "needs_login" # The provider takes the refresh token no more. `source` says whether a token is there all the same.
+---| "logging_in" # A conversation in this very editor or terminal is about it; the backend never sends this one.
+---| "refreshing" # A refresh is under way.
+---| "expiring" # The token ends within the margin, or has ended.
+---| "stored" # There is an entry, and nobody has looked yet whether its secret can be read.
+---| "valid" # A token is there and fresh.
+---| "logged_out" # No source yields a credential.
 
+---The state of every login after any change by any process.
+---@class (exact) conv.Changed
+---@field logins ConvLoginStatus[] All of them.
+---@field seq integer One more at each; an older one is to be ignored.
+
+---What a caller gets. Also `token --json`.
+---@class (exact) ConvCredential
+---@field token string The token or key.
+---@field kind "oauth"|"api-key" How it travels.
+---@field headers table<string, string> Everything the API wants, authorization included, by header name.
+---@field base_url? string API base URL, if the provider has one.
+---@field expires_at? integer Unix seconds; absent for a key that does not expire.
+---@field source string Which source won: `login`, `env:VARIABLE` or `app`.
+---@field login string The login it belongs to.
+---@field identity? string Who this is, if known.
+---@field scopes? string[] Granted scopes, if the provider named them.
+---@field revision integer The stored login's revision: of two, the higher is the newer; 0 for a credential that is not stored here.
+
+---What went wrong: a code, one sentence, and what to do next.
+---@class (exact) ConvError
+---@field code string One of the codes.
+---@field message string One sentence.
+---@field hint? string What to do next.
+
+---Who answers, and the settings that Lua needs a say of, as they hold.
+---@class (exact) conv.HelloAnswer
+---@field protocol integer The protocol that the backend speaks.
+---@field version string The backend's version.
+---@field pid integer The backend's process.
+---@field margin integer `refresh.margin`, seconds.
+---@field callback_port integer `callback.port`; 0 for any.
+
+---One event of one login.
+---@class (exact) conv.LoginEvent
+---@field id integer The number that the login was started under.
+---@field login string The login; in `done` it may be more precise than the one asked for.
+---@field method string The method in use.
+---@field stage "open-url"|"device-code"|"waiting"|"exchanging"|"done"|"failed" Where it is.
+---@field url? string The authorization address.
+---@field paste_url? string The same login by a page that shows a code to paste, if the provider has one beside the loopback.
+---@field input? "code"|"api-key"|"none" What may be pasted meanwhile.
+---@field loopback? boolean Whether a loopback listener waits for the browser.
+---@field port? integer The port it listens on.
+---@field notice? string Something to tell beside it: the preferred port was taken, or there is no listener.
+---@field qr? string[] The address for another device's camera, where the answer is pasted anyway.
+---@field expires_at? integer When the login gives up, Unix seconds.
+---@field user_code? string The code to type.
+---@field verification_uri? string Where to type it.
+---@field verification_uri_complete? string The same with the code in it: for a QR code or a click.
+---@field interval? integer Seconds between two polls.
+---@field label? string The prompt for it.
+---@field page? string Where the person finds what is to be typed.
+---@field ignored? integer How many stray requests the listener has turned away so far.
+---@field identity? string Who this is, if the provider told.
+---@field kind? "oauth"|"api-key" How the credential travels.
+---@field store? string Where it is kept: `keyring` or `local-encrypted`.
+---@field error? ConvError Why.
+
+---A login that has begun.
+---@class (exact) conv.LoginStarted
+---@field id integer The number that its events carry.
+
+---One login, and what is known of it without its secret.
 ---@class (exact) ConvLoginStatus
----@field login string
----@field provider string
----@field account? string
----@field name? string the provider's name for people
----@field state ConvState
----@field method? string
----@field kind? "oauth"|"api-key"
----@field source? string
----@field store? string
----@field identity? string
----@field scopes? string[]
----@field expires_at? integer
----@field revision? integer
----@field error? ConvError
----@field needs_login? string
+---@field login string `PROVIDER` or `PROVIDER@ACCOUNT`.
+---@field provider string Its provider.
+---@field account? string Its account, if it names one.
+---@field name string What people call the provider.
+---@field state ConvState How it is.
+---@field method? string The method it was made by; absent for a credential that is not stored here.
+---@field kind? "oauth"|"api-key" How its token travels.
+---@field source? string What `get` would answer from now: `login`, `env:VARIABLE` or `app`; absent if it would answer an error.
+---@field store? string Which backend keeps the secret: `keyring` or `local-encrypted`.
+---@field identity? string Who it is, if the provider told.
+---@field scopes? string[] Granted scopes, if the provider named them.
+---@field expires_at? integer When the token ends, Unix seconds; absent for a key that does not expire.
+---@field revision integer One more at each change of the stored login; 0 for one that is not stored here.
+---@field error? ConvError The last failure, until something succeeds.
+---@field needs_login? string Why the person has to log in again.
+
+---How a logout went.
+---@class (exact) ConvLogoutResult
+---@field login string The login that is gone.
+---@field revoked "yes"|"no"|"unsupported" What the provider did.
+---@field page? string Where the person can revoke what was given out.
+---@field message string One sentence, or two.
+
+---A way to log in.
+---@class (exact) conv.Method
+---@field id string Its name in commands and settings.
+---@field label string What people call it.
+---@field grant "authorization-code"|"device-code"|"mint-key"|"api-key" Which conversation it is.
+---@field notice? string Shown, and to be confirmed, before the first login by it.
+---@field notice_confirmed boolean Whether it was.
+---@field terms? string The provider's terms, in a sentence.
+---@field default boolean Whether it is taken where nobody chooses.
+---@field needs_browser boolean Whether there is no page to paste from, so that the browser must reach this machine.
+---@field revocable? boolean Whether a logout takes it back at the provider; absent where only trying tells.
+
+---Nothing to say but that it was done.
+---@class (exact) conv.Nothing
+
+---Something that the person should be told, once.
+---@class (exact) conv.Notice
+---@field level "info"|"warn"|"error" How much it matters.
+---@field code string One of the codes.
+---@field message string One sentence.
+---@field hint? string What to do next.
+---@field login? string Which login it is about.
+
+---Somebody to log in to.
+---@class (exact) conv.Provider
+---@field id string Its name in commands and settings.
+---@field name string What people call it.
+---@field builtin boolean Whether it came with the program.
+---@field methods conv.Method[] Its login methods, the default first.
+---@field logins string[] The logins that are stored for it.
+---@field env string[] Names of the variables it reads that are set.
+---@field terms? string Its terms, in a sentence.
+
+---All providers, built in and the person's own. Also `providers --json`.
+---@class (exact) conv.ProvidersAnswer
+---@field providers conv.Provider[] In the order of their names.
+
+---How everything is. Also `status --json`.
+---@class (exact) conv.StatusAnswer
+---@field logins ConvLoginStatus[] In the order of their names.
+---@field store conv.StoreReport Where new logins go.
+
+---Where new logins go, and why.
+---@class (exact) conv.StoreReport
+---@field backend string `keyring` or `local-encrypted`.
+---@field reason string In words.
+---@field problem? ConvError What is wrong with it, if something is.
+
+-- end: the wire
 
 ---@class (exact) ConvStatus
 ---@field backend conv.BackendState
 ---@field logins table<string, ConvLoginStatus>
 ---@field store? conv.StoreReport
 ---@field text string the statusline's text
-
----@class (exact) conv.StoreReport
----@field backend string
----@field reason string
----@field problem? ConvError why the wanted place cannot be used now
 
 ---@class (exact) ConvGetOpts
 ---@field min_validity? integer seconds that the token must still be good for
@@ -65,57 +167,7 @@ error("lua/conv/types.lua holds types only")
 ---@field browser? boolean false: paste or device code only
 ---@field confirmed? boolean the method's notice was shown and accepted
 
----@class (exact) ConvLogoutResult
----@field login string
----@field revoked "yes"|"no"|"unsupported"
----@field page? string
----@field message string
-
----@class (exact) conv.Method
----@field id string
----@field label string
----@field grant string
----@field notice? string
----@field notice_confirmed? boolean
----@field terms? string
----@field default? boolean
----@field needs_browser? boolean it has no page to paste from
----@field revocable? boolean whether a logout takes it back at the provider; absent where only trying tells
-
----@class (exact) conv.Provider
----@field id string
----@field name string
----@field builtin boolean
----@field methods conv.Method[]
----@field logins string[]
----@field env string[]
-
 ---@alias conv.BackendState "stopped"|"starting"|"ready"|"down"
-
----@class (exact) conv.LoginEvent
----@field id integer
----@field login string
----@field method string
----@field stage "open-url"|"device-code"|"waiting"|"exchanging"|"done"|"failed"
----@field url? string
----@field paste_url? string
----@field input? "code"|"api-key"|"none"
----@field loopback? boolean
----@field port? integer
----@field notice? string
----@field user_code? string
----@field verification_uri? string
----@field verification_uri_complete? string
----@field interval? integer
----@field qr? string[] lines of a QR code of the address
----@field label? string
----@field page? string
----@field expires_at? integer
----@field ignored? integer
----@field identity? string
----@field kind? string
----@field store? string
----@field error? ConvError
 
 ---@alias conv.Chunk [string, string?] text and highlight group
 ---@alias conv.Line conv.Chunk[]

@@ -1,12 +1,10 @@
 //! What a broker tells those who listen.
 
-use tracing::Level;
-
-use super::status::{self, LoginStatus};
+use super::status;
 use super::{Broker, Passed};
-use crate::credential::Credential;
 use crate::error::Error;
 use crate::login_id::LoginId;
+use crate::protocol::{Credential, Level, LoginStatus, Notice};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -17,17 +15,6 @@ pub enum Event {
     Changed(Vec<LoginStatus>),
     /// Something that the person should be told, once.
     Notice(Notice),
-}
-
-/// Something that the person should be told, once.
-#[derive(Debug, Clone)]
-pub struct Notice {
-    /// How much it matters.
-    pub level: Level,
-    /// What, and what to do.
-    pub error: Error,
-    /// Which login it is about.
-    pub login: Option<LoginId>,
 }
 
 impl Broker {
@@ -48,7 +35,7 @@ impl Broker {
         match self.blocking(status::all).await {
             Ok(Ok(all)) => self.tell(Event::Changed(all)),
             Ok(Err(error)) | Err(error) => {
-                self.tell_once(error.message().to_owned(), Level::ERROR, error, None)
+                self.tell_once(error.message().to_owned(), Level::Error, error, None)
             }
         }
     }
@@ -59,7 +46,7 @@ impl Broker {
         let message = format!("{} {} is used instead.", passed.error.message(), spell(&credential.source));
         let hint = format!("Log in again with `:ConvLogin {login}` to use the login.");
         let error = Error::new(passed.error.code(), message).with_hint(hint);
-        self.tell_once(format!("{login} {}", passed.fingerprint), Level::WARN, error, Some(login));
+        self.tell_once(format!("{login} {}", passed.fingerprint), Level::Warn, error, Some(login));
     }
 
     fn tell_once(&self, what: String, level: Level, error: Error, login: Option<&LoginId>) {

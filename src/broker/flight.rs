@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::Broker;
-use crate::credential::{Credential, Tokens, Validity};
+use crate::credential::{Tokens, Validity};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::Failure;
+use crate::protocol::Credential;
 use crate::secret::Secret;
 
 /// First and longest time that a failing provider is left alone between calls.

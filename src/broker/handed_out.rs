@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::credential::Credential;
 use crate::login_id::LoginId;
+use crate::protocol::Credential;
 use crate::store::Stamp;
 
 /// Credentials in memory.

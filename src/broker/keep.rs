@@ -7,16 +7,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tracing::Level;
-
 use super::Broker;
-use super::event::{Event, Notice};
+use super::event::Event;
 use super::refresh::RETRY_PAUSE;
 use super::source::{credential, spent};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth;
+use crate::protocol::{Level, Notice};
 use crate::store::{self, NewEntry, Stamp, Stored};
 
 /// Longest wait for the store's own lock, which is held for milliseconds.
@@ -116,7 +115,7 @@ impl Broker {
         let message = format!("{} The renewed login `{login}` is in memory only.", why.message());
         let hint = "Make room or unlock the keyring before you quit, or the login is lost; it is then stored by itself.";
         let error = Error::new(why.code(), message).with_hint(hint);
-        self.tell(Event::Notice(Notice { level: Level::ERROR, error, login: Some(login.clone()) }));
+        self.tell(Event::Notice(Notice { level: Level::Error, error, login: Some(login.clone()) }));
     }
 
     /// Whether anything is in memory only.

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use super::source::{env_value, sources};
 use super::{Broker, Inner};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::{self, Revocation};
+use crate::protocol::{LogoutResult, Revoked};
 use crate::provider::{Grant, Provider, Source};
 use crate::store::{self, LoginLock};
 
@@ -18,38 +17,12 @@ const TURN_WAIT: Duration = Duration::from_secs(10);
 /// Longest wait for the store's own lock.
 const STORE_WAIT: Duration = Duration::from_secs(10);
 
-/// What the provider did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Revoked {
-    /// It took the tokens back.
-    Yes,
-    /// It should have, and did not.
-    No,
-    /// It has no way to; the person can do it on `page`.
-    Unsupported,
-}
-
-/// How a logout went.
-#[derive(Debug, Clone, Serialize)]
-pub struct Logout {
-    /// The login that is gone.
-    pub login: LoginId,
-    /// What the provider did.
-    pub revoked: Revoked,
-    /// Where the person can revoke what was given out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub page: Option<String>,
-    /// One sentence, or two.
-    pub message: String,
-}
-
 impl Broker {
     /// Forgets a login everywhere.
     ///
     /// # Errors
     /// `not_logged_in` if nothing is stored; the store's errors. That the provider cannot be reached is none.
-    pub async fn logout(&self, login: &LoginId) -> Result<Logout> {
+    pub async fn logout(&self, login: &LoginId) -> Result<LogoutResult> {
         let turn = self.turn(login).await;
         if turn.is_some() {
             // The newest tokens are the ones to take back. Those that still cannot be stored are given back later.
@@ -79,7 +52,7 @@ impl Broker {
         if let Some(leftover) = removed.leftover {
             message.push_str(&format!(" {} Its item is still there; remove it by hand.", leftover.message()));
         }
-        Ok(Logout { login: login.clone(), revoked, page, message })
+        Ok(LogoutResult { login: login.clone(), revoked, page, message })
     }
 
     /// The login's lock, if it can be had soon: a refresh that hangs must not keep anybody logged in.

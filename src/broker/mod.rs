@@ -10,6 +10,7 @@ mod flight;
 mod handed_out;
 mod keep;
 mod logout;
+mod providers;
 mod refresh;
 mod schedule;
 mod source;
@@ -22,17 +23,17 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
-pub use event::{Event, Notice};
-pub use logout::{Logout, Revoked};
+pub use event::Event;
+pub use providers::providers;
 pub use source::token_now;
-pub use status::{LoginStatus, State};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credential::{Credential, Validity};
+use crate::credential::{Kind, Validity};
 use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::login_id::LoginId;
+use crate::protocol::Credential;
 use crate::secret::Secret;
 use crate::store::Store;
 use flight::{Flights, Goal};
@@ -137,7 +138,7 @@ impl Broker {
         if newest.token != *rejected {
             return Ok(newest);
         }
-        if newest.source != "login" || newest.kind == crate::credential::Kind::ApiKey {
+        if newest.source != "login" || newest.kind == Kind::ApiKey {
             return Err(key_refused(&newest));
         }
         self.memory().forget(login);

@@ -15,10 +15,11 @@ use super::flight::{Goal, broke_off};
 use super::keep::STORE_WAIT;
 use super::source::{credential, expired, is_refused, spent};
 use super::word::{self, Word, is_spent_by_use};
-use crate::credential::{Credential, Tokens};
+use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::{self, Failure};
+use crate::protocol::Credential;
 use crate::provider::{Method, Provider};
 use crate::store::{self, LoginLock, Refusal, Stamp, Stored};
 

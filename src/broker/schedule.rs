@@ -9,9 +9,10 @@ use super::Broker;
 use super::event::Event;
 use super::flight::Goal;
 use super::source::Found;
-use crate::credential::{Credential, Validity};
+use crate::credential::Validity;
 use crate::error::Code;
 use crate::login_id::LoginId;
+use crate::protocol::Credential;
 use crate::store::Stamp;
 
 /// Time between ticks: a login made in one editor is to show in another within a second.

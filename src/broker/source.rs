@@ -4,9 +4,10 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credential::{Credential, Kind, Tokens, Validity};
+use crate::credential::{Kind, Tokens, Validity};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
+use crate::protocol::Credential;
 use crate::provider::{Provider, Source, is_client};
 use crate::secret::Secret;
 use crate::store::{Store, Stored};

@@ -1,77 +1,13 @@
 //! What is known of every login without its secret: index, environment, memory. Never asks a keyring.
 
-use serde::Serialize;
-
 use super::source::{env_value, sources};
 use super::{Broker, Inner};
-use crate::credential::{Kind, Validity};
-use crate::error::{Error, Result};
+use crate::credential::Validity;
+use crate::error::Result;
 use crate::login_id::LoginId;
+use crate::protocol::{LoginStatus, State};
 use crate::provider::{Provider, Source, is_client};
 use crate::store::{Entry, Index};
-
-/// How a login is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// No source yields a credential.
-    LoggedOut,
-    /// A credential is there and fresh.
-    Valid,
-    /// It ends within the margin; the next use refreshes it.
-    Expiring,
-    /// A refresh is under way.
-    Refreshing,
-    /// The person has to log in again.
-    NeedsLogin,
-    /// The store cannot be read.
-    Error,
-}
-
-/// **LoginStatus** of doc/rpc.md.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LoginStatus {
-    /// The login.
-    pub login: LoginId,
-    /// Its provider.
-    pub provider: String,
-    /// Its account, if it names one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-    /// What people call the provider.
-    pub name: String,
-    /// How it is.
-    pub state: State,
-    /// The method it was made by.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    /// How its token travels.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<Kind>,
-    /// What a `get` would answer from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// Which backend keeps the secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub store: Option<&'static str>,
-    /// Who it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity: Option<String>,
-    /// Granted scopes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub scopes: Vec<String>,
-    /// Unix seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<i64>,
-    /// One more at each change.
-    pub revision: u64,
-    /// The last failure, until something succeeds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Error>,
-    /// Why the person has to log in again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub needs_login: Option<String>,
-}
 
 impl Broker {
     /// The state of one login, or of all that exist: stored ones, and providers that a variable speaks for.

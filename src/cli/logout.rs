@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use super::{Context, output};
-use crate::broker::{Broker, Logout};
+use crate::broker::Broker;
 use crate::error::Result;
 use crate::login_id::LoginId;
+use crate::protocol::LogoutResult;
 use crate::provider::is_client;
 
 pub fn run(context: &Context, login: Option<String>, all: bool) -> Result<ExitCode> {
@@ -41,7 +42,7 @@ pub fn run(context: &Context, login: Option<String>, all: bool) -> Result<ExitCo
     })
 }
 
-fn tell(logout: &Logout) {
+fn tell(logout: &LogoutResult) {
     output::note(&logout.message);
     if let Some(page) = &logout.page {
         output::note(&format!("  {page}"));

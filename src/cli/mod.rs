@@ -18,7 +18,7 @@ mod man;
 mod open;
 mod output;
 mod prompt;
-pub mod providers;
+mod providers;
 mod quiet;
 mod secret;
 mod status;

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use super::{Context, output};
-use crate::broker::{Broker, LoginStatus, State};
+use crate::broker::Broker;
 use crate::error::Result;
+use crate::protocol::{LoginStatus, StatusAnswer};
 
 pub fn run(context: &Context, as_json: bool) -> Result<ExitCode> {
     let broker = |context: &Context| {
@@ -14,8 +13,8 @@ pub fn run(context: &Context, as_json: bool) -> Result<ExitCode> {
     };
     let logins = context.block_on(async { broker(context).status(None).await })?;
     if as_json {
-        let report = context.store.backend_report();
-        return output::json(&json!({ "logins": logins, "store": report }));
+        let store = context.store.backend_report();
+        return output::json(&StatusAnswer { logins, store });
     }
     if logins.is_empty() {
         return output::line("You are not logged in anywhere. `convocations login` begins.");
@@ -26,7 +25,7 @@ pub fn run(context: &Context, as_json: bool) -> Result<ExitCode> {
 }
 
 fn row(status: &LoginStatus, now: i64) -> (String, String) {
-    let head = format!("{:<24} {:<13}", status.login.as_str(), state(status.state));
+    let head = format!("{:<24} {:<13}", status.login.as_str(), status.state.word());
     let parts = [
         status.identity.clone(),
         status.method.clone(),
@@ -37,17 +36,6 @@ fn row(status: &LoginStatus, now: i64) -> (String, String) {
         status.needs_login.clone(),
     ];
     (head, parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
-}
-
-fn state(state: State) -> &'static str {
-    match state {
-        State::LoggedOut => "logged out",
-        State::Valid => "valid",
-        State::Expiring => "to refresh",
-        State::Refreshing => "refreshing",
-        State::NeedsLogin => "needs login",
-        State::Error => "error",
-    }
 }
 
 fn remaining(seconds: i64) -> String {

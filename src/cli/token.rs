@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::{Context, output};
 use crate::broker::{Broker, Event, FINISH_TIME, token_now};
-use crate::credential::Credential;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
+use crate::protocol::Credential;
 use crate::secret::Secret;
 use crate::signals;
 

@@ -1,139 +1,72 @@
-//! The methods of doc/rpc.md: what each takes, and whom it asks.
+//! The methods of doc/rpc.md: whom each asks.
 //!
 //! Guarantees: a call of any form gets an answer; unknown fields are refused by name, and no value is repeated.
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Editor;
 use super::session::{Session, login, said_hello};
-use crate::credential::Credential;
 use crate::error::{Code, Error, Result};
 use crate::login::LoginRequest;
-use crate::secret::Secret;
+use crate::protocol::{
+    Call, Credential, Hello, HelloAnswer, LoginStart, LoginStarted, Nothing, PROTOCOL, Params, ReadParams,
+    Status, StatusAnswer,
+};
 use crate::text::short;
 
 /// Most that an error repeats of what a call's parameters name, in characters.
 const MAX_REPEATED: usize = 200;
-
-/// The protocol that this program speaks.
-pub const PROTOCOL: u64 = 1;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Hello {
-    protocol: u64,
-    version: String,
-    #[serde(default)]
-    options: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MaybeLogin {
-    #[serde(default)]
-    login: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Get {
-    login: String,
-    #[serde(default)]
-    min_validity: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Invalidate {
-    login: String,
-    token: Secret,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LoginStart {
-    login: String,
-    #[serde(default)]
-    method: Option<String>,
-    #[serde(default)]
-    browser: Option<bool>,
-    #[serde(default)]
-    confirmed: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LoginInput {
-    id: u64,
-    text: Secret,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LoginCancel {
-    id: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OneLogin {
-    login: String,
-}
 
 /// Answers one call.
 ///
 /// # Errors
 /// Whatever the answer is.
 pub async fn answer(editor: &Editor, method: &str, params: Value) -> Result<Value> {
-    if method == "hello" {
-        return hello(editor, params_of(method, params)?);
-    }
-    if method == "shutdown" {
-        params_of::<Nothing>(method, params)?;
-        editor.shut_down();
-        return Ok(json!({}));
+    let call = read(method, params).unwrap_or_else(|| Err(no_such_method()))?;
+    match call {
+        Call::Hello(params) => return encode::<Hello>(hello(editor, &params)),
+        Call::Shutdown(_) => {
+            editor.shut_down();
+            return encode::<crate::protocol::Shutdown>(Ok(Nothing {}));
+        }
+        _ => {}
     }
     let session = said_hello(editor.session())?;
-    match method {
-        "providers" => {
-            params_of::<Nothing>(method, params)?;
-            tokio::task::spawn_blocking(move || session.providers()).await.map_err(|_| broke_off())?
+    ask(&session, call).await
+}
+
+/// Asks a session.
+async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
+    use crate::protocol::{Get, Invalidate, LoginCancel, LoginInput, Logout, Providers};
+    match call {
+        Call::Hello(_) | Call::Shutdown(_) => Err(broke_off()),
+        Call::Providers(_) => {
+            let session = session.clone();
+            let list = tokio::task::spawn_blocking(move || session.providers()).await;
+            encode::<Providers>(list.map_err(|_| broke_off())?)
         }
-        "status" => status(&session, params_of(method, params)?).await,
-        "get" => {
-            let get: Get = params_of(method, params)?;
-            hand_out(&session.broker.get(&login(&get.login)?, get.min_validity).await?)
+        Call::Status(params) => encode::<Status>(status(session, &params).await),
+        Call::Get(get) => {
+            encode::<Get>(handed_out(session.broker.get(&login(&get.login)?, get.min_validity).await))
         }
-        "invalidate" => {
-            let invalidate: Invalidate = params_of(method, params)?;
-            hand_out(&session.broker.invalidate(&login(&invalidate.login)?, &invalidate.token).await?)
+        Call::Invalidate(params) => {
+            let newer = session.broker.invalidate(&login(&params.login)?, &params.token).await;
+            encode::<Invalidate>(handed_out(newer))
         }
-        "login.start" => login_start(&session, params_of(method, params)?),
-        "login.input" => {
-            let input: LoginInput = params_of(method, params)?;
-            session.logins.input(input.id, input.text).await.map(|()| json!({}))
+        Call::LoginStart(params) => encode::<LoginStart>(login_start(session, params)),
+        Call::LoginInput(input) => {
+            encode::<LoginInput>(session.logins.input(input.id, input.text).await.map(|()| Nothing {}))
         }
-        "login.cancel" => {
-            let cancel: LoginCancel = params_of(method, params)?;
-            session.logins.cancel(cancel.id);
-            Ok(json!({}))
+        Call::LoginCancel(params) => {
+            session.logins.cancel(params.id);
+            encode::<LoginCancel>(Ok(Nothing {}))
         }
-        "logout" => {
-            let out: OneLogin = params_of(method, params)?;
-            encode(&session.broker.logout(&login(&out.login)?).await?)
-        }
-        _ => Err(Error::new(Code::InvalidArgument, "There is no such method.")
-            .with_hint("The plugin and the backend may be of different versions; update both.")),
+        Call::Logout(params) => encode::<Logout>(session.broker.logout(&login(&params.login)?).await),
     }
 }
 
-fn hello(editor: &Editor, hello: Hello) -> Result<Value> {
+fn hello(editor: &Editor, hello: &Hello) -> Result<HelloAnswer> {
     if hello.protocol != PROTOCOL {
         let side = if hello.protocol > PROTOCOL { "backend" } else { "plugin" };
         let message = format!("The plugin speaks protocol {}, the backend {PROTOCOL}.", hello.protocol);
@@ -141,43 +74,57 @@ fn hello(editor: &Editor, hello: Hello) -> Result<Value> {
             "Update the {side}: run `make build` in the plugin's folder, then restart Neovim."
         )));
     }
-    let _ = hello.version;
     let session = editor.begin(hello.options.as_ref())?;
-    Ok(json!({
-        "protocol": PROTOCOL,
-        "version": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "margin": session.config.refresh.margin,
-        "callback_port": session.config.callback.port,
-    }))
+    Ok(HelloAnswer {
+        protocol: PROTOCOL,
+        version: env!("CARGO_PKG_VERSION"),
+        pid: std::process::id(),
+        margin: session.config.refresh.margin,
+        callback_port: session.config.callback.port,
+    })
 }
 
-async fn status(session: &Session, params: MaybeLogin) -> Result<Value> {
+async fn status(session: &Session, params: &Status) -> Result<StatusAnswer> {
     let one = params.login.as_deref().map(login).transpose()?;
     let logins = session.broker.status(one.as_ref()).await?;
     let store = session.store.clone();
-    let report =
-        tokio::task::spawn_blocking(move || store.backend_report()).await.map_err(|_| broke_off())?;
-    Ok(json!({ "logins": logins, "store": report }))
+    let report = tokio::task::spawn_blocking(move || store.backend_report()).await;
+    Ok(StatusAnswer { logins, store: report.map_err(|_| broke_off())? })
 }
 
-fn login_start(session: &Session, params: LoginStart) -> Result<Value> {
+fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {
     let id = session.start_login(LoginRequest {
         login: login(&params.login)?,
         method: params.method,
         browser: params.browser.unwrap_or(true),
         confirmed: params.confirmed.unwrap_or(false),
     })?;
-    Ok(json!({ "id": id }))
+    Ok(LoginStarted { id })
 }
 
-/// Reads a call's parameters. An empty Lua table arrives as an empty list.
+/// Reads a call; `None` if there is no such method.
+pub(super) fn read(method: &str, params: Value) -> Option<Result<Call>> {
+    Call::read(method, Reader { method, params })
+}
+
+/// Parameters as they came. An empty Lua table arrives as an empty list.
+struct Reader<'a> {
+    method: &'a str,
+    params: Value,
+}
+
+impl ReadParams<Error> for Reader<'_> {
+    fn read<T: Params>(self) -> Result<T> {
+        let params = match self.params {
+            Value::Null => json!({}),
+            Value::Array(items) if items.is_empty() => json!({}),
+            other => other,
+        };
+        params_of(self.method, params)
+    }
+}
+
 fn params_of<T: DeserializeOwned>(method: &str, params: Value) -> Result<T> {
-    let params = match params {
-        Value::Null => json!({}),
-        Value::Array(items) if items.is_empty() => json!({}),
-        other => other,
-    };
     serde_path_to_error::deserialize(params).map_err(|error| {
         let at = short(&error.path().to_string(), MAX_REPEATED);
         let place = if at == "." { String::new() } else { format!(" at `{at}`") };
@@ -190,33 +137,18 @@ fn params_of<T: DeserializeOwned>(method: &str, params: Value) -> Result<T> {
     })
 }
 
-/// The errors of reading the same parameters as each method's.
-#[cfg(any(test, fuzzing))]
-pub(super) fn errors_of_all(params: &Value) -> Vec<Error> {
-    fn of<T: DeserializeOwned>(method: &str, params: &Value) -> Option<Error> {
-        params_of::<T>(method, params.clone()).err()
-    }
-    let all = [
-        of::<Hello>("hello", params),
-        of::<Nothing>("providers", params),
-        of::<MaybeLogin>("status", params),
-        of::<Get>("get", params),
-        of::<Invalidate>("invalidate", params),
-        of::<LoginStart>("login.start", params),
-        of::<LoginInput>("login.input", params),
-        of::<LoginCancel>("login.cancel", params),
-        of::<OneLogin>("logout", params),
-    ];
-    all.into_iter().flatten().collect()
+/// An answer, which is of the type that the method's declaration says.
+fn encode<P: Params>(answer: Result<P::Answer>) -> Result<Value> {
+    serde_json::to_value(answer?).map_err(|_| broke_off())
 }
 
-fn hand_out(credential: &Credential) -> Result<Value> {
-    credential.log_handed_out();
-    encode(credential)
+fn handed_out(credential: Result<Credential>) -> Result<Credential> {
+    credential.inspect(Credential::log_handed_out)
 }
 
-fn encode(data: &impl serde::Serialize) -> Result<Value> {
-    serde_json::to_value(data).map_err(|_| broke_off())
+fn no_such_method() -> Error {
+    Error::new(Code::InvalidArgument, "There is no such method.")
+        .with_hint("The plugin and the backend may be of different versions; update both.")
 }
 
 fn broke_off() -> Error {

@@ -5,6 +5,7 @@ use nvim_rs::rpc::RpcMessage;
 use nvim_rs::rpc::model::decode;
 
 use super::{call, value};
+use crate::protocol::Call;
 
 /// Longest error that is sent back for a call's parameters, in bytes.
 const MAX_ERROR: usize = 1000;
@@ -25,7 +26,8 @@ pub fn rpc(data: &[u8]) {
 
 fn parameters(params: nvim_rs::Value) {
     let Some(params) = value::to_json(params) else { return };
-    for error in call::errors_of_all(&params) {
+    let read = |name: &&str| call::read(name, params.clone())?.err();
+    for error in Call::NAMES.iter().filter_map(read) {
         let length = error.message().len() + error.hint().unwrap_or_default().len();
         assert!(length < MAX_ERROR, "an error of {length} bytes");
     }

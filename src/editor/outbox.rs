@@ -10,12 +10,12 @@ use futures_util::io::AsyncWrite;
 use nvim_rs::Value;
 use nvim_rs::rpc::RpcMessage;
 use nvim_rs::rpc::model::encode_sync;
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::stdio::Output;
 use super::value;
 use crate::error::Error;
+use crate::protocol::Event;
 
 const ON_REPLY: &str = "require('conv.backend').on_reply(...)";
 const ON_EVENT: &str = "require('conv.backend').on_event(...)";
@@ -52,8 +52,8 @@ impl Outbox {
     }
 
     /// Sends an event.
-    pub fn event(&self, name: &str, data: &impl Serialize) {
-        self.exec_lua(ON_EVENT, vec![Value::from(name), value::from_serde(data)]);
+    pub fn event(&self, event: &Event) {
+        self.exec_lua(ON_EVENT, vec![Value::from(event.name()), value::from_serde(event)]);
     }
 
     fn exec_lua(&self, code: &str, arguments: Vec<Value>) {

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tracing::Level;
 
 use super::outbox::Outbox;
-use crate::broker::{Broker, Event, Notice};
+use crate::broker::{self, Broker};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::http::Http;
-use crate::login::{LoginContext, LoginEvent, LoginRequest, Logins, Stage};
+use crate::login::{LoginContext, LoginRequest, Logins};
 use crate::login_id::LoginId;
 use crate::paths::Paths;
+use crate::protocol::{Changed, Event, Level, LoginEvent, Notice, ProvidersAnswer, Stage};
 use crate::store::Store;
 
 /// One editor's session. A later `hello` makes a new one, which goes on with this one's refreshes.
@@ -82,7 +82,7 @@ impl Session {
                     // The new credential and state are there before the editor hears of the end.
                     broker.login_changed(&event.login).await;
                 }
-                outbox.event("login", &event);
+                outbox.event(&Event::Login(Box::new(event)));
             }
         });
         Ok(id)
@@ -92,8 +92,8 @@ impl Session {
     ///
     /// # Errors
     /// `store_unreadable`.
-    pub fn providers(&self) -> Result<Value> {
-        crate::cli::providers::list(&self.config, &self.store)
+    pub fn providers(&self) -> Result<ProvidersAnswer> {
+        broker::providers(&self.config, &self.store)
     }
 }
 
@@ -111,36 +111,21 @@ async fn pass_on(broker: Broker, store: Store, outbox: Outbox) {
     let mut events = broker.subscribe();
     loop {
         match events.recv().await {
-            Ok(Event::Credential(credential)) => outbox.event("credential", &credential),
-            Ok(Event::Changed(logins)) => {
+            Ok(broker::Event::Credential(credential)) => outbox.event(&Event::Credential(credential)),
+            Ok(broker::Event::Changed(logins)) => {
                 let seq = SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1;
-                outbox.event("changed", &json!({ "logins": logins, "seq": seq }));
+                outbox.event(&Event::Changed(Changed { logins, seq }));
             }
-            Ok(Event::Notice(notice)) => tell(&outbox, &notice),
+            Ok(broker::Event::Notice(notice)) => outbox.event(&Event::Log(notice)),
             // Too slow to hear all of it: the state of now makes up for what was missed.
             Err(RecvError::Lagged(_)) => broker.tell_all().await,
             Err(RecvError::Closed) => return,
         }
         for text in store.take_warnings() {
             let error = Error::new(Code::StoreUnwritable, text);
-            tell(&outbox, &Notice { level: Level::WARN, error, login: None });
+            outbox.event(&Event::Log(Notice { level: Level::Warn, error, login: None }));
         }
     }
-}
-
-fn tell(outbox: &Outbox, notice: &Notice) {
-    let mut data = json!({
-        "level": notice.level.as_str().to_ascii_lowercase(),
-        "code": notice.error.code(),
-        "message": notice.error.message(),
-    });
-    if let Some(hint) = notice.error.hint() {
-        data["hint"] = json!(hint);
-    }
-    if let Some(login) = &notice.login {
-        data["login"] = json!(login);
-    }
-    outbox.event("log", &data);
 }
 
 /// The session, or what to say to a call that comes before `hello`.

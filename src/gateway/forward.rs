@@ -23,9 +23,9 @@ use super::upstream::Upstream;
 use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credential::Credential;
 use crate::error::{Code, Error};
 use crate::login_id::LoginId;
+use crate::protocol::Credential;
 use crate::provider::{ApiShape, Provider};
 use crate::secret::Secret;
 

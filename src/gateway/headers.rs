@@ -7,7 +7,7 @@ use http::header::{
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 
-use crate::credential::Credential;
+use crate::protocol::Credential;
 
 /// For one hop, whether `Connection` names them or not.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -136,6 +136,7 @@ mod tests {
             source: "login".to_owned(),
             login: "anthropic".parse().unwrap(),
             identity: None,
+            scopes: Vec::new(),
             revision: 1,
             lifetime: None,
         }

@@ -99,7 +99,7 @@ async fn known(flow: &Flow) -> Result<Known> {
 /// Forgets the registration of a login that has not worked, where that may be why.
 pub(super) async fn settle<T>(flow: &mut Flow, result: &Result<T>) {
     let Some(client_id) = flow.registered.take() else { return };
-    if !result.as_ref().is_err_and(is_about_us) {
+    if !result.as_ref().is_err_and(|error| error.code().may_be_about_us()) {
         return;
     }
     let _turn = lock(flow).await;
@@ -107,13 +107,6 @@ pub(super) async fn settle<T>(flow: &mut Flow, result: &Result<T>) {
     if known.registrations.forget(&client_id) {
         keep(flow, known.registrations).await;
     }
-}
-
-/// Whether a failure may mean that the server no longer knows this program. Most servers say so to the person in the
-/// browser alone, so a login that nobody finished counts too; trouble on the way there does not.
-fn is_about_us(error: &Error) -> bool {
-    let codes = [Code::ProviderRefused, Code::BadResponse, Code::Cancelled, Code::LoginTimeout];
-    codes.contains(&error.code())
 }
 
 /// Puts what identifies this program to a provider into the store: see [`Provider::client_login`]. That it cannot be

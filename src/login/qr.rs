@@ -1,17 +1,12 @@
 //! An address as a QR code for a terminal: light blocks on the dark ground that most terminals have.
 
-use std::fmt;
-
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
+pub use crate::protocol::Qr;
+
 /// Widest code that is drawn, in columns, quiet zone included: more would not fit beside a person's text.
 const MAX_WIDTH: usize = 72;
-
-/// The lines of a QR code. `Debug` does not draw them: the address may hold a secret.
-#[derive(Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(transparent)]
-pub struct Qr(Vec<String>);
 
 impl Qr {
     /// The code of `address`; `None` if it gets too large for a terminal.
@@ -20,18 +15,7 @@ impl Qr {
         let drawn = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
         let lines: Vec<String> = drawn.lines().map(str::to_owned).collect();
         let fits = lines.iter().all(|line| line.chars().count() <= MAX_WIDTH);
-        fits.then_some(Self(lines))
-    }
-
-    /// Line by line, all of one width.
-    pub fn lines(&self) -> &[String] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Qr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Qr(…)")
+        fits.then_some(Self::from_lines(lines))
     }
 }
 

@@ -23,8 +23,10 @@ pub use check::check_url;
 pub use resolve::resolve;
 pub use share::{ApiShape, Share};
 
-use crate::credential::{Credential, Kind, Tokens};
+use crate::credential::{Kind, Tokens};
 use crate::login_id::LoginId;
+use crate::protocol::Credential;
+pub use crate::protocol::Grant;
 use crate::secret::Secret;
 
 /// What `{version}` stands for.
@@ -54,20 +56,6 @@ fn host_of(domain: &str) -> &str {
     let domain = domain.trim();
     let host = domain.split_once("://").map_or(domain, |(_, host)| host);
     host.split('/').next().unwrap_or(host)
-}
-
-/// What a login asks of the provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Grant {
-    /// RFC 6749, 4.1 with PKCE.
-    AuthorizationCode,
-    /// RFC 8628.
-    DeviceCode,
-    /// A code with PKCE that becomes a lasting key (OpenRouter and relatives).
-    MintKey,
-    /// A key that the person already has.
-    ApiKey,
 }
 
 /// How a request body is written.
@@ -331,6 +319,7 @@ impl Provider {
             source: source.to_owned(),
             login: login.clone(),
             identity: tokens.identity.clone(),
+            scopes: tokens.scopes.clone(),
             revision,
             lifetime: tokens.lifetime(),
         }

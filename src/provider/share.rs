@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Provider, Source, template};
-use crate::credential::{Credential, Kind};
+use crate::credential::Kind;
 use crate::error::{Code, Error, Result};
+use crate::protocol::Credential;
 
 /// Who may use a login's token, by its vendor's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]

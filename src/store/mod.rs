@@ -31,6 +31,7 @@ use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::paths::Paths;
+use crate::protocol::StoreReport;
 use crate::secret::Secret;
 use keyring::Keyring;
 use seal::MasterKey;
@@ -93,18 +94,6 @@ pub struct Removed {
     pub entry: Entry,
     /// Why the keyring item could not be removed, if it could not.
     pub leftover: Option<Error>,
-}
-
-/// Where new logins go, and why.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct BackendReport {
-    /// `keyring` or `local-encrypted`.
-    pub backend: &'static str,
-    /// In words.
-    pub reason: String,
-    /// What is wrong with it, if something is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<Error>,
 }
 
 /// Changes whenever the index file does: modification time in nanoseconds, length, inode.
@@ -331,9 +320,9 @@ impl Store {
     }
 
     /// Where new logins go, and why. Asks the keyring: not for startup.
-    pub fn backend_report(&self) -> BackendReport {
+    pub fn backend_report(&self) -> StoreReport {
         let report =
-            |backend, reason: &str, problem| BackendReport { backend, reason: reason.to_owned(), problem };
+            |backend, reason: &str, problem| StoreReport { backend, reason: reason.to_owned(), problem };
         if self.shared.backend == StoreBackend::LocalEncrypted {
             return report("local-encrypted", "The settings say so.", None);
         }

@@ -1,7 +1,7 @@
 //! Refresh ahead of time (rule 6).
 
-use convocations::broker::{Broker, Event, State};
-use convocations::credential::Credential;
+use convocations::broker::{Broker, Event};
+use convocations::protocol::{Credential, State};
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use convocations::broker::{Broker, Event, LoginStatus, Notice};
+use convocations::broker::{Broker, Event};
 use convocations::clock::Clock;
 use convocations::config::Config;
 use convocations::credential::{Kind, Tokens};
 use convocations::http::Http;
 use convocations::login_id::LoginId;
+use convocations::protocol::{LoginStatus, Notice};
 use convocations::secret::Secret;
 use convocations::store::{NewEntry, STORE_LOCK_FILE, Store};
 use serde_json::{Value, json};

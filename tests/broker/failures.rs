@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use convocations::broker::State;
 use convocations::credential::Tokens;
 use convocations::error::Code;
+use convocations::protocol::State;
 use convocations::secret::Secret;
 use serde_json::{Value, json};
 

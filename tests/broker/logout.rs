@@ -1,9 +1,9 @@
 //! Logout: gone here in any case, and the truth about the provider (D29, D30).
 
-use convocations::broker::Revoked;
 use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
 use convocations::login_id::LoginId;
+use convocations::protocol::Revoked;
 use convocations::secret::Secret;
 use serde_json::json;
 

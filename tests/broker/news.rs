@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use convocations::broker::{Event, State};
+use convocations::broker::Event;
 use convocations::credential::{Kind, Tokens};
+use convocations::protocol::State;
 use convocations::secret::Secret;
 use serde_json::json;
 

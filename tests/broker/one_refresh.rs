@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use convocations::broker::{Broker, Event, FINISH_TIME, State};
+use convocations::broker::{Broker, Event, FINISH_TIME};
 use convocations::error::Code;
+use convocations::protocol::State;
 use convocations::secret::Secret;
 use serde_json::json;
 

@@ -1,9 +1,10 @@
 //! Tokens that are over by the time they could be handed out: the machine slept, or its clock was set, while a refresh
 //! was on its way (rule 1: fresh is what is fresh at the moment of use).
 
-use convocations::broker::{Broker, State};
-use convocations::credential::{Credential, Kind};
+use convocations::broker::Broker;
+use convocations::credential::Kind;
 use convocations::error::Result;
+use convocations::protocol::{Credential, State};
 use convocations::secret::Secret;
 use tokio::task::JoinHandle;
 

@@ -1,8 +1,9 @@
 //! Where a credential comes from (DESIGN 2.7), and freshness by the wall clock (rule 1).
 
-use convocations::broker::{State, token_now};
+use convocations::broker::token_now;
 use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
+use convocations::protocol::State;
 use convocations::secret::Secret;
 use serde_json::json;
 

@@ -8,14 +8,14 @@ use std::time::Duration;
 use convocations::broker::{Broker, Event};
 use convocations::clock::Clock;
 use convocations::config::{Config, HttpConfig};
-use convocations::credential::{Binding, Credential, Kind, Tokens};
+use convocations::credential::{Binding, Kind, Tokens};
 use convocations::error::{Code, Error};
 use convocations::http::{Head, Http, Reply};
-use convocations::login::{Input, LoginEvent, Qr, Stage};
 use convocations::oauth::device::{DeviceAuthorization, Poll};
 use convocations::oauth::{
     AuthorizeRequest, CodeExchange, Failure, Known, Pkce, Prepared, Registration, Registrations,
 };
+use convocations::protocol::{Credential, Input, LoginEvent, Qr, Stage};
 use convocations::provider::ClientAuth;
 use convocations::secret::Secret;
 use convocations::store::{Backend, Entry, Index, NewEntry, Store, Stored};
@@ -62,6 +62,7 @@ fn credential() -> Credential {
         source: "login".into(),
         login: "anthropic".parse().unwrap(),
         identity: None,
+        scopes: Vec::new(),
         revision: 1,
         lifetime: None,
     }

@@ -1,9 +1,10 @@
 //! GitHub Copilot, ChatGPT and Kimi: their own ways in, and a request to the API with what comes out.
 
-use convocations::credential::{Credential, Kind, Tokens};
+use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
 use convocations::login::Stage;
 use convocations::oauth::{self, Failure, Revocation};
+use convocations::protocol::Credential;
 use serde_json::{Value, json};
 
 use crate::common::{approve_device, fault, http};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use convocations::credential::Credential;
 use convocations::error::{Code, Error};
 use convocations::login_id::LoginId;
+use convocations::protocol::Credential;
 use rand::RngExt;
 use serde_json::{Value, json};
 

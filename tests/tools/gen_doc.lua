@@ -1,12 +1,15 @@
 -- Writes the option table, a provider's fields, the companion plugins and the error codes into doc/conv.txt, from where
--- the code has them, the companion plugins into README.md, and lua/conv/builtin.lua from the built-in providers. `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it
+-- the code has them, the companion plugins into README.md, lua/conv/builtin.lua from the built-in providers, and what
+-- src/protocol declares (gen_protocol.lua). `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it
 -- fails if a file is not what it would write.
 
 local here =
   vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(assert(debug.getinfo(1, "S")).source:sub(2), ":p")))
 local root = vim.fs.dirname(vim.fs.dirname(here))
 vim.opt.runtimepath:prepend(root)
+package.path = here .. "/?.lua;" .. package.path
 
+local protocol = require("gen_protocol")
 local path = root .. "/doc/conv.txt"
 local RULE = ("="):rep(78)
 
@@ -79,11 +82,12 @@ local function options_section()
   return lines
 end
 
+---@param codes source.Row[]
 ---@return string[]
-local function errors_section()
+local function errors_section(codes)
   local lines = { "" }
-  for _, entry in ipairs(require("conv.errors").codes) do
-    table.insert(lines, ("    %-20s %s"):format(entry[1], entry[3]))
+  for _, entry in ipairs(codes) do
+    table.insert(lines, ("    %-20s %s"):format(entry[2], entry[7]))
   end
   table.insert(lines, "")
   return lines
@@ -252,9 +256,10 @@ update(path, function(old)
   local new = replace(old, "conv-options", options_section())
   new = replace(new, "conv-provider-fields", fields_section())
   new = replace_between(new, "%*conv%-companions%*$", "^Beside them:", companions())
-  return replace(new, "conv-errors", errors_section())
+  return replace(new, "conv-errors", errors_section(protocol.codes(root)))
 end)
 update(root .. "/README.md", function(old)
   return replace_between(old, "^|%-%-%-|%-%-%-|%-%-%-|%-%-%-|$", "^| Claude Code, Codex", companion_rows())
 end)
 update(root .. "/lua/conv/builtin.lua", builtin)
+protocol.run(root, update)

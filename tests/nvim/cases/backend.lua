@@ -96,13 +96,13 @@ return function(case)
   case("every method of the protocol has a deadline, and a call without one is an error", function(t)
     local methods = {}
     local table_of_methods =
-      table.concat(vim.fn.readfile(t.root .. "/doc/rpc.md"), "\n"):match("## Methods(.-)\n## ")
+      table.concat(vim.fn.readfile(t.root .. "/doc/rpc.md"), "\n"):match("## Methods(.-)\nParameters of ")
     for method in table_of_methods:gmatch("\n| `([%w.]+)`") do
       table.insert(methods, method)
     end
     t:ok(#methods >= 10, "the methods are found")
     local nvim = t:editor({ options = { binary = t:fake(GOOD) } })
-    local known = nvim:lua("return vim.tbl_keys(require('conv.calls').DEADLINES)")
+    local known = nvim:lua("return vim.tbl_keys(require('conv.protocol').deadlines)")
     table.sort(methods)
     table.sort(known)
     t:eq(known, methods)

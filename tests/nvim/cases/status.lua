@@ -59,7 +59,8 @@ return function(case)
       logged_out = { "- logged out", "○ logged out" },
       valid = { "+ anthropic", "● anthropic" },
       refreshing = { "~ anthropic: refreshing", "↻ anthropic: refreshing" },
-      expiring = { "~ anthropic: expiring", "◔ anthropic: expiring" },
+      stored = { "+ anthropic", "◎ anthropic" },
+      expiring = { "~ anthropic: refresh due", "◔ anthropic: refresh due" },
       needs_login = { "! anthropic: log in again", "◇ anthropic: log in again" },
       error = { "! anthropic: error", "✗ anthropic: error" },
     }

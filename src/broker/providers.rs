@@ -1,0 +1,73 @@
+//! What can be logged in to, and what is there of it.
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::protocol;
+use crate::provider::{Grant, Method, Provider, Source};
+use crate::store::{Index, Store};
+
+/// All providers.
+///
+/// # Errors
+/// `config_invalid`. An index that cannot be read leaves the logins out: what there is to log in to is known anyway.
+pub fn providers(config: &Config, store: &Store) -> Result<protocol::ProvidersAnswer> {
+    let index = store.index().unwrap_or_default();
+    let describe = |id: String| Ok(describe(&*config.provider(&id)?, &index));
+    let providers = config.provider_ids().into_iter().map(describe).collect::<Result<_>>()?;
+    Ok(protocol::ProvidersAnswer { providers })
+}
+
+fn describe(provider: &Provider, index: &Index) -> protocol::Provider {
+    let is_its_own = |login: &&crate::login_id::LoginId| login.provider() == provider.id;
+    let is_set = |var: &&String| std::env::var_os(var).is_some_and(|value| !value.is_empty());
+    let methods = provider.methods.iter().enumerate();
+    protocol::Provider {
+        id: provider.id.clone(),
+        name: provider.name.clone(),
+        builtin: provider.builtin,
+        methods: methods
+            .map(|(place, method)| describe_method(provider, method, index, place == 0))
+            .collect(),
+        logins: index.logins.keys().filter(is_its_own).map(|login| login.as_str().to_owned()).collect(),
+        env: provider.sources.iter().filter_map(variable).filter(is_set).cloned().collect(),
+        terms: provider.terms.clone(),
+    }
+}
+
+fn variable(source: &Source) -> Option<&String> {
+    match source {
+        Source::Env { var, .. } => Some(var),
+        _ => None,
+    }
+}
+
+fn describe_method(provider: &Provider, method: &Method, index: &Index, default: bool) -> protocol::Method {
+    // A page to paste from, a device code or a key needs no way back to this machine.
+    let needs_browser = match method.grant {
+        Grant::AuthorizationCode | Grant::MintKey => {
+            method.redirect.as_ref().is_some_and(|redirect| redirect.page.is_none())
+        }
+        Grant::DeviceCode | Grant::ApiKey => false,
+    };
+    protocol::Method {
+        id: method.id.clone(),
+        label: method.label.clone(),
+        grant: method.grant,
+        notice: method.notice.clone(),
+        notice_confirmed: index.confirmed_notices.contains(&provider.notice_name(method)),
+        terms: provider.terms.clone(),
+        default,
+        needs_browser,
+        revocable: revocable(method),
+    }
+}
+
+/// Whether a logout takes a login of this method back at the provider, as far as the description tells.
+fn revocable(method: &Method) -> Option<bool> {
+    match (method.grant, method.revoke_url.is_some()) {
+        // A key that the person brought along is the person's to keep.
+        (Grant::ApiKey, _) => Some(false),
+        (_, true) => Some(true),
+        (_, false) => (!method.discover).then_some(false),
+    }
+}

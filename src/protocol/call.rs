@@ -1,0 +1,237 @@
+//! What the methods take and answer. Unknown fields of parameters are refused: a plugin that sends one expects more
+//! than this program does.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::status::{LoginStatus, StoreReport};
+use crate::login_id::LoginId;
+use crate::secret::Secret;
+
+/// Must be the first call; may be repeated to bring new options. Touches no keyring. Errors: `protocol_mismatch`,
+/// `config_invalid`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// The protocol that the plugin speaks.
+    pub protocol: u64,
+    /// The plugin's version.
+    pub version: String,
+    /// The shape of config.toml; may be empty.
+    #[serde(default)]
+    pub options: Option<Value>,
+}
+
+/// Who answers, and the settings that Lua needs a say of, as they hold.
+#[derive(Debug, Serialize)]
+pub struct HelloAnswer {
+    /// The protocol that the backend speaks.
+    pub protocol: u64,
+    /// The backend's version.
+    pub version: &'static str,
+    /// The backend's process.
+    pub pid: u32,
+    /// `refresh.margin`, seconds.
+    pub margin: i64,
+    /// `callback.port`; 0 for any.
+    pub callback_port: u16,
+}
+
+/// What can be logged in to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Providers {}
+
+/// All providers, built in and the person's own. Also `providers --json`.
+#[derive(Debug, Serialize)]
+pub struct ProvidersAnswer {
+    /// In the order of their names.
+    pub providers: Vec<Provider>,
+}
+
+/// Somebody to log in to.
+#[derive(Debug, Serialize)]
+pub struct Provider {
+    /// Its name in commands and settings.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Whether it came with the program.
+    pub builtin: bool,
+    /// Its login methods, the default first.
+    pub methods: Vec<Method>,
+    /// The logins that are stored for it.
+    pub logins: Vec<String>,
+    /// Names of the variables it reads that are set.
+    pub env: Vec<String>,
+    /// Its terms, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
+}
+
+/// What a login asks of the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grant {
+    /// RFC 6749, 4.1 with PKCE.
+    AuthorizationCode,
+    /// RFC 8628.
+    DeviceCode,
+    /// A code with PKCE that becomes a lasting key (OpenRouter and relatives).
+    MintKey,
+    /// A key that the person already has.
+    ApiKey,
+}
+
+/// A way to log in.
+#[derive(Debug, Serialize)]
+pub struct Method {
+    /// Its name in commands and settings.
+    pub id: String,
+    /// What people call it.
+    pub label: String,
+    /// Which conversation it is.
+    pub grant: Grant,
+    /// Shown, and to be confirmed, before the first login by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+    /// Whether it was.
+    pub notice_confirmed: bool,
+    /// The provider's terms, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
+    /// Whether it is taken where nobody chooses.
+    pub default: bool,
+    /// Whether there is no page to paste from, so that the browser must reach this machine.
+    pub needs_browser: bool,
+    /// Whether a logout takes it back at the provider; absent where only trying tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocable: Option<bool>,
+}
+
+/// The state of one login or of all that exist. Looks at each secret that a `get` would need, within the keyring's time
+/// limit, so that it says what a `get` would.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// Which login; all if not given.
+    #[serde(default)]
+    pub login: Option<String>,
+}
+
+/// How everything is. Also `status --json`.
+#[derive(Debug, Serialize)]
+pub struct StatusAnswer {
+    /// In the order of their names.
+    pub logins: Vec<LoginStatus>,
+    /// Where new logins go.
+    pub store: StoreReport,
+}
+
+/// A credential that is good for long enough. One with less left is refreshed; the newest is answered even if its whole
+/// life is shorter than that.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Get {
+    /// Which login.
+    pub login: String,
+    /// Seconds that it must still be good for; `refresh.margin` if not given.
+    #[serde(default)]
+    pub min_validity: Option<i64>,
+}
+
+/// The API answered 401 to this token: a newer one, or the same login refreshed once.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invalidate {
+    /// Which login.
+    pub login: String,
+    /// The token that was refused.
+    pub token: Secret,
+}
+
+/// Begins a login; the rest comes as `login` events. Errors: `busy` (a login of this provider runs already in this
+/// editor), `unknown_login`, `invalid_argument` (no such method; a notice that nobody has accepted).
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginStart {
+    /// Which login.
+    pub login: String,
+    /// The provider's method; its default if not given.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Whether a browser can be opened here (the default); if not, paste or device code only.
+    #[serde(default)]
+    pub browser: Option<bool>,
+    /// The method's notice was shown and accepted.
+    #[serde(default)]
+    pub confirmed: Option<bool>,
+}
+
+/// A login that has begun.
+#[derive(Debug, Serialize)]
+pub struct LoginStarted {
+    /// The number that its events carry.
+    pub id: u64,
+}
+
+/// What was pasted or typed. An error (`invalid_argument`, `state_mismatch`) leaves the login waiting.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginInput {
+    /// Which login.
+    pub id: u64,
+    /// The text.
+    pub text: Secret,
+}
+
+/// Gives a login up: it ends with `failed`, `cancelled`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginCancel {
+    /// Which login.
+    pub id: u64,
+}
+
+/// Revokes at the provider where that is possible, and deletes here in any case.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logout {
+    /// Which login.
+    pub login: String,
+}
+
+/// What the provider did at a logout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Revoked {
+    /// It took the tokens back.
+    Yes,
+    /// It should have, and did not.
+    No,
+    /// It has no way to; the person can do it on `page`.
+    Unsupported,
+}
+
+/// How a logout went.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogoutResult {
+    /// The login that is gone.
+    pub login: LoginId,
+    /// What the provider did.
+    pub revoked: Revoked,
+    /// Where the person can revoke what was given out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// One sentence, or two.
+    pub message: String,
+}
+
+/// Finishes what is under way, and ends the backend.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {}
+
+/// Nothing to say but that it was done.
+#[derive(Debug, Serialize)]
+pub struct Nothing {}
