@@ -20,10 +20,17 @@ local function ask(method)
   return result, err
 end
 
+---Neovim makes a link of `:h TAG` on this page, and takes what stands behind it for a part of the tag.
+---@param text string
+---@return string
+local function linked(text)
+  return (text:gsub("`:h (%S-)`", ":help |%1|"))
+end
+
 ---@param err ConvError
 ---@param report fun(text: string, advice?: string[])
 local function tell(err, report)
-  report(err.message, err.hint and { err.hint } or nil)
+  report(linked(err.message), err.hint and { linked(err.hint) } or nil)
 end
 
 local function check_neovim()
@@ -61,6 +68,10 @@ local function check_backend()
     return nil
   end
   health.ok(("Program: %s (%s)"):format(found.path, found.how))
+  if #require("conv.config").problems() > 0 then
+    health.warn("It is not started before the options are valid")
+    return nil
+  end
   local result
   err = require("conv.backend").retry()
   if not err then
@@ -83,15 +94,18 @@ local function check_backend()
 end
 
 ---@param store? conv.StoreReport
-local function check_store(store)
+---@param files_are_well boolean
+local function check_store(store, files_are_well)
   health.start("conv: store")
   if not store then
     health.warn(
       "The backend does not say where logins are kept",
       { "Run `make build` in the plugin's folder." }
     )
-  elseif store.problem then
-    tell(store.problem, health.error)
+  elseif store.problem or not files_are_well then
+    if store.problem then
+      tell(store.problem, health.error)
+    end
     health.info(("New logins are to go to: %s. %s"):format(store.backend, store.reason))
   else
     health.ok(("New logins go to: %s. %s"):format(store.backend, store.reason))
@@ -112,23 +126,41 @@ local function check_login(login)
   end
 end
 
----Whether our files are the person's alone. The backend mends this too, when it writes.
+---What is wrong with a file or folder of ours, and the command that mends it. The backend mends modes too, when it writes.
+---@param path string
+---@param needed integer the bits its owner needs
+---@return string? problem, string? remedy
+local function fault(path, needed)
+  local stat = vim.uv.fs_stat(path)
+  if not stat or vim.fn.has("win32") == 1 then
+    return nil
+  elseif bit.band(stat.mode, 63) ~= 0 then -- 077
+    return "Others may read or write " .. path, ("chmod %o %s"):format(needed, path)
+  elseif bit.band(stat.mode, needed) ~= needed or not vim.uv.fs_access(path, "W") then
+    return path .. " cannot be written: no login can be stored or refreshed",
+      ("chmod %o %s"):format(needed, path)
+  end
+end
+
+---Whether our files are the person's alone, and can be written.
+---@return boolean
 local function check_files()
   health.start("conv: files")
   local dir = require("conv.index").dir()
-  local wanted = { [dir] = 448, [dir .. "/credentials.toml"] = 384, [dir .. "/secret.key"] = 384 } -- 0700, 0600
-  local loose = {} ---@type string[]
-  for path, mode in vim.spairs(wanted) do
-    local stat = vim.uv.fs_stat(path)
-    if stat and vim.fn.has("win32") == 0 and stat.mode % 512 ~= mode then
-      table.insert(loose, ("chmod %o %s"):format(mode, path))
+  local is_well = true
+  for path, needed in
+    vim.spairs({ [dir] = 448, [dir .. "/credentials.toml"] = 384, [dir .. "/secret.key"] = 384 })
+  do
+    local problem, remedy = fault(path, needed)
+    if problem then
+      is_well = false
+      health.error(problem, { remedy })
     end
   end
-  if #loose > 0 then
-    health.warn("Others may read files of ours", loose)
-  else
+  if is_well then
     health.ok("Only you can read the files in " .. dir)
   end
+  return is_well
 end
 
 ---The loopback port that a login would like, and whether it is free now.
@@ -172,14 +204,17 @@ function M.check()
   require("conv")
   check_neovim()
   local result = check_backend()
+  local files_are_well = check_files()
   if result then
     local status = require("conv.status")
     status.on_status(result)
-    check_store(status.all().store)
+    check_store(status.all().store, files_are_well)
     health.start("conv: logins")
     vim.iter(result.logins):each(check_login)
+    if #result.logins == 0 then
+      health.info("Nobody is logged in yet: `:ConvLogin` begins")
+    end
   end
-  check_files()
   require("conv.integration_health").check()
   check_surroundings()
 end

@@ -16,7 +16,8 @@ vim.g.conv = {
   browser = true,
   open = function(url)
     opened = url
-    local started = pcall(vim.ui.open, url)
+    local ok, job, problem = pcall(vim.ui.open, url)
+    local started = ok and job and not problem
     vim.schedule(function()
       local how = started and "Approve in your browser, or type :DemoApprove here."
         or "Type :DemoApprove (or :DemoDeny)."
@@ -25,19 +26,37 @@ vim.g.conv = {
   end,
 }
 
+---The code that a login window shows, to be typed at the provider's page.
+---@return string?
+local function device_code()
+  for _, win in ipairs(vim.api.nvim_list_wins()) do
+    local buffer = vim.api.nvim_win_get_buf(win)
+    if vim.bo[buffer].filetype == "conv" then
+      local text = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), "\n")
+      return text:match("%f[%w]%w%w%w%w%-%w%w%w%w+%f[%W]")
+    end
+  end
+end
+
 ---@param decision "approve"|"deny"
 local function play(decision)
   if not opened then
     return vim.notify("Begin with :ConvLogin; then this plays the person at the provider's page.")
   end
   local person = require("person")
-  local ok, callback = pcall(person[decision], opened)
-  if not ok then
-    return vim.notify("That sign-in page is no longer waiting; begin again with :ConvLogin.")
-  end
+  local url, code = opened, device_code()
   opened = nil
-  -- The plugin's answer to the browser needs this editor's loop only for the window, not for the page itself.
-  person.visit(callback)
+  local ok = pcall(function()
+    if code and decision == "approve" then
+      return person.approve_device(url, code)
+    end
+    local callback = person[decision](url)
+    -- The plugin's answer to the browser needs this editor's loop only for the window, not for the page itself.
+    person.visit(callback)
+  end)
+  if not ok then
+    vim.notify("That sign-in page is no longer waiting; begin again with :ConvLogin.")
+  end
 end
 
 vim.api.nvim_create_user_command("DemoApprove", function()
