@@ -1,16 +1,22 @@
 //! HTTP as this program does it: TLS by rustls on ring, no redirect followed, bodies of bounded size, time limits.
 //!
-//! Guarantees: what goes to this machine passes no proxy; nothing of a URL's path or query, a header or a body goes into an error; an error tells whether the
-//! request can have reached the other side, because a refresh token that was sent may be spent (rule 4).
+//! Guarantees: what goes to this machine passes no proxy; nothing of a URL's path or query, a header or a body goes
+//! into an error; an error tells whether the request can have reached the other side, because a refresh token that was
+//! sent may be spent (rule 4). The log has hosts and paths, no query, header or body.
 
-use std::error::Error as StdError;
+mod transport_error;
+
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode};
+use url::Url;
 
+pub use self::transport_error::{BodyError, TransportError, transport_error};
+use self::transport_error::{cut, trouble};
 use crate::config::HttpConfig;
 use crate::error::{Code, Error};
 
@@ -18,6 +24,9 @@ use crate::error::{Code, Error};
 const MAX_BODY: usize = 1 << 20;
 /// Longest time for a connection to stand, so that a dead address is told from a slow provider.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Set once a client had to be made with Mozilla's list.
+static MOZILLA: AtomicBool = AtomicBool::new(false);
 
 /// A client that is set up when first used. Cheap to clone. Its `Debug` tells no proxy, which may have a password.
 #[derive(Clone)]
@@ -70,15 +79,6 @@ impl fmt::Debug for Head {
     }
 }
 
-/// Why there is no whole answer.
-#[derive(Debug, Clone)]
-pub struct Trouble {
-    /// For the person.
-    pub error: Error,
-    /// Whether the request can have reached the other side.
-    pub sent: bool,
-}
-
 impl Http {
     /// A client with the person's time limit; nothing is set up yet.
     pub fn new(config: &HttpConfig) -> Self {
@@ -86,36 +86,58 @@ impl Http {
         Self(Arc::new(Inner { timeout, client: OnceLock::new(), direct: OnceLock::new() }))
     }
 
-    /// The client.
+    /// A request.
     ///
     /// # Errors
-    /// `network` if TLS cannot be set up, which a wrong `SSL_CERT_FILE` brings about.
-    pub fn client(&self) -> Result<Client, Trouble> {
-        self.set_up(&self.0.client, builder)
+    /// `network` if TLS is needed and cannot be set up, which a wrong `SSL_CERT_FILE` brings about.
+    pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, TransportError> {
+        let client = match url.scheme() {
+            "http" => self.direct()?,
+            _ => self.set_up(&self.0.client, builder)?,
+        };
+        Ok(client.request(method, url))
+    }
+
+    /// A GET.
+    ///
+    /// # Errors
+    /// As for [`Http::request`].
+    pub fn get(&self, url: Url) -> Result<RequestBuilder, TransportError> {
+        self.request(Method::GET, url)
+    }
+
+    /// A POST.
+    ///
+    /// # Errors
+    /// As for [`Http::request`].
+    pub fn post(&self, url: Url) -> Result<RequestBuilder, TransportError> {
+        self.request(Method::POST, url)
     }
 
     /// The client for plain `http:`, which leads to this machine only: to a proxy it would carry its secrets in the
-    /// clear.
-    fn direct(&self) -> Result<Client, Trouble> {
-        self.set_up(&self.0.direct, || builder().no_proxy())
+    /// clear. It trusts nobody's certificate, so that none need be there.
+    fn direct(&self) -> Result<Client, TransportError> {
+        let nobody = || tls(rustls::RootCertStore::empty());
+        self.set_up(&self.0.direct, || builder().no_proxy().tls_backend_preconfigured(nobody()))
     }
 
     fn set_up(
         &self,
         client: &OnceLock<Option<Client>>,
-        builder: impl FnOnce() -> reqwest::ClientBuilder,
-    ) -> Result<Client, Trouble> {
+        builder: impl Fn() -> ClientBuilder,
+    ) -> Result<Client, TransportError> {
         // Half of the whole at most: what is cut off by the other limit counts as sent.
         let to_connect = CONNECT_TIMEOUT.min(self.0.timeout / 2);
-        let build = || builder().timeout(self.0.timeout).connect_timeout(to_connect).build().ok();
-        client.get_or_init(build).clone().ok_or_else(|| Trouble { error: no_client(), sent: false })
+        let limited = || builder().timeout(self.0.timeout).connect_timeout(to_connect);
+        let made = client.get_or_init(|| build(limited).ok()).clone();
+        made.ok_or_else(|| TransportError { error: no_client(), sent: false })
     }
 
-    /// Sends a request made with [`Http::client`] and reads the answer to its end, whatever its status.
+    /// Sends a request of this client's and reads the answer to its end, whatever its status.
     ///
     /// # Errors
     /// `network`, `timeout` or `bad_response` (too large).
-    pub async fn send(&self, request: RequestBuilder) -> Result<Reply, Trouble> {
+    pub async fn send(&self, request: RequestBuilder) -> Result<Reply, TransportError> {
         self.logged(request, async |response, host| {
             let (status, headers) = (response.status(), response.headers().clone());
             let body = read_body(response, MAX_BODY).await.map_err(|error| cut(&host, error))?;
@@ -128,7 +150,7 @@ impl Http {
     ///
     /// # Errors
     /// `network` or `timeout`.
-    pub async fn head(&self, request: RequestBuilder) -> Result<Head, Trouble> {
+    pub async fn head(&self, request: RequestBuilder) -> Result<Head, TransportError> {
         self.logged(request, async |response, _| {
             Ok(Head { status: response.status(), headers: response.headers().clone() })
         })
@@ -139,15 +161,14 @@ impl Http {
     async fn logged<T>(
         &self,
         request: RequestBuilder,
-        read: impl AsyncFnOnce(reqwest::Response, String) -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
+        read: impl AsyncFnOnce(reqwest::Response, String) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
         let (client, request) = request.build_split();
-        let request = request.map_err(|_| Trouble {
+        let request = request.map_err(|_| TransportError {
             error: Error::new(Code::BadResponse, "A request could not be put together.")
                 .with_hint("A stored value holds characters that HTTP does not allow; log in again."),
             sent: false,
         })?;
-        let client = if request.url().scheme() == "http" { self.direct()? } else { client };
         let host = request.url().host_str().unwrap_or("the provider").to_owned();
         let endpoint = format!("{host}{}", request.url().path());
         let began = Instant::now();
@@ -169,26 +190,54 @@ impl Http {
 }
 
 /// A client builder with this program's rules: its own name, no redirects (a token in a body must not travel on).
-pub fn builder() -> reqwest::ClientBuilder {
+pub fn builder() -> ClientBuilder {
     plain_builder().http1_only().user_agent(concat!("convocations/", env!("CARGO_PKG_VERSION")))
 }
 
 /// The same for requests of others that are passed on: nothing said of this program, and HTTP/2 where the server has it.
-pub fn plain_builder() -> reqwest::ClientBuilder {
+pub fn plain_builder() -> ClientBuilder {
     // An error means that a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT)
+}
+
+/// Makes a client that trusts who this system trusts or, on a system that has no list of authorities at all (a minimal
+/// container), Mozilla's list of the day this program was built. A list that the person named has to be there.
+///
+/// # Errors
+/// If TLS or a proxy cannot be set up.
+pub fn build(builder: impl Fn() -> ClientBuilder) -> reqwest::Result<Client> {
+    let is_named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    builder().build().or_else(|error| {
+        if is_named {
+            return Err(error);
+        }
+        let mozilla = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+        let client = builder().tls_backend_preconfigured(tls(mozilla)).build()?;
+        tracing::info!("this system has no list of authorities: Mozilla's is used");
+        MOZILLA.store(true, Ordering::Relaxed);
+        Ok(client)
+    })
+}
+
+/// Whether HTTPS stands on the list within this program, since the system has none.
+///
+/// # Errors
+/// `network` if HTTPS cannot be set up at all.
+pub fn uses_own_roots() -> Result<bool, Error> {
+    build(builder).map_err(|_| no_client())?;
+    Ok(MOZILLA.load(Ordering::Relaxed))
+}
+
+fn tls(roots: rustls::RootCertStore) -> rustls::ClientConfig {
+    // The provider was installed by [`plain_builder`].
+    rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
 }
 
 /// TLS cannot be set up.
 pub fn no_client() -> Error {
     Error::new(Code::Network, "The HTTPS client cannot be set up.")
         .with_hint("Check the file that `SSL_CERT_FILE` names, and the proxy variables.")
-}
-
-/// What a person is told of a request that brought no answer.
-pub fn transport_error(host: &str, error: &reqwest::Error) -> Error {
-    trouble(host, error).error
 }
 
 /// Reads a body of at most `max` bytes.
@@ -205,17 +254,6 @@ pub async fn read_body(mut response: reqwest::Response, max: usize) -> Result<Ve
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// Why a body was not read to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyError {
-    /// The connection broke.
-    Cut,
-    /// The time was up.
-    Slow,
-    /// It is longer than allowed.
-    TooLarge,
 }
 
 /// How long an answer asks to wait: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), or Anthropic's
@@ -240,85 +278,6 @@ pub fn date(headers: &HeaderMap) -> Option<i64> {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     Some(headers.get(name)?.to_str().ok()?.trim())
-}
-
-fn trouble(host: &str, error: &reqwest::Error) -> Trouble {
-    let sent = !error.is_connect() && !error.is_builder() && !error.is_request_never_sent();
-    let error = if error.is_timeout() {
-        timed_out(host)
-    } else if let Some(tls) = tls_trouble(error) {
-        match tls {
-            rustls::Error::InvalidCertificate(_) => {
-                Error::new(Code::Network, format!("The certificate of {host} is not trusted."))
-                    .with_hint("A proxy in between needs its CA in the file that `SSL_CERT_FILE` names.")
-            }
-            _ => Error::new(Code::Network, format!("No secure connection to {host} could be made."))
-                .with_hint("Something in between may answer in its place; check proxy and network."),
-        }
-    } else if sent {
-        Error::new(Code::Network, format!("The connection to {host} broke before the answer came."))
-            .with_hint("Check the network and try again.")
-    } else {
-        Error::new(Code::Network, format!("{host} could not be reached."))
-            .with_hint("Check the network, and `HTTPS_PROXY` if you need a proxy.")
-    };
-    Trouble { error, sent }
-}
-
-fn cut(host: &str, error: BodyError) -> Trouble {
-    let error = match error {
-        BodyError::Cut => Error::new(Code::Network, format!("The answer of {host} broke off."))
-            .with_hint("Check the network and try again."),
-        BodyError::Slow => timed_out(host),
-        BodyError::TooLarge => {
-            Error::new(Code::BadResponse, format!("The answer of {host} is far too long."))
-                .with_hint("Something in between may answer in its place; check proxy and network.")
-        }
-    };
-    Trouble { error, sent: true }
-}
-
-fn timed_out(host: &str) -> Error {
-    Error::new(Code::Timeout, format!("{host} did not answer in time."))
-        .with_hint("Try again; `http.timeout` in config.toml sets the limit.")
-}
-
-/// reqwest has no name for it: TLS troubles are somewhere in the chain of causes.
-fn tls_trouble(error: &reqwest::Error) -> Option<&rustls::Error> {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if let Some(tls) = as_tls(inner) {
-            return Some(tls);
-        }
-        cause = inner.source();
-    }
-    None
-}
-
-/// An I/O error's source is that of the error inside of it, so what is inside has to be looked at by itself.
-fn as_tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-        Some(inner) => as_tls(inner),
-        None => error.downcast_ref(),
-    }
-}
-
-trait NeverSent {
-    fn is_request_never_sent(&self) -> bool;
-}
-
-impl NeverSent for reqwest::Error {
-    /// hyper gives a request back whole when a pooled connection was closed before it was written.
-    fn is_request_never_sent(&self) -> bool {
-        let mut cause = self.source();
-        while let Some(inner) = cause {
-            if let Some(hyper) = inner.downcast_ref::<warp::hyper::Error>() {
-                return hyper.is_canceled();
-            }
-            cause = inner.source();
-        }
-        false
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Networks as people have them: a certificate authority of their own, and a proxy in between.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod common;
 
@@ -83,6 +83,53 @@ fn what_stays_on_this_machine_passes_no_proxy() {
     }
     run(&mut command, "").ok();
     assert!(asked.try_recv().is_err(), "the proxy was passed by");
+}
+
+/// As in a minimal container: the folders where systems keep their authorities are empty. `None` where a process may
+/// not have a root of its own.
+#[cfg(target_os = "linux")]
+fn without_authorities(dir: &TestDir, args: &str) -> Option<std::process::Command> {
+    let own_root = ["--user", "--map-root-user", "--mount"];
+    let may = std::process::Command::new("unshare").args(own_root).arg("true").output();
+    if !may.is_ok_and(|tried| tried.status.success()) {
+        eprintln!("skipped: this process may not unshare its mounts");
+        return None;
+    }
+    let hide = "for d in /etc/ssl /usr/lib/ssl /usr/local/ssl /etc/pki /usr/share/ca-certificates /var/lib/ca-certificates; \
+                do [ ! -d $d ] || mount -t tmpfs none $d; done";
+    let program = env!("CARGO_BIN_EXE_convocations");
+    let mut command = dir.command("unshare");
+    command.args(own_root).args(["sh", "-c", &format!("{hide}; exec {program} {args}")]);
+    Some(command)
+}
+
+/// Nobody's certificate is needed to talk to this machine.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_system_without_authorities_logs_in_on_this_machine() {
+    let (sandbox, dir) = (Sandbox::start(), TestDir::new());
+    dir.write_config(&format!("{}\n[store]\nbackend = \"local-encrypted\"\n", sandbox.config_toml()));
+    sandbox.switch(serde_json::json!({ "github": { "interval": 1 } }));
+    sandbox.control("consent", serde_json::json!({ "mode": "auto" }));
+    let Some(mut login) = without_authorities(&dir, "login github-copilot --method device") else { return };
+    run(&mut login, "").ok();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_system_without_authorities_trusts_mozillas() {
+    let sandbox = Sandbox::start_with(&["--tls"]);
+    let dir = dir(&sandbox);
+    let Some(mut login) = without_authorities(&dir, "login corp --no-browser") else { return };
+    let ran = run(&mut login, "");
+    assert_eq!(ran.code(), 5, "{ran:?}");
+    assert!(ran.stderr.contains("certificate of localhost is not trusted"), "HTTPS was spoken: {ran:?}");
+    let Some(mut doctor) = without_authorities(&dir, "doctor") else { return };
+    let ran = run(&mut doctor, "");
+    assert!(ran.stdout.contains("HTTPS uses Mozilla's"), "{ran:?}");
+    let mut named = without_authorities(&dir, "login corp --no-browser").unwrap();
+    let ran = run(named.env("SSL_CERT_FILE", "/nonexistent"), "");
+    assert!(ran.stderr.contains("cannot be set up"), "a file that was named has to be there: {ran:?}");
 }
 
 /// A proxy that tunnels whatever it is asked for, and tells what that was.

@@ -169,6 +169,14 @@ fn port(context: &Context, report: &mut Report) {
 }
 
 fn surroundings(report: &mut Report) {
+    match crate::http::uses_own_roots() {
+        Ok(false) => {}
+        Ok(true) => report.note(
+            "This system has no list of certificate authorities: HTTPS uses Mozilla's, of the day this program was built.",
+            "Install `ca-certificates`, or name a file in `SSL_CERT_FILE`.",
+        ),
+        Err(error) => report.bad(&error),
+    }
     if let Some(obstacle) = environment::obstacle() {
         report.note(
             &format!("A browser can hardly reach this machine ({obstacle})."),
@@ -199,8 +207,8 @@ async fn clocks(context: &Context, report: &mut Report) {
 }
 
 async fn clock(http: &Http, name: &str, url: url::Url, now: i64, report: &mut Report) {
-    let request = match http.client() {
-        Ok(client) => client.head(url).timeout(ONLINE_TIME),
+    let request = match http.request(reqwest::Method::HEAD, url) {
+        Ok(request) => request.timeout(ONLINE_TIME),
         Err(trouble) => return report.bad(&trouble.error),
     };
     match http.send(request).await {

@@ -33,7 +33,7 @@ fn set(context: &Context, login: &LoginId) -> Result<ExitCode> {
     let store = context.store.interactive();
     let _turn = store.turn(login, TURN_WAIT)?;
     let lock = store.lock(WAIT)?;
-    let new = NewEntry { method, kind: Kind::ApiKey };
+    let new = NewEntry { method, kind: provider.kind_of(&key, Kind::ApiKey) };
     let entry = store.put(&lock, login, new, &Tokens::api_key(key, context.clock.now()))?;
     output::note(&format!("Stored the {what} of {login} ({}).", entry.backend.name()));
     Ok(ExitCode::SUCCESS)

@@ -52,8 +52,8 @@ impl Upstream {
     fn client_for(&self, url: &Url, upgrade: bool) -> Option<&Client> {
         let set_up = |place: fn(&Self) -> &OnceLock<Option<Client>>,
                       build: fn(ClientBuilder) -> ClientBuilder| {
-            let builder = || build(plain_builder().pool_idle_timeout(IDLE)).build().ok();
-            place(self).get_or_init(builder).as_ref()
+            let made = || client::build(|| build(plain_builder().pool_idle_timeout(IDLE))).ok();
+            place(self).get_or_init(made).as_ref()
         };
         match (url.scheme() == "http", upgrade) {
             (true, _) => set_up(|this| &this.direct, |builder| builder.no_proxy().http1_only()),

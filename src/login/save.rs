@@ -59,7 +59,10 @@ pub(super) async fn save(flow: &Flow, tokens: Tokens, mut cancel: Cancel) -> Res
         // A keyring that asks the person something gets its time: they are there.
         store: flow.context.store.interactive(),
         asked: flow.login.clone(),
-        entry: NewEntry { method: flow.method.id.clone(), kind: flow.method.kind() },
+        entry: NewEntry {
+            method: flow.method.id.clone(),
+            kind: flow.provider.kind_of(&tokens.access_token, flow.method.kind()),
+        },
         tokens,
         notice: flow.confirmed.then(|| flow.provider.notice_name(&flow.method)),
         gate: Arc::clone(&gate),

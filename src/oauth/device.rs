@@ -224,7 +224,7 @@ async fn poll_openai(
         path.pop().push("token");
     }
     let body = json!({ "device_auth_id": authorization.device_code.expose(), "user_code": authorization.user_code.expose() });
-    let request = http.client()?.post(url).header(reqwest::header::ACCEPT, "application/json").json(&body);
+    let request = http.post(url)?.header(reqwest::header::ACCEPT, "application/json").json(&body);
     let reply = http.send(token::with_headers(request, &method.request_headers)).await?;
     if let Some(waiting) = waiting(&reply) {
         return Ok(waiting);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::{Code, Error};
-use crate::http::{Reply, Trouble};
+use crate::http::{Reply, TransportError};
 
 /// Why a call gave nothing. What becomes of a stored login depends on the class alone:
 ///
@@ -65,8 +65,8 @@ impl Failure {
     }
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
+impl From<TransportError> for Failure {
+    fn from(trouble: TransportError) -> Self {
         Self::Transient { error: trouble.error, retry_after: None, sent: trouble.sent }
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn find(http: &Http, method: &Method, tokens: &Tokens) -> Optio
 
 async fn ask(http: &Http, method: &Method, access_token: &Secret) -> Option<String> {
     let url = method.identity_url.clone()?;
-    let request = http.client().ok()?.get(url).bearer_auth(access_token.expose()).timeout(TIMEOUT);
+    let request = http.get(url).ok()?.bearer_auth(access_token.expose()).timeout(TIMEOUT);
     let reply = http.send(request).await.ok().filter(|reply| reply.status.is_success())?;
     let body: Value = serde_json::from_slice(&reply.body).ok()?;
     in_answer(&body, None)

@@ -141,7 +141,7 @@ pub(super) enum Fetched {
 /// # Errors
 /// `Transient` if the server cannot be reached at all.
 pub(super) async fn fetch(http: &Http, url: Url, provider: &Provider) -> Result<Fetched, Failure> {
-    let request = http.client()?.get(url).header(reqwest::header::ACCEPT, "application/json");
+    let request = http.get(url)?.header(reqwest::header::ACCEPT, "application/json");
     let reply = http.send(request).await?;
     Ok(match failure::read(&reply, &provider.name) {
         Ok(body) => Fetched::Document(body),

@@ -123,7 +123,7 @@ pub(super) async fn register(
     method: &Method,
 ) -> Result<Registration, Failure> {
     for wanted in requests(server, redirect_uri, method) {
-        let request = http.client()?.post(url.clone()).header(reqwest::header::ACCEPT, "application/json");
+        let request = http.post(url.clone())?.header(reqwest::header::ACCEPT, "application/json");
         let reply = http.send(request.json(&wanted)).await?;
         if matches!(reply.status.as_u16(), 401 | 403 | 404 | 405) {
             return Err(Failure::Configuration(not_open(provider)));

@@ -13,7 +13,7 @@ use super::challenge::{self, Challenge};
 use super::failure::Failure;
 use super::metadata::{Fetched, fetch, strings, trusted};
 use crate::error::{Code, Error};
-use crate::http::{Head, Http, Trouble};
+use crate::http::{Head, Http, TransportError};
 use crate::provider::Provider;
 
 /// Longest wait for the resource's first refusal; one that lets anybody in may never end its answer.
@@ -80,19 +80,18 @@ pub(super) async fn ask(http: &Http, url: &Url, provider: &Provider) -> Result<A
 /// Calls the resource without a token and reads its refusal: by GET and, since many refuse only what they serve, by
 /// POST. Nothing of an answer but its head is waited for: one that lets anybody in may never end.
 async fn knock(http: &Http, url: &Url) -> Result<Answer, Failure> {
-    let client = http.client()?;
     let accept = "application/json, text/event-stream";
-    let get = client.get(url.clone()).header(reqwest::header::ACCEPT, accept).timeout(KNOCK);
+    let get = http.get(url.clone())?.header(reqwest::header::ACCEPT, accept).timeout(KNOCK);
     let by_get = refusal(http.head(get).await)?;
     if by_get.is_refused {
         return Ok(by_get);
     }
     let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
-    let post = client.post(url.clone()).header(reqwest::header::ACCEPT, accept).json(&ping);
+    let post = http.post(url.clone())?.header(reqwest::header::ACCEPT, accept).json(&ping);
     refusal(http.head(post.timeout(KNOCK)).await)
 }
 
-fn refusal(head: Result<Head, Trouble>) -> Result<Answer, Failure> {
+fn refusal(head: Result<Head, TransportError>) -> Result<Answer, Failure> {
     match head {
         Ok(head) => Ok(Answer {
             resource: None,

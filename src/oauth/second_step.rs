@@ -51,7 +51,7 @@ async fn anthropic_console_key(
     now: i64,
 ) -> Result<Tokens, Failure> {
     // The body is empty, and said to be: many servers refuse a POST without a length (411).
-    let request = http.client()?.post(url(method)?).bearer_auth(tokens.access_token.expose());
+    let request = http.post(url(method)?)?.bearer_auth(tokens.access_token.expose());
     let request = request.header(reqwest::header::CONTENT_LENGTH, 0);
     let request =
         with_headers(request, &method.request_headers).header(reqwest::header::ACCEPT, "application/json");
@@ -71,7 +71,7 @@ async fn copilot_token(
     now: i64,
 ) -> Result<Tokens, Failure> {
     let base = tokens.access_token.clone();
-    let request = http.client()?.get(url(method)?).bearer_auth(base.expose());
+    let request = http.get(url(method)?)?.bearer_auth(base.expose());
     let request =
         with_headers(request, &method.request_headers).header(reqwest::header::ACCEPT, "application/json");
     let reply = http.send(request).await?;

@@ -238,7 +238,7 @@ pub(super) async fn post(
     encoding: Encoding,
     params: &[(&str, String)],
 ) -> Result<Reply, Failure> {
-    let request = http.client()?.post(url.clone()).header(reqwest::header::ACCEPT, "application/json");
+    let request = http.post(url.clone())?.header(reqwest::header::ACCEPT, "application/json");
     let request = client::add_to_header(with_headers(request, &method.request_headers), method);
     let request = match encoding {
         Encoding::Form => request.form(params),
@@ -259,8 +259,13 @@ pub(super) fn tokens(body: &Value, provider: &str, now: i64) -> Result<Tokens, F
         |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(Secret::new);
     let access_token = credential(body, "access_token").ok_or_else(|| lacking(provider, "access token"))?;
     let id_token = secret("id_token");
-    let expires_at = lifetime(body).map(|seconds| now.saturating_add(seconds));
-    let expires_at = expires_at.or_else(|| jwt::expires_at(access_token.expose(), now));
+    let by_jwt = || jwt::expires_at(access_token.expose(), now);
+    let expires_at = match lifetime(body) {
+        // What has ended when it comes is not what never ends; a JWT may know better.
+        Some(seconds) if seconds <= 0 => by_jwt().or(Some(now)),
+        Some(seconds) => Some(now.saturating_add(seconds)),
+        None => by_jwt(),
+    };
     let mut tokens = Tokens::api_key(access_token, now);
     tokens.refresh_token = secret("refresh_token");
     tokens.expires_at = expires_at;
@@ -281,7 +286,7 @@ fn lifetime(body: &Value) -> Option<i64> {
     let value = body.get("expires_in")?;
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     #[allow(clippy::cast_possible_truncation)]
-    (seconds.is_finite() && seconds > 0.0).then(|| seconds.min(MAX_LIFETIME) as i64)
+    seconds.is_finite().then(|| seconds.clamp(0.0, MAX_LIFETIME) as i64)
 }
 
 /// Scopes parted by blanks (RFC 6749, 3.3), or by commas (GitHub).
@@ -330,7 +335,9 @@ mod tests {
             read(json!({"access_token": "a", "expires_in": 1e300})).expires_at,
             Some(1000 + 315_360_000)
         );
-        assert_eq!(read(json!({"access_token": "a", "expires_in": -5})).expires_at, None);
+        for ended in [json!(0), json!(-5), json!("0")] {
+            assert_eq!(read(json!({"access_token": "a", "expires_in": ended})).expires_at, Some(1000));
+        }
         assert_eq!(read(json!({"access_token": "a", "scope": "x y,z"})).scopes, ["x", "y", "z"]);
     }
 

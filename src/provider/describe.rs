@@ -22,6 +22,8 @@ pub struct Description {
     pub sources: Option<Vec<String>>,
     /// How the value of a variable travels, where it is not an API key: `oauth` or `api-key` by variable.
     pub env_kinds: BTreeMap<String, Kind>,
+    /// The kind of a token by how it begins, wherever it comes from: `oauth` or `api-key`. The longest beginning wins.
+    pub token_kinds: BTreeMap<String, Kind>,
     /// How a token of each kind travels; a bearer if nothing is said.
     #[serde(rename = "use")]
     pub uses: BTreeMap<Kind, UseDescription>,

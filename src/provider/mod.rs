@@ -251,6 +251,8 @@ pub struct Provider {
     pub base_url: Option<String>,
     /// Where a credential may come from, in order.
     pub sources: Vec<Source>,
+    /// The kind of a token by how it begins.
+    pub token_kinds: BTreeMap<String, Kind>,
     /// How tokens travel, by kind.
     pub uses: BTreeMap<Kind, Use>,
     /// Variables for `exec`, by kind; values are templates.
@@ -290,6 +292,13 @@ impl Provider {
         self.methods.first()
     }
 
+    /// The kind of a token: what its beginning says, else `otherwise`. People put a token of one kind where one of the
+    /// other is asked for, and the API takes each in its own way only.
+    pub fn kind_of(&self, token: &Secret, otherwise: Kind) -> Kind {
+        let begins = self.token_kinds.iter().filter(|(start, _)| token.expose().starts_with(start.as_str()));
+        begins.max_by_key(|(start, _)| start.len()).map_or(otherwise, |(_, kind)| *kind)
+    }
+
     /// Everything the API wants with a token, by header name. A header whose template names a value that the login
     /// does not have is left out.
     pub fn headers(&self, kind: Kind, tokens: &Tokens) -> BTreeMap<String, Secret> {
@@ -309,6 +318,7 @@ impl Provider {
         tokens: &Tokens,
         revision: u64,
     ) -> Credential {
+        let kind = self.kind_of(&tokens.access_token, kind);
         let of_kind = self.uses.get(&kind).and_then(|how| how.base_url.clone());
         Credential {
             token: tokens.access_token.clone(),

@@ -56,6 +56,7 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
         base_url: base_url.or_else(|| description.resource.clone()),
         sources,
         uses,
+        token_kinds: description.token_kinds,
         exec: description.exec,
         exec_gateway: description.exec_gateway,
         api: description.api.unwrap_or_default(),

@@ -45,6 +45,28 @@ fn anthropic_tokens_travel_by_kind() {
     assert_ne!(provider.default_method().unwrap().id, "subscription");
 }
 
+/// `claude setup-token` prints one, and people put it where a key is asked for.
+#[test]
+fn a_token_of_the_other_kind_travels_as_what_it_is() {
+    let provider = Config::builtin().provider("anthropic").unwrap();
+    let credential = |token: &str, kind| {
+        let tokens = Tokens::api_key(Secret::new(token), 0);
+        provider.credential(&"anthropic".parse().unwrap(), "env:ANTHROPIC_API_KEY", kind, &tokens, 0)
+    };
+    let oauth = credential("sk-ant-oat01-x", Kind::ApiKey);
+    assert_eq!(oauth.kind, Kind::Oauth);
+    assert_eq!(oauth.headers["authorization"].expose(), "Bearer sk-ant-oat01-x");
+    assert!(!oauth.headers.contains_key("x-api-key") && oauth.headers.contains_key("anthropic-beta"));
+    assert_eq!(
+        provider.exec_for(&oauth).keys().collect::<Vec<_>>(),
+        ["ANTHROPIC_AUTH_TOKEN"],
+        "and in variables too"
+    );
+    assert!(credential("sk-ant-api03-x", Kind::Oauth).headers.contains_key("x-api-key"));
+    assert_eq!(credential("made-by-a-gateway", Kind::ApiKey).kind, Kind::ApiKey);
+    assert_eq!(credential("made-by-a-gateway", Kind::Oauth).kind, Kind::Oauth);
+}
+
 #[test]
 fn the_key_page_is_found_by_the_keys_digest() {
     let provider = Config::builtin().provider("openrouter").unwrap();

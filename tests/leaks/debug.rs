@@ -274,6 +274,7 @@ const NOTHING_SECRET: &[&str] = &[
     "StoreBackend",
     "StoreConfig",
     "StoreLock",
+    "TransportError",
     "Trouble",
     "UpstreamError",
     "Use",

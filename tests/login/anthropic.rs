@@ -93,3 +93,17 @@ async fn the_notice_is_to_be_accepted_once() {
     let mut again = desk.try_start("anthropic", Some("subscription"), true, false).unwrap();
     again.opened().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_oauth_token_that_is_pasted_as_a_key_is_kept_as_one() {
+    let desk = Desk::new();
+    for (text, kind) in [("sk-ant-oat01-x", "oauth"), ("sk-ant-api03-x", "api-key")] {
+        let mut login = desk.start("anthropic", "api-key");
+        login.event().await;
+        login.paste(text).await.unwrap();
+        login.done().await;
+        login.over().await;
+        let index = desk.context.store.index().unwrap();
+        assert_eq!(index.logins[&"anthropic".parse().unwrap()].kind.as_str(), kind);
+    }
+}
