@@ -1,7 +1,7 @@
 //! Convocations: sign in to AI providers once, and hand out tokens that are always fresh.
 //!
 //! Who knows what; an arrow points at what a module may use. All of them may use the plain words in `error`,
-//! `secret`, `clock`, `paths`, `login_id`, `credential`, `protocol` and `text`, which use nothing else.
+//! `secret`, `clock`, `paths`, `login_id`, `credential`, `protocol`, `text` and `wording`, which use nothing else.
 //!
 //! | module | subject | may use |
 //! |---|---|---|
@@ -49,3 +49,4 @@ pub mod secret;
 pub mod signals;
 pub mod store;
 pub mod text;
+pub mod wording;

@@ -466,8 +466,8 @@ fn the_log_tells_the_whole_story_of_a_refresh_at_debug_and_only_troubles_by_itse
     follows(&mut lines, " INFO cli: began command=token version=");
     follows(&mut lines, "locked login=anthropic");
     follows(&mut lines, "refreshes login=anthropic fingerprint=");
-    follows(&mut lines, "DEBUG http: request host=127.0.0.1 method=POST");
-    follows(&mut lines, "answered host=127.0.0.1 status=200 ms=");
+    follows(&mut lines, "DEBUG http: request endpoint=");
+    follows(&mut lines, " status=200 ms=");
     follows(&mut lines, "refreshed login=anthropic fingerprint=");
     follows(&mut lines, "stored login=anthropic revision=2 backend=local-encrypted");
     let handed_out = follows(&mut lines, "handed out login=anthropic source=login revision=2 expires_at=");
@@ -561,4 +561,48 @@ fn man_pages_and_the_help_say_what_each_exit_status_means() {
         let in_help = help.lines().any(|line| line.trim().starts_with(&format!("{status} ")));
         assert!(in_help && page.contains(&format!(".TP\n{status}\n")), "{status}: {help}");
     }
+}
+
+#[test]
+fn clearing_a_key_says_which_other_one_is_still_used() {
+    let dir = dir();
+    let cleared = cli(&dir, "secret clear-openrouter-key").ok().stderr;
+    assert_eq!(cleared, "Nothing is stored for openrouter.\n");
+    let app = dir.app_key("sk-or-v1-app");
+    let field = |name: &str| format!("{name} = {}\n", app[name]);
+    let table = ["backend", "nonce", "ciphertext"].map(field).concat();
+    dir.write_config(&format!(
+        "[store]\nbackend = \"local-encrypted\"\n[runtime.openrouter_api_key]\n{table}"
+    ));
+    assert_eq!(cli(&dir, "token openrouter").stdout, "sk-or-v1-app\n");
+    let cleared = cli(&dir, "secret clear-openrouter-key").ok().stderr;
+    assert!(
+        cleared.contains("key of the Convocations app is used") && cleared.contains("remove it in"),
+        "{cleared}"
+    );
+    let mut command = dir.convocations(["secret", "clear-openrouter-key"]);
+    let cleared = run(command.env("OPENROUTER_API_KEY", KEY), "").ok().stderr;
+    assert!(cleared.contains("`OPENROUTER_API_KEY` of the environment is used for openrouter."), "{cleared}");
+}
+
+#[test]
+fn storing_a_key_or_logging_in_says_what_goes_before_it() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let mut set = dir.convocations(["secret", "set-openrouter-key"]);
+    let said = run(set.env("OPENROUTER_API_KEY", "sk-or-v1-other"), &format!("{KEY}\n")).ok().stderr;
+    assert!(
+        said.contains("Stored") && said.contains("`OPENROUTER_API_KEY` of the environment goes before it"),
+        "{said}"
+    );
+    assert!(!with_input(&dir, "secret set-openrouter-key", &format!("{KEY}\n")).stderr.contains("before"));
+    let mut login = dir.convocations(["login", "openrouter", "--method", "browser"]);
+    let child = Child::spawn(login.env("BROWSER", "true").env("OPENROUTER_API_KEY", "sk-or-v1-other"));
+    let url = eventually("the address", || address(&child.stderr()));
+    common::arrive(&approve(&url));
+    let said = child.finish(Duration::from_secs(30)).ok().stderr;
+    assert!(
+        said.contains("Logged in") && said.contains("`OPENROUTER_API_KEY` of the environment goes"),
+        "{said}"
+    );
 }

@@ -223,7 +223,8 @@ fn a_login_tells_its_stages_in_order_and_the_token_follows() {
     assert_eq!(out["revoked"], "unsupported");
     assert!(out["page"].as_str().unwrap().contains("/keys/"));
     backend.fails("get", json!({"login": "openrouter"}), "not_logged_in");
-    backend.fails("logout", json!({"login": "openrouter"}), "not_logged_in");
+    let nothing = backend.fails("logout", json!({"login": "openrouter"}), "not_logged_in");
+    assert_eq!(nothing["hint"], "`:ConvStatus` lists the logins.", "the editor's own command");
 }
 
 #[test]

@@ -287,20 +287,11 @@ fn keys_of_a_newer_program_are_kept() {
 
 #[test]
 fn the_apps_key_is_read_and_never_written() {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    use chacha20poly1305::aead::{Aead, KeyInit};
     let dir = TestDir::new();
     let store = store(&dir);
-    let (key, nonce) = ([7u8; 32], [9u8; 12]);
-    let cipher = chacha20poly1305::ChaCha20Poly1305::new(&key.into());
-    let sealed = cipher.encrypt(&nonce.into(), b"sk-or-v1-app".as_slice()).unwrap();
+    let blob = dir.app_key("sk-or-v1-app");
+    let key = fs::read(dir.paths().key_file()).unwrap();
     fs::create_dir_all(dir.config().join("secrets")).unwrap();
-    fs::write(dir.paths().key_file(), key).unwrap();
-    fs::set_permissions(dir.paths().key_file(), fs::Permissions::from_mode(0o600)).unwrap();
-    let blob = serde_json::json!({
-        "backend": "local-encrypted", "nonce": STANDARD.encode(nonce), "ciphertext": STANDARD.encode(&sealed)
-    });
     assert_eq!(store.app_key(None).unwrap(), None);
     assert_eq!(store.app_key(Some(&blob)).unwrap(), Some(Secret::new("sk-or-v1-app")));
     let copy = dir.config().join("secrets/openrouter_api_key.json");

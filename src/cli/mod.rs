@@ -16,6 +16,7 @@ mod login;
 mod logout;
 mod man;
 mod open;
+mod other_source;
 mod output;
 mod prompt;
 mod providers;

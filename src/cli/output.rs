@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::layout;
 use crate::error::{Code, Error, Result};
+use crate::wording::Face;
 
 /// Writes to standard output in one go.
 ///
@@ -40,7 +41,7 @@ pub fn line(text: &str) -> Result<ExitCode> {
 /// As for [`write`].
 pub fn beside(rows: &[(String, String)]) -> Result<ExitCode> {
     let columns = io::stdout().is_terminal().then(|| layout::size().columns);
-    let text = |(head, text): &(String, String)| layout::beside(head, &for_terminal(text), columns);
+    let text = |(head, text): &(String, String)| layout::beside(head, &Face::Terminal.say(text), columns);
     line(&rows.iter().map(text).collect::<Vec<_>>().join("\n"))
 }
 
@@ -68,9 +69,11 @@ pub fn json_line(data: &impl serde::Serialize) -> Result<ExitCode> {
 
 /// Tells the person something, on standard error and in a terminal's words.
 pub fn note(text: &str) {
-    let text = for_terminal(text);
-    let text = if is_watched() { layout::fold(&text, layout::size().columns) } else { text };
-    let _ = writeln!(io::stderr(), "{text}");
+    let text = Face::Terminal.say(text);
+    let _ = match is_watched() {
+        true => writeln!(io::stderr(), "{}", layout::fold(&text, layout::size().columns)),
+        false => writeln!(io::stderr(), "{text}"),
+    };
 }
 
 /// Shows lines as they are, on standard error.
@@ -98,55 +101,5 @@ pub fn progress(wordings: &[&str]) {
         let text = layout::one_line(wordings, layout::size().columns);
         let _ = write!(io::stderr(), "\r\x1b[K{text}");
         let _ = io::stderr().flush();
-    }
-}
-
-/// A message with the editor's commands in it (`:ConvLogin openai@work`), for somebody who reads it in a terminal.
-pub fn for_terminal(text: &str) -> String {
-    // Every other piece stands between backticks.
-    let spell = |(number, piece): (usize, &str)| match number % 2 {
-        1 => shell_command(piece).unwrap_or_else(|| piece.to_owned()),
-        _ => piece.to_owned(),
-    };
-    text.split('`').enumerate().map(spell).collect::<Vec<_>>().join("`")
-}
-
-/// `:ConvLogin[!] [LOGIN [METHOD]]` and `:ConvLogout LOGIN` in the words of the command line.
-fn shell_command(command: &str) -> Option<String> {
-    let mut words = command.split(' ');
-    let (mut shell, takes_method) = match words.next()? {
-        ":ConvLogin" => ("convocations login".to_owned(), true),
-        ":ConvLogin!" => ("convocations login --no-browser".to_owned(), true),
-        ":ConvLogout" => ("convocations logout".to_owned(), false),
-        ":ConvStatus" => ("convocations status".to_owned(), false),
-        _ => return None,
-    };
-    if let Some(login) = words.next() {
-        shell = format!("{shell} {login}");
-    }
-    if let Some(method) = words.next().filter(|_| takes_method) {
-        shell = format!("{shell} --method {method}");
-    }
-    Some(shell)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::for_terminal;
-
-    #[test]
-    fn the_editors_commands_are_spelled_for_a_shell() {
-        for (editor, shell) in [
-            ("Log in with `:ConvLogin openai@work`.", "Log in with `convocations login openai@work`."),
-            ("`:ConvLogin! openai device`", "`convocations login --no-browser openai --method device`"),
-            (
-                "Type `:ConvLogout a`, or `:ConvLogin`.",
-                "Type `convocations logout a`, or `convocations login`.",
-            ),
-            ("Unset `OPENAI_API_KEY`; see :ConvLogin.", "Unset `OPENAI_API_KEY`; see :ConvLogin."),
-            ("An odd ` backtick", "An odd ` backtick"),
-        ] {
-            assert_eq!(for_terminal(editor), shell);
-        }
     }
 }

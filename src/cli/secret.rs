@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::args::SecretAction;
-use super::{Context, output, prompt};
+use super::{Context, other_source, output, prompt};
 use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login;
@@ -36,6 +36,11 @@ fn set(context: &Context, login: &LoginId) -> Result<ExitCode> {
     let new = NewEntry { method, kind: provider.kind_of(&key, Kind::ApiKey) };
     let entry = store.put(&lock, login, new, &Tokens::api_key(key, context.clock.now()))?;
     output::note(&format!("Stored the {what} of {login} ({}).", entry.backend.name()));
+    drop(lock);
+    context.block_on(async {
+        other_source::tell_after_storing(context, login).await;
+        Ok(())
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -62,13 +67,22 @@ fn clear(context: &Context, login: &LoginId) -> Result<ExitCode> {
     let store = context.store.interactive();
     let _turn = store.turn(login, TURN_WAIT)?;
     let lock = store.lock(WAIT)?;
-    let Some(removed) = store.remove(&lock, login)? else {
-        output::note(&format!("Nothing is stored for {login}."));
-        return Ok(ExitCode::SUCCESS);
-    };
-    output::note(&format!("Removed what was stored for {login}."));
-    if let Some(leftover) = removed.leftover {
-        output::note(&format!("  {} Its item is still there; remove it by hand.", leftover.message()));
+    match store.remove(&lock, login)? {
+        None => output::note(&format!("Nothing is stored for {login}.")),
+        Some(removed) => {
+            output::note(&format!("Removed what was stored for {login}."));
+            if let Some(leftover) = removed.leftover {
+                output::note(&format!(
+                    "  {} Its item is still there; remove it by hand.",
+                    leftover.message()
+                ));
+            }
+        }
     }
+    drop(lock);
+    context.block_on(async {
+        other_source::tell_after_removing(context, login).await;
+        Ok(())
+    })?;
     Ok(ExitCode::SUCCESS)
 }

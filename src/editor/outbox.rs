@@ -16,8 +16,11 @@ use super::stdio::Output;
 use super::value;
 use crate::error::Error;
 use crate::protocol::Event;
+use crate::wording::Face;
 
 const ON_REPLY: &str = "require('conv.backend').on_reply(...)";
+/// Fields that a person reads.
+const READ: &[&str] = &["message", "hint", "notice", "needs_login", "reason"];
 const ON_EVENT: &str = "require('conv.backend').on_event(...)";
 
 /// The way to Neovim. Cheap to clone.
@@ -56,7 +59,8 @@ impl Outbox {
         self.exec_lua(ON_EVENT, vec![Value::from(event.name()), value::from_serde(event)]);
     }
 
-    fn exec_lua(&self, code: &str, arguments: Vec<Value>) {
+    fn exec_lua(&self, code: &str, mut arguments: Vec<Value>) {
+        arguments.iter_mut().for_each(put_into_words);
         let params = vec![Value::from(code), Value::Array(arguments)];
         let message = RpcMessage::RpcNotification { method: "nvim_exec_lua".to_owned(), params };
         let mut bytes = Vec::with_capacity(512);
@@ -64,6 +68,21 @@ impl Outbox {
             // Nobody reads any more: the end of standard input says the same.
             let _ = self.0.send(bytes);
         }
+    }
+}
+
+/// What a person reads of all that goes to Neovim names the editor's commands.
+fn put_into_words(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(put_into_words),
+        Value::Map(fields) => fields.iter_mut().for_each(|(name, value)| {
+            let is_read = name.as_str().is_some_and(|name| READ.contains(&name));
+            match value.as_str().filter(|text| is_read && text.contains('`')) {
+                Some(text) => *value = Value::from(Face::Editor.say(text).as_ref()),
+                None => put_into_words(value),
+            }
+        }),
+        _ => {}
     }
 }
 

@@ -87,6 +87,24 @@ impl TestDir {
         std::fs::write(file, text).unwrap();
     }
 
+    /// A key as the Convocations app seals it, under a master key that is written for it: its reference in config.toml, which
+    /// is its file under `secrets/` too.
+    #[cfg(unix)]
+    pub fn app_key(&self, text: &str) -> serde_json::Value {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::STANDARD;
+        use chacha20poly1305::aead::{Aead, KeyInit};
+        let (key, nonce) = ([7u8; 32], [9u8; 12]);
+        let cipher = chacha20poly1305::ChaCha20Poly1305::new(&key.into());
+        let sealed = cipher.encrypt(&nonce.into(), text.as_bytes()).unwrap();
+        let file = self.config().join("secret.key");
+        std::fs::write(&file, key).unwrap();
+        std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        serde_json::json!({
+            "backend": "local-encrypted", "nonce": STANDARD.encode(nonce), "ciphertext": STANDARD.encode(sealed)
+        })
+    }
+
     /// The environment of every program that a test starts. No session bus: a test that wants a keyring sets
     /// `DBUS_SESSION_BUS_ADDRESS` to one of its own.
     pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {

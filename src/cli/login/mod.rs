@@ -9,8 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::{Context, environment, output, prompt};
-use crate::broker::Broker;
+use super::{Context, environment, other_source, output, prompt};
 use crate::error::{Code, Error, Result};
 use crate::login::{LoginContext, LoginRequest, Logins, Stage};
 use crate::login_id::LoginId;
@@ -122,15 +121,18 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end = std::pin::pin!(signals::asked_to_end());
-    let mut result = Ok(ExitCode::SUCCESS);
+    let mut result = Ok(None);
     loop {
         tokio::select! {
             event = events.recv() => match event {
                 // The channel closes when the browser has its page too.
                 None => break,
                 Some(event) => {
-                    if let Stage::Failed { error } = &event.stage {
-                        result = Err(if hope == Hope::None { nothing_typed() } else { error.clone() });
+                    match &event.stage {
+                        Stage::Failed { .. } if hope == Hope::None => result = Err(nothing_typed()),
+                        Stage::Failed { error } => result = Err(error.clone()),
+                        Stage::Done { .. } => result = Ok(Some(event.login.clone())),
+                        _ => {}
                     }
                     if screen.show(&event) && typed.is_none() {
                         typed = Some(hidden::Lines::open());
@@ -158,13 +160,10 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
         }
     }
     drop(typed);
-    if let Ok(code) = result {
-        let store = context.store.clone();
-        let broker = Broker::new(context.config.clone(), store, context.http(), context.clock.clone());
-        broker.finish_in_flight().await;
-        return Ok(code);
+    if let Some(login) = result? {
+        other_source::tell_after_storing(context, &login).await;
     }
-    result
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What a login may still end well by.

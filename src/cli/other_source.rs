@@ -1,0 +1,46 @@
+//! What is used although, or because, a stored login was changed: a person who has just stored a key, or removed one, is
+//! told of the source that is asked all the same.
+
+use super::{Context, output};
+use crate::broker::Broker;
+use crate::login_id::LoginId;
+
+/// After something was stored: says what goes before it, if something does.
+pub async fn tell_after_storing(context: &Context, login: &LoginId) {
+    match used(context, login).await {
+        Some(Source::Variable(name)) => output::note(&format!(
+            "`{name}` of the environment goes before it. Unset that to use what was stored."
+        )),
+        Some(Source::App) => output::note("The key of the Convocations app goes before it."),
+        None => {}
+    }
+}
+
+/// After something was removed, or nothing was there: says what is used now, if something is.
+pub async fn tell_after_removing(context: &Context, login: &LoginId) {
+    match used(context, login).await {
+        Some(Source::Variable(name)) => {
+            output::note(&format!("`{name}` of the environment is used for {login}. Unset that too."));
+        }
+        Some(Source::App) => output::note(&format!(
+            "The key of the Convocations app is used for {login}. It belongs to the app: remove it in the app's settings."
+        )),
+        None => {}
+    }
+}
+
+/// A source that is no stored login.
+enum Source {
+    Variable(String),
+    App,
+}
+
+async fn used(context: &Context, login: &LoginId) -> Option<Source> {
+    let (config, store) = (context.config.clone(), context.store.clone());
+    let broker = Broker::new(config, store, context.http(), context.clock.clone());
+    let status = broker.status(Some(login)).await.ok()?.pop()?;
+    match status.source?.as_str() {
+        "app" => Some(Source::App),
+        source => source.strip_prefix("env:").map(|name| Source::Variable(name.to_owned())),
+    }
+}
