@@ -1,7 +1,7 @@
 //! The gateway as its clients and the APIs behind it see it, byte for byte: a real `convocations gateway` between raw
 //! sockets.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -11,5 +11,6 @@ mod fixture;
 mod headers;
 mod programs;
 mod refresh;
+mod sdks;
 mod streams;
 mod upgrade;

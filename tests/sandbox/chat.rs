@@ -6,7 +6,7 @@ use crate::reply::Reply;
 use crate::request::{Fields, Request};
 use crate::routes::Route;
 use crate::world::World;
-use crate::{anthropic, openrouter, random};
+use crate::{anthropic, generic, openrouter, random};
 
 /// The chat and model routes.
 pub const ROUTES: &[Route] = &[
@@ -14,6 +14,8 @@ pub const ROUTES: &[Route] = &[
     Route::new("openrouter.models", "GET", "/openrouter/api/v1/models", openrouter_models),
     Route::new("anthropic.messages", "POST", "/anthropic/v1/messages", anthropic_messages),
     Route::new("anthropic.models", "GET", "/anthropic/v1/models", anthropic_models),
+    Route::new("generic.chat", "POST", "/generic/v1/chat/completions", generic_chat),
+    Route::new("generic.messages", "POST", "/generic/v1/messages", generic_messages),
 ];
 
 fn openrouter_chat(world: &mut World, request: &Request) -> Reply {
@@ -84,6 +86,31 @@ fn betas(request: &Request) -> Vec<&str> {
     let named = request.headers.get_all("anthropic-beta").iter();
     let texts = named.filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(',')).map(str::trim).collect()
+}
+
+/// A company's own API in OpenAI's form, behind its own sign-in.
+fn generic_chat(world: &mut World, request: &Request) -> Reply {
+    let refused = |message: &str| {
+        let error = json!({ "message": message, "type": "authentication_error", "code": "invalid_api_key" });
+        Reply::json(401, &json!({ "error": error }))
+    };
+    match generic::check_bearer(world, request) {
+        Err(reason) => refused(reason),
+        Ok(()) => {
+            openai_shaped(request, &|message| Reply::json(400, &json!({ "error": { "message": message } })))
+        }
+    }
+}
+
+/// The same in Anthropic's form.
+fn generic_messages(world: &mut World, request: &Request) -> Reply {
+    if request.header("x-api-key").is_some() {
+        return anthropic::error(401, "authentication_error", "x-api-key is not taken here");
+    }
+    match generic::check_bearer(world, request) {
+        Err(reason) => anthropic::error(401, "authentication_error", reason),
+        Ok(()) => anthropic_shaped(request),
+    }
 }
 
 /// What the model says: an echo, so that a test can tell that its own message arrived.

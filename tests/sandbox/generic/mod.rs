@@ -145,6 +145,13 @@ pub fn issuer(world: &World) -> String {
     format!("{}/generic", world.base)
 }
 
+/// Whether a request's token is one of these and has not ended.
+pub fn check_bearer(world: &World, request: &Request) -> Result<(), &'static str> {
+    let token = request.bearer().ok_or("The token is missing.")?;
+    let checked = world.generic.tokens.check(token, world.now());
+    checked.map(|_| ()).map_err(|_| "The token is not valid.")
+}
+
 fn userinfo(world: &mut World, request: &Request) -> Reply {
     let refused = || {
         let reply = Reply::oauth_error(401, "invalid_token", "The token is missing or not valid.");
