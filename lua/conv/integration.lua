@@ -16,6 +16,7 @@ local M = {}
 ---@field fresh string when a token is asked for anew
 ---@field refused string what the requests after a 401 have
 ---@field shown string where the host puts a token on its way to the server
+---@field outside? string the file in which it is wired, where that is none of ours to read
 ---@field check? fun(tell: fun(problem: string, advice: string)) what else can be wrong; called once it is loaded
 
 ---Where a host sends a request, and how.

@@ -74,7 +74,9 @@ local function check_host(found)
   for _, login in ipairs(logins) do
     check_login(info, login)
   end
-  if #logins == 0 and loaded then
+  if #logins == 0 and info.outside then
+    health.info(("%s is wired in its %s: see :h conv-%s"):format(info.name, info.outside, found.id))
+  elseif #logins == 0 and loaded then
     health.info(("%s is not wired: see :h conv-%s"):format(info.name, found.id))
   elseif #logins == 0 then
     health.info(

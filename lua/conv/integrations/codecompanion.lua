@@ -96,13 +96,24 @@ local function lifecycle(adapter)
   return handlers
 end
 
+---What the host says of its chats; nil before it is loaded.
+---@param bufnr? integer one chat; without it, a list
+---@return any
+local function chats(bufnr)
+  local host = package.loaded.codecompanion
+  if type(host) ~= "table" or not host.buf_get_chat then
+    return nil
+  end
+  local ok, found = pcall(host.buf_get_chat, bufnr)
+  return ok and found or nil
+end
+
 ---A chat whose request was stopped waits for its end for ever, with a buffer that cannot be changed: the host calls
 ---nobody back. So it is stopped as by its own key.
 ---@param stopped function the handler that stopped it
 local function release_chats(stopped)
   vim.schedule(function()
-    local ok, list = pcall(integration.module("codecompanion").buf_get_chat)
-    for _, entry in ipairs(ok and list or {}) do
+    for _, entry in ipairs(chats() or {}) do
       local chat = entry.chat
       local request = chat.current_request
       local is_ours = chat.adapter.type == "http" and lifecycle(chat.adapter).setup == stopped
@@ -208,8 +219,8 @@ end
 ---@return string
 local function account(login)
   local buffer = vim.api.nvim_get_current_buf()
-  local ok, chat = pcall(integration.module("codecompanion").buf_get_chat, buffer)
-  local code = ok and type(chat) == "table" and (chat.buffer_context or {}).bufnr
+  local chat = chats(buffer)
+  local code = type(chat) == "table" and (chat.buffer_context or {}).bufnr
   buffer = code and vim.api.nvim_buf_is_valid(code) and code or buffer
   return vim.api.nvim_buf_call(buffer, function()
     return integration.account(login)

@@ -14,6 +14,7 @@ M.host = {
   use = "${cmd: convocations token LOGIN}",
   fresh = "each start of a server",
   refused = "the same token until the server is restarted",
+  outside = "servers.json",
   shown = "the server's environment, for a local one",
 }
 

@@ -28,6 +28,7 @@ M.host = {
 ---@field name? string
 ---@field endpoint? conv.parrot.Address
 ---@field model_endpoint? conv.parrot.Address
+---@field headers? table<string, string>|fun(self: table): table<string, string> beside those of the login
 ---@field [string] any what a provider of parrot takes beside
 
 ---What Anthropic's API wants of a payload: the system's message beside the others, and a limit.
@@ -73,7 +74,7 @@ end
 function M.provider(login, opts)
   integration.wire("parrot", login)
   local given = vim.tbl_extend("force", {}, opts or {})
-  local endpoint, model_endpoint = given.endpoint, given.model_endpoint
+  local endpoint, model_endpoint, more = given.endpoint, given.model_endpoint, given.headers
   given.endpoint, given.model_endpoint = nil, nil
   local current ---@type ConvCredential? of the query that asks for headers now
 
@@ -94,8 +95,9 @@ function M.provider(login, opts)
     api_key = MANAGED,
   }, dialect(login, given.models or {}), given)
 
-  function made.headers()
-    local result = { ["Content-Type"] = "application/json" }
+  function made.headers(provider)
+    local own = type(more) == "function" and more(provider) or more or {}
+    local result = vim.tbl_extend("force", { ["Content-Type"] = "application/json" }, own)
     current = integration.request(login, integration.OWN)
     return current and headers.apply(result, current) or result
   end

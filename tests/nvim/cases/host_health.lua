@@ -86,6 +86,8 @@ return function(case)
         t:ok(type(host[field]) == "string", host.id .. " has no " .. field)
       end
       t:ok(vim.list_contains(files, host.id .. ".lua"), host.id)
+      local case_file = t.root .. "/tests/nvim/cases/host_" .. host.id .. ".lua"
+      t:ok(vim.uv.fs_stat(case_file) ~= nil, "no test of " .. host.id)
       t:ok(help:find("*conv-" .. host.id .. "*", 1, true) ~= nil, "no help for " .. host.id)
       t:ok(readme:find("`:h conv-" .. host.id .. "`", 1, true) ~= nil, "not in README: " .. host.id)
     end
@@ -106,6 +108,12 @@ return function(case)
     t:match(report(nvim), "OK.*codecompanion.nvim is wired to `openrouter`\n")
     nvim:lua('require("conv.integrations.codecompanion").adapter("openruoter")')
     t:match(report(nvim), "wired to `openruoter`. There is no provider")
+  end)
+
+  case("a plugin that is wired in a file of its own is not told to be wired", function(t)
+    local nvim = t:editor({ options = { binary = "/nonexistent" } })
+    hosts.install(t, nvim, "mcphub")
+    t:match(report(nvim), "mcphub.nvim is wired in its servers.json: see .*conv%-mcphub")
   end)
 
   case("a plugin that its manager has not loaded yet is found", function(t)

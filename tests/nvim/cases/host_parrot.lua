@@ -54,19 +54,22 @@ return function(case)
     end)
   end)
 
-  case("an address of the person's own is used with a login, and not without", function(t)
+  case("an address and headers of the person's own are used with a login, and not without", function(t)
     local sandbox, nvim = hosts.editor(t, "parrot")
-    local url = sandbox.url .. hosts.URL.kimi
-    nvim:lua(
-      SETUP,
-      "kimi",
-      nil,
-      { models = { "m" }, endpoint = url, model_endpoint = sandbox.url .. "/kimi/models" }
-    )
+    local models = sandbox.url .. "/kimi/models"
+    nvim:lua(SETUP, "kimi", nil, {
+      models = { "m" },
+      endpoint = sandbox.url .. hosts.URL.kimi,
+      model_endpoint = models,
+      headers = { ["X-Title"] = "mine", Authorization = "Bearer theirs" },
+    })
     hosts.went_nowhere(t, sandbox, "kimi", nvim:lua('return _G.provider:query("hello")'))
     t:eq(nvim:lua("return _G.provider:available_models().args"), { "file:///dev/null" })
     hosts.log_in(t, nvim, "kimi")
     hosts.answered(t, nvim:lua('return _G.provider:query("again")'), "again")
-    t:eq(nvim:lua("return _G.provider:available_models().args"), { sandbox.url .. "/kimi/models" })
+    local asked = nvim:lua("return _G.provider:available_models()")
+    t:eq(asked.args, { models })
+    t:eq(asked.headers["X-Title"], "mine")
+    t:eq(asked.headers.Authorization, "Bearer " .. require("flows").token(nvim, "kimi"))
   end)
 end
