@@ -37,7 +37,7 @@ pub fn consent(shown: &Consent<'_>) -> String {
     let mut rows = name_row(shown.client.name());
     rows.push_str(&row("Identity", &identity(shown.client)));
     rows.push_str(&row("Answer goes to", &target(shown.redirect_uri)));
-    rows.push_str(&row("Can spend your credits", &spenders(shown)));
+    rows.push_str(&row("Can spend credits", &spenders(shown)));
     for (name, value) in shown.budget.rows() {
         rows.push_str(&row(name, &format!("<b>{}</b>", escape(&value))));
     }
@@ -45,7 +45,7 @@ pub fn consent(shown: &Consent<'_>) -> String {
     document(
         "Allow access?",
         &format!(
-            "<h1>Give this application a key to your OpenRouter account?</h1>\
+            "<h1>Give this application an OpenRouter key?</h1>\
              <p>If you did not just start this yourself, choose <b>Do not allow</b>.</p>\
              <dl>{rows}</dl>\
              <form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"request\" value=\"{sealed}\">\

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod browser;
+pub mod chromium;
 pub mod dir;
 pub mod http;
 pub mod process;

@@ -121,7 +121,7 @@ packages() {
   local wanted=()
   local pair
   for pair in gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus secret-tool:libsecret-tools \
-    chromium:chromium tmux:tmux script:bsdutils strace:strace; do
+    chromium:chromium tmux:tmux script:bsdutils strace:strace nginx:nginx-light; do
     command -v "${pair%%:*}" >/dev/null || wanted+=("${pair##*:}")
   done
   [ ${#wanted[@]} -eq 0 ] && return

@@ -1,0 +1,11 @@
+//! The authority with programs that nobody here wrote: a real browser in front of it, and a real reverse proxy.
+//!
+//! Where such a program is missing, its tests say so and are skipped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod chromium;
+mod nginx;
+mod sites;
