@@ -114,15 +114,14 @@ end
 
 ---@param login ConvLoginStatus
 local function check_login(login)
-  local left = login.expires_at and require("conv.ui.status_page").duration(login.expires_at - os.time())
-    or "does not expire"
-  if login.error then
-    tell(login.error, health.error)
-  elseif login.state == "needs_login" then
-    local why = login.needs_login or "its refresh was refused"
-    health.warn(login.login .. ": " .. why, { "Run `:ConvLogin " .. login.login .. "`." })
-  elseif login.state ~= "logged_out" then
-    health.ok(("%s: %s, from %s, %s"):format(login.login, login.state, login.source or "login", left))
+  local states = require("conv.states")
+  local reports = { ok = health.ok, info = health.info, warn = health.warn, error = health.error }
+  local report, line = reports[states.weight(login.state)], states.line(login)
+  local why, hint = states.trouble(login)
+  if report and why then
+    report(linked(line .. ". " .. why), hint and { linked(hint) } or {})
+  elseif report then
+    report(line)
   end
 end
 

@@ -61,7 +61,8 @@ local function status(login, fields)
     provider = login:match("^[^@]+") or login,
     account = login:match("@(.+)$"),
     name = login:match("^[^@]+") or login, -- until the backend tells
-    state = fields.needs_login and "needs_login" or "valid",
+    -- Whether its secret can be read, nobody has looked.
+    state = fields.needs_login and "needs_login" or "stored",
     source = not fields.needs_login and "login" or nil,
     method = fields.method,
     kind = fields.kind,

@@ -72,6 +72,19 @@ function M.usable(state)
   return state ~= nil and face(state).usable
 end
 
+---@param seconds integer
+---@return string
+function M.duration(seconds)
+  if seconds <= 0 then
+    return "ended"
+  elseif seconds < 3600 then
+    return ("%d min left"):format(math.ceil(seconds / 60))
+  elseif seconds < 172800 then
+    return ("%d h %02d min left"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
+  end
+  return ("%d days left"):format(math.floor(seconds / 86400))
+end
+
 ---Where a credential comes from, for people; nothing for a stored login, which is what one expects.
 ---@param source? string
 ---@return string?
@@ -80,6 +93,34 @@ function M.source(source)
     return "key of the Convocations app"
   end
   return source and source ~= "login" and (source:gsub("^env:", "$")) or nil
+end
+
+---A login in one line, as every face says it: its state, where a token comes from all the same, how long that lasts.
+---@param login ConvLoginStatus
+---@return string
+function M.line(login)
+  local parts = { login.login .. ": " .. M.word(login.state) } ---@type string[]
+  if login.source then
+    local source = M.source(login.source)
+    table.insert(parts, source and ("from " .. source) or nil)
+    local ends = login.expires_at
+    table.insert(parts, not source and ends and M.duration(ends - os.time()) or nil)
+  end
+  return table.concat(parts, ", ")
+end
+
+---Why a login is not well, and what to do about it; nothing where it is.
+---@param login ConvLoginStatus
+---@return string? why, string? hint
+function M.trouble(login)
+  local weight = M.weight(login.state)
+  if weight ~= "warn" and weight ~= "error" then
+    return nil
+  elseif login.error then
+    return login.error.message, login.error.hint
+  end
+  return login.needs_login or M.sentence(login.state),
+    ("Log in again with `:ConvLogin %s`."):format(login.login)
 end
 
 ---@param state string a state, or `down`: the backend is not there

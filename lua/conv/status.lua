@@ -2,7 +2,6 @@
 -- `vim.g.conv_status` (written only on change), and the `User` events. Until the backend runs, the table is the
 -- picture that the index gives. Nothing here waits or asks.
 
-local errors = require("conv.errors")
 local notify = require("conv.notify")
 local states = require("conv.states")
 local statusline = require("conv.statusline")
@@ -52,7 +51,8 @@ end
 ---@param status? ConvLoginStatus
 ---@return boolean
 local function signed_in(status)
-  return status ~= nil and states.usable(status.state)
+  return status ~= nil
+    and (states.usable(status.state) or (status.state == "needs_login" and status.source ~= nil))
 end
 
 ---@param login string
@@ -172,27 +172,9 @@ function M.on_changed(data)
   replace(new, first and next(announced) == nil)
 end
 
----What the backend says of the store; its trouble is an error like any other.
----@param raw any
----@return conv.StoreReport?
-local function read_report(raw)
-  if type(raw) ~= "table" then
-    return nil
-  end
-  local problem = raw.problem
-  if type(problem) == "string" then
-    problem = { code = "keyring_unavailable", message = problem }
-  end
-  return {
-    backend = tostring(raw.backend),
-    reason = type(raw.reason) == "string" and raw.reason or "",
-    problem = problem ~= nil and problem ~= vim.NIL and errors.from_wire(problem) or nil,
-  }
-end
-
----@param result { logins: ConvLoginStatus[], store?: any }
+---@param result { logins: ConvLoginStatus[], store?: conv.StoreReport }
 function M.on_status(result)
-  store = read_report(result.store) or store
+  store = result.store or store
   M.on_changed({ logins = result.logins })
 end
 

@@ -3,6 +3,7 @@
 local float = require("conv.ui.float")
 local notify = require("conv.notify")
 local page = require("conv.ui.status_page")
+local states = require("conv.states")
 local status = require("conv.status")
 
 local M = {}
@@ -103,7 +104,7 @@ local function no_logout(login)
   elseif login.source == "app" then
     return ("`%s` uses the key of the Convocations app: remove it there."):format(login.login)
   elseif login.source then
-    local variable = require("conv.states").source(login.source)
+    local variable = states.source(login.source)
     return ("`%s` comes from %s: unset that, and restart Neovim."):format(login.login, variable)
   end
   return ("`%s` is not logged in."):format(login.login)
@@ -158,20 +159,26 @@ end
 
 ---@param login ConvLoginStatus
 local function refresh(login)
-  local source = require("conv.states").source(login.source)
+  local source = states.source(login.source)
   if login.state == "logged_out" then
     return notify.answer(("`%s` is not logged in: `l` logs in."):format(login.login))
   elseif source then
     return notify.answer(("What is used comes from %s: there is nothing to refresh."):format(source))
   end
   -- More than any token has left: the backend refreshes, whatever the margin.
-  require("conv").get(login.login, { min_validity = 2 ^ 31 }, function(err, credential)
-    if err or not credential then
-      return err and notify.answer(err)
+  require("conv").get(login.login, { min_validity = 2 ^ 31 }, function(err)
+    if err then
+      return notify.answer(err)
     end
-    local ends = credential.expires_at
-    local left = ends and page.duration(ends - os.time()) or "it does not expire"
-    notify.answer(("The token of `%s` is good: %s."):format(credential.login, left))
+    -- As every face says it: a token that is handed out is not always a login that is well.
+    require("conv.backend").call("status", { login = login.login }, function(failed, result)
+      local now = result and result.logins[1]
+      local why, hint = nil, nil
+      if now then
+        why, hint = states.trouble(now)
+      end
+      notify.answer(failed or table.concat({ now and states.line(now) .. "." or "", why, hint }, " "))
+    end)
   end)
 end
 

@@ -14,24 +14,11 @@ local M = {}
 ---@field gone? ConvLogoutResult the last logout, for as long as its page is of interest
 ---@field help boolean whether the keys are explained instead
 
----@param seconds integer
----@return string
-function M.duration(seconds)
-  if seconds <= 0 then
-    return "ended"
-  elseif seconds < 3600 then
-    return ("%d min left"):format(math.ceil(seconds / 60))
-  elseif seconds < 172800 then
-    return ("%d h %02d min left"):format(math.floor(seconds / 3600), math.floor(seconds % 3600 / 60))
-  end
-  return ("%d days left"):format(math.floor(seconds / 86400))
-end
-
 ---What is known beside the state, without empty parts.
 ---@param login ConvLoginStatus
 ---@return string
 local function details(login)
-  local ends = login.expires_at and M.duration(login.expires_at - os.time())
+  local ends = login.expires_at and states.duration(login.expires_at - os.time())
   local parts =
     { login.method or "", states.source(login.source) or "", login.store or "", login.identity or "" }
   return table.concat(
@@ -92,8 +79,12 @@ local function entry(page, view, login)
   line(page, login.login, status.of(login.login).state)
   local text = details(login)
   page:para(text ~= "" and text or nil, "ConvMuted", 6)
-  page:para(login.needs_login, "ConvWarn", 6)
-  page:para(login.error and errors.text(login.error), "ConvError", 6)
+  local why, hint = states.trouble(login)
+  page:para(why and (hint and why .. " " .. hint or why), states.group(login.state), 6)
+  if not why then
+    -- What went wrong last, though a token is there.
+    page:para(login.error and errors.text(login.error), "ConvMuted", 6)
+  end
   if view.leaving == login.login then
     page:para(question(view, login), "ConvWarn", 6)
   end

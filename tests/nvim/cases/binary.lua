@@ -163,14 +163,14 @@ return function(case)
     t:match(text, "ERROR The backend program is not built yet")
     t:match(text, "make build")
     local fake = t:fake(
-      "return { status = function(_, reply) reply(nil, { logins = { backend.status({ expires_at = os.time() + 600 }), backend.status({ login = 'openai', state = 'needs_login', needs_login = 'It was revoked.' }) }, store = { backend = 'keyring', reason = 'It answers.' } }) end }"
+      "return { hello = function(p, reply) reply(nil, { callback_port = p.options.callback.port }) end, status = function(_, reply) reply(nil, { logins = { backend.status({ source = 'login', expires_at = os.time() + 600 }), backend.status({ login = 'openai', state = 'needs_login', needs_login = 'It was revoked.' }) }, store = { backend = 'keyring', reason = 'It answers.' } }) end }"
     )
     nvim:lua("require('conv').setup({ binary = ..., browser = true, callback = { port = 0 } })", fake)
     text = health()
     t:match(text, "It runs: version 0.1.0, protocol 1, process %d+")
     t:match(text, "New logins go to: keyring. It answers.")
-    t:match(text, "anthropic: valid, from login, 10 min left")
-    t:match(text, "openai: It was revoked")
+    t:match(text, "OK anthropic: logged in, 10 min left")
+    t:match(text, "WARNING openai: log in again%. It was revoked")
     t:match(text, ":ConvLogin openai")
     t:match(text, "OK Only you can read the files")
     t:match(text, "A login takes any free port")

@@ -19,7 +19,7 @@ return function(case)
     t:eq({ flows.token(two, "openrouter") }, { nil, "not_logged_in" })
     flows.log_in(t, one, "openrouter")
     t:wait("the other editor", function()
-      return two:lua("return vim.g.conv_status") == "● openrouter"
+      return two:lua("return vim.g.conv_status") == "◎ openrouter"
     end, 1000)
     t:ok(two:lua('return require("conv").is_logged_in("openrouter")'))
     t:ok(flows.works(sandbox, two, "openrouter"))
@@ -37,7 +37,7 @@ return function(case)
     t:eq(two:lua('return require("conv").status().text'), "○ logged out")
     flows.log_in(t, one, "openrouter")
     t:wait("the other editor", function()
-      return two:lua("return vim.g.conv_status") == "● openrouter"
+      return two:lua("return vim.g.conv_status") == "◎ openrouter"
     end, 1000)
     t:eq(two:lua('return require("conv.backend").state()'), "stopped")
   end)

@@ -78,6 +78,42 @@ return function(case)
     end
   end)
 
+  case("window, statusline, :checkhealth and r say a state in the same words", function(t)
+    local nvim = begin(t, "{}", { browser = false })
+    local states = nvim:lua("return require('conv.protocol').states")
+    t:ok(#states >= 8, "the states are found")
+    for _, state in ipairs(states) do
+      local known = state.name ~= "logged_out" and state.name ~= "logging_in"
+      local fields = { state = state.name, name = "Anthropic", source = "login", method = "subscription" }
+      if state.weight == "error" then
+        fields.error = { code = "keyring_locked", message = "It is locked.", hint = "Unlock it." }
+      end
+      set(t, "{" .. login(fields) .. "}")
+      change(nvim)
+      nvim:cmd("ConvStatus")
+      t:wait(state.name .. " in the window", function()
+        return nvim:window_text():find("anthropic +" .. vim.pesc(state.word))
+      end)
+      nvim:lua("vim.iter(_G.notes):each(function() end); _G.notes = {}")
+      nvim:type(known and "r" or "")
+      t:wait(state.name .. " as the answer to r", function()
+        return not known or nvim:said("^anthropic: " .. vim.pesc(state.word))
+      end)
+      nvim:type("q")
+      local text = nvim:lua("return vim.g.conv_status")
+      t:ok(state.weight == "ok" or state.name == "logged_out" or text:find(state.word, 1, true), text)
+      nvim:cmd("checkhealth conv")
+      local page = table.concat(nvim:lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)"), "\n")
+      local signs = { ok = "OK", warn = "WARNING", error = "ERROR", info = "%-" }
+      local sign = signs[state.weight]
+      if sign then
+        t:match(page, sign .. " anthropic: " .. vim.pesc(state.word))
+      end
+      t:eq(page:find("OK anthropic") ~= nil, state.weight == "ok", state.name)
+      nvim:cmd("bwipeout!")
+    end
+  end)
+
   case("several logins: the most urgent state speaks, and many become a number", function(t)
     local nvim = begin(
       t,
@@ -288,7 +324,7 @@ return function(case)
     t:eq(seen["a@b"].identity, 'a "b"')
     t:eq(seen["a@b"].expires_at, 12)
     t:eq(seen["a@b"].account, "b")
-    t:eq(seen["c"].state, "valid")
+    t:eq(seen["c"].state, "stored")
     t:eq(seen["c"].method, nil)
     t:ok(not vim.inspect(seen):find("AAAA"), "the blob is kept")
   end)

@@ -47,16 +47,4 @@ return function(case)
     hanging:freeze(true)
     names(t, editor(t, hanging.address, 1), "The keyring does not answer", "local%-encrypted")
   end)
-
-  case("a store's trouble is shown whatever shape it comes in", function(t)
-    for _, problem in ipairs({
-      "{ code = 'keyring_locked', message = 'It is locked.', hint = 'Unlock it.' }",
-      "'It is locked.'",
-    }) do
-      local script =
-        "return { status = function(_, reply) reply(nil, { logins = {}, store = { backend = 'keyring', reason = 'So it is set.', problem = %s } }) end }"
-      local nvim = t:editor({ options = { binary = t:fake(script:format(problem)), browser = false } })
-      names(t, nvim, "It is locked%.", "It is locked%.")
-    end
-  end)
 end

@@ -61,7 +61,7 @@ function Keyring:_add(t, how)
   else
     local made = vim.list_extend(vim.deepcopy(argv), { "--unlock" })
     local first = vim.system(made, { env = env, clear_env = true, stdin = "test" })
-    self:_wait(t, env)
+    self:_wait(t)
     t:wait("the collection", function()
       return vim.uv.fs_stat(t.dir .. "/data/keyrings/login.keyring")
     end)
@@ -69,16 +69,31 @@ function Keyring:_add(t, how)
     first:wait()
   end
   self.daemon = run(t, argv, env, how == "unlocked" and "test" or nil)
-  self:_wait(t, env)
+  self:_wait(t)
 end
 
-function Keyring:_wait(t, env)
+---@return boolean
+function Keyring:_is_there(t)
+  local ask = { "dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/" }
+  vim.list_extend(ask, { "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets" })
+  local env = t:env({ DBUS_SESSION_BUS_ADDRESS = self.address })
+  local answer = vim.system(ask, { env = env, clear_env = true, text = true }):wait()
+  return answer.stdout:find("boolean true") ~= nil
+end
+
+function Keyring:_wait(t)
   t:wait("the keyring", function()
-    local ask = { "dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/" }
-    vim.list_extend(ask, { "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets" })
-    local answer = vim.system(ask, { env = env, clear_env = true, text = true }):wait()
-    return answer.stdout:find("boolean true") ~= nil
+    return self:_is_there(t)
   end, 15000)
+end
+
+---Begins anew, without the password.
+function Keyring:lock(t)
+  vim.uv.kill(self.daemon, "sigkill")
+  t:wait("the keyring to go", function()
+    return not self:_is_there(t)
+  end)
+  self:_add(t, "locked")
 end
 
 ---Lets it hang, or go on.
