@@ -64,6 +64,10 @@ pub struct Tokens {
     /// Values that header templates need (`{account_id}` …), by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, String>,
+    /// Origins of the addresses that may be sent what renews or ends this login: those of the method it was made by, at
+    /// that time. Empty for what never renews itself, and for logins that are older than this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
     /// Set where the provider's description does not say it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
@@ -106,6 +110,7 @@ impl Tokens {
             identity: None,
             base_url: None,
             extra: BTreeMap::new(),
+            origins: Vec::new(),
             binding: None,
         }
     }

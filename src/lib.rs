@@ -16,6 +16,7 @@
 //! | [`authority`] | the OAuth provider in front of OpenRouter | http |
 //! | [`bounded_server`] | a warp filter on a socket, with limits | |
 //! | [`gateway`] | a local address that adds the credential to each request | broker, provider, config, http |
+//! | [`private_file`] | files that only their owner may read, and whom a file can be trusted by | |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
 //! | [`signals`] | being asked to end | |
 //! | [`log`] | the log: one file for all processes, redacted and rotated; every module writes to it by `tracing` | |
@@ -42,6 +43,7 @@ pub mod login_id;
 pub mod loopback;
 pub mod oauth;
 pub mod paths;
+pub mod private_file;
 pub mod protocol;
 pub mod provider;
 pub mod random;

@@ -56,7 +56,10 @@ fn auto_keeps_a_login_in_the_keyring_and_nowhere_else() {
     let stored = set(&dir, &keyring, "openrouter");
     assert!(stored.code() == 0 && stored.stderr.contains("(keyring)"), "{stored:?}");
     assert!(
-        index(&dir).contains("backend = \"keyring\"\naccount = \"convocations-openrouter\""),
+        index(&dir).contains(&format!(
+            "backend = \"keyring\"\naccount = \"{}\"",
+            keyring::account(&dir, "openrouter")
+        )),
         "{}",
         index(&dir)
     );
@@ -83,20 +86,8 @@ fn a_login_refreshes_in_the_keyring() {
     let sandbox = Sandbox::start();
     let dir = TestDir::new();
     dir.write_config(&format!("{}\n{}", sandbox.config_toml(), config("keyring")));
-    std::fs::write(
-        dir.config().join("credentials.toml"),
-        "version = 1\nconfirmed_notices = [\"anthropic/subscription\"]\n",
-    )
-    .unwrap();
     let keyring = Keyring::unlocked(&dir);
-    let mut command = dir.convocations(["login", "anthropic", "--method", "subscription"]);
-    let child = Child::spawn(command.env("BROWSER", "true").envs(keyring.environment()));
-    let url = eventually("the address", || {
-        child.stderr().lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
-    });
-    arrive(&approve(&url));
-    let ran = child.finish(Duration::from_secs(30));
-    assert!(ran.code() == 0 && ran.stderr.contains("(keyring)"), "{ran:?}");
+    log_in(&dir, &keyring);
     let first = cli(&dir, &keyring, "token anthropic", "").stdout;
     let second = cli(&dir, &keyring, "token anthropic --rejected", &first).stdout;
     assert_ne!(first, second);
@@ -223,4 +214,167 @@ fn the_keyring_passes_the_suite() {
     child.args(["--exact", "the_keyring_passes_the_suite"]).env(CHILD, "1").envs(keyring.environment());
     let output = child.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// What the version before this one stored, by its own program (commit 007dc8e): two logins in the keyring.
+fn stored_before_ids(dir: &TestDir, keyring: &Keyring) {
+    let fixture =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store_before_ids/keyring");
+    let index = dir.paths().index_file();
+    std::fs::copy(fixture.join("credentials.toml"), &index).unwrap();
+    std::fs::set_permissions(index, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for login in ["openrouter", "anthropic"] {
+        let secret = std::fs::read_to_string(fixture.join(format!("{login}.json"))).unwrap();
+        set_item(dir, keyring, &format!("convocations-{login}"), &secret);
+    }
+}
+
+fn set_item(dir: &TestDir, keyring: &Keyring, account: &str, secret: &str) {
+    let mut command = dir.command("secret-tool");
+    command.args(["store", "--label", account, "service", "com.convocations.app", "username", account]);
+    command.args(["target", "default", "application", "rust-keyring"]);
+    assert_eq!(run(command.envs(keyring.environment()), secret).code(), 0);
+}
+
+fn item(dir: &TestDir, keyring: &Keyring, account: &str) -> Option<String> {
+    let mut command = dir.command("secret-tool");
+    command.args(["lookup", "service", "com.convocations.app", "username", account]);
+    let ran = run(command.envs(keyring.environment()), "");
+    (ran.code() == 0).then_some(ran.stdout)
+}
+
+#[test]
+fn a_store_of_the_version_before_is_read_and_moves_at_its_next_write() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let dir = dir("keyring");
+    let keyring = Keyring::unlocked(&dir);
+    stored_before_ids(&dir, &keyring);
+    let fixture_key = "sk-or-v1-fixture-0123456789";
+    assert_eq!(cli(&dir, &keyring, "token openrouter", "").ok().stdout.trim(), fixture_key);
+    assert_eq!(set(&dir, &keyring, "openrouter").code(), 0);
+    assert_eq!(cli(&dir, &keyring, "token openrouter", "").ok().stdout.trim(), KEY);
+    assert_eq!(item(&dir, &keyring, "convocations-openrouter"), None, "it has moved");
+    let secret: Value = serde_json::from_str(&keyring.secret_tool(&dir, "lookup", "openrouter").1).unwrap();
+    assert_eq!((&secret["login"], secret["store"].as_str().unwrap().len()), (&"openrouter".into(), 32));
+    assert!(item(&dir, &keyring, "convocations-anthropic").is_some(), "nobody has written that one");
+    assert_eq!(cli(&dir, &keyring, "logout anthropic", "").code(), 0);
+    assert_eq!(item(&dir, &keyring, "convocations-anthropic"), None);
+    assert!(!index(&dir).contains("anthropic]"), "{}", index(&dir));
+}
+
+/// Before stores had ids two folders wrote one item: whose it is shows in what the index knows of it, as far as it can.
+#[test]
+fn an_item_that_another_folder_wrote_before_ids_is_neither_used_nor_removed() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let dir = dir("keyring");
+    let keyring = Keyring::unlocked(&dir);
+    stored_before_ids(&dir, &keyring);
+    let old = item(&dir, &keyring, "convocations-anthropic").unwrap();
+    let theirs =
+        old.replace("ada@sandbox.test", "grace@sandbox.test").replace("\"expires_at\":1", "\"expires_at\":2");
+    set_item(&dir, &keyring, "convocations-anthropic", &theirs);
+    is_store_trouble(&cli(&dir, &keyring, "token anthropic", ""), "belongs to another login");
+    assert_eq!(set(&dir, &keyring, "anthropic").code(), 0);
+    assert_eq!(cli(&dir, &keyring, "token anthropic", "").ok().stdout.trim(), KEY);
+    assert_eq!(item(&dir, &keyring, "convocations-anthropic"), Some(theirs), "it is still theirs");
+}
+
+/// Rule 20: an entry names no other item than its login's of its store, and an item opens for no other.
+#[test]
+fn an_entry_that_names_anothers_item_gets_nothing_and_harms_nothing() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let (theirs, ours) = (dir("keyring"), dir("keyring"));
+    let keyring = Keyring::unlocked(&theirs);
+    assert_eq!(set(&theirs, &keyring, "openrouter").code(), 0);
+    assert_eq!(set(&ours, &keyring, "anthropic").code(), 0);
+    let (own, their_account) = (index(&ours), keyring::account(&theirs, "openrouter"));
+    let entry = index(&theirs);
+    let entry = &entry[entry.find("[logins.openrouter]").unwrap()..entry.find("# whole").unwrap()];
+    let as_anthropic = own.replace(&keyring::account(&ours, "anthropic"), &their_account);
+    for (login, copied) in [("openrouter", format!("{own}{entry}")), ("anthropic", as_anthropic)] {
+        std::fs::write(ours.paths().index_file(), copied).unwrap();
+        let token = cli(&ours, &keyring, &format!("token {login}"), "");
+        is_store_trouble(&token, &format!("`{login}` belongs to another login"));
+        assert_eq!(cli(&ours, &keyring, &format!("logout {login}"), "").code(), 0);
+        assert_eq!(cli(&theirs, &keyring, "token openrouter", "").ok().stdout.trim(), KEY);
+    }
+    // The item itself, under the name that this store's would have.
+    assert_eq!(set(&ours, &keyring, "openrouter").code(), 0);
+    let secret = item(&theirs, &keyring, &their_account).unwrap();
+    set_item(&ours, &keyring, &keyring::account(&ours, "openrouter"), &secret);
+    is_store_trouble(&cli(&ours, &keyring, "token openrouter", ""), "belongs to another login");
+}
+
+/// Two folders with a login of the same name on one keyring: tokens, refreshes and logouts never meet.
+#[test]
+fn two_folders_on_one_keyring_never_meet() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let (one, other) = (TestDir::new(), TestDir::new());
+    let keyring = Keyring::unlocked(&one);
+    let (first, second) = (Sandbox::start(), Sandbox::start());
+    for (dir, sandbox) in [(&one, &first), (&other, &second)] {
+        dir.write_config(&format!("{}\n{}", sandbox.config_toml(), config("keyring")));
+        log_in(dir, &keyring);
+    }
+    let token = |dir: &TestDir| cli(dir, &keyring, "token anthropic", "").ok().stdout;
+    let tokens = [token(&one), token(&other)];
+    assert_ne!(tokens[0], tokens[1]);
+    let rejected = cli(&one, &keyring, "token anthropic --rejected", &tokens[0]).ok().stdout;
+    assert_ne!(rejected, tokens[0]);
+    assert_eq!(token(&other), tokens[1], "a refresh here is none there");
+    let refreshes = |sandbox: &Sandbox| {
+        let calls = sandbox.calls_of("anthropic.token");
+        calls.iter().filter(|call| call["fields"]["grant_type"] == "refresh_token").count()
+    };
+    assert_eq!((refreshes(&first), refreshes(&second)), (1, 0));
+    assert_eq!(cli(&other, &keyring, "logout anthropic", "").code(), 0);
+    assert_eq!(token(&one), rejected, "a logout there is none here");
+    assert_eq!(cli(&other, &keyring, "token anthropic", "").code(), 3);
+}
+
+/// A refresh token goes to the server that its login was made with, whatever the settings have come to name.
+#[test]
+fn a_changed_token_address_gets_no_refresh_token() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let (dir, sandbox, elsewhere) = (TestDir::new(), Sandbox::start(), Sandbox::start());
+    let keyring = Keyring::unlocked(&dir);
+    let settings = format!("{}\n{}", sandbox.config_toml(), config("keyring"));
+    dir.write_config(&settings);
+    log_in(&dir, &keyring);
+    let token = cli(&dir, &keyring, "token anthropic", "").ok().stdout;
+    dir.write_config(&settings.replace(sandbox.url(), elsewhere.url()));
+    let ran = cli(&dir, &keyring, "token anthropic --rejected", &token);
+    assert!(ran.code() == 3 && ran.stderr.contains(sandbox.url()), "{ran:?}");
+    assert!(ran.stderr.contains(elsewhere.url()) && ran.stderr.contains("Log in again"), "{ran:?}");
+    assert_eq!(cli(&dir, &keyring, "token anthropic", "").ok().stdout, token, "what is good is still good");
+    assert!(elsewhere.calls_of("anthropic.token").is_empty(), "nothing was sent");
+    dir.write_config(&settings);
+    assert_ne!(cli(&dir, &keyring, "token anthropic --rejected", &token).ok().stdout, token);
+    dir.write_config(&settings.replace(sandbox.url(), elsewhere.url()));
+    assert_eq!(cli(&dir, &keyring, "logout anthropic", "").code(), 0);
+    assert!(elsewhere.calls_of("anthropic.revoke").is_empty(), "nor at the logout");
+}
+
+/// Logs in to the sandbox's Anthropic.
+fn log_in(dir: &TestDir, keyring: &Keyring) {
+    let notice = "version = 1\nconfirmed_notices = [\"anthropic/subscription\"]\n";
+    std::fs::write(dir.config().join("credentials.toml"), notice).unwrap();
+    let mut command = dir.convocations(["login", "anthropic", "--method", "subscription"]);
+    let child = Child::spawn(command.env("BROWSER", "true").envs(keyring.environment()));
+    let url = eventually("the address", || {
+        child.stderr().lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
+    });
+    arrive(&approve(&url));
+    let ran = child.finish(Duration::from_secs(30));
+    assert!(ran.code() == 0 && ran.stderr.contains("(keyring)"), "{ran:?}");
 }

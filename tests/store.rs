@@ -16,7 +16,7 @@ use convocations::credential::{Kind, Tokens};
 use convocations::error::{Code, Error};
 use convocations::login_id::LoginId;
 use convocations::secret::Secret;
-use convocations::store::{Backend, Entry, NewEntry, Refusal, Store};
+use convocations::store::{Backend, Change, Entry, NewLogin, Refusal, Store};
 
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -30,9 +30,7 @@ fn login(name: &str) -> LoginId {
 }
 
 fn put(store: &Store, name: &str, key: &str) -> Result<Entry, Error> {
-    let lock = store.lock(WAIT)?;
-    let new = NewEntry { method: "api-key".to_owned(), kind: Kind::ApiKey };
-    store.put(&lock, &login(name), new, &Tokens::api_key(Secret::new(key), 1))
+    store.put(&login(name), NewLogin::new("api-key", Kind::ApiKey, Tokens::api_key(Secret::new(key), 1)))
 }
 
 fn key(store: &Store, name: &str) -> Option<String> {
@@ -134,7 +132,7 @@ fn what_cannot_be_read_is_never_empty() {
         (&b""[..], true),
         (&b"\xff\xfe garbage"[..], true),
         (newer.as_bytes(), false),
-        (&b"version = 1\n[logins.openrouter]\nbackend = \"punch-card\"\n"[..], false),
+        (&b"version = 1\nlogins = 7\n"[..], false),
     ] {
         fs::write(&index, bytes).unwrap();
         assert_eq!(store.read(&login("openrouter")).unwrap_err().code(), Code::StoreUnreadable);
@@ -261,7 +259,7 @@ fn a_lock_in_other_hands_is_waited_for_and_then_named() {
     drop(held);
     other.lock(WAIT).unwrap();
     let login = login("openrouter");
-    let held = one.lock_login(&login, WAIT).unwrap();
+    let held = one.lock_login(&login).unwrap();
     assert!(other.try_lock_login(&login).unwrap().is_none());
     assert!(other.try_lock_login(&self::login("anthropic")).unwrap().is_some(), "each login has its own");
     drop(held);
@@ -376,12 +374,15 @@ fn a_refusal_does_not_mark_a_newer_login() {
         reason: "It was refused.".to_owned(),
         ended_at: Some(1),
     };
-    let mark = || store.mark_needs_login(&store.lock(WAIT).unwrap(), &login("openrouter"), &refusal).unwrap();
+    let mark = || {
+        let change = Change::Refused(refusal.clone());
+        store.update(&login("openrouter"), |_| Ok(change)).unwrap().entry
+    };
     put(&store, "openrouter", "newer").unwrap();
     assert_eq!(mark(), None);
     let entry = store.index().unwrap().logins.remove(&login("openrouter")).unwrap();
     assert_eq!((entry.needs_login, entry.refused, entry.expires_at), (None, None, None));
-    store.remove(&store.lock(WAIT).unwrap(), &login("openrouter")).unwrap();
+    store.remove(&login("openrouter")).unwrap();
     assert_eq!(mark(), None, "nor does it bring one back");
     assert!(store.index().unwrap().logins.is_empty());
 }
@@ -390,8 +391,147 @@ fn a_refusal_does_not_mark_a_newer_login() {
 fn no_login_shares_its_lock_with_the_store() {
     let dir = TestDir::new();
     let store = store(&dir);
-    let _login = store.lock_login(&login("store"), WAIT).unwrap();
+    let _login = store.lock_login(&login("store")).unwrap();
     store.lock(Duration::from_millis(100)).unwrap();
     let stem = convocations::store::STORE_LOCK_FILE.trim_end_matches(".lock");
     assert!(!convocations::login_id::is_name(stem));
+}
+
+/// What the version before this one stored, by its own program (commit 007dc8e): two logins in the file.
+fn stored_before_ids(dir: &TestDir) {
+    let fixture =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store_before_ids/file");
+    for name in ["credentials.toml", "secret.key"] {
+        let path = dir.config().join(name);
+        fs::copy(fixture.join(name), &path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+#[test]
+fn a_store_of_the_version_before_is_read_and_bound_at_its_next_write() {
+    let dir = TestDir::new();
+    stored_before_ids(&dir);
+    let store = store(&dir);
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("sk-or-v1-fixture-0123456789"));
+    let old = store.read(&login("anthropic")).unwrap().unwrap();
+    assert!(old.tokens.access_token.expose().starts_with("sk-ant-oat01-") && old.tokens.origins.is_empty());
+    assert_eq!(store.index().unwrap().store, None, "reading writes nothing");
+    let new = NewLogin::new(&old.entry.method, old.entry.kind, old.tokens.clone());
+    store.update(&login("anthropic"), |_| Ok(Change::Renewed(Box::new(new)))).unwrap();
+    let index = store.index().unwrap();
+    assert!(index.store.is_some_and(|id| id.len() == 32));
+    assert!(index.confirmed_notices.contains("anthropic/subscription"));
+    assert_eq!(store.read(&login("anthropic")).unwrap().unwrap().tokens, old.tokens);
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("sk-or-v1-fixture-0123456789"), "not yet bound");
+}
+
+/// Rule 20: a blob opens for the store and the login it was made for, with the very key that sealed it.
+#[test]
+fn an_entry_copied_from_another_folder_is_refused_and_named() {
+    let (one, other) = (TestDir::new(), TestDir::new());
+    put(&store(&one), "openrouter", "theirs").unwrap();
+    fs::copy(one.paths().key_file(), other.paths().key_file()).unwrap();
+    put(&store(&other), "anthropic", "ours").unwrap();
+    let entry = fs::read_to_string(one.paths().index_file()).unwrap();
+    let entry = &entry[entry.find("[logins.openrouter]").unwrap()..];
+    let file = other.paths().index_file();
+    let index = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{index}\n{entry}")).unwrap();
+    let error = store(&other).read(&login("openrouter")).unwrap_err();
+    assert_eq!(error.code(), Code::StoreUnreadable);
+    assert!(error.message().contains("`openrouter` belongs to another login"), "{error}");
+    assert_eq!(key(&store(&other), "anthropic").as_deref(), Some("ours"));
+    put(&store(&other), "openrouter", "mine").unwrap();
+    assert_eq!(key(&store(&other), "openrouter").as_deref(), Some("mine"), "a login mends it");
+}
+
+/// One entry that a newer program wrote, or a slip of the hand: that login alone fails, named, and stays as it stands.
+#[test]
+fn an_entry_that_is_not_understood_fails_alone() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "k").unwrap();
+    let index = dir.paths().index_file();
+    let others = "[logins.mistral]\nbackend = \"punch-card\"\nmethod = \"m\"\nkind = \"api-key\"\n\
+                  [logins.groq]\nbackend = \"keyring\"\naccount = \"a\"\nmethod = \"m\"\nkind = \"spell\"\n\
+                  [logins.\"No Name\"]\nbackend = 7\n";
+    fs::write(&index, format!("{}{others}", fs::read_to_string(&index).unwrap())).unwrap();
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("k"));
+    put(&store, "anthropic", "new").unwrap();
+    let removed = store.remove(&login("openrouter")).unwrap().unwrap();
+    assert!(removed.entry.is_some());
+    for name in ["mistral", "groq"] {
+        let error = store.read(&login(name)).unwrap_err();
+        assert!(error.code() == Code::StoreUnreadable && error.message().contains(name), "{error}");
+        assert!(error.hint().is_some());
+    }
+    let kept = store.index().unwrap().unreadable;
+    assert_eq!(kept.keys().collect::<Vec<_>>(), ["No Name", "groq", "mistral"]);
+    assert_eq!(kept["mistral"]["backend"].as_str(), Some("punch-card"));
+    put(&store, "mistral", "mine").unwrap();
+    assert_eq!(key(&store, "mistral").as_deref(), Some("mine"), "a login takes its place");
+    assert!(store.remove(&login("groq")).unwrap().is_some(), "and it can be logged out of");
+}
+
+/// Killed between the new content and its name: whoever has the lock next takes it up.
+#[test]
+fn a_complete_write_that_never_got_its_name_is_taken_up() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "old").unwrap();
+    let (file, unfinished) = (dir.paths().index_file(), dir.config().join(".convocations-new-dead"));
+    let old = fs::read(&file).unwrap();
+    put(&store, "openrouter", "new").unwrap();
+    let new = fs::read(&file).unwrap();
+    let leave = |bytes: &[u8]| {
+        fs::write(&file, &old).unwrap();
+        fs::write(&unfinished, bytes).unwrap();
+        fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    leave(&new);
+    drop(store.try_lock_login(&login("openrouter")).unwrap().unwrap());
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("new"));
+    assert!(!unfinished.exists());
+    leave(&new[..new.len() - 3]);
+    drop(store.lock_login(&login("openrouter")).unwrap().unwrap());
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("old"), "half a text is nothing");
+    leave(&new);
+    put(&store, "anthropic", "x").unwrap();
+    assert_eq!(key(&store, "openrouter").as_deref(), Some("new"), "a writer takes it up before it reads");
+    fs::write(&unfinished, &new).unwrap();
+    fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o600)).unwrap();
+    drop(store.lock(WAIT).unwrap());
+    assert_eq!(key(&store, "anthropic").as_deref(), Some("x"), "what is older than the index is not");
+    assert!(!unfinished.exists());
+}
+
+/// What was logged out of opens in no copy of ours, however damaged the copy is.
+#[test]
+fn a_logout_reaches_what_was_set_aside() {
+    let dir = TestDir::new();
+    let store = store(&dir);
+    put(&store, "openrouter", "one").unwrap();
+    put(&store, "anthropic", "two").unwrap();
+    let file = dir.paths().index_file();
+    let whole = fs::read_to_string(&file).unwrap();
+    let blob = |store: &Store, name: &str| match store.index().unwrap().logins[&login(name)].backend.clone() {
+        Backend::LocalEncrypted { ciphertext, .. } => ciphertext,
+        Backend::Keyring { .. } => panic!("sealed"),
+    };
+    let (one, two) = (blob(&store, "openrouter"), blob(&store, "anthropic"));
+    let headless = whole.replace("[logins.openrouter]", "[logins.open");
+    let lost = whole[whole.find("[logins.openrouter]").unwrap() + 20..].to_owned();
+    let broken = [format!("{whole}[logins"), headless, format!("\u{fffd}= {lost}")];
+    for (number, text) in broken.iter().enumerate() {
+        fs::write(&file, text).unwrap();
+        put(&store, "openrouter", "newer").unwrap();
+        assert!(dir.config().join(format!("credentials.damaged-{}", number + 1)).exists(), "{text}");
+    }
+    store.remove(&login("openrouter")).unwrap().unwrap();
+    let kept: Vec<String> = (1..=broken.len())
+        .map(|number| fs::read_to_string(dir.config().join(format!("credentials.damaged-{number}"))).unwrap())
+        .collect();
+    assert!(kept.iter().all(|text| !text.contains(&one)), "{kept:#?}");
+    assert!(kept[0].contains(&two) && kept[1].contains(&two), "the other login's is still there");
 }

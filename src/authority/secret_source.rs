@@ -6,8 +6,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use crate::error::{Code, Error, Result};
+use crate::private_file;
 use crate::secret::Secret;
-use crate::store::private_file;
 
 /// Holds the secret; with `_PREVIOUS` behind it, the one before.
 const VARIABLE: &str = "CONVOCATIONS_AUTHORITY_SECRET";

@@ -16,10 +16,8 @@ use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth;
 use crate::protocol::{Level, Notice};
-use crate::store::{self, NewEntry, Stamp, Stored};
+use crate::store::{self, Change, Current, NewLogin, Stamp, Store, Stored};
 
-/// Longest wait for the store's own lock, which is held for milliseconds.
-pub(super) const STORE_WAIT: Duration = Duration::from_secs(10);
 /// Tries of a store write that fails, before the caller is told.
 const WRITE_TRIES: u32 = 3;
 /// Longest time that an exit goes on trying. `convocations token` is to be done within 5 s.
@@ -43,6 +41,31 @@ fn is_anothers(stored: &Tokens, old: &Tokens, new: &Tokens) -> bool {
         // Of two that came of one refresh token the one that was stored is in use, unless it cannot be refreshed again.
         true => !is_rotated && stored.access_token != old.access_token && stored != new,
         false => stored != new,
+    }
+}
+
+/// What there is to write of a refresh.
+enum ToWrite {
+    /// Its tokens.
+    Tokens,
+    /// Nothing: the login is gone, or this one has replaced it.
+    Nothing(Option<Box<Stored>>),
+}
+
+fn to_write(store: &Store, current: &Current<'_>, old: &Stored, tokens: &Tokens) -> Result<ToWrite> {
+    // A logout leaves an index without the login. No index at all may be a drive that is not mounted just now.
+    if store.stamp() == Stamp::default() {
+        return Err(index_gone());
+    }
+    let Some(entry) = current.entry()? else { return Ok(ToWrite::Nothing(None)) };
+    match current.read() {
+        Ok(Some(stored)) if is_anothers(&stored.tokens, &old.tokens, tokens) => {
+            Ok(ToWrite::Nothing(Some(Box::new(stored))))
+        }
+        Ok(_) => Ok(ToWrite::Tokens),
+        // What cannot be read any more is still what was refreshed, if nobody has written since.
+        Err(_) if entry.revision == old.entry.revision => Ok(ToWrite::Tokens),
+        Err(error) => Err(error),
     }
 }
 
@@ -75,24 +98,21 @@ impl Broker {
     async fn write(&self, login: &LoginId, old: &Stored, tokens: &Tokens) -> Result<Option<Stored>> {
         let (name, old, tokens) = (login.clone(), old.clone(), tokens.clone());
         self.blocking(move |inner| {
-            let lock = inner.store.lock(STORE_WAIT)?;
-            // A logout leaves an index without the login. No index at all may be a drive that is not mounted just now.
-            if inner.store.stamp() == Stamp::default() {
-                return Err(index_gone());
-            }
-            let Some(current) = inner.store.index()?.logins.remove(&name) else { return Ok(None) };
-            match inner.store.read(&name) {
-                Ok(Some(stored)) if is_anothers(&stored.tokens, &old.tokens, &tokens) => {
-                    return Ok(Some(stored));
-                }
-                Ok(_) => {}
-                // What cannot be read any more is still what was refreshed, if nobody has written since.
-                Err(_) if current.revision == old.entry.revision => {}
-                Err(error) => return Err(error),
-            }
-            let new = NewEntry { method: old.entry.method.clone(), kind: old.entry.kind };
-            let entry = inner.store.renew(&lock, &name, new, &tokens)?;
-            Ok(Some(Stored { entry, tokens }))
+            let mut anothers = None;
+            let updated = inner.store.update(&name, |current| {
+                let found = to_write(&inner.store, current, &old, &tokens)?;
+                Ok(match found {
+                    ToWrite::Tokens => {
+                        let new = NewLogin::new(&old.entry.method, old.entry.kind, tokens.clone());
+                        Change::Renewed(Box::new(new))
+                    }
+                    ToWrite::Nothing(stored) => {
+                        anothers = stored.map(|stored| *stored);
+                        Change::Nothing
+                    }
+                })
+            })?;
+            Ok(anothers.or_else(|| updated.entry.map(|entry| Stored { entry, tokens })))
         })
         .await?
     }

@@ -14,8 +14,6 @@ use crate::store::{self, LoginLock};
 
 /// Longest wait for a refresh under way, whose newer tokens are the ones to revoke.
 const TURN_WAIT: Duration = Duration::from_secs(10);
-/// Longest wait for the store's own lock.
-const STORE_WAIT: Duration = Duration::from_secs(10);
 
 impl Broker {
     /// Forgets a login everywhere.
@@ -38,10 +36,7 @@ impl Broker {
             _ => (Revoked::No, None),
         };
         let name = login.clone();
-        let removed = self.blocking(move |inner| {
-            let lock = inner.store.lock(STORE_WAIT)?;
-            inner.store.remove(&lock, &name)
-        });
+        let removed = self.blocking(move |inner| inner.store.remove(&name));
         let removed = removed.await??;
         drop(turn);
         self.memory().forget(login);
@@ -50,7 +45,10 @@ impl Broker {
         let removed = removed.ok_or_else(|| nothing_stored(&self.0, login))?;
         let mut message = sentence(login, revoked, page.is_some());
         if let Some(leftover) = removed.leftover {
-            message.push_str(&format!(" {} Its item is still there; remove it by hand.", leftover.message()));
+            message.push_str(&format!(
+                " {} Its item is still there; a later login or logout removes it.",
+                leftover.message()
+            ));
         }
         Ok(LogoutResult { login: login.clone(), revoked, page, message })
     }

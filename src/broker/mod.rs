@@ -146,6 +146,10 @@ impl Broker {
     }
 
     async fn refreshed(&self, login: &LoginId, validity: Validity, goal: Goal) -> Result<Credential> {
+        let rejected = match &goal {
+            Goal::Other { rejected } => Some(rejected.clone()),
+            Goal::Fresh { .. } => None,
+        };
         let expired = match self.fly(login, goal).await {
             Ok(credential) => {
                 self.remember(&credential, true).await;
@@ -156,6 +160,8 @@ impl Broker {
             Err(error) => return Err(error),
         };
         match self.look(login, validity, true).await? {
+            // As the API refused it, and not refreshed.
+            Found::Good { credential, .. } if rejected.as_ref() == Some(&credential.token) => Err(expired),
             Found::Good { credential, passed } => {
                 if let Some(passed) = passed {
                     self.tell_source_changed(&credential, &passed);

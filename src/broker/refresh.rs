@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use super::Broker;
 use super::flight::{Goal, broke_off};
-use super::keep::STORE_WAIT;
 use super::source::{credential, expired, is_refused, spent};
 use super::word::{self, Word, is_spent_by_use};
 use crate::credential::Tokens;
@@ -21,7 +20,7 @@ use crate::login_id::LoginId;
 use crate::oauth::{self, Failure};
 use crate::protocol::Credential;
 use crate::provider::{Method, Provider};
-use crate::store::{self, LoginLock, Refusal, Stamp, Stored};
+use crate::store::{self, Change, LoginLock, Refusal, Stamp, Stored};
 
 /// Added to the time limit of two requests for the wait behind another process, which may try twice.
 const LOCK_SLACK: Duration = Duration::from_secs(15);
@@ -144,7 +143,7 @@ impl Refresh<'_> {
             if is_refused(&stored) {
                 return self.refused(&stored, None).await;
             }
-            if let Err(error) = self.broker.blocking(|inner| inner.store.rehearse(STORE_WAIT)).await? {
+            if let Err(error) = self.broker.blocking(|inner| inner.store.check_writable()).await? {
                 return self.old_or(&stored, error);
             }
             let (word, asked_at) = (Word::read(lock), self.broker.0.clock.now());
@@ -307,10 +306,9 @@ impl Refresh<'_> {
                 ended_at,
             };
             let name = self.login.clone();
-            let mark = self.broker.blocking(move |inner| {
-                let lock = inner.store.lock(STORE_WAIT)?;
-                inner.store.mark_needs_login(&lock, &name, &refusal)
-            });
+            let mark = self
+                .broker
+                .blocking(move |inner| inner.store.update(&name, |_| Ok(Change::Refused(refusal))));
             match mark.await.and_then(|marked| marked) {
                 Err(error) if !usable => return Err(error),
                 _ => {}

@@ -1,7 +1,6 @@
 //! `convocations secret`: keys that the person already has.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use super::args::SecretAction;
 use super::{Context, other_source, output, prompt};
@@ -10,11 +9,7 @@ use crate::error::{Code, Error, Result};
 use crate::login;
 use crate::login_id::LoginId;
 use crate::provider::{CLIENT_ACCOUNT, ClientSecret, Grant, Provider, is_client};
-use crate::store::NewEntry;
-
-/// How long a refresh of the same login is waited for.
-const TURN_WAIT: Duration = Duration::from_secs(10);
-const WAIT: Duration = Duration::from_secs(20);
+use crate::store::NewLogin;
 
 pub fn run(context: &Context, action: SecretAction) -> Result<ExitCode> {
     match action {
@@ -31,10 +26,10 @@ fn set(context: &Context, login: &LoginId) -> Result<ExitCode> {
     let typed = prompt::secret(&format!("{} {what} (hidden): ", provider.name))?;
     let key = login::check_key(typed.expose())?;
     let store = context.store.interactive();
-    let _turn = store.turn(login, TURN_WAIT)?;
-    let lock = store.lock(WAIT)?;
-    let new = NewEntry { method, kind: provider.kind_of(&key, Kind::ApiKey) };
-    let entry = store.put(&lock, login, new, &Tokens::api_key(key, context.clock.now()))?;
+    let lock = store.lock_login(login)?;
+    let kind = provider.kind_of(&key, Kind::ApiKey);
+    let tokens = Tokens::api_key(key, context.clock.now());
+    let entry = store.put(login, NewLogin::new(method, kind, tokens))?;
     output::note(&format!("Stored the {what} of {login} ({}).", entry.backend.name()));
     drop(lock);
     context.block_on(async {
@@ -65,17 +60,14 @@ fn wanted(provider: &Provider, login: &LoginId) -> Result<(&'static str, String)
 
 fn clear(context: &Context, login: &LoginId) -> Result<ExitCode> {
     let store = context.store.interactive();
-    let _turn = store.turn(login, TURN_WAIT)?;
-    let lock = store.lock(WAIT)?;
-    match store.remove(&lock, login)? {
+    let lock = store.lock_login(login)?;
+    match store.remove(login)? {
         None => output::note(&format!("Nothing is stored for {login}.")),
         Some(removed) => {
             output::note(&format!("Removed what was stored for {login}."));
             if let Some(leftover) = removed.leftover {
-                output::note(&format!(
-                    "  {} Its item is still there; remove it by hand.",
-                    leftover.message()
-                ));
+                let then = "Its item is still there; a later login or logout removes it.";
+                output::note(&format!("  {} {then}", leftover.message()));
             }
         }
     }

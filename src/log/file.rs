@@ -41,7 +41,7 @@ impl LogFile {
     }
 
     fn open(&self) -> Option<File> {
-        crate::store::ensure_private_folder(&self.folder).ok()?;
+        crate::private_file::ensure_folder(&self.folder).ok()?;
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]

@@ -3,8 +3,6 @@
 //! Guarantees: registrations are kept per provider and outlive its logins; one that the server no longer knows is
 //! forgotten and made anew within the same login; logins that begin at once, in however many processes, make one.
 
-use std::time::Duration;
-
 use super::flow::Flow;
 use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
@@ -12,12 +10,7 @@ use crate::login_id::LoginId;
 use crate::oauth::{self, Draft, Failure, Known, Prepared, Registrations};
 use crate::provider::{CLIENT_ACCOUNT, Provider};
 use crate::secret::Secret;
-use crate::store::{LoginLock, NewEntry, Store, StoreLock};
-
-/// How long another writer is waited for.
-const LOCK_WAIT: Duration = Duration::from_secs(10);
-/// How long another login's registration is waited for; past that this one makes its own.
-const REGISTRATION_WAIT: Duration = Duration::from_secs(20);
+use crate::store::{LoginLock, NewLogin, Store};
 
 /// Fills in what the method's description leaves to discovery; nothing is asked for one that says it all.
 ///
@@ -76,19 +69,19 @@ async fn register(flow: &Flow, draft: &Draft, redirect_uri: &str, before: &Known
     Ok(prepared)
 }
 
+/// Waits for another login's registration; past the store's own limit this one makes its own.
 async fn lock(flow: &Flow) -> Option<LoginLock> {
-    let (login, store) = (flow.provider.client_login()?, flow.context.store.clone());
-    blocking(move || store.lock_login(&login, REGISTRATION_WAIT)).await.ok()
+    let login = flow.provider.client_login()?;
+    flow.context.store.run(move |store| store.lock_login(&login)).await.ok()?.ok()?
 }
 
 async fn known(flow: &Flow) -> Result<Known> {
     let Some(login) = flow.provider.client_login() else { return Ok(Known::default()) };
-    let store = flow.context.store.interactive();
-    let read = move || match store.index_for_login()?.logins.contains_key(&login) {
+    let read = move |store: &Store| match store.index_for_login()?.logins.contains_key(&login) {
         true => store.read(&login),
         false => Ok(None),
     };
-    let stored = blocking(read).await?;
+    let stored = flow.context.store.interactive().run(read).await??;
     let Some(secret) = stored.map(|stored| stored.tokens.access_token) else { return Ok(Known::default()) };
     Ok(match Registrations::from_secret(&secret) {
         Some(registrations) => Known { registrations, client_secret: None },
@@ -113,31 +106,23 @@ pub(super) async fn settle<T>(flow: &mut Flow, result: &Result<T>) {
 /// kept is no fault of this login: the next one registers anew.
 async fn keep(flow: &Flow, registrations: Registrations) {
     let Some(login) = flow.provider.client_login() else { return };
-    let (store, now) = (flow.context.store.clone(), flow.context.clock.now());
-    let write = move || {
-        let lock = store.lock(LOCK_WAIT)?;
-        match registrations.is_empty() {
-            true => store.remove(&lock, &login).map(drop),
-            false => put(&store, &lock, &login, &registrations.to_secret(), now),
-        }
+    let now = flow.context.clock.now();
+    let write = move |store: &Store| match registrations.is_empty() {
+        true => store.remove(&login).map(drop),
+        false => put(store, &login, &registrations.to_secret(), now),
     };
-    if let Err(error) = blocking(write).await {
+    if let Err(error) = flow.context.store.run(write).await.and_then(|written| written) {
         tracing::warn!(provider = flow.provider.id, error = %error.code(), "a registration could not be kept");
     }
 }
 
-fn put(store: &Store, lock: &StoreLock, login: &LoginId, secret: &Secret, now: i64) -> Result<()> {
-    let entry = NewEntry { method: CLIENT_ACCOUNT.to_owned(), kind: Kind::ApiKey };
-    store.put(lock, login, entry, &Tokens::api_key(secret.clone(), now)).map(drop)
+fn put(store: &Store, login: &LoginId, secret: &Secret, now: i64) -> Result<()> {
+    let tokens = Tokens::api_key(secret.clone(), now);
+    store.put(login, NewLogin::new(CLIENT_ACCOUNT, Kind::ApiKey, tokens)).map(drop)
 }
 
 /// What a login by the name of a provider's client is answered with.
 pub(super) fn is_no_login(provider: &Provider) -> Error {
     let message = format!("`{CLIENT_ACCOUNT}` is no account of {}.", provider.name);
     Error::new(Code::InvalidArgument, message).with_hint("Choose another name behind the `@`.")
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let ended = || Err(Error::new(Code::StoreUnreadable, "Reading the store failed unexpectedly."));
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| ended())
 }

@@ -16,6 +16,7 @@ mod jwt;
 mod metadata;
 #[cfg(test)]
 mod odd;
+mod origin;
 mod pkce;
 mod prepare;
 mod registration;

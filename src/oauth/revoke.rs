@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use tokio::time::Instant;
 
 use super::failure::{self, Failure};
-use super::{client, token};
+use super::{client, origin, token};
 use crate::credential::Tokens;
 use crate::http::Http;
 use crate::provider::{Method, Provider};
@@ -35,9 +35,10 @@ pub async fn revoke(
     tokens: &Tokens,
 ) -> Result<Revocation, Failure> {
     let method = &*client::bound(method, tokens);
-    if method.revoke_url.is_none() {
+    let Some(url) = &method.revoke_url else {
         return Ok(Revocation::Unsupported { page: provider.key_page(tokens) });
-    }
+    };
+    origin::check(tokens, url, provider)?;
     let end = Instant::now() + TIMEOUT;
     let in_time = async |token: &Secret, hint: &str| {
         let slow = |_| Err(Failure::answered(slow(provider), None));

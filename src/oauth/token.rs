@@ -11,7 +11,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::failure::{self, Failure, lacking};
-use super::{client, identity, jwt, second_step};
+use super::{client, identity, jwt, origin, second_step};
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::{Http, Reply};
@@ -92,6 +92,7 @@ pub async fn complete(
 ) -> Result<Tokens, Failure> {
     tokens.identity = identity::find(http, method, &tokens).await;
     tokens.binding = client::binding(method);
+    tokens.origins = origin::of(method);
     let Some(step) = method.second_step else { return Ok(tokens) };
     for pause in PAUSES {
         match second_step::run(step, http, provider, method, tokens.clone(), now).await {
@@ -142,7 +143,10 @@ pub async fn refresh(
     let registered = method.client_id.is_none() && old.binding.is_some();
     let method = &*client::bound(method, old);
     if let (Some(step), Some(base)) = (method.second_step, &old.base_token) {
-        let mut base_tokens = old.clone();
+        if let Some(url) = &method.second_step_url {
+            origin::check(old, url, provider)?;
+        }
+        let mut base_tokens = bound_to(old.clone(), method);
         base_tokens.access_token = base.clone();
         return second_step::run(step, http, provider, method, base_tokens, now).await;
     }
@@ -152,14 +156,16 @@ pub async fn refresh(
         ("refresh_token", refresh_token.expose().to_owned()),
     ];
     add_client_and_resource(&mut params, method);
-    let reply = post(http, method, token_url(method)?, method.refresh_encoding, &params).await?;
+    let url = token_url(method)?;
+    origin::check(old, url, provider)?;
+    let reply = post(http, method, url, method.refresh_encoding, &params).await?;
     let body = failure::read(&reply, &provider.name).map_err(|failure| match failure {
         Failure::UnknownClient(error) if registered => Failure::UnknownClient(forgotten(error, provider)),
         // A rule of theirs about who may come from where; it says nothing about the token.
         Failure::Refused(error) if error.code() == Code::LoginDenied => Failure::Configuration(error),
         failure => failure,
     })?;
-    Ok(keep_what_is_left_out(tokens(&body, &provider.name, now)?, old))
+    Ok(bound_to(keep_what_is_left_out(tokens(&body, &provider.name, now)?, old), method))
 }
 
 /// A client id that registration brought cannot be corrected in the settings: logging in again registers anew.
@@ -201,6 +207,7 @@ fn keep_what_is_left_out(mut new: Tokens, old: &Tokens) -> Tokens {
     new.id_token = new.id_token.or_else(|| old.id_token.clone());
     new.identity = new.identity.or_else(|| old.identity.clone());
     new.binding = new.binding.or_else(|| old.binding.clone());
+    new.origins.clone_from(&old.origins);
     new.base_url = new.base_url.or_else(|| old.base_url.clone());
     if new.scopes.is_empty() {
         new.scopes.clone_from(&old.scopes);
@@ -209,6 +216,14 @@ fn keep_what_is_left_out(mut new: Tokens, old: &Tokens) -> Tokens {
         new.extra.entry(name.clone()).or_insert_with(|| value.clone());
     }
     new
+}
+
+/// Binds a login that is older than that to the servers it has just worked with.
+fn bound_to(mut tokens: Tokens, method: &Method) -> Tokens {
+    if tokens.origins.is_empty() {
+        tokens.origins = origin::of(method);
+    }
+    tokens
 }
 
 fn nothing_to_refresh_with(provider: &Provider) -> Failure {

@@ -12,10 +12,10 @@ use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use serde_json::Value;
 
-use super::keyring::Keyring;
-use super::private_file;
+use super::keyring::{Keyring, KeyringError, Patience};
 use crate::error::{Code, Error, Result};
 use crate::paths::Paths;
+use crate::private_file;
 use crate::secret::Secret;
 
 /// The app's keyring account.
@@ -35,10 +35,10 @@ pub fn find(paths: &Paths, reference: Option<&Value>, keyring: &Keyring) -> Resu
     let mut trouble = None;
     if backend == Some("keyring") {
         let account = reference.and_then(|table| table.get("account")?.as_str()).unwrap_or(ACCOUNT);
-        match keyring.get(account, false) {
+        match keyring.get(account, Patience::Usual) {
             Ok(Some(key)) => return Ok(Some(key)),
             Ok(None) => {}
-            Err(why) => trouble = Some(why.error()),
+            Err(why) => trouble = Some(KeyringError::error(why)),
         }
     }
     let copy = private_file::read(&file).unwrap_or_else(|why| {
@@ -67,7 +67,7 @@ fn open(key_file: &Path, blob: &Value) -> Option<Secret> {
     let field = |name: &str| STANDARD.decode(blob.get(name)?.as_str()?).ok();
     let nonce: [u8; 12] = field("nonce")?.try_into().ok()?;
     let sealed = field("ciphertext")?;
-    let key: [u8; 32] = private_file::read(key_file).ok()??.bytes.try_into().ok()?;
+    let key: [u8; 32] = private_file::read(key_file).ok()??.bytes.as_slice().try_into().ok()?;
     let plain =
         ChaCha20Poly1305::new(&Key::from(key)).decrypt(&Nonce::from(nonce), sealed.as_slice()).ok()?;
     let text = zeroize::Zeroizing::new(String::from_utf8(plain).ok()?);

@@ -1,174 +1,67 @@
 //! credentials.toml: which logins there are, which backend owns each secret, and what may be known without it.
 //!
-//! Guarantees: what cannot be read is never taken for empty (rule 9); keys of a newer program are kept; an index of
-//! a newer version is refused rather than misread.
+//! Guarantees: what cannot be read is never taken for empty (rule 9); keys of a newer program are kept, and an entry
+//! that is not understood fails alone and is kept as it stands; an index of a newer version is refused rather than
+//! misread; a text that was written to its end is known from one that was not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::private_file;
-use crate::credential::Kind;
+use super::entry::Entry;
+use super::lock::StoreLock;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
+use crate::private_file;
 
 /// The version that this program writes.
 const VERSION: i64 = 1;
-
-/// Where a login's secret is: the tagged object of the index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Backend {
-    /// An item of the keyring, service `com.convocations.app`.
-    Keyring { account: String },
-    /// Sealed beside the index entry; base64.
-    LocalEncrypted { nonce: String, ciphertext: String },
-}
-
-impl Backend {
-    /// `keyring` or `local-encrypted`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Keyring { .. } => KEYRING,
-            Self::LocalEncrypted { .. } => LOCAL_ENCRYPTED,
-        }
-    }
-}
-
-const KEYRING: &str = "keyring";
-const LOCAL_ENCRYPTED: &str = "local-encrypted";
-
-/// One login.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "EntryWire", into = "EntryWire")]
-pub struct Entry {
-    /// Where the secret is.
-    pub backend: Backend,
-    /// The method it was made by.
-    pub method: String,
-    /// How its token travels.
-    pub kind: Kind,
-    /// Who it is, if the provider told.
-    pub identity: Option<String>,
-    /// Granted scopes.
-    pub scopes: Vec<String>,
-    /// Unix seconds; absent for a key that does not expire.
-    pub expires_at: Option<i64>,
-    /// One more at each write; how others see a change.
-    pub revision: u64,
-    /// Why the person has to log in again; absent while all is well.
-    pub needs_login: Option<String>,
-    /// Fingerprint of the refresh token that was refused, so that nobody sends it again.
-    pub refused: Option<String>,
-    /// Where the secret was before it moved into the file, if something of it may be left there.
-    pub(super) left: Option<String>,
-    /// Keys of a newer program.
-    pub(super) unknown: BTreeMap<String, toml::Value>,
-}
-
-/// An entry as it is written: serde cannot flatten a tagged object and the unknown keys into one table.
-#[derive(Clone, Serialize, Deserialize)]
-struct EntryWire {
-    backend: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    account: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nonce: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ciphertext: Option<String>,
-    method: String,
-    kind: Kind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    identity: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    scopes: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
-    #[serde(default)]
-    revision: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    needs_login: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    refused: Option<String>,
-    #[serde(flatten)]
-    unknown: BTreeMap<String, toml::Value>,
-}
-
-impl TryFrom<EntryWire> for Entry {
-    type Error = &'static str;
-
-    fn try_from(wire: EntryWire) -> std::result::Result<Self, Self::Error> {
-        let (backend, left) = match (wire.backend.as_str(), wire.account, wire.nonce, wire.ciphertext) {
-            (KEYRING, Some(account), ..) => (Backend::Keyring { account }, None),
-            (LOCAL_ENCRYPTED, left, Some(nonce), Some(ciphertext)) => {
-                (Backend::LocalEncrypted { nonce, ciphertext }, left)
-            }
-            _ => return Err("an entry without a backend that is known"),
-        };
-        Ok(Self {
-            backend,
-            method: wire.method,
-            kind: wire.kind,
-            identity: wire.identity,
-            scopes: wire.scopes,
-            expires_at: wire.expires_at,
-            revision: wire.revision,
-            needs_login: wire.needs_login,
-            refused: wire.refused,
-            left,
-            unknown: wire.unknown,
-        })
-    }
-}
-
-impl From<Entry> for EntryWire {
-    fn from(entry: Entry) -> Self {
-        let backend = entry.backend.name().to_owned();
-        let (account, nonce, ciphertext) = match entry.backend {
-            Backend::Keyring { account } => (Some(account), None, None),
-            Backend::LocalEncrypted { nonce, ciphertext } => (entry.left, Some(nonce), Some(ciphertext)),
-        };
-        Self {
-            backend,
-            account,
-            nonce,
-            ciphertext,
-            method: entry.method,
-            kind: entry.kind,
-            identity: entry.identity,
-            scopes: entry.scopes,
-            expires_at: entry.expires_at,
-            revision: entry.revision,
-            needs_login: entry.needs_login,
-            refused: entry.refused,
-            unknown: entry.unknown,
-        }
-    }
-}
+/// What the last line begins with; the SHA-256 of all before it follows, in hex.
+const END: &str = "# whole: ";
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Index {
-    /// All logins.
+    /// 128 random bits in hex, made with the first write: what is stored elsewhere for this index bears it (rule 20).
+    pub store: Option<String>,
+    /// All logins that are understood.
     pub logins: BTreeMap<LoginId, Entry>,
+    /// Entries that are not, by name, as they stand.
+    pub unreadable: BTreeMap<String, toml::Value>,
     /// Accepted notices, as `PROVIDER/METHOD`.
     pub confirmed_notices: BTreeSet<String>,
     /// Highest revision that was ever written: a login made anew goes on from there, so that nobody takes it for old.
     pub last_revision: u64,
+    /// Accounts of keyring items that may still hold the secret of a login which is gone.
+    pub(super) left: BTreeSet<String>,
     unknown: BTreeMap<String, toml::Value>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Wire {
+struct Wire<E> {
     version: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
     #[serde(default, skip_serializing_if = "is_zero")]
     last_revision: u64,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     confirmed_notices: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    left: BTreeSet<String>,
     #[serde(flatten)]
     unknown: BTreeMap<String, toml::Value>,
-    #[serde(default)]
-    logins: BTreeMap<String, Entry>,
+    #[serde(default = "BTreeMap::new")]
+    logins: BTreeMap<String, E>,
+}
+
+/// An entry to be written.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ToWrite<'a> {
+    Known(&'a Entry),
+    AsItStands(&'a toml::Value),
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
@@ -218,39 +111,102 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Index> {
         _ => return Err(damaged()),
     }
     // It is an index, so it is never set aside: somebody's logins are in it.
-    let unknown = || {
-        Error::new(Code::StoreUnreadable, format!("`{name}` has an entry that is not understood."))
-            .with_hint("Update Convocations, or correct or remove that entry; nothing was changed.")
+    let unknown = |_| {
+        Error::new(Code::StoreUnreadable, format!("`{name}` has a setting that is not understood."))
+            .with_hint(
+                "Update Convocations, or correct the lines above the first login; nothing was changed.",
+            )
     };
-    let wire: Wire = table.try_into().map_err(|_| unknown())?;
-    let mut logins = BTreeMap::new();
-    for (login, entry) in wire.logins {
-        logins.insert(login.parse().map_err(|_| unknown())?, entry);
-    }
-    Ok(Index {
-        logins,
+    table.try_into().map(of_wire).map_err(unknown)
+}
+
+fn of_wire(wire: Wire<toml::Value>) -> Index {
+    let mut index = Index {
+        // Anything else is nobody's id, and would find its way into names of keyring items.
+        store: wire.store.filter(|id| is_store_id(id)),
         confirmed_notices: wire.confirmed_notices,
         last_revision: wire.last_revision,
+        left: wire.left,
         unknown: wire.unknown,
-    })
-}
-
-/// Writes the index.
-///
-/// # Errors
-/// `store_unwritable`; the old file is whole then.
-pub(super) fn write(path: &Path, index: &Index) -> Result<()> {
-    private_file::write(path, encode(index)?.as_bytes())
-}
-
-pub(super) fn encode(index: &Index) -> Result<String> {
-    let wire = Wire {
-        version: VERSION,
-        last_revision: index.last_revision,
-        confirmed_notices: index.confirmed_notices.clone(),
-        unknown: index.unknown.clone(),
-        logins: index.logins.iter().map(|(login, entry)| (login.to_string(), entry.clone())).collect(),
+        ..Index::default()
     };
-    toml::to_string(&wire)
-        .map_err(|_| Error::new(Code::StoreUnwritable, "The index cannot be written as TOML."))
+    for (name, entry) in wire.logins {
+        match (name.parse::<LoginId>(), entry.clone().try_into::<Entry>()) {
+            (Ok(login), Ok(entry)) => drop(index.logins.insert(login, entry)),
+            _ => drop(index.unreadable.insert(name, entry)),
+        }
+    }
+    index
+}
+
+fn is_store_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl Index {
+    /// The store's id, made if there is none yet.
+    pub(super) fn store_id(&mut self) -> &str {
+        self.store.get_or_insert_with(|| format!("{:032x}", rand::random::<u128>()))
+    }
+
+    /// One more than any revision that this index, or the entry, has seen.
+    pub(super) fn next_revision(&self, entry: Option<&Entry>) -> u64 {
+        entry.map_or(0, |entry| entry.revision).max(self.last_revision) + 1
+    }
+
+    /// Writes the index durably.
+    ///
+    /// # Errors
+    /// `store_unwritable`; the old file is whole then.
+    pub(super) fn write(&self, _: &StoreLock, path: &Path) -> Result<()> {
+        private_file::write(path, self.encode()?.as_bytes())
+    }
+
+    /// The index as text, with a last line by which its end is known.
+    pub(super) fn encode(&self) -> Result<String> {
+        let cannot = |_| Error::new(Code::StoreUnwritable, "The index cannot be written as TOML.");
+        let known = self.logins.iter().map(|(login, entry)| (login.to_string(), ToWrite::Known(entry)));
+        let others = self.unreadable.iter().map(|(name, entry)| (name.clone(), ToWrite::AsItStands(entry)));
+        let wire = Wire {
+            version: VERSION,
+            store: self.store.clone(),
+            last_revision: self.last_revision,
+            confirmed_notices: self.confirmed_notices.clone(),
+            left: self.left.clone(),
+            unknown: self.unknown.clone(),
+            logins: known.chain(others).collect(),
+        };
+        let text = toml::to_string(&wire).map_err(cannot)?;
+        Ok(format!("{text}{END}{}\n", digest(&text)))
+    }
+}
+
+/// An index whose text was written to its end, by the line that says so.
+pub(super) fn whole(path: &Path, bytes: &[u8]) -> Option<Index> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (before, line) = text.strip_suffix('\n')?.rsplit_once('\n')?;
+    let before = &text[..=before.len()];
+    (line.strip_prefix(END)? == digest(before)).then(|| parse(path, bytes).ok())?
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_broke_off_is_known_although_it_is_toml() {
+        let mut index = Index::default();
+        index.confirmed_notices.insert("anthropic/subscription".to_owned());
+        index.store_id();
+        let (path, text) = (Path::new("credentials.toml"), index.encode().unwrap());
+        assert_eq!(whole(path, text.as_bytes()), Some(index));
+        for end in 0..text.len() {
+            assert_eq!(whole(path, &text.as_bytes()[..end]), None, "{}", &text[..end]);
+        }
+        assert_eq!(whole(path, text.replace("subscription", "console").as_bytes()), None);
+    }
 }

@@ -8,17 +8,23 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::private_file;
 use crate::error::{Code, Error, Result};
+use crate::private_file;
 
 /// The store's lock file, by a name that no login can have.
 pub const STORE_FILE: &str = "_store.lock";
 /// Longest note that is read, in bytes. Ours are under 1 KiB.
 const MAX_NOTE: u64 = 16 << 10;
+/// Longest wait for the store's lock, which is held for milliseconds, or as long as a keyring takes for one write.
+pub(super) const STORE_WAIT: Duration = Duration::from_secs(10);
+/// The same for somebody whose login would be lost: another person's keyring may be asking for its password.
+pub(super) const STORE_WAIT_OF_A_PERSON: Duration = Duration::from_secs(30);
+/// Longest wait for a refresh of a login that is to be replaced or removed.
+pub(super) const LOGIN_WAIT: Duration = Duration::from_secs(10);
 
 /// Held for the short time of one read–modify–write of the index.
 ///
-/// It cannot be made outside of this module, and [`super::Store::put`] wants one:
+/// It cannot be made outside of this module, and writing an index wants one:
 /// ```compile_fail
 /// let lock = convocations::store::StoreLock { _file: std::fs::File::open("/dev/null").unwrap() };
 /// ```

@@ -1,19 +1,24 @@
 //! Where logins are kept: an index, and for each login a secret in the keyring or sealed beside the index.
 //!
-//! Guarantees: reading takes no lock and never sees a half-written file; writing takes a [`StoreLock`] and is a
-//! read–modify–write of the newest content (rule 8); what cannot be read now is never taken for empty, and nothing is
-//! written over it (rule 9); a backend that is gone affects its own logins only (rule 11). Everything blocks: async
-//! callers go through `spawn_blocking`. Knows no network.
+//! Guarantees: reading takes no lock and never sees a half-written file; writing is [`Store::update`] and nothing else:
+//! one lock, one reading of the newest content, one durable write (rule 8); what cannot be read now is never taken for
+//! empty, and nothing is written over it (rule 9); a backend that is gone affects its own logins only (rule 11); a secret
+//! opens only for the store and the login it was made for (rule 20). Everything blocks but [`Store::run`]. Knows no
+//! network.
 
 mod app_key;
+mod bound;
+mod damaged;
+mod encrypted;
+mod entry;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod index;
 mod keyring;
 mod lock;
-pub(crate) mod private_file;
-mod put;
-mod seal;
+mod place;
+mod report;
+mod update;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,25 +26,26 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-pub use index::{Backend, Entry, Index};
-pub use keyring::{SERVICE, Trouble};
+pub use entry::{Backend, BackendKind, Entry};
+pub use index::Index;
+pub use keyring::{KeyringError, SERVICE};
 pub use lock::{LoginLock, STORE_FILE as STORE_LOCK_FILE, StoreLock, pause};
-pub use private_file::ensure_folder as ensure_private_folder;
+pub use update::{Change, Current, NewLogin, Refusal, Removed, Updated};
 
 use crate::config::{StoreBackend, StoreConfig};
-use crate::credential::{Kind, Tokens};
+use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::paths::Paths;
-use crate::protocol::StoreReport;
+use crate::private_file;
 use crate::secret::Secret;
-use keyring::Keyring;
-use seal::MasterKey;
+use encrypted::MasterKey;
+use keyring::{Keyring, Patience};
 
 /// Bytes by which an index may grow with one login's new secret, sealed: real ones are under 20 KiB.
 const ROOM_FOR_GROWTH: usize = 32 << 10;
 /// Most of an index that is written for a try.
-const MAX_REHEARSAL: usize = 16 << 20;
+const MAX_TRIAL: usize = 16 << 20;
 
 /// A store. Cheap to clone; nothing is touched before it is used.
 #[derive(Debug, Clone)]
@@ -63,37 +69,6 @@ pub struct Stored {
     pub entry: Entry,
     /// The secret.
     pub tokens: Tokens,
-}
-
-/// What a new entry says beside its tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewEntry {
-    /// The method it was made by.
-    pub method: String,
-    /// How its token travels.
-    pub kind: Kind,
-}
-
-/// A provider's final no to a refresh.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// Of the refresh token that was refused.
-    pub fingerprint: String,
-    /// The login's revision when it was sent: a login that has changed since is another one.
-    pub revision: u64,
-    /// In words.
-    pub reason: String,
-    /// When the access token ended before its time, Unix seconds, if the API has refused it too.
-    pub ended_at: Option<i64>,
-}
-
-/// What a removal left behind.
-#[derive(Debug)]
-pub struct Removed {
-    /// What the index said.
-    pub entry: Entry,
-    /// Why the keyring item could not be removed, if it could not.
-    pub leftover: Option<Error>,
 }
 
 /// Changes whenever the index file does: modification time in nanoseconds, length, inode.
@@ -154,32 +129,56 @@ impl Store {
         Stamp(Some((nanoseconds, metadata.len(), inode)))
     }
 
+    /// Runs what blocks (files, locks, D-Bus) where it holds up nobody.
+    ///
+    /// # Errors
+    /// `store_unreadable` if it panics; its place is in the log then.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> Result<T> {
+        let store = self.clone();
+        tokio::task::spawn_blocking(move || work(&store)).await.map_err(|_| {
+            Error::new(Code::StoreUnreadable, "Reading the store failed unexpectedly.")
+                .with_hint("The log file tells where; try again.")
+        })
+    }
+
     /// A login with its secret; `None` if there is no such login.
     ///
     /// # Errors
     /// `store_unreadable`, `keyring_locked` or `keyring_unavailable`.
     pub fn read(&self, login: &LoginId) -> Result<Option<Stored>> {
-        let Some(mut entry) = self.index()?.logins.remove(login) else { return Ok(None) };
-        let secret = self.secret(login, &entry.backend)?;
-        let tokens = serde_json::from_str(secret.expose()).map_err(|_| {
-            Error::new(
-                Code::StoreUnreadable,
-                format!("The stored login `{login}` is not of a form that is known."),
-            )
-            .with_hint(format!("Update Convocations, or log in again with `:ConvLogin {login}`."))
-        })?;
-        put::catch_up(&mut entry, &secret);
-        Ok(Some(Stored { entry, tokens }))
+        self.read_in(&self.index()?, login)
     }
 
-    fn secret(&self, login: &LoginId, backend: &Backend) -> Result<Secret> {
+    fn read_in(&self, index: &Index, login: &LoginId) -> Result<Option<Stored>> {
+        let Some(entry) = self.entry_in(index, login)? else { return Ok(None) };
+        let secret = self.secret(index, login, &entry.backend)?;
+        bound::decode(login, index.store.as_deref(), entry.clone(), &secret).map(Some)
+    }
+
+    /// A login's entry; `None` if there is no such login.
+    fn entry_in<'a>(&self, index: &'a Index, login: &LoginId) -> Result<Option<&'a Entry>> {
+        if !index.unreadable.contains_key(login.as_str()) {
+            return Ok(index.logins.get(login));
+        }
+        let file = self.shared.paths.index_file();
+        let message = format!("The entry of `{login}` in `{}` is not understood.", file.display());
+        Err(Error::new(Code::StoreUnreadable, message)
+            .with_hint(format!("Update Convocations, or log in again with `:ConvLogin {login}`.")))
+    }
+
+    fn secret(&self, index: &Index, login: &LoginId, backend: &Backend) -> Result<Secret> {
         match backend {
             Backend::LocalEncrypted { nonce, ciphertext } => {
                 let key = MasterKey::read(&self.shared.paths.key_file())?;
                 self.said(key).open(login, nonce, ciphertext)
             }
+            Backend::Keyring { account }
+                if !bound::is_own_account(account, login, index.store.as_deref()) =>
+            {
+                Err(bound::anothers(login))
+            }
             Backend::Keyring { account } => {
-                let found = self.shared.keyring.get(account, self.interactive).map_err(Trouble::error)?;
+                let found = self.shared.keyring.get(account, self.patience()).map_err(KeyringError::error)?;
                 found.ok_or_else(|| {
                     Error::new(
                         Code::StoreUnreadable,
@@ -191,12 +190,8 @@ impl Store {
         }
     }
 
-    /// Takes a login's lock, waiting for at most `wait`.
-    ///
-    /// # Errors
-    /// `busy` if somebody has it for longer, `store_unwritable` if there can be no lock.
-    pub fn lock_login(&self, login: &LoginId, wait: Duration) -> Result<LoginLock> {
-        lock::login(&self.login_lock_file(login), wait)
+    fn patience(&self) -> Patience {
+        if self.interactive { Patience::Asking } else { Patience::Usual }
     }
 
     /// Takes a login's lock if nobody has it.
@@ -204,20 +199,26 @@ impl Store {
     /// # Errors
     /// `store_unwritable` if there can be no lock.
     pub fn try_lock_login(&self, login: &LoginId) -> Result<Option<LoginLock>> {
-        lock::try_login(&self.login_lock_file(login))
+        let lock = lock::try_login(&self.login_lock_file(login))?;
+        if lock.is_some() {
+            self.finish_for_the_killed();
+        }
+        Ok(lock)
     }
 
-    /// A login's lock for one who replaces or removes the login: `None` if somebody has it for longer than `wait`. A
-    /// refresh that hangs, or whose process was stopped, is no reason to wait for ever: when it goes on it finds the
-    /// login changed, and gives way.
+    /// A login's lock for one who replaces or removes the login: `None` if somebody has it for too long. A refresh that
+    /// hangs, or whose process was stopped, is no reason to wait for ever: when it goes on it finds the login changed,
+    /// and gives way.
     ///
     /// # Errors
     /// `store_unwritable` if there can be no lock.
-    pub fn turn(&self, login: &LoginId, wait: Duration) -> Result<Option<LoginLock>> {
-        match self.lock_login(login, wait) {
-            Err(error) if error.code() == Code::Busy => Ok(None),
-            lock => lock.map(Some),
-        }
+    pub fn lock_login(&self, login: &LoginId) -> Result<Option<LoginLock>> {
+        let lock = match lock::login(&self.login_lock_file(login), lock::LOGIN_WAIT) {
+            Err(error) if error.code() == Code::Busy => return Ok(None),
+            lock => lock?,
+        };
+        self.finish_for_the_killed();
+        Ok(Some(lock))
     }
 
     fn login_lock_file(&self, login: &LoginId) -> PathBuf {
@@ -229,110 +230,60 @@ impl Store {
     /// # Errors
     /// `busy` if somebody has it for longer, `store_unwritable` if there can be no lock.
     pub fn lock(&self, wait: Duration) -> Result<StoreLock> {
+        let folder = self.shared.paths.config_dir();
+        if private_file::ensure_folder(&folder)? {
+            self.warn(format!(
+                "`{}` could be listed by other users; its mode is 0700 now.",
+                folder.display()
+            ));
+        }
         let lock = lock::store(&self.shared.paths.locks_dir().join(lock::STORE_FILE), wait)?;
-        private_file::clean(&self.shared.paths.config_dir());
+        self.take_up_unfinished(&lock);
+        private_file::clean(&folder);
         Ok(lock)
+    }
+
+    /// Finishes the write of a process that was killed in it, if there is one: whoever has a login's lock is about to
+    /// read what that process had got.
+    fn finish_for_the_killed(&self) {
+        if !private_file::temporaries(&self.shared.paths.config_dir()).is_empty() {
+            // That it cannot be done now is told by whatever is done next.
+            drop(self.lock(lock::STORE_WAIT));
+        }
+    }
+
+    /// Takes up an index that was written to its end and never got its name: its writer, who had this lock, is dead. What
+    /// is not complete, or older than what is there, is of no use to anybody.
+    fn take_up_unfinished(&self, _: &StoreLock) {
+        let file = self.shared.paths.index_file();
+        for path in private_file::temporaries(&self.shared.paths.config_dir()) {
+            let Ok(Some(content)) = private_file::read(&path) else { continue };
+            let Some(unfinished) = index::whole(&path, &content.bytes) else { continue };
+            let is_newer = self.index().is_ok_and(|index| {
+                let is_same = index.store.is_none() || index.store == unfinished.store;
+                is_same && unfinished.last_revision > index.last_revision
+            });
+            let done =
+                if is_newer { private_file::take_up(&path, &file) } else { private_file::discard(&path) };
+            let revision = unfinished.last_revision;
+            tracing::warn!(revision, is_newer, done, "an unfinished write was found");
+        }
     }
 
     /// Whether a login could be stored now, as far as files can tell. What is about to be spent at a provider for good
     /// is spent only if this says yes.
     ///
     /// # Errors
-    /// `store_unwritable`, `store_unreadable`, or `busy` if somebody writes for longer than `wait`.
-    pub fn rehearse(&self, wait: Duration) -> Result<()> {
-        let _lock = self.lock(wait)?;
+    /// `store_unwritable`, `store_unreadable`, or `busy` if somebody writes for too long.
+    pub fn check_writable(&self) -> Result<()> {
+        let _lock = self.lock(self.store_wait())?;
         let length = std::fs::metadata(self.shared.paths.index_file()).map_or(0, |file| file.len());
-        let length = usize::try_from(length).unwrap_or(0).min(MAX_REHEARSAL) + ROOM_FOR_GROWTH;
-        private_file::rehearse(&self.shared.paths.config_dir(), length)
+        let length = usize::try_from(length).unwrap_or(0).min(MAX_TRIAL) + ROOM_FOR_GROWTH;
+        private_file::check_writable(&self.shared.paths.config_dir(), length)
     }
 
-    /// Remembers that exactly this refresh token was refused. `None` if the login is gone or has changed by now.
-    ///
-    /// # Errors
-    /// As for [`Store::put`].
-    pub fn mark_needs_login(
-        &self,
-        lock: &StoreLock,
-        login: &LoginId,
-        refusal: &Refusal,
-    ) -> Result<Option<Entry>> {
-        let mut index = self.index_to_write(lock)?;
-        let revision = index.last_revision;
-        let entry = index.logins.get_mut(login).filter(|entry| entry.revision == refusal.revision);
-        let Some(entry) = entry else { return Ok(None) };
-        entry.needs_login = Some(refusal.reason.clone());
-        entry.refused = Some(refusal.fingerprint.clone());
-        entry.expires_at = refusal.ended_at.or(entry.expires_at);
-        entry.revision = entry.revision.max(revision) + 1;
-        let entry = entry.clone();
-        index.last_revision = entry.revision;
-        index::write(&self.shared.paths.index_file(), &index)?;
-        Ok(Some(entry))
-    }
-
-    /// Remembers that a method's notice was accepted.
-    ///
-    /// # Errors
-    /// As for [`Store::put`].
-    pub fn confirm_notice(&self, lock: &StoreLock, notice: &str) -> Result<()> {
-        let mut index = self.index_to_write(lock)?;
-        if !index.confirmed_notices.insert(notice.to_owned()) {
-            return Ok(());
-        }
-        index::write(&self.shared.paths.index_file(), &index)
-    }
-
-    /// Removes a login, secret first: what is left after a crash in between is an entry that says so.
-    ///
-    /// # Errors
-    /// `store_unreadable` or `store_unwritable`. A keyring that cannot be reached is no reason to keep the login.
-    pub fn remove(&self, lock: &StoreLock, login: &LoginId) -> Result<Option<Removed>> {
-        let mut index = self.index_to_write(lock)?;
-        let Some(entry) = index.logins.remove(login) else { return Ok(None) };
-        let item = match &entry.backend {
-            Backend::LocalEncrypted { .. } => entry.left.as_ref(),
-            Backend::Keyring { account } => Some(account),
-        };
-        let deleted = item.map_or(Ok(()), |account| self.shared.keyring.delete(account, self.interactive));
-        let leftover = deleted.err().map(Trouble::error);
-        index.last_revision = index.last_revision.max(entry.revision) + 1;
-        let written = index::write(&self.shared.paths.index_file(), &index);
-        let is_gone = matches!(entry.backend, Backend::Keyring { .. }) && leftover.is_none();
-        written.map_err(|error| match is_gone {
-            true => error.with_hint("The keyring's item is gone; do the same again to remove its entry too."),
-            false => error,
-        })?;
-        Ok(Some(Removed { entry, leftover }))
-    }
-
-    /// The newest index, under the lock. One that is damaged beyond reading is set aside, so that it does not stand
-    /// in the way of logging in or out; one that merely cannot be read now is an error.
-    fn index_to_write(&self, _lock: &StoreLock) -> Result<Index> {
-        let path = self.shared.paths.index_file();
-        match self.index() {
-            Err(error) if index::is_damaged(&path) => {
-                let aside = private_file::set_aside(&path)?;
-                self.warn(format!("{error} It was set aside as `{}`.", aside.display()));
-                Ok(Index::default())
-            }
-            other => other,
-        }
-    }
-
-    /// Where new logins go, and why. Asks the keyring: not for startup.
-    pub fn backend_report(&self) -> StoreReport {
-        let report =
-            |backend, reason: &str, problem| StoreReport { backend, reason: reason.to_owned(), problem };
-        if self.shared.backend == StoreBackend::LocalEncrypted {
-            return report("local-encrypted", "The settings say so.", None);
-        }
-        let chosen = self.shared.backend == StoreBackend::Keyring;
-        match (self.shared.keyring.probe(), chosen) {
-            (Ok(()), true) => report("keyring", "The settings say so, and it answers.", None),
-            (Ok(()), false) => report("keyring", "The keyring answers.", None),
-            (Err(trouble), true) => report("keyring", "The settings say so.", Some(trouble.error())),
-            (Err(trouble), false) => report("local-encrypted", trouble.error().message(), None),
-        }
+    fn store_wait(&self) -> Duration {
+        if self.interactive { lock::STORE_WAIT_OF_A_PERSON } else { lock::STORE_WAIT }
     }
 
     /// The OpenRouter key of the Convocations app, by its reference in config.toml.

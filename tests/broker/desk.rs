@@ -11,7 +11,7 @@ use convocations::http::Http;
 use convocations::login_id::LoginId;
 use convocations::protocol::{LoginStatus, Notice};
 use convocations::secret::Secret;
-use convocations::store::{NewEntry, STORE_LOCK_FILE, Store};
+use convocations::store::{NewLogin, STORE_LOCK_FILE, Store};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 
@@ -25,7 +25,6 @@ pub const LIFE: i64 = 28_800;
 /// A variable that is set in every test and in no sandbox: cargo's own.
 pub const VARIABLE: &str = "CARGO_PKG_NAME";
 pub const VARIABLE_VALUE: &str = "convocations";
-const WAIT: Duration = Duration::from_secs(5);
 
 pub struct Desk {
     pub sandbox: Sandbox,
@@ -65,23 +64,28 @@ impl Desk {
 
     /// Stores a login made at this moment and returns its access token.
     pub fn log_in(&self, login: &LoginId) -> String {
+        let tokens = self.minted();
+        self.put(login, Kind::Oauth, &tokens);
+        tokens.access_token.expose().to_owned()
+    }
+
+    /// The tokens of a login made at this moment.
+    pub fn minted(&self) -> Tokens {
         let minted = self.sandbox.mint("anthropic", "oauth");
         let text = |name: &str| Secret::new(minted[name].as_str().unwrap());
         let mut tokens = Tokens::api_key(text("access_token"), self.clock.now());
         tokens.refresh_token = Some(text("refresh_token"));
         tokens.expires_at = Some(self.clock.now() + LIFE);
-        self.put(login, Kind::Oauth, &tokens);
-        text("access_token").expose().to_owned()
+        tokens
     }
 
     pub fn put(&self, login: &LoginId, kind: Kind, tokens: &Tokens) {
         let method = if kind == Kind::Oauth { "subscription" } else { "api-key" };
-        let new = NewEntry { method: method.to_owned(), kind };
-        self.store.put(&self.store.lock(WAIT).unwrap(), login, new, tokens).unwrap();
+        self.store.put(login, NewLogin::new(method, kind, tokens.clone())).unwrap();
     }
 
     pub fn remove(&self, login: &LoginId) {
-        self.store.remove(&self.store.lock(WAIT).unwrap(), login).unwrap().unwrap();
+        self.store.remove(login).unwrap().unwrap();
     }
 
     /// What the store holds.

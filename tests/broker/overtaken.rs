@@ -70,15 +70,14 @@ async fn a_provider_whose_tokens_are_always_over_is_asked_once() {
 async fn a_refused_token_is_not_replaced_by_one_that_is_over() {
     let desk = Desk::new();
     let old = desk.log_in(&anthropic());
-    let turn = desk.store.lock_login(&anthropic(), std::time::Duration::from_secs(5)).unwrap();
+    let turn = desk.store.lock_login(&anthropic()).unwrap();
     let broker = desk.broker();
     let asked = invalidate(&broker, &old);
     while status(&broker).await.state != State::Refreshing {
         tokio::task::yield_now().await;
     }
     // Another process's refresh, which began before a sleep.
-    desk.log_in(&anthropic());
-    let mut newer = desk.tokens(&anthropic());
+    let mut newer = desk.minted();
     newer.expires_at = Some(desk.clock.now() - 46);
     desk.put(&anthropic(), Kind::Oauth, &newer);
     drop(turn);

@@ -4,7 +4,7 @@ use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
 use convocations::login_id::LoginId;
 use convocations::secret::Secret;
-use convocations::store::NewEntry;
+use convocations::store::NewLogin;
 use serde_json::json;
 
 use crate::common::fault;
@@ -23,9 +23,7 @@ fn desk(left: i64) -> Desk {
     let mut tokens = Tokens::api_key(Secret::new("tid=1;exp=1"), desk.clock.now());
     tokens.base_token = Some(Secret::new(minted["access_token"].as_str().unwrap()));
     tokens.expires_at = Some(desk.clock.now() + left);
-    let new = NewEntry { method: "device".to_owned(), kind: Kind::Oauth };
-    let lock = desk.store.lock(std::time::Duration::from_secs(5)).unwrap();
-    desk.store.put(&lock, &copilot(), new, &tokens).unwrap();
+    desk.store.put(&copilot(), NewLogin::new("device", Kind::Oauth, tokens)).unwrap();
     desk
 }
 

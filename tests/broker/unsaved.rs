@@ -1,14 +1,12 @@
 //! A store that cannot be written just now: nothing is spent that could not be kept (rule 3), and what was spent all
 //! the same is kept in memory until it can be stored.
 
-use std::time::Duration;
-
 use convocations::broker::{Broker, Event};
 use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
 use convocations::login_id::LoginId;
 use convocations::secret::Secret;
-use convocations::store::NewEntry;
+use convocations::store::NewLogin;
 use serde_json::json;
 
 use crate::common::fault;
@@ -174,8 +172,7 @@ pub fn log_in_to_openai(desk: &Desk, login: &LoginId, left: i64) -> String {
     let mut tokens = Tokens::api_key(text("access_token"), desk.clock.now());
     tokens.refresh_token = Some(text("refresh_token"));
     tokens.expires_at = Some(desk.clock.now() + left);
-    let new = NewEntry { method: "chatgpt".to_owned(), kind: Kind::Oauth };
-    desk.store.put(&desk.store.lock(Duration::from_secs(5)).unwrap(), login, new, &tokens).unwrap();
+    desk.store.put(login, NewLogin::new("chatgpt", Kind::Oauth, tokens.clone())).unwrap();
     text("refresh_token").expose().to_owned()
 }
 

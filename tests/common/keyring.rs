@@ -121,15 +121,19 @@ impl Keyring {
     /// `secret-tool ACTION` for the item of a login: its exit code and what it printed.
     pub fn secret_tool(&self, dir: &TestDir, action: &str, login: &str) -> (i32, String) {
         let mut command = dir.command("secret-tool");
-        command.args([
-            action,
-            "service",
-            "com.convocations.app",
-            "username",
-            &format!("convocations-{login}"),
-        ]);
+        command.args([action, "service", "com.convocations.app", "username", &account(dir, login)]);
         let output = command.envs(self.environment()).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+/// The name of a login's item: with the store's id, which the index has.
+pub fn account(dir: &TestDir, login: &str) -> String {
+    let index = std::fs::read_to_string(dir.paths().index_file()).unwrap_or_default();
+    let index: toml::Table = index.parse().unwrap();
+    match index.get("store") {
+        Some(store) => format!("convocations-{login}-{}", store.as_str().unwrap()),
+        None => format!("convocations-{login}"),
     }
 }
 

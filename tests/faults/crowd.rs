@@ -166,13 +166,13 @@ fn killed_before_the_provider_has_done_anything() -> Vec<Row> {
 }
 
 /// The calls that change a file behind the provider's answer, of which kind they are, and whether the new tokens are
-/// stored by then.
+/// stored by then: once they are written to their end, whoever comes next gives the file its name.
 const STEPS: [(i64, &str, &str, bool); 6] = [
     (6, "open", "after the reply", false),
     (7, "open", "before the store's write", false),
     (8, "write", "in the store's write", false),
-    (9, "fsync", "after the store's write", false),
-    (10, "rename", "before the new store takes the old one's place", false),
+    (9, "fsync", "after the store's write", true),
+    (10, "rename", "before the new store takes the old one's place", true),
     (11, "fsync", "after it", true),
 ];
 

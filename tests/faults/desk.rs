@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use convocations::config::{StoreBackend, StoreConfig};
 use convocations::credential::{Kind, Tokens};
 use convocations::secret::Secret;
-use convocations::store::{NewEntry, Store};
+use convocations::store::{NewLogin, Store};
 use serde_json::Value;
 
 use crate::common::{Ran, Sandbox, TestDir, run};
@@ -19,7 +18,6 @@ const ROUTE: &str = "anthropic.token";
 pub const OTHER_KEY: &str = "sk-or-v1-the-other-login-0123456789";
 /// Seconds that a token put into the store was made for.
 const LIFE: i64 = 28_800;
-const WAIT: Duration = Duration::from_secs(5);
 
 /// What is stored: for each login its access token, its refresh token, and why it has to be made anew.
 pub type Logins = BTreeMap<String, (String, Option<String>, Option<String>)>;
@@ -64,8 +62,8 @@ impl Desk {
     }
 
     fn put(&self, login: &str, method: &str, kind: Kind, tokens: &Tokens) {
-        let (store, new) = (self.store(), NewEntry { method: method.to_owned(), kind });
-        store.put(&store.lock(WAIT).unwrap(), &login.parse().unwrap(), new, tokens).unwrap();
+        let (store, new) = (self.store(), NewLogin::new(method, kind, tokens.clone()));
+        store.put(&login.parse().unwrap(), new).unwrap();
     }
 
     /// What is stored now. Panics if it cannot be read: no fault may leave it so.

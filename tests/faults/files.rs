@@ -138,13 +138,12 @@ fn untrusted() -> Vec<Case> {
         })
         .mended(|desk| fs::remove_dir_all(locks(desk)).unwrap()),
         unreadable("an index that others may write to", |d| mode(index(d), 0o666), |d| mode(index(d), 0o600)),
-        unreadable("a key that others may write to", |d| mode(key(d), 0o620), |d| mode(key(d), 0o600)),
-        Case {
-            refreshed: UNREADABLE,
-            written: UNREADABLE,
-            ..unwritable("a folder that others may write to", |desk| mode(desk.dir.config(), 0o777))
-        }
-        .mended(|desk| mode(desk.dir.config(), 0o700)),
+        unreadable("a key that others may write to", |d| mode(key(d), 0o602), |d| mode(key(d), 0o600)),
+        unreadable(
+            "a folder that others may write to",
+            |desk| mode(desk.dir.config(), 0o777),
+            |desk| mode(desk.dir.config(), 0o700),
+        ),
         unreadable(
             "a folder in the index's place",
             |desk| {
@@ -171,11 +170,15 @@ fn damaged() -> Vec<Case> {
             put_back,
         ),
         unreadable("an index of a newer version", |desk| edit(desk, "version = 1", "version = 2"), put_back),
-        unreadable(
-            "an entry that is not known",
-            |desk| edit(desk, "local-encrypted", "punch-card"),
-            put_back,
-        ),
+        Case {
+            written: Done,
+            then: "the other login is stored, and the entry stays as it stands",
+            ..unreadable(
+                "entries that are not known",
+                |desk| edit(desk, "local-encrypted", "punch-card"),
+                put_back,
+            )
+        },
         unreadable("no key", |desk| fs::remove_file(key(desk)).unwrap(), put_back),
         unreadable("a key that was cut off", |desk| fs::write(key(desk), [7; 31]).unwrap(), put_back),
         Case {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::common::{Ran, Sandbox, run};
 use crate::desk::{Desk, Logins, OTHER_KEY, sent};
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, account};
 
 /// The key that is in the keyring.
 pub const KEY: &str = "sk-or-v1-in-the-keyring-0123456789";
@@ -55,15 +55,22 @@ impl Wallet {
         let entry = index["logins"][login].as_table_mut().unwrap();
         entry.retain(|name, _| name != "nonce" && name != "ciphertext");
         entry.insert("backend".to_owned(), "keyring".into());
-        entry.insert("account".to_owned(), format!("convocations-{login}").into());
+        entry.insert("account".to_owned(), account(&self.desk.dir, login).into());
         std::fs::write(file, index.to_string()).unwrap();
     }
 
+    /// Puts a secret where the program would, bound to its store and login.
     pub fn set_item(&self, login: &str, text: &str) {
+        let mut secret: Value = serde_json::from_str(text).unwrap();
+        let index: toml::Table =
+            std::fs::read_to_string(self.desk.dir.paths().index_file()).unwrap().parse().unwrap();
+        secret["store"] = index["store"].as_str().unwrap().into();
+        secret["login"] = login.into();
+        let text = secret.to_string();
         let mut command = self.desk.dir.command("secret-tool");
         command.args(["store", "--label", login, "service", "com.convocations.app", "target", "default"]);
-        command.args(["application", "rust-keyring", "username", &format!("convocations-{login}")]);
-        assert_eq!(run(command.envs(self.keyring.environment()), text).code(), 0);
+        command.args(["application", "rust-keyring", "username", &account(&self.desk.dir, login)]);
+        assert_eq!(run(command.envs(self.keyring.environment()), &text).code(), 0);
     }
 
     pub fn item(&self, login: &str) -> Value {

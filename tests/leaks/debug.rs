@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::Path;
-use std::time::Duration;
 
 use convocations::broker::{Broker, Event};
 use convocations::clock::Clock;
@@ -18,7 +17,7 @@ use convocations::oauth::{
 use convocations::protocol::{Credential, Input, LoginEvent, Qr, Stage};
 use convocations::provider::ClientAuth;
 use convocations::secret::Secret;
-use convocations::store::{Backend, Entry, Index, NewEntry, Store, Stored};
+use convocations::store::{Backend, Change, Entry, Index, NewLogin, Store, Stored};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::json;
@@ -111,10 +110,10 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     let mut method = provider.default_method().unwrap().clone();
     method.client_secret = Some(planted());
     let store = Store::new(&dir.paths(), &config.store);
-    let lock = store.lock(Duration::from_secs(5)).unwrap();
     let login = "openrouter".parse().unwrap();
-    store.put(&lock, &login, NewEntry { method: "browser".into(), kind: Kind::ApiKey }, &tokens()).unwrap();
-    drop(lock);
+    let new = NewLogin::new("browser", Kind::ApiKey, tokens());
+    store.put(&login, new.clone()).unwrap();
+    let change = Change::Login(Box::new(new.clone()));
     let stored: Stored = store.read(&login).unwrap().unwrap();
     let http = Http::new(&HttpConfig { timeout: 1 });
     let broker = Broker::new(config.clone(), store.clone(), http.clone(), Clock::System);
@@ -171,6 +170,8 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         ("Known", Box::new(known)),
         ("LoginEvent", Box::new(event)),
         ("Method", Box::new(method)),
+        ("NewLogin", Box::new(new)),
+        ("Change", Box::new(change)),
         ("Pkce", Box::new(Pkce::from_verifier(planted()))),
         ("Poll", Box::new(Poll::Done(Box::new(tokens())))),
         ("Prepared", Box::new(prepared)),
@@ -215,7 +216,15 @@ fn debug_of_no_public_type_shows_a_secret() {
 
 /// Public types with a `Debug` that hold no secret: numbers, names, settings, other people's types of the same kind.
 const NOTHING_SECRET: &[&str] = &[
-    "BackendReport",
+    "BackendKind",
+    "Cause",
+    "Current",
+    "Distrust",
+    "KeyringError",
+    "Patience",
+    "Place",
+    "Unplaced",
+    "Updated",
     "BodyError",
     "Budget",
     "CallbackConfig",
@@ -244,7 +253,6 @@ const NOTHING_SECRET: &[&str] = &[
     "Logins",
     "Logout",
     "MethodDescription",
-    "NewEntry",
     "Notice",
     "OAuthError",
     "Paths",

@@ -1,11 +1,9 @@
 //! Under which name a login is stored.
 
-use std::time::Duration;
-
 use convocations::credential::{Kind, Tokens};
 use convocations::login_id::LoginId;
 use convocations::secret::Secret;
-use convocations::store::NewEntry;
+use convocations::store::{Change, Current, NewLogin};
 
 use crate::common::{browser, eventually};
 use crate::desk::{Desk, arrive, person};
@@ -44,21 +42,28 @@ async fn two_people_who_log_in_at_once_get_a_name_each() {
     let url = login.opened().await.url;
     let callback = person(move || browser::approve_as(&url, "grace")).await;
     // Ada's login is being written, and Grace's waits for it.
-    let lock = store.lock(Duration::from_secs(5)).unwrap();
-    let page = tokio::spawn(async move { arrive(&callback).await });
-    login.exchanging().await;
     let turn: LoginId = "anthropic".parse().unwrap();
     let (waiting, name) = (store.clone(), turn.clone());
     let is_held = move || waiting.try_lock_login(&name).unwrap().is_none().then_some(());
-    person(move || eventually("Grace's turn", is_held)).await;
     let mut ada = Tokens::api_key(Secret::new("sk-ant-oat01-ada"), 0);
     ada.identity = Some("ada@sandbox.test".to_owned());
-    let new = NewEntry { method: "subscription".to_owned(), kind: Kind::Oauth };
-    store.put(&lock, &turn, new, &ada).unwrap();
-    drop(lock);
+    let identity = ada.identity.clone();
+    let (begun, writing) = std::sync::mpsc::channel();
+    let (other, name) = (store.clone(), turn.clone());
+    let _write = std::thread::spawn(move || {
+        let change = |_: &Current<'_>| {
+            begun.send(()).unwrap();
+            eventually("Grace's turn", is_held);
+            Ok(Change::Login(Box::new(NewLogin::new("subscription", Kind::Oauth, ada))))
+        };
+        other.update(&name, change).unwrap();
+    });
+    writing.recv().unwrap();
+    let page = tokio::spawn(async move { arrive(&callback).await });
+    login.exchanging().await;
     assert_eq!(login.done().await.login.to_string(), "anthropic@grace");
     page.await.unwrap();
-    assert_eq!(desk.stored("anthropic").unwrap().identity, ada.identity);
+    assert_eq!(desk.stored("anthropic").unwrap().identity, identity);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,7 +148,7 @@ async fn a_cancel_while_another_process_holds_the_lock_stores_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_that_hangs_elsewhere_does_not_cost_the_login_just_made() {
     let desk = Desk::new();
-    let held = desk.context.store.lock_login(&"openrouter".parse().unwrap(), Duration::ZERO).unwrap();
+    let held = desk.context.store.lock_login(&"openrouter".parse().unwrap()).unwrap();
     let mut login = desk.start("openrouter", "api-key");
     login.paste("sk-or-v1-typed").await.unwrap();
     login.done().await;

@@ -6,7 +6,7 @@ use convocations::error::Code;
 use convocations::login::Stage;
 use convocations::oauth::{self, Failure, Revocation};
 use convocations::secret::Secret;
-use convocations::store::NewEntry;
+use convocations::store::NewLogin;
 use serde_json::{Value, json};
 
 use crate::common::{approve_device, fault, http};
@@ -215,11 +215,9 @@ async fn a_client_secret_comes_from_the_store() {
     let told = hint(&desk, Code::ConfigInvalid).await;
     assert!(told.contains("secret set corp@oauth-client"), "{told}");
     let store = &desk.context.store;
-    let lock = store.lock(std::time::Duration::from_secs(5)).unwrap();
-    let entry = NewEntry { method: "api-key".to_owned(), kind: convocations::credential::Kind::ApiKey };
+    let kind = convocations::credential::Kind::ApiKey;
     let secret = Tokens::api_key(Secret::new("sandbox-confidential-secret"), 0);
-    store.put(&lock, &"corp@oauth-client".parse().unwrap(), entry, &secret).unwrap();
-    drop(lock);
+    store.put(&"corp@oauth-client".parse().unwrap(), NewLogin::new("api-key", kind, secret)).unwrap();
     let tokens = log_in(&desk).await;
     refresh(&desk, &tokens).await.unwrap();
     assert_eq!(desk.names(), ["corp", "corp@oauth-client"]);

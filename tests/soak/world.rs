@@ -10,7 +10,7 @@ use convocations::credential::{Kind, Tokens};
 use convocations::http::Http;
 use convocations::login_id::LoginId;
 use convocations::secret::Secret;
-use convocations::store::{NewEntry, Store};
+use convocations::store::{NewLogin, Store};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -21,7 +21,6 @@ use crate::truth::Truth;
 
 /// Seconds that an access token lives.
 pub const LIFE: i64 = 30;
-const WAIT: Duration = Duration::from_secs(20);
 
 /// Login, method, the sandbox's name of the provider, the route that a refresh asks.
 pub const LOGINS: &[(&str, &str, &str, &str)] = &[
@@ -112,9 +111,9 @@ impl World {
         let (_, method, provider, _) = about(login);
         let minted = self.sandbox.mint(provider, "oauth");
         let (store, tokens) = (self.store(), tokens(provider, &minted, self.clock.now()));
-        let new = NewEntry { method: method.to_owned(), kind: Kind::Oauth };
-        let _turn = store.lock_login(login, WAIT).unwrap();
-        store.put(&store.lock(WAIT).unwrap(), login, new, &tokens).unwrap();
+        let new = NewLogin::new(method, Kind::Oauth, tokens);
+        let _turn = store.lock_login(login).unwrap();
+        store.put(login, new).unwrap();
         self.truth.logged_in(login);
     }
 

@@ -1,14 +1,21 @@
-//! Files that only their owner may read, written whole or not at all.
+//! Files that only their owner may read, written whole or not at all; and whom a file of the person's can be trusted
+//! not to have been written by.
 //!
 //! Guarantees: 0600 in a 0700 folder from the first byte; a write is a temporary file, fsync, rename, fsync of the
 //! folder, so a reader sees the old or the new content and a crash leaves one of the two; a symbolic link, a foreign
-//! owner or a folder that others may write to is refused, a file that others may read is mended and reported.
+//! owner or a folder that others may write to is refused, on reading too; a file that others may read is mended and
+//! reported, and so is a folder unless a link led to it. Knows no logins.
+
+mod platform;
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::error::{Code, Error, Result};
+use platform::{is_link_refused, no_follow, private, set_private, sync_folder};
 
 /// Longest file that is read, in bytes: a thousand logins are under 4 MiB.
 const MAX_FILE: u64 = 16 << 20;
@@ -17,29 +24,64 @@ const TEMPORARY: &str = ".convocations-new-";
 /// Temporary files of a killed process are removed when they are older than this many seconds.
 const STALE_AFTER: u64 = 600;
 
-/// A file's content, and whether its mode had to be mended.
+/// A file's content.
 pub struct Content {
-    pub bytes: Vec<u8>,
+    /// What stands in it.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// Whether its mode had to be mended.
     pub mended: bool,
+}
+
+/// Why a file or folder may hold what somebody else has put there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distrust {
+    /// It is another user's.
+    ForeignOwner,
+    /// Other users may write it.
+    Writable,
+}
+
+impl Distrust {
+    /// What is wrong with `path`, as the end of a sentence, and what to do about it.
+    pub fn words(self, is_folder: bool) -> (&'static str, &'static str) {
+        match (self, is_folder) {
+            (Self::ForeignOwner, _) => {
+                ("belongs to another user", "Take it over with `chown`, or move it away.")
+            }
+            (Self::Writable, true) => {
+                ("can be written by other users", "Check its content, then `chmod 700` it.")
+            }
+            (Self::Writable, false) => {
+                ("can be written by other users", "Check its content, then `chmod 600` it.")
+            }
+        }
+    }
+
+    fn error(self, path: &Path, is_folder: bool) -> Error {
+        let (what, hint) = self.words(is_folder);
+        untrusted(path, what, hint)
+    }
 }
 
 /// Reads a private file; `None` if there is none.
 ///
 /// # Errors
-/// `store_unreadable` if it is there and cannot be read or trusted.
+/// `store_unreadable` if it is there and cannot be read or trusted, or its folder cannot be trusted.
 pub fn read(path: &Path) -> Result<Option<Content>> {
     let mut options = OpenOptions::new();
     options.read(true);
     no_follow(&mut options);
-    let mut file = match options.open(path) {
+    let file = match options.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(path, &error)),
     };
+    check_folder(folder_of(path))?;
     let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
     let mended = check_file(path, &file, &metadata)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_FILE)).unwrap_or(0));
-    (&mut file).take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    let mut bytes =
+        Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len().min(MAX_FILE)).unwrap_or(0)));
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(Error::new(Code::StoreUnreadable, format!("`{}` is far too large.", path.display()))
             .with_hint("Move it away and log in again; `convocations doctor` tells more."));
@@ -47,12 +89,34 @@ pub fn read(path: &Path) -> Result<Option<Content>> {
     Ok(Some(Content { bytes, mended }))
 }
 
+/// Why somebody else may have written this file of the person's, which is theirs to keep where they like: behind a link,
+/// or where the system's owner has put it. Names what is wrong: the file, or the folder that it is in.
+///
+/// # Errors
+/// That of the system, if the path leads nowhere.
+pub fn distrust(path: &Path) -> io::Result<Option<(PathBuf, Distrust)>> {
+    let file = std::fs::metadata(path)?;
+    if let Some(why) = platform::distrust_but_root(&file) {
+        return Ok(Some((path.to_owned(), why)));
+    }
+    let folder = folder_of(path);
+    if let Some(why) = platform::distrust_but_root(&std::fs::metadata(folder)?) {
+        return Ok(Some((folder.to_owned(), why)));
+    }
+    if !std::fs::symlink_metadata(path)?.is_symlink() {
+        return Ok(None);
+    }
+    let target = std::fs::canonicalize(path)?;
+    let folder = folder_of(&target);
+    Ok(platform::may_others_replace_in(&std::fs::metadata(folder)?).map(|why| (folder.to_owned(), why)))
+}
+
 /// Replaces a private file's content durably: when this returns, a power cut does not bring the old content back.
 ///
 /// # Errors
 /// `store_unwritable`; the old content is whole then, or the new one is there and may not outlive a power cut.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     ensure_folder(folder)?;
     let temporary = folder.join(format!("{TEMPORARY}{:016x}", rand::random::<u64>()));
     let result = write_new(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
@@ -67,7 +131,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// `store_unwritable`.
-pub fn rehearse(folder: &Path, length: usize) -> Result<()> {
+pub fn check_writable(folder: &Path, length: usize) -> Result<()> {
     ensure_folder(folder)?;
     let temporary = folder.join(format!("{TEMPORARY}{:016x}", rand::random::<u64>()));
     let mut options = OpenOptions::new();
@@ -85,7 +149,7 @@ pub fn rehearse(folder: &Path, length: usize) -> Result<()> {
 /// # Errors
 /// `store_unwritable`.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     ensure_folder(folder)?;
     let temporary = folder.join(format!("{TEMPORARY}{:016x}", rand::random::<u64>()));
     // A link fails where a rename would replace: whole or not at all, and never over another's.
@@ -103,7 +167,7 @@ pub fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
 /// # Errors
 /// `store_unwritable`.
 pub fn open_lock(path: &Path) -> Result<File> {
-    ensure_folder(path.parent().unwrap_or(Path::new(".")))?;
+    ensure_folder(folder_of(path))?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     private(&mut options);
@@ -114,14 +178,34 @@ pub fn open_lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Removes temporary files that a killed process left. Called with the store lock held.
+/// Temporary files in a folder: of a write under way, or of a process that was killed in one.
+pub fn temporaries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_ours = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.starts_with(TEMPORARY));
+    entries.filter(|entry| is_ours(&entry.file_name())).map(|entry| entry.path()).collect()
+}
+
+/// Gives a temporary file of a killed process the name it was written for, durably. Whether it is whole is the caller's
+/// to know, and that its writer is gone.
+pub fn take_up(temporary: &Path, path: &Path) -> bool {
+    let on_disk = File::open(temporary).and_then(|file| file.sync_all());
+    on_disk
+        .and_then(|()| std::fs::rename(temporary, path))
+        .and_then(|()| sync_folder(folder_of(path)))
+        .is_ok()
+}
+
+/// Removes a temporary file of a killed process.
+pub fn discard(temporary: &Path) -> bool {
+    std::fs::remove_file(temporary).is_ok()
+}
+
+/// Removes temporary files that a killed process left some time ago. Called with the store lock held.
 pub fn clean(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY));
-        let age = entry.metadata().ok().and_then(|metadata| metadata.modified().ok()?.elapsed().ok());
-        if ours && age.is_some_and(|age| age.as_secs() > STALE_AFTER) {
-            let _ = std::fs::remove_file(entry.path());
+    for path in temporaries(folder) {
+        let age = path.metadata().ok().and_then(|metadata| metadata.modified().ok()?.elapsed().ok());
+        if age.is_some_and(|age| age.as_secs() > STALE_AFTER) {
+            discard(&path);
         }
     }
 }
@@ -146,6 +230,15 @@ pub fn set_aside(path: &Path) -> Result<PathBuf> {
         .with_hint("Remove the `*.damaged-*` files of the config folder."))
 }
 
+/// What [`set_aside`] has made of a file, each time.
+pub fn set_aside_before(path: &Path) -> Vec<PathBuf> {
+    let stem = path.file_stem().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+    let begin = format!("{stem}.damaged-");
+    let entries = std::fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+    let is_one = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.starts_with(&begin));
+    entries.filter(|entry| is_one(&entry.file_name())).map(|entry| entry.path()).collect()
+}
+
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -158,127 +251,70 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-#[cfg(unix)]
-mod unix {
-    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
 
-    use super::*;
-
-    pub fn private(options: &mut OpenOptions) {
-        options.mode(0o600);
+/// Refuses what is not ours alone to write; takes reading from others where they had it, and says whether they had.
+fn check_file(path: &Path, file: &File, metadata: &Metadata) -> Result<bool> {
+    if !metadata.is_file() {
+        return Err(untrusted(path, "is not a plain file", "Move it away."));
     }
-
-    pub fn no_follow(options: &mut OpenOptions) {
-        options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    if let Some(why) = platform::distrust(metadata) {
+        return Err(why.error(path, false));
     }
-
-    pub fn set_private(file: &File) -> io::Result<()> {
-        if file.metadata()?.permissions().mode() & 0o777 == 0o600 {
-            return Ok(());
-        }
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))
-    }
-
-    /// Refuses what is not ours alone to write; takes reading from others where they had it.
-    pub fn check_file(path: &Path, file: &File, metadata: &Metadata) -> Result<bool> {
-        if !metadata.is_file() {
-            return Err(untrusted(path, "is not a plain file", "Move it away."));
-        }
-        check_owner(path, metadata)?;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o022 != 0 {
-            return Err(untrusted(
-                path,
-                "can be written by other users",
-                "Check its content, then `chmod 600` it.",
-            ));
-        }
-        if mode & 0o077 == 0 {
-            return Ok(false);
-        }
-        let mended = file.set_permissions(std::fs::Permissions::from_mode(0o600));
-        mended.map(|()| true).map_err(|error| unreadable(path, &error))
-    }
-
-    /// The folder, made 0700 if it is not there. A folder that others may write to would let them swap our files.
-    pub fn ensure_folder(folder: &Path) -> Result<()> {
-        let metadata = match std::fs::symlink_metadata(folder) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let mut builder = std::fs::DirBuilder::new();
-                builder
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(folder)
-                    .map_err(|error| unwritable(folder, &error))?;
-                std::fs::symlink_metadata(folder).map_err(|error| unwritable(folder, &error))?
-            }
-            Err(error) => return Err(unwritable(folder, &error)),
-        };
-        // The folder itself may be a link that its owner set (dotfiles kept elsewhere); what it leads to must be ours.
-        let metadata = match metadata.is_symlink() {
-            true => std::fs::metadata(folder).map_err(|error| unwritable(folder, &error))?,
-            false => metadata,
-        };
-        if !metadata.is_dir() {
-            return Err(untrusted(folder, "is not a folder", "Move it away."));
-        }
-        check_owner(folder, &metadata)?;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o022 != 0 {
-            return Err(untrusted(
-                folder,
-                "can be written by other users",
-                "Check its content, then `chmod 700` it.",
-            ));
-        }
-        if mode & 0o055 != 0 {
-            let private = std::fs::Permissions::from_mode(0o700);
-            std::fs::set_permissions(folder, private).map_err(|error| unwritable(folder, &error))?;
-        }
-        Ok(())
-    }
-
-    fn check_owner(path: &Path, metadata: &Metadata) -> Result<()> {
-        // SAFETY: geteuid takes nothing, touches no memory and cannot fail.
-        let me = unsafe { libc::geteuid() };
-        match metadata.uid() == me {
-            true => Ok(()),
-            false => {
-                Err(untrusted(path, "belongs to another user", "Take it over with `chown`, or move it away."))
-            }
-        }
-    }
-
-    pub fn sync_folder(folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+    match platform::is_loose(metadata) {
+        true => set_private(file).map_err(|error| unreadable(path, &error)),
+        false => Ok(false),
     }
 }
 
-#[cfg(not(unix))]
-mod unix {
-    use super::*;
-
-    pub fn private(_: &mut OpenOptions) {}
-    pub fn no_follow(_: &mut OpenOptions) {}
-    pub fn set_private(_: &File) -> io::Result<()> {
-        Ok(())
+/// A folder that others may write to would let them swap our files.
+fn check_folder(folder: &Path) -> Result<Metadata> {
+    let metadata = std::fs::metadata(folder).map_err(|error| unwritable(folder, &error))?;
+    if !metadata.is_dir() {
+        return Err(untrusted(folder, "is not a folder", "Move it away."));
     }
-    pub fn check_file(_: &Path, _: &File, _: &Metadata) -> Result<bool> {
-        Ok(false)
-    }
-    pub fn ensure_folder(folder: &Path) -> Result<()> {
-        std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))
-    }
-    pub fn sync_folder(_: &Path) -> io::Result<()> {
-        Ok(())
+    match platform::distrust(&metadata) {
+        Some(why) => Err(why.error(folder, true)),
+        None => Ok(metadata),
     }
 }
 
-pub use unix::ensure_folder;
-use unix::{check_file, no_follow, private, set_private, sync_folder};
+/// The folder, made 0700 if it is not there; `true` if others could list it until now. The folder may be a link that
+/// its owner set (dotfiles kept elsewhere): what it leads to must be ours, and keeps its mode, since other things than
+/// ours may be kept there.
+///
+/// # Errors
+/// `store_unwritable` or `store_unreadable`.
+pub fn ensure_folder(folder: &Path) -> Result<bool> {
+    let is_link = match std::fs::symlink_metadata(folder) {
+        Ok(metadata) => metadata.is_symlink(),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            platform::make_folder(folder).map_err(|error| unwritable(folder, &error))?;
+            false
+        }
+        Err(error) => return Err(unwritable(folder, &error)),
+    };
+    let metadata = check_folder(folder)?;
+    if is_link || !platform::is_loose(&metadata) {
+        return Ok(false);
+    }
+    platform::close_folder(folder).map(|()| true).map_err(|error| unwritable(folder, &error))
+}
 
-#[cfg_attr(not(unix), allow(dead_code))]
+/// Whether files could be made in a folder, or the folder itself where it is not there yet; nothing is made.
+///
+/// # Errors
+/// `store_unwritable` or `store_unreadable`.
+pub fn may_write(folder: &Path) -> Result<()> {
+    let there = folder.ancestors().find(|above| above.exists()).unwrap_or(folder);
+    if there == folder {
+        check_folder(folder)?;
+    }
+    platform::may_write(there).map_err(|error| unwritable(folder, &error))
+}
+
 fn untrusted(path: &Path, what: &str, hint: &str) -> Error {
     Error::new(Code::StoreUnreadable, format!("`{}` {what}.", path.display())).with_hint(hint)
 }
@@ -319,14 +355,4 @@ fn cause(error: &io::Error) -> String {
         none if none.starts_with("uncategorized") => error.to_string(),
         words => words,
     }
-}
-
-#[cfg(unix)]
-fn is_link_refused(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ELOOP)
-}
-
-#[cfg(not(unix))]
-fn is_link_refused(_: &io::Error) -> bool {
-    false
 }

@@ -11,10 +11,10 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-use super::index::Backend;
-use super::private_file;
+use super::entry::Backend;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
+use crate::private_file;
 use crate::secret::Secret;
 
 const KEY_LEN: usize = 32;
@@ -39,8 +39,8 @@ impl MasterKey {
             )
         };
         let content = private_file::read(path)?.ok_or_else(|| lost("is missing"))?;
-        let bytes = Zeroizing::new(content.bytes);
-        let key = <[u8; KEY_LEN]>::try_from(bytes.as_slice()).map_err(|_| lost("is not 32 bytes long"))?;
+        let key =
+            <[u8; KEY_LEN]>::try_from(content.bytes.as_slice()).map_err(|_| lost("is not 32 bytes long"))?;
         Ok(Self { key: Zeroizing::new(key), mended: content.mended })
     }
 

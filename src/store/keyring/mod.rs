@@ -1,0 +1,182 @@
+//! The keyring of the operating system, with a time limit around every call.
+//!
+//! Guarantees: found, not found, locked, absent, timed out and denied are different answers (rule 9); nothing of the
+//! libraries' errors leaves this module, since the `Debug` of some prints secrets; a call ends with its limit, and one
+//! that hangs all the same is left behind in a thread of its own and holds up nobody; a keyring that hung is not asked
+//! again for a while, except by those who must know.
+
+#[cfg(target_os = "linux")]
+#[path = "secret_service.rs"]
+mod platform;
+#[cfg(not(target_os = "linux"))]
+mod platform;
+
+use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Code, Error};
+use crate::secret::Secret;
+
+/// Service name of every item: the Convocations app's, so that its own key is found under it too.
+pub const SERVICE: &str = "com.convocations.app";
+/// How long a keyring that hung is left alone, so that not every call waits for the limit again.
+const LEAVE_ALONE: Duration = Duration::from_secs(10);
+/// Time for the person to type the keyring's password.
+const UNLOCK_TIME: Duration = Duration::from_secs(60);
+/// Longest time of a second try.
+const SECOND_TRY: Duration = Duration::from_secs(2);
+/// How many times the limit a removal may take: what it does not remove is left behind.
+const FOR_REMOVAL: u32 = 3;
+
+/// Why the keyring gives no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyringError {
+    /// It is there and locked.
+    Locked,
+    /// There is none: no session bus, no service, no collection.
+    Absent,
+    /// It did not answer within the limit; what it was asked to do it may still do.
+    TimedOut,
+    /// It said no.
+    Denied,
+    /// It holds no more than so many bytes (Windows: 2,560).
+    TooLong,
+}
+
+impl KeyringError {
+    /// The error for the person.
+    pub fn error(self) -> Error {
+        match self {
+            Self::Locked => Error::new(Code::KeyringLocked, "The keyring is locked.")
+                .with_hint("Unlock it, for example by logging in to your desktop, and try again."),
+            Self::Absent => Error::new(Code::KeyringUnavailable, "There is no keyring in this session.").with_hint(
+                "Start a Secret Service such as gnome-keyring, or set `store.backend = \"local-encrypted\"`.",
+            ),
+            Self::TimedOut => Error::new(Code::KeyringUnavailable, "The keyring does not answer.").with_hint(
+                "It may show a dialog that you cannot see. Restart it, or set `store.backend = \"local-encrypted\"`.",
+            ),
+            Self::Denied => Error::new(Code::KeyringUnavailable, "The keyring refuses access.")
+                .with_hint("Allow it in the keyring's settings, or set `store.backend = \"local-encrypted\"`."),
+            Self::TooLong => Error::new(Code::StoreUnwritable, "The login is too long for this keyring.")
+                .with_hint("Set `store.backend = \"local-encrypted\"` for it."),
+        }
+    }
+}
+
+/// Who waits, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// The settings' limit.
+    Usual,
+    /// A person, who may be asked to unlock it.
+    Asking,
+    /// Somebody who has just tried.
+    Again,
+    /// Somebody who removes what must not stay.
+    Removing,
+}
+
+impl Patience {
+    fn limit(self, usual: Duration) -> Duration {
+        match self {
+            Self::Usual => usual,
+            Self::Asking => usual + UNLOCK_TIME,
+            Self::Again => usual.min(SECOND_TRY),
+            Self::Removing => usual * FOR_REMOVAL,
+        }
+    }
+}
+
+/// When a call ends, and whether a person may be asked until then.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    end: Instant,
+    asks: bool,
+}
+
+/// The keyring, as one store uses it.
+#[derive(Debug)]
+pub struct Keyring {
+    limit: Duration,
+    hung_at: Mutex<Option<Instant>>,
+}
+
+impl Keyring {
+    /// A keyring whose calls take at most `limit`. Nothing is asked yet.
+    pub fn new(limit: Duration) -> Self {
+        Self { limit, hung_at: Mutex::new(None) }
+    }
+
+    /// An item's secret; `None` if there is no such item.
+    ///
+    /// # Errors
+    /// The [`KeyringError`].
+    pub fn get(&self, account: &str, patience: Patience) -> Result<Option<Secret>, KeyringError> {
+        let account = account.to_owned();
+        self.call(patience, move |limit| platform::read(&account, limit))
+    }
+
+    /// Writes an item; when this returns, the keyring has it.
+    ///
+    /// # Errors
+    /// The [`KeyringError`].
+    pub fn set(&self, account: &str, secret: &Secret, patience: Patience) -> Result<(), KeyringError> {
+        let (account, secret) = (account.to_owned(), secret.clone());
+        self.call(patience, move |limit| platform::write(&account, &secret, limit))
+    }
+
+    /// Removes an item; that there is none is as good.
+    ///
+    /// # Errors
+    /// The [`KeyringError`].
+    pub fn delete(&self, account: &str, patience: Patience) -> Result<(), KeyringError> {
+        let account = account.to_owned();
+        self.call(patience, move |limit| platform::delete(&account, limit))
+    }
+
+    /// Whether items could be read and written now, by asking for one that nobody has.
+    ///
+    /// # Errors
+    /// The [`KeyringError`].
+    pub fn probe(&self) -> Result<(), KeyringError> {
+        self.get("convocations-probe", Patience::Usual).map(drop)
+    }
+
+    fn call<T: Send + 'static>(
+        &self,
+        patience: Patience,
+        work: impl FnOnce(Limit) -> Result<T, KeyringError> + Send + 'static,
+    ) -> Result<T, KeyringError> {
+        let hung_at = std::mem::take(&mut *self.hung_at());
+        if patience == Patience::Usual && hung_at.is_some_and(|at| at.elapsed() < LEAVE_ALONE) {
+            *self.hung_at() = hung_at;
+            return Err(KeyringError::TimedOut);
+        }
+        let limit = patience.limit(self.limit);
+        let call = Limit { end: Instant::now() + limit, asks: patience == Patience::Asking };
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let started = std::thread::Builder::new().name("keyring".to_owned()).spawn(move || {
+            let _ = sender.send(work(call));
+        });
+        if started.is_err() {
+            return Err(KeyringError::Absent);
+        }
+        let answer = match receiver.recv_timeout(limit) {
+            Ok(answer) => answer,
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(KeyringError::TimedOut),
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(KeyringError::Absent),
+        };
+        if let Err(error) = &answer {
+            tracing::debug!(?error, ?patience, "the keyring gives no answer");
+        }
+        if matches!(answer, Err(KeyringError::TimedOut)) {
+            *self.hung_at() = Some(Instant::now());
+        }
+        answer
+    }
+
+    fn hung_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.hung_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
