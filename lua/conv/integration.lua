@@ -4,6 +4,8 @@
 -- most `REQUEST_WAIT`, however many waits nest in it; nothing is loaded until a host asks, so that naming an integration
 -- in a config costs nothing at startup. Knows no host. Key and address of every integration come from `peek`,
 -- `credential` and `base_url`, so that both can be exchanged here.
+-- A new host is a file in integrations/ with a `host` (below), tests/nvim/cases/host_NAME.lua, and a section `conv-NAME` in
+-- the help with the lines to paste; `make doc` writes the rows of the tables. host_health.lua fails if one is missing.
 
 local M = {}
 
