@@ -365,7 +365,10 @@ fn doctor_names_each_trouble_and_what_to_do() {
     with_input(&dir, "secret set openrouter", &format!("{KEY}\n"));
     let fine = run(dir.convocations(["doctor"]).env("SSH_CONNECTION", "x"), "");
     assert_eq!(fine.code(), 0, "{fine:?}");
-    assert!(fine.stdout.contains("SSH") && fine.stdout.contains("can be read"));
+    assert!(
+        fine.stdout.contains("SSH")
+            && fine.stdout.contains("`openrouter`: logged in. Its token is good. (local-encrypted)")
+    );
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let Ok(taken) = std::net::TcpListener::bind(address) else { continue };
         let port = taken.local_addr().unwrap().port();

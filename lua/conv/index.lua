@@ -56,14 +56,15 @@ end
 ---@param login string
 ---@return ConvLoginStatus
 local function status(login, fields)
+  local has_ended = fields.needs_login and (fields.expires_at or 0) <= os.time()
   return {
     login = login,
     provider = login:match("^[^@]+") or login,
     account = login:match("@(.+)$"),
     name = login:match("^[^@]+") or login, -- until the backend tells
-    -- Whether its secret can be read, nobody has looked.
+    -- More than this the index cannot tell: whether its secret can be read, nobody has tried.
     state = fields.needs_login and "needs_login" or "stored",
-    source = not fields.needs_login and "login" or nil,
+    source = not has_ended and "login" or nil,
     method = fields.method,
     kind = fields.kind,
     store = fields.backend,

@@ -1,7 +1,7 @@
 //! What a broker tells those who listen.
 
 use super::status;
-use super::{Broker, Passed};
+use super::{Broker, Look, Passed};
 use crate::error::Error;
 use crate::login_id::LoginId;
 use crate::protocol::{Credential, Level, LoginStatus, Notice};
@@ -21,6 +21,9 @@ impl Broker {
     /// This process has stored a login: nothing of the one before counts any more.
     pub async fn login_changed(&self, login: &LoginId) {
         self.memory().forget(login);
+        // Its secret was in our hands a moment ago.
+        let look = Look { revision: 0, outcome: Ok("login".to_owned()) };
+        self.memory().note_look(login, look);
         self.wake(login);
         self.tell_all().await;
     }
@@ -32,7 +35,7 @@ impl Broker {
         }
         // One after the other: of two states the one that was read later is told later.
         let _turn = self.0.telling.lock().await;
-        match self.blocking(status::all).await {
+        match self.blocking(status::known).await {
             Ok(Ok(all)) => self.tell(Event::Changed(all)),
             Ok(Err(error)) | Err(error) => {
                 self.tell_once(error.message().to_owned(), Level::Error, error, None)

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::error::Error;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
 use crate::store::Stamp;
@@ -10,7 +11,17 @@ use crate::store::Stamp;
 #[derive(Debug, Default)]
 pub struct Memory {
     held: HashMap<LoginId, Held>,
+    looks: HashMap<LoginId, Look>,
     told: HashSet<String>,
+}
+
+/// What the last look at a login's sources brought.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// The stored login's revision then; 0 without one.
+    pub revision: u64,
+    /// The source that yielded a credential, or why none did.
+    pub outcome: Result<String, Error>,
 }
 
 #[derive(Debug)]
@@ -53,6 +64,29 @@ impl Memory {
     /// Forgets a login.
     pub fn forget(&mut self, login: &LoginId) {
         self.held.remove(login);
+        self.looks.remove(login);
+    }
+
+    /// Notes what a look brought. Whether that is news: others may show the login otherwise.
+    pub fn note_look(&mut self, login: &LoginId, look: Look) -> bool {
+        let before = self.looks.insert(login.clone(), look.clone());
+        before.is_none_or(|before| before.outcome != look.outcome)
+    }
+
+    /// What the last look at a login brought. A failure counts for the revision that it was about.
+    pub fn last_look(&self, login: &LoginId, revision: u64) -> Option<&Look> {
+        self.looks.get(login).filter(|look| look.outcome.is_ok() || look.revision == revision)
+    }
+
+    /// The credential that would be handed out without a look, if the index has not changed since and `is_good`.
+    pub fn peek(
+        &self,
+        login: &LoginId,
+        stamp: Stamp,
+        is_good: impl Fn(&Credential) -> bool,
+    ) -> Option<&Credential> {
+        let held = self.held.get(login).filter(|held| held.stamp == Some(stamp))?;
+        is_good(&held.credential).then_some(&held.credential)
     }
 
     /// Everything that was handed out.

@@ -42,7 +42,10 @@ impl Broker {
         self.memory().forget(login);
         self.wake(login);
         self.tell_all().await;
-        let removed = removed.ok_or_else(|| nothing_stored(&self.0, login))?;
+        let Some(removed) = removed else {
+            let name = login.clone();
+            return Err(self.blocking(move |inner| nothing_stored(inner, &name)).await?);
+        };
         let mut message = sentence(login, revoked, page.is_some());
         if let Some(leftover) = removed.leftover {
             message.push_str(&format!(
@@ -94,18 +97,21 @@ fn sentence(login: &LoginId, revoked: Revoked, page: bool) -> String {
     format!("Logged out of {login}. {there}")
 }
 
+/// Says where what is used comes from instead, and how that ends.
 fn nothing_stored(inner: &Inner, login: &LoginId) -> Error {
     let provider = inner.config.provider(login.provider()).ok();
-    let set = provider.as_ref().and_then(|provider| {
-        let source = sources(provider, login).find(|source| env_value(source).is_some())?;
-        match source {
-            Source::Env { var, .. } => Some(var.clone()),
+    let used = provider.as_ref().and_then(|provider| {
+        sources(provider, login).find_map(|source| match source {
+            Source::Env { var, .. } if env_value(source).is_some() => {
+                Some(format!("What is used comes from `{var}`; unset that."))
+            }
+            // One that cannot be read now is there all the same.
+            Source::App if !matches!(inner.store.app_key(inner.config.app_key_reference()), Ok(None)) => {
+                Some("What is used is the key of the Convocations app; remove it there.".to_owned())
+            }
             _ => None,
-        }
+        })
     });
-    let error = Error::new(Code::NotLoggedIn, format!("There is no stored login `{login}`."));
-    match set {
-        Some(variable) => error.with_hint(format!("What is used comes from `{variable}`; unset that.")),
-        None => error.with_hint("`convocations status` lists the logins."),
-    }
+    Error::new(Code::NotLoggedIn, format!("There is no stored login `{login}`."))
+        .with_hint(used.unwrap_or_else(|| "`:ConvStatus` lists the logins.".to_owned()))
 }

@@ -37,7 +37,7 @@ use crate::protocol::Credential;
 use crate::secret::Secret;
 use crate::store::Store;
 use flight::{Flights, Goal};
-use handed_out::Memory;
+use handed_out::{Look, Memory};
 use keep::Unsaved;
 use source::{Found, Passed};
 
@@ -193,16 +193,31 @@ impl Broker {
         }
     }
 
-    /// Goes through the sources, and remembers what is good there.
+    /// Goes through the sources, and remembers what is there.
     async fn look(&self, login: &LoginId, validity: Validity, used: bool) -> Result<Found> {
         let (name, stamp) = (login.clone(), self.0.store.stamp());
-        let look =
-            move |inner: &Inner| source::find(&inner.config, &inner.store, &inner.clock, &name, validity);
-        let found = self.blocking(look).await??;
-        if let Found::Good { credential, .. } = &found {
+        let look = move |inner: &Inner| {
+            let found = source::find(&inner.config, &inner.store, &inner.clock, &name, validity);
+            let look = status::look(inner, &name, &found);
+            (found, look)
+        };
+        let (found, look) = self.blocking(look).await?;
+        if let Ok(Found::Good { credential, .. }) = &found {
             self.memory().keep(credential, Some(stamp), used);
         }
-        Ok(found)
+        self.note_look(login, look);
+        found
+    }
+
+    /// Shows what a look brought from now on (rule 22): that a keyring is locked by now, say, or unlocked again.
+    fn note_look(&self, login: &LoginId, look: Look) {
+        if let Err(error) = &look.outcome {
+            tracing::debug!(%login, error = %error.code(), "no credential: {error}");
+        }
+        if self.memory().note_look(login, look) && self.0.events.receiver_count() > 0 {
+            let broker = self.clone();
+            tokio::spawn(async move { broker.tell_all().await });
+        }
     }
 
     /// Remembers a stored login's credential that was not just read, if the index still says the same.

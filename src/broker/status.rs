@@ -1,27 +1,61 @@
-//! What is known of every login without its secret: index, environment, memory. Never asks a keyring.
+//! How every login is: what a `get` would answer now (rule 22).
+//!
+//! Two ways to know it. Whoever asks is answered by a look at the secrets themselves, which may take a keyring's time
+//! limit. What is told without being asked comes of the index, the environment and the last look, and asks no keyring:
+//! what nobody has looked at is `stored`, and no more is claimed of it.
 
-use super::source::{env_value, sources};
+use std::sync::PoisonError;
+
+use serde_json::Value;
+
+use super::handed_out::Look;
+use super::source::{self, Found, env_value, sources};
 use super::{Broker, Inner};
 use crate::credential::Validity;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::protocol::{LoginStatus, State};
 use crate::provider::{Provider, Source, is_client};
 use crate::store::{Entry, Index};
 
+/// How to find out how a login is.
+type Way = fn(&Inner, &Provider, &LoginId, Option<&Entry>) -> Outlook;
+
+/// What a `get` would answer: a state, the source if there is a credential, the error if there is none.
+struct Outlook {
+    state: State,
+    source: Option<String>,
+    error: Option<Error>,
+}
+
+impl Outlook {
+    fn good(state: State, source: &str) -> Self {
+        Self { state, source: Some(source.to_owned()), error: None }
+    }
+
+    fn none(state: State) -> Self {
+        Self { state, source: None, error: None }
+    }
+
+    fn failed(error: &Error) -> Self {
+        Self { state: State::Error, source: None, error: Some(error.clone()) }
+    }
+}
+
 impl Broker {
-    /// The state of one login, or of all that exist: stored ones, and providers that a variable speaks for.
+    /// The state of one login, or of all that exist: stored ones, and providers that a variable or the app speaks for.
+    /// Looks at each secret, as a `get` would.
     ///
     /// # Errors
     /// `unknown_login`, or `store_unreadable`.
     pub async fn status(&self, login: Option<&LoginId>) -> Result<Vec<LoginStatus>> {
         match login.cloned() {
-            None => self.blocking(all).await?,
+            None => self.blocking(|inner| all(inner, looked_at)).await?,
             Some(login) => {
                 let found = self.blocking(move |inner| {
                     let provider = inner.config.provider(login.provider())?;
                     let index = inner.store.index()?;
-                    Ok(one(inner, &provider, &login, index.logins.get(&login)))
+                    Ok(one(inner, &provider, &login, index.logins.get(&login), looked_at))
                 });
                 found.await?.map(|status| vec![status])
             }
@@ -29,17 +63,21 @@ impl Broker {
     }
 }
 
-/// The state of all logins.
-pub(super) fn all(inner: &Inner) -> Result<Vec<LoginStatus>> {
+/// The state of all logins, as far as it is known without a look.
+pub(super) fn known(inner: &Inner) -> Result<Vec<LoginStatus>> {
+    all(inner, known_of)
+}
+
+fn all(inner: &Inner, way: Way) -> Result<Vec<LoginStatus>> {
     let index = inner.store.index()?;
-    let mut found = stored(inner, &index);
+    let mut found = stored(inner, &index, way);
     for id in inner.config.provider_ids() {
         let Ok(login) = id.parse::<LoginId>() else { continue };
         let Ok(provider) = inner.config.provider(&id) else { continue };
         if index.logins.contains_key(&login) {
             continue;
         }
-        let status = one(inner, &provider, &login, None);
+        let status = one(inner, &provider, &login, None, way);
         if status.state != State::LoggedOut {
             found.push(status);
         }
@@ -48,77 +86,176 @@ pub(super) fn all(inner: &Inner) -> Result<Vec<LoginStatus>> {
     Ok(found)
 }
 
-fn stored(inner: &Inner, index: &Index) -> Vec<LoginStatus> {
+fn stored(inner: &Inner, index: &Index, way: Way) -> Vec<LoginStatus> {
     let status = |(login, entry): (&LoginId, &Entry)| match inner.config.provider(login.provider()) {
-        Ok(provider) => one(inner, &provider, login, Some(entry)),
+        Ok(provider) => one(inner, &provider, login, Some(entry), way),
         // Its description is gone from config.toml: the login is there all the same, and can be removed.
-        Err(error) => LoginStatus {
-            error: Some(error),
-            state: State::Error,
-            ..described(login, login.provider(), Some(entry))
-        },
+        Err(error) => described(login, login.provider(), Some(entry), Outlook::failed(&error)),
     };
     index.logins.iter().filter(|(login, _)| !is_client(login)).map(status).collect()
 }
 
-fn one(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>) -> LoginStatus {
-    let own = entry.map(|entry| entry_state(inner, login, entry));
-    let usable = own.is_some_and(|state| state != State::NeedsLogin);
-    let source = sources(provider, login).find(|source| match source {
-        Source::Env { .. } => env_value(source).is_some(),
-        Source::Login => usable,
-        // Whether the app's key can be read is not known without its keyring: that it is spoken of must do.
-        Source::App => inner.config.app_key_reference().is_some(),
-    });
-    let state = match (own, source) {
-        (_, Some(Source::Env { .. } | Source::App)) if own != Some(State::NeedsLogin) => State::Valid,
-        (Some(state), _) => state,
-        (None, Some(_)) => State::Valid,
-        (None, None) => State::LoggedOut,
+fn one(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>, way: Way) -> LoginStatus {
+    let mut outlook = match inner.flights.is_flying(login) {
+        true => Outlook::good(State::Refreshing, "login"),
+        false => way(inner, provider, login, entry),
     };
-    LoginStatus {
-        state,
-        source: source.map(Source::name),
-        error: inner.flights.last_error(login),
-        ..described(login, &provider.name, entry)
+    outlook.error = outlook.error.or_else(|| inner.flights.last_error(login));
+    described(login, &provider.name, entry, outlook)
+}
+
+/// By a look at the sources, unless a credential is in memory: then that is what a `get` answers.
+fn looked_at(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>) -> Outlook {
+    let margin = Validity::Margin(inner.config.refresh.margin);
+    if let Some(source) = remembered(inner, login, margin) {
+        let passed = is_passed_over(inner, provider, login, entry, &source);
+        return of_good(&source, entry, passed);
+    }
+    let found = source::find(&inner.config, &inner.store, &inner.clock, login, margin);
+    let look = look(inner, login, &found);
+    memory(inner).note_look(login, look);
+    match found {
+        Ok(Found::Good { credential, passed }) => of_good(&credential.source, entry, passed.is_some()),
+        Ok(Found::Stale { .. }) => of_stale(inner, login, entry),
+        Err(error) => of_error(&error),
     }
 }
 
-fn entry_state(inner: &Inner, login: &LoginId, entry: &Entry) -> State {
-    let now = inner.clock.now();
-    let left = entry.expires_at.map_or(i64::MAX, |end| end.saturating_sub(now));
-    match entry {
-        _ if inner.flights.is_flying(login) => State::Refreshing,
-        entry if entry.needs_login.is_some() && left <= 0 => State::NeedsLogin,
-        // However long it lives, no other one comes after it.
-        entry if entry.needs_login.is_some() => State::Expiring,
-        entry if left > margin(inner, login, entry) => State::Valid,
-        _ => State::Expiring,
+/// Whether the stored login would come before this source, had it not ended for good.
+fn is_passed_over(
+    inner: &Inner,
+    provider: &Provider,
+    login: &LoginId,
+    entry: Option<&Entry>,
+    source: &str,
+) -> bool {
+    let mut earlier = sources(provider, login).take_while(|earlier| earlier.name() != source);
+    earlier.any(|earlier| *earlier == Source::Login)
+        && entry.is_some_and(|entry| has_ended_for_good(inner, entry))
+}
+
+fn remembered(inner: &Inner, login: &LoginId, validity: Validity) -> Option<String> {
+    let (stamp, now) = (inner.store.stamp(), inner.clock.now());
+    let memory = memory(inner);
+    let held = memory
+        .peek(login, stamp, |credential| credential.is_fresh(now, validity.seconds(credential.lifetime)))?;
+    Some(held.source.clone())
+}
+
+/// By the index, the environment and the last look.
+fn known_of(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>) -> Outlook {
+    let mut passed = false;
+    for source in sources(provider, login) {
+        match (source, entry) {
+            (Source::Env { .. }, _) if env_value(source).is_some() => {
+                return of_good(&source.name(), entry, passed);
+            }
+            (Source::Login, Some(entry)) if !has_ended_for_good(inner, entry) => {
+                return entry_known(inner, login, entry);
+            }
+            (Source::Login, Some(_)) => passed = true,
+            (Source::App, _) if inner.config.app_key_reference().is_some_and(Value::is_object) => {
+                if let Some(outlook) = app_known(inner, login, entry, passed) {
+                    return outlook;
+                }
+            }
+            _ => {}
+        }
     }
+    Outlook::none(if passed { State::NeedsLogin } else { State::LoggedOut })
+}
+
+fn entry_known(inner: &Inner, login: &LoginId, entry: &Entry) -> Outlook {
+    let left = entry.expires_at.map_or(i64::MAX, |end| end.saturating_sub(inner.clock.now()));
+    let look = memory(inner).last_look(login, entry.revision).cloned();
+    match look.map(|look| look.outcome) {
+        Some(Err(error)) if is_about_the_store(&error) => Outlook::failed(&error),
+        _ if entry.needs_login.is_some() => Outlook::good(State::NeedsLogin, "login"),
+        None => Outlook::good(State::Stored, "login"),
+        _ if left > margin(inner, login, entry) => Outlook::good(State::Valid, "login"),
+        _ => of_stale(inner, login, Some(entry)),
+    }
+}
+
+/// Whether the app's key can be read is not known before somebody has looked.
+fn app_known(inner: &Inner, login: &LoginId, entry: Option<&Entry>, passed: bool) -> Option<Outlook> {
+    let revision = entry.map_or(0, |entry| entry.revision);
+    match memory(inner).last_look(login, revision).map(|look| look.outcome.clone()) {
+        None => Some(Outlook::good(State::Stored, "app")),
+        Some(Ok(source)) if source == "app" => Some(of_good(&source, entry, passed)),
+        Some(Err(error)) if is_about_the_store(&error) => Some(Outlook::failed(&error)),
+        Some(_) => None,
+    }
+}
+
+/// A credential is there. That the login was refused, or passed over for another source, is for the person to mend.
+fn of_good(source: &str, entry: Option<&Entry>, passed: bool) -> Outlook {
+    let refused = source == "login" && entry.is_some_and(|entry| entry.needs_login.is_some());
+    Outlook::good(if passed || refused { State::NeedsLogin } else { State::Valid }, source)
+}
+
+/// A refresh is due. Once the token has ended, one that fails is what a `get` answers.
+fn of_stale(inner: &Inner, login: &LoginId, entry: Option<&Entry>) -> Outlook {
+    let has_ended = entry.and_then(|entry| entry.expires_at).is_some_and(|end| end <= inner.clock.now());
+    match inner.flights.last_error(login).filter(|_| has_ended) {
+        Some(error) => Outlook::failed(&error),
+        None => Outlook::good(State::Expiring, "login"),
+    }
+}
+
+fn of_error(error: &Error) -> Outlook {
+    match error.code() {
+        Code::NotLoggedIn => Outlook::none(State::LoggedOut),
+        Code::LoginExpired => Outlook::none(State::NeedsLogin),
+        _ => Outlook::failed(error),
+    }
+}
+
+fn is_about_the_store(error: &Error) -> bool {
+    !matches!(error.code(), Code::NotLoggedIn | Code::LoginExpired)
+}
+
+/// What a look brought, as it is remembered.
+pub(super) fn look(inner: &Inner, login: &LoginId, found: &Result<Found>) -> Look {
+    let outcome = match found {
+        Ok(Found::Good { credential, .. }) => Ok(credential.source.clone()),
+        Ok(Found::Stale { .. }) => Ok("login".to_owned()),
+        Err(error) => Err(error.clone()),
+    };
+    let revision = || inner.store.index().ok()?.logins.get(login).map(|entry| entry.revision);
+    // Only a failure is about one revision.
+    Look { revision: outcome.as_ref().err().and_then(|_| revision()).unwrap_or(0), outcome }
+}
+
+fn has_ended_for_good(inner: &Inner, entry: &Entry) -> bool {
+    entry.needs_login.is_some() && entry.expires_at.is_some_and(|end| end <= inner.clock.now())
+}
+
+fn memory(inner: &Inner) -> std::sync::MutexGuard<'_, super::Memory> {
+    inner.memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As [`Broker::get`] takes it, as far as the life that the token was made for is known.
 fn margin(inner: &Inner, login: &LoginId, entry: &Entry) -> i64 {
-    let memory = inner.memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Validity::Margin(inner.config.refresh.margin).seconds(memory.lifetime(login, entry.revision))
+    Validity::Margin(inner.config.refresh.margin).seconds(memory(inner).lifetime(login, entry.revision))
 }
 
-fn described(login: &LoginId, name: &str, entry: Option<&Entry>) -> LoginStatus {
+fn described(login: &LoginId, name: &str, entry: Option<&Entry>, outlook: Outlook) -> LoginStatus {
     LoginStatus {
         login: login.clone(),
         provider: login.provider().to_owned(),
         account: login.account().map(str::to_owned),
         name: name.to_owned(),
-        state: State::LoggedOut,
+        state: outlook.state,
         method: entry.map(|entry| entry.method.clone()),
         kind: entry.map(|entry| entry.kind),
-        source: None,
+        source: outlook.source,
         store: entry.map(|entry| entry.backend.name()),
         identity: entry.and_then(|entry| entry.identity.clone()),
         scopes: entry.map(|entry| entry.scopes.clone()).unwrap_or_default(),
         expires_at: entry.and_then(|entry| entry.expires_at),
         revision: entry.map_or(0, |entry| entry.revision),
-        error: None,
+        error: outlook.error,
         needs_login: entry.and_then(|entry| entry.needs_login.clone()),
     }
 }

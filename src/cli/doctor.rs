@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{Context, environment, output};
+use crate::broker::Broker;
 use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::paths::Paths;
+use crate::protocol::{LoginStatus, Weight};
 use crate::provider::Grant;
 use crate::store::STORE_LOCK_FILE;
 
@@ -91,22 +93,29 @@ fn store(context: &Context, report: &mut Report) {
 }
 
 fn logins(context: &Context, report: &mut Report) {
-    let index = match context.store.index() {
-        Ok(index) => index,
-        Err(error) => return report.bad(&error),
+    let broker = |context: &Context| {
+        Broker::new(context.config.clone(), context.store.clone(), context.http(), context.clock.clone())
     };
-    for (login, entry) in &index.logins {
-        match context.store.read(login) {
-            Err(error) => report.bad(&error),
-            Ok(_) if entry.needs_login.is_some() => report.bad(
-                &Error::new(Code::LoginExpired, format!("The login `{login}` is no longer accepted."))
-                    .with_hint(format!("Log in again with `convocations login {login}`.")),
-            ),
-            Ok(_) => report.good(&format!("The login `{login}` can be read ({}).", entry.backend.name())),
+    match context.block_on(async { broker(context).status(None).await }) {
+        Err(error) => report.bad(&error),
+        Ok(logins) if logins.is_empty() => {
+            report.note("Nothing is stored yet.", "`convocations login` begins.");
         }
+        Ok(logins) => logins.iter().for_each(|login| one_login(login, report)),
     }
-    if index.logins.is_empty() {
-        report.note("Nothing is stored yet.", "`convocations login` begins.");
+}
+
+/// In the words that every face has for its state.
+fn one_login(status: &LoginStatus, report: &mut Report) {
+    let (login, state) = (&status.login, status.state);
+    let text = format!("`{login}`: {}. {}", state.word(), state.sentence());
+    match (state.weight(), &status.error) {
+        (Weight::Error, Some(error)) => report.bad(error),
+        (Weight::Warn | Weight::Error, _) => {
+            let error = Error::new(Code::LoginExpired, text);
+            report.bad(&error.with_hint(format!("Log in again with `:ConvLogin {login}`.")));
+        }
+        _ => report.good(&format!("{text} ({})", status.store.or(status.source.as_deref()).unwrap_or("–"))),
     }
 }
 

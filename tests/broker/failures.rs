@@ -159,7 +159,7 @@ async fn a_refused_login_is_shown_to_be_ending_long_before_its_end() {
     let newest = broker.get(&anthropic(), Some(LIFE + 1)).await.unwrap();
     assert_eq!((newest.token.expose(), desk.refreshes()), (old.as_str(), 1));
     let shown = status(&broker).await;
-    assert_eq!((shown.state, shown.needs_login.is_some()), (State::Expiring, true));
+    assert_eq!((shown.state, shown.needs_login.is_some()), (State::NeedsLogin, true));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use convocations::broker::Event;
 use convocations::credential::{Kind, Tokens};
+use convocations::error::Code;
 use convocations::protocol::State;
 use convocations::secret::Secret;
 use serde_json::json;
 
-use crate::desk::{Desk, NOW, VARIABLE, anthropic, event, status, token};
+use crate::common::fault;
+use crate::desk::{Desk, LIFE, NOW, VARIABLE, anthropic, event, status, token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_and_a_logout_elsewhere_show_within_a_second() {
@@ -29,7 +31,7 @@ async fn a_login_and_a_logout_elsewhere_show_within_a_second() {
     };
     let begun = Instant::now();
     desk.log_in(&anthropic());
-    event(&mut events, state(State::Valid)).await;
+    event(&mut events, state(State::Stored)).await;
     desk.remove(&anthropic());
     event(&mut events, state(State::LoggedOut)).await;
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
@@ -124,7 +126,7 @@ async fn the_last_news_is_never_an_older_state() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn status_reads_no_secret_and_knows_short_lives() {
+async fn status_says_what_a_get_would_answer() {
     let desk = Desk::new();
     let broker = desk.broker();
     assert_eq!(status(&broker).await.source, Some(format!("env:{VARIABLE}")));
@@ -133,10 +135,53 @@ async fn status_reads_no_secret_and_knows_short_lives() {
     desk.put(&anthropic(), Kind::Oauth, &tokens);
     std::fs::rename(desk.dir.paths().key_file(), desk.dir.path().join("key")).unwrap();
     let shown = status(&broker).await;
-    assert_eq!((shown.state, shown.source.as_deref()), (State::Expiring, Some("login")), "without the key");
+    assert_eq!((shown.state, shown.source), (State::Error, None), "without the key");
+    let refused = broker.get(&anthropic(), None).await.unwrap_err();
+    assert_eq!((shown.error, refused.code()), (Some(refused.clone()), Code::StoreUnreadable));
     std::fs::rename(desk.dir.path().join("key"), desk.dir.paths().key_file()).unwrap();
+    let shown = status(&broker).await;
+    assert_eq!((shown.state, shown.error), (State::Valid, None), "half of its life is left");
     token(&broker).await;
-    assert_eq!(status(&broker).await.state, State::Valid, "half of its life is left");
+    assert_eq!(status(&broker).await.state, State::Valid);
     desk.clock.advance(61);
     assert_eq!(status(&broker).await.state, State::Expiring);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_told_unasked_claims_no_more_than_somebody_has_seen() {
+    let desk = Desk::with(json!(["login"]));
+    desk.log_in(&anthropic());
+    let broker = desk.broker();
+    let mut events = broker.subscribe();
+    let of = |wanted: State| {
+        move |event: Event| match event {
+            Event::Changed(logins) if logins[0].state == wanted => Some(logins[0].error.clone()),
+            _ => None,
+        }
+    };
+    broker.tell_all().await;
+    assert_eq!(event(&mut events, of(State::Stored)).await, None, "nobody has looked");
+    std::fs::rename(desk.dir.paths().key_file(), desk.dir.path().join("key")).unwrap();
+    let refused = broker.get(&anthropic(), None).await.unwrap_err();
+    assert_eq!(event(&mut events, of(State::Error)).await, Some(refused));
+    std::fs::rename(desk.dir.path().join("key"), desk.dir.paths().key_file()).unwrap();
+    token(&broker).await;
+    assert_eq!(event(&mut events, of(State::Valid)).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_that_fails_is_no_more_than_due_until_the_token_has_ended() {
+    let desk = Desk::with(json!(["login"]));
+    let broker = desk.broker();
+    desk.log_in(&anthropic());
+    desk.clock.advance(LIFE - 10);
+    desk.fault(9, fault::status(503));
+    token(&broker).await;
+    let shown = status(&broker).await;
+    assert_eq!((shown.state, shown.source.as_deref()), (State::Expiring, Some("login")));
+    desk.clock.advance(11);
+    let refused = broker.get(&anthropic(), None).await.unwrap_err();
+    let shown = status(&broker).await;
+    assert_eq!((shown.state, shown.source), (State::Error, None));
+    assert_eq!(shown.error.map(|error| error.code()), Some(refused.code()));
 }

@@ -1,5 +1,6 @@
 -- Where logins are kept, as `:ConvStatus` and `:checkhealth conv` show it: also where the keyring gives no answer.
 
+local flows = require("flows")
 local keyring = require("keyring")
 
 local function health(nvim)
@@ -46,5 +47,31 @@ return function(case)
     local hanging = keyring.start(t, "unlocked")
     hanging:freeze(true)
     names(t, editor(t, hanging.address, 1), "The keyring does not answer", "local%-encrypted")
+  end)
+
+  case("a login whose secret cannot be opened is shown as that, and as good once it can be", function(t)
+    local sandbox = t:sandbox()
+    local nvim = t:real()
+    flows.log_in(t, nvim, "openrouter")
+    local key = t.dir .. "/convocations/secret.key"
+    assert(vim.uv.fs_rename(key, t.dir .. "/aside"))
+    local fresh = t:real()
+    t:eq(fresh:lua('return require("conv").status().text'), "◎ openrouter", "no more than the index tells")
+    t:eq({ flows.token(fresh, "openrouter") }, { nil, "store_unreadable" })
+    t:wait("the statusline", function()
+      return fresh:lua("return vim.g.conv_status") == "✗ openrouter: error"
+    end)
+    t:eq(fresh:lua('return require("conv").is_logged_in("openrouter")'), false)
+    t:match(health(fresh), "ERROR openrouter: [^\n]*missing")
+    fresh:cmd("ConvStatus")
+    t:wait("the window", function()
+      return fresh:window_text():find("✗ openrouter%s+error")
+    end)
+    assert(vim.uv.fs_rename(t.dir .. "/aside", key))
+    fresh:type("/openrouter\rr")
+    t:wait("the window to follow", function()
+      return fresh:window_text():find("● openrouter%s+logged in")
+    end)
+    t:ok(flows.works(sandbox, fresh, "openrouter"))
   end)
 end

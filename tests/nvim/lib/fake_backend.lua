@@ -122,8 +122,9 @@ function backend.status_answer(logins)
 end
 
 local defaults = {
-  hello = function(_, reply)
-    reply(nil, sample("HelloAnswer", { pid = uv.os_getpid() }))
+  hello = function(params, reply)
+    local port = vim.tbl_get(params, "options", "callback", "port") or 3000
+    reply(nil, sample("HelloAnswer", { pid = uv.os_getpid(), callback_port = port }))
   end,
   status = function(_, reply)
     reply(nil, backend.status_answer())
