@@ -274,12 +274,19 @@ function M.text(err)
   return require("conv.errors").text(err)
 end
 
----The account of a provider that is to be used here: as asked for, or as the option `login` or `vim.b.conv_login` says.
+---The account of a provider to use for a buffer: as the option `login` or its `vim.b.conv_login` says. For hosts whose
+---chats are buffers of their own, and are about another one.
 ---@param login string
+---@param buffer any what the host says; what is no buffer changes nothing
 ---@return string
-function M.account(login)
-  local status = require("conv").status(login) --[[@as ConvLoginStatus]]
-  return status.login
+function M.account(login, buffer)
+  if vim.in_fast_event() or type(buffer) ~= "number" or not vim.api.nvim_buf_is_valid(buffer) then
+    return login
+  end
+  return vim.api.nvim_buf_call(buffer --[[@as integer]], function()
+    local status = require("conv").status(login) --[[@as ConvLoginStatus]]
+    return status.login
+  end)
 end
 
 ---What people call a provider, with the account.

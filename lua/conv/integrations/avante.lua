@@ -99,6 +99,18 @@ local function is_suggestion()
     and not vim.startswith(vim.bo.filetype, "Avante")
 end
 
+---The account to use: in a window of avante's own, that of the buffer that it is about.
+---@param login string
+---@return string
+local function account(login)
+  local avante = package.loaded.avante
+  if vim.in_fast_event() or not vim.startswith(vim.bo.filetype, "Avante") or type(avante) ~= "table" then
+    return login
+  end
+  local ok, sidebar = pcall(avante.get, false)
+  return integration.account(login, ok and type(sidebar) == "table" and (sidebar.code or {}).bufnr)
+end
+
 ---For `providers.NAME`.
 ---@param login string
 ---@param opts? conv.avante.Opts
@@ -115,7 +127,7 @@ function M.provider(login, opts)
   local last ---@type ConvCredential? of the last request
   local function parse_api_key()
     local ask = is_suggestion() and integration.complete or integration.request
-    last = ask(login, to)
+    last = ask(account(login), to)
     return last and last.token
   end
   ours[parse_api_key] = true
@@ -125,7 +137,7 @@ function M.provider(login, opts)
     api_key_name = "cmd:convocations token " .. tostring(login),
     parse_api_key = parse_api_key,
     extra_headers = function(headers)
-      local credential = integration.peek(login, to)
+      local credential = integration.peek(account(login), to)
       if credential then
         headers_of.apply(headers, credential)
       end
@@ -133,7 +145,7 @@ function M.provider(login, opts)
     end,
     on_error = function(result)
       if result.status == 401 then
-        integration.refused(login, last)
+        integration.refused(last and last.login or login, last)
       end
       inherited_error(base, result)
     end,

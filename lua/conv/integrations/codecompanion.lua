@@ -221,10 +221,7 @@ local function account(login)
   local buffer = vim.api.nvim_get_current_buf()
   local chat = chats(buffer)
   local code = type(chat) == "table" and (chat.buffer_context or {}).bufnr
-  buffer = code and vim.api.nvim_buf_is_valid(code) and code or buffer
-  return vim.api.nvim_buf_call(buffer, function()
-    return integration.account(login)
-  end)
+  return integration.account(login, code or buffer)
 end
 
 ---@param login string

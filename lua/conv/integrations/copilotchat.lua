@@ -24,11 +24,24 @@ M.host = {
 ---@field prepare_output? fun(output: table, options: table): table
 ---@field [string] any what a provider of CopilotChat takes beside
 
----A credential, for which a coroutine of CopilotChat waits without holding up the editor.
+---The account to use: that of the buffer that the chat is about.
 ---@param login string
+---@return string
+local function account(login)
+  local host = package.loaded.CopilotChat
+  local chat = type(host) == "table" and host.chat
+  local ok, source = pcall(function()
+    return not vim.in_fast_event() and chat and chat:get_source()
+  end)
+  return integration.account(login, ok and type(source) == "table" and source.bufnr)
+end
+
+---A credential, for which a coroutine of CopilotChat waits without holding up the editor.
+---@param asked string
 ---@param to conv.Destination
 ---@return ConvCredential? credential, ConvError? err
-local function wait(login, to)
+local function wait(asked, to)
+  local login = account(asked)
   local credential, err = integration.peek(login, to)
   if credential or (err and err.code ~= "starting") then
     return credential, err
@@ -143,7 +156,8 @@ function M.provider(login, opts)
       return listed(models or {})
     end,
     get_url = function()
-      return integration.chat_url(login, (integration.peek(login, integration.OWN))) or integration.NOWHERE
+      return integration.chat_url(login, (integration.peek(account(login), integration.OWN)))
+        or integration.NOWHERE
     end,
     prepare_input = function(inputs, options)
       local credential, err = wait(login, destination(options))

@@ -89,6 +89,23 @@ return function(case)
     end
   )
 
+  case("a message in avante's window has the account of the code that it is about", function(t)
+    local sandbox, nvim = hosts.editor(t, "avante")
+    hosts.log_in(t, nvim, "openrouter")
+    set_up(nvim, sandbox, "openrouter")
+    nvim:lua([[
+      vim.b.conv_login = "openrouter@work"
+      require("avante").open()
+      vim.cmd("new")
+      vim.bo.filetype = "AvanteInput"
+    ]])
+    t:eq(ask(nvim, "hello"), nil)
+    t:eq(hosts.requests(sandbox, "openrouter"), 0)
+    t:wait("the message", function()
+      return #hosts.hints(nvim, "openrouter@work") > 0
+    end)
+  end)
+
   case("a token that the API refuses is refreshed for the next request, and the error shown", function(t)
     local sandbox, nvim = hosts.editor(t, "avante")
     hosts.log_in(t, nvim, "anthropic")

@@ -144,6 +144,21 @@ return function(case)
     t:eq(nvim:lua('return require("CopilotChat.client").cache.mine.headers'), vim.empty_dict())
   end)
 
+  case("a chat has the account of the buffer that it is about", function(t)
+    local sandbox, nvim = hosts.editor(t, "copilotchat")
+    hosts.log_in(t, nvim, "kimi")
+    nvim:lua(SETUP, "kimi")
+    nvim:lua([[
+      vim.b.conv_login = "kimi@work"
+      require("CopilotChat").chat.source = { bufnr = vim.api.nvim_get_current_buf() }
+      vim.cmd("new")
+    ]])
+    t:match(ask(t, nvim, "hello").shown, ":ConvLogin kimi@work")
+    t:eq(hosts.requests(sandbox, "kimi"), 0)
+    nvim:lua("vim.cmd('bwipeout'); vim.b.conv_login = nil")
+    hosts.answered(t, ask(t, nvim, "again").answer, "again")
+  end)
+
   case("after a logout nothing is sent, whatever is kept", function(t)
     local sandbox, nvim = hosts.editor(t, "copilotchat")
     hosts.log_in(t, nvim, "kimi")

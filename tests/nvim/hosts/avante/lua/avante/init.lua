@@ -10,7 +10,13 @@ function M.setup(opts)
   providers.setup()
 end
 
+---The sidebar, if it was opened: the code that it is about.
+function M.get()
+  return M.sidebar
+end
+
 function M.open()
+  M.sidebar = { code = { bufnr = vim.api.nvim_get_current_buf() } }
   if not vim.g.avante_login then
     vim.api.nvim_exec_autocmds("User", { pattern = "AvanteRequestLogin" })
     vim.g.avante_login = true
