@@ -44,6 +44,11 @@ impl Paths {
     }
 
     /// The person's settings; only ever read.
+    pub fn settings_file(&self) -> PathBuf {
+        self.config.join("convocations.toml")
+    }
+
+    /// The file that the person's settings may share with the Convocations app, which writes it anew; only ever read.
     pub fn config_file(&self) -> PathBuf {
         self.config.join("config.toml")
     }

@@ -1,5 +1,5 @@
 //! config.toml and the editor's options: what they change, and what a mistake in them is told like.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use convocations::config::{Config, StoreBackend};
 use convocations::error::{Code, Error};
@@ -30,6 +30,14 @@ impl Drop for Folder {
 
 fn load(text: &str) -> Result<Config, Error> {
     Folder::new(text).load(None)
+}
+
+/// What is wrong with these settings: all of them, or one of them.
+fn mistake(text: &str) -> Error {
+    match load(text) {
+        Err(error) => error,
+        Ok(config) => config.problems().first().expect(text).clone(),
+    }
 }
 
 #[test]
@@ -117,7 +125,7 @@ fn mistakes_are_named_by_file_and_path() {
         ("[providers.openrouter.login.browser.redirect]\npath = \"@x\"", "redirect.path", "`/`"),
         ("[providers.openrouter]\nmethods = [\"telepathy\"]", "providers.openrouter.methods", "login"),
     ] {
-        let error = load(text).unwrap_err();
+        let error = mistake(text);
         assert_eq!(error.code(), Code::ConfigInvalid);
         assert!(error.message().contains(path), "{text:?} → {error}");
         assert!(error.message().contains(allowed), "{text:?} → {error}");
@@ -133,7 +141,7 @@ fn a_value_is_never_repeated() {
         "x = sk-planted",
         "[providers.\"sk-planted sk-planted\"]\nname = 7",
     ] {
-        let error = load(text).unwrap_err();
+        let error = mistake(text);
         assert!(!error.message().contains("planted") || text.contains("providers.\""), "{error}");
     }
 }
@@ -191,7 +199,7 @@ fn an_enterprises_host_is_one_option() {
         assert_eq!(method.identity_url.unwrap().as_str(), "https://api.octo.ghe.com/user");
     }
     for none in ["", "a b", "https://", "x@octo.ghe.com", "octo.ghe.com?x"] {
-        let error = load(&format!("[providers.github-copilot.options]\ndomain = \"{none}\"")).unwrap_err();
+        let error = mistake(&format!("[providers.github-copilot.options]\ndomain = \"{none}\""));
         assert!(error.message().contains("providers.github-copilot.options.domain"), "{none}: {error}");
     }
 }
@@ -204,7 +212,7 @@ fn a_client_secret_stays_out_of_the_file() {
     let source = |secret: &str| with(secret).unwrap().provider("x").unwrap().client_secret.clone();
     assert_eq!(source("store"), Some(ClientSecret::Store));
     assert_eq!(source("env:X_SECRET"), Some(ClientSecret::Env("X_SECRET".to_owned())));
-    let error = with("planted").unwrap_err();
+    let error = with("planted").unwrap().provider("x").unwrap_err();
     assert!(error.message().contains("providers.x.client_secret") && !error.message().contains("planted"));
 }
 
@@ -308,6 +316,104 @@ fn values_of_any_kind_are_settings_or_one_error() {
             assert!(error.message().contains(key.split('.').next().unwrap()), "{key} {value}: {error}");
             let is_key = value.get("planted-c0ffee").is_some();
             assert!(is_key || !error.message().contains("planted"), "{key} {value}: {error}");
+        }
+    }
+}
+
+/// A slip in one provider's table fails that provider, named; a setting that is not known fails nothing.
+#[test]
+fn a_mistake_fails_what_it_is_about_and_nothing_else() {
+    let text = "[store]\nbakend = \"auto\"\nkeyring_timeout = 7\n[cooking]\nx = 1\n\
+                [providers.mistral]\nbase_ulr = \"https://a.example\"\n\
+                [providers.mine]\nissuer = \"ftp://a.example\"\n\
+                [providers.groq]\nbase_url = \"https://b.example\"\n";
+    let config = load(text).unwrap();
+    assert_eq!(config.store.keyring_timeout, 7, "what is right beside it counts");
+    assert_eq!(config.provider("groq").unwrap().base_url.as_deref(), Some("https://b.example"));
+    config.provider("anthropic").unwrap();
+    for (id, path) in [("mistral", "providers.mistral.base_ulr"), ("mine", "providers.mine.issuer")] {
+        let error = config.provider(id).unwrap_err();
+        assert!(error.code() == Code::ConfigInvalid && error.message().contains(path), "{error}");
+    }
+    let told: Vec<&str> = config.problems().iter().map(Error::message).collect();
+    assert_eq!(told.len(), 4, "{told:#?}");
+    for path in ["store.bakend", "cooking", "providers.mistral.base_ulr", "providers.mine.issuer"] {
+        assert!(told.iter().any(|told| told.contains(path)), "{path}: {told:#?}");
+    }
+    assert!(load("[store]\nbackend = \"plain\"").is_err(), "what a wrong value was to say is not known");
+}
+
+/// The app writes config.toml anew without our settings: those in a file of our own stay.
+#[test]
+fn settings_of_our_own_file_win_and_stay_when_the_app_writes_its_own() {
+    let folder =
+        Folder::new("[runtime]\nopenrouter_model = \"m\"\n[refresh]\nmargin = 100\n[http]\ntimeout = 9\n");
+    let own = folder.0.join("convocations.toml");
+    std::fs::write(&own, "[refresh]\nmargin = 60\n[providers.openrouter]\nname = \"OR\"\n").unwrap();
+    let config = folder.load(None).unwrap();
+    assert_eq!((config.refresh.margin, config.http.timeout), (60, 9), "config.toml is read still");
+    assert!(config.is_shared_with_the_app());
+    std::fs::write(folder.0.join("config.toml"), "[runtime]\nopenrouter_model = \"m\"\n").unwrap();
+    let config = folder.load(None).unwrap();
+    assert_eq!((config.refresh.margin, config.http.timeout), (60, 30));
+    assert_eq!(config.provider("openrouter").unwrap().name, "OR");
+    assert!(!config.is_shared_with_the_app(), "nothing can be lost any more");
+    std::fs::write(&own, "[runtime]\nx = 1\n").unwrap();
+    let problems = folder.load(None).unwrap().problems().to_vec();
+    assert!(problems[0].message().contains("convocations.toml") && problems[0].message().contains("runtime"));
+}
+
+/// Rule 20: settings say where refresh tokens go.
+#[cfg(unix)]
+#[test]
+fn settings_that_somebody_else_may_write_are_refused() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let mode = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for name in ["config.toml", "convocations.toml"] {
+        let folder = Folder::new("");
+        let file = folder.0.join(name);
+        std::fs::write(&file, "[http]\ntimeout = 9\n").unwrap();
+        let refused = |what: &std::path::Path, words: &str| {
+            let error = folder.load(None).unwrap_err();
+            assert_eq!(error.code(), Code::ConfigInvalid);
+            let named = error.message().contains(&format!("`{}` {words}", what.display()));
+            assert!(named && error.hint().is_some(), "{error}");
+        };
+        mode(&file, 0o646);
+        refused(&file, "can be written by other users");
+        mode(&file, 0o644);
+        assert_eq!(folder.load(None).unwrap().http.timeout, 9, "others may read it");
+        mode(&folder.0, 0o757);
+        refused(&folder.0, "can be written by other users");
+        mode(&folder.0, 0o755);
+        // A link of the person's own leads where the person likes; not where others could put another file.
+        let elsewhere = Folder::new("");
+        std::fs::rename(&file, elsewhere.0.join("settings")).unwrap();
+        symlink(elsewhere.0.join("settings"), &file).unwrap();
+        assert_eq!(folder.load(None).unwrap().http.timeout, 9);
+        mode(&elsewhere.0, 0o777);
+        refused(&std::fs::canonicalize(&elsewhere.0).unwrap(), "can be written by other users");
+        mode(&elsewhere.0, 0o1777);
+        assert_eq!(folder.load(None).unwrap().http.timeout, 9, "nobody can replace it there");
+        mode(&elsewhere.0, 0o755);
+        std::fs::remove_file(&file).unwrap();
+        folder.load(None).unwrap();
+    }
+}
+
+/// As root alone a file can be given to somebody else.
+#[cfg(unix)]
+#[test]
+fn settings_of_another_user_are_refused() {
+    let folder = Folder::new("[http]\ntimeout = 9\n");
+    let file = folder.0.join("config.toml");
+    match std::os::unix::fs::chown(&file, Some(1234), None) {
+        Err(_) => eprintln!("skipped: only root can give a file away"),
+        Ok(()) => {
+            let error = folder.load(None).unwrap_err();
+            assert!(error.message().contains("belongs to another user"), "{error}");
         }
     }
 }

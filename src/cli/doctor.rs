@@ -64,7 +64,7 @@ pub fn run(paths: Paths, online: bool) -> Result<ExitCode> {
 }
 
 fn look(context: &Context, online: bool, report: &mut Report) {
-    report.good(&format!("Settings are valid (`{}`).", context.paths.config_file().display()));
+    settings(context, report);
     store(context, report);
     logins(context, report);
     locks(context, report);
@@ -81,6 +81,23 @@ fn look(context: &Context, online: bool, report: &mut Report) {
     }
     for warning in context.store.take_warnings() {
         report.note(&warning, "It was mended.");
+    }
+}
+
+fn settings(context: &Context, report: &mut Report) {
+    let (own, shared) = (context.paths.settings_file(), context.paths.config_file());
+    context.config.problems().iter().for_each(|problem| report.bad(problem));
+    if context.config.problems().is_empty() {
+        report.good(&format!("Settings are valid (`{}`).", own.display()));
+    }
+    if context.config.is_shared_with_the_app() {
+        report.note(
+            &format!(
+                "The Convocations app writes `{}` anew, without the settings for this program.",
+                shared.display()
+            ),
+            &format!("Move them to `{}`, which nobody else writes.", own.display()),
+        );
     }
 }
 

@@ -151,6 +151,9 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     };
+    for problem in context.config.problems() {
+        output::note(problem.message());
+    }
     for warning in context.store.take_warnings() {
         output::note(&warning);
     }

@@ -5,17 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
 
-use super::words::allowed;
+use super::messages::{allowed, unknown_field};
 use super::{CallbackConfig, Config, HttpConfig, Providers, RefreshConfig, StoreBackend, StoreConfig};
 use crate::error::{Code, Error, Result};
 use crate::login_id::is_name;
+use crate::private_file;
 use crate::provider::describe::Description;
 use crate::text::short;
 
-/// Longest config.toml that is read, in bytes: a person's file has a few thousand.
+/// Longest file of settings that is read, in bytes: a person's file has a few thousand.
 const MAX_FILE: u64 = 1 << 20;
 
 /// Longest path of a setting and longest name that are repeated, in characters.
@@ -33,7 +35,22 @@ pub struct Settings {
     callback: CallbackSection,
     refresh: RefreshSection,
     http: HttpSection,
-    providers: BTreeMap<String, Description>,
+    /// Taken out before; named here for the list of what is known.
+    #[serde(rename = "providers")]
+    _providers: IgnoredAny,
+}
+
+/// A layer that was checked.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// The settings that are valid.
+    pub settings: Settings,
+    /// What it says of each provider, as it stands.
+    pub providers: BTreeMap<String, Value>,
+    /// What is wrong with a provider, by its name: it alone fails.
+    pub broken: BTreeMap<String, Error>,
+    /// Settings that are not known, and are passed over.
+    pub unknown: Vec<Error>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,29 +80,20 @@ struct HttpSection {
 }
 
 impl Settings {
-    /// Checks a layer; `name` says in an error which one it is.
-    pub fn check(name: &str, layer: &Value) -> Result<Self> {
-        let settings: Self = decode(name, "", layer)?;
-        if let Some(id) = settings.providers.keys().find(|id| !is_name(id)) {
-            return Err(invalid(
-                name,
-                "providers",
-                &format!("`{}` is no provider name; use a-z, 0-9 and `-`.", short(id, MAX_NAME)),
-            ));
-        }
+    fn check_numbers(&self, name: &str) -> Result<()> {
         for (path, seconds) in [
-            ("store.keyring_timeout", settings.store.keyring_timeout),
-            ("callback.timeout", settings.callback.timeout),
-            ("http.timeout", settings.http.timeout),
+            ("store.keyring_timeout", self.store.keyring_timeout),
+            ("callback.timeout", self.callback.timeout),
+            ("http.timeout", self.http.timeout),
         ] {
             if seconds.is_some_and(|seconds| !(1..=86_400).contains(&seconds)) {
                 return Err(invalid(name, path, "it must be 1 to 86400 seconds."));
             }
         }
-        if settings.refresh.margin.is_some_and(|margin| !(0..=86_400).contains(&margin)) {
+        if self.refresh.margin.is_some_and(|margin| !(0..=86_400).contains(&margin)) {
             return Err(invalid(name, "refresh.margin", "it must be 0 to 86400 seconds."));
         }
-        Ok(settings)
+        Ok(())
     }
 
     /// Puts `over` over this layer; providers are merged elsewhere, as text.
@@ -101,7 +109,7 @@ impl Settings {
             },
             refresh: RefreshSection { margin: over.refresh.margin.or(self.refresh.margin) },
             http: HttpSection { timeout: over.http.timeout.or(self.http.timeout) },
-            providers: BTreeMap::new(),
+            _providers: IgnoredAny,
         }
     }
 
@@ -115,7 +123,7 @@ impl Settings {
     }
 
     /// The settings with their defaults.
-    pub fn finish(self, described: BTreeMap<String, Value>, app_key: Option<Value>) -> Result<Config> {
+    pub(super) fn finish(self, providers: Providers, app_key: Option<Value>) -> Result<Config> {
         let (callback, refresh) = (CallbackConfig::default(), RefreshConfig::default());
         Ok(Config {
             store: self.store(),
@@ -125,10 +133,74 @@ impl Settings {
             },
             refresh: RefreshConfig { margin: self.refresh.margin.unwrap_or(refresh.margin) },
             http: HttpConfig { timeout: self.http.timeout.unwrap_or(HttpConfig::default().timeout) },
-            providers: Arc::new(Providers { described, ..Providers::default() }),
+            providers: Arc::new(providers),
             app_key: app_key.map(Arc::new),
+            problems: Arc::default(),
+            is_shared: false,
         })
     }
+}
+
+/// Checks a layer; `name` says in an error which one it is. A wrong value is an error of the whole, since what it was to
+/// say is not known; a setting that is not known is passed over, and a provider's mistake is that provider's.
+pub fn check(name: &str, mut layer: Value) -> Result<Checked> {
+    let table = layer.as_object_mut().and_then(|layer| layer.remove("providers"));
+    let mut checked = Checked::default();
+    loop {
+        match serde_path_to_error::deserialize::<_, Settings>(&layer) {
+            Ok(settings) => {
+                settings.check_numbers(name)?;
+                checked.settings = settings;
+                break;
+            }
+            Err(error) => {
+                let told = told(name, "", &error);
+                if !forget_unknown(&mut layer, &error) {
+                    return Err(told);
+                }
+                checked.unknown.push(told);
+            }
+        }
+    }
+    let providers: BTreeMap<String, Value> = match table {
+        None => BTreeMap::new(),
+        Some(Value::Object(table)) => table.into_iter().collect(),
+        Some(_) => return Err(invalid(name, "providers", "it must be a table.")),
+    };
+    for (id, table) in providers {
+        let path = format!("providers.{id}");
+        if !is_name(&id) {
+            let words = format!("`{}` is no provider name; use a-z, 0-9 and `-`.", short(&id, MAX_NAME));
+            checked.unknown.push(invalid(name, "providers", &words));
+            continue;
+        }
+        if let Err(error) = describe(name, &path, &table) {
+            checked.broken.insert(id.clone(), error);
+        }
+        checked.providers.insert(id, table);
+    }
+    Ok(checked)
+}
+
+/// Takes a setting that is not known out of a layer; `false` if the mistake is another.
+fn forget_unknown(layer: &mut Value, error: &serde_path_to_error::Error<serde_json::Error>) -> bool {
+    let message = error.inner().to_string();
+    let Some(field) = unknown_field(&message) else { return false };
+    let keys = error.path().iter().filter_map(|segment| match segment {
+        Segment::Map { key } => Some(key.as_str()),
+        _ => None,
+    });
+    let mut table = layer;
+    for key in keys {
+        if key == field && table.get(key).is_some() {
+            break;
+        }
+        match table.get_mut(key) {
+            Some(inner) => table = inner,
+            None => return false,
+        }
+    }
+    table.as_object_mut().is_some_and(|table| table.remove(field).is_some())
 }
 
 /// `RCONV_HTTP_PORT`, the Convocations app's variable, wins over the files.
@@ -158,6 +230,16 @@ pub fn read_file(path: &Path) -> Result<Value> {
         Ok(metadata) if metadata.len() > MAX_FILE => return Err(unreadable("is larger than 1 MiB")),
         Ok(_) => {}
     }
+    match private_file::distrust(path) {
+        Ok(None) => {}
+        // Rule 20: it says where refresh tokens go.
+        Ok(Some((which, why))) => {
+            let (what, hint) = why.words(which != path);
+            let message = format!("`{}` {what}, and settings there are not believed.", which.display());
+            return Err(Error::new(Code::ConfigInvalid, message).with_hint(hint));
+        }
+        Err(_) => return Err(unreadable("cannot be read")),
+    }
     let text = std::fs::read_to_string(path).map_err(|_| unreadable("cannot be read as UTF-8 text"))?;
     parse(&text).map_err(|what| unreadable(&what))
 }
@@ -175,12 +257,22 @@ pub fn parse(text: &str) -> Result<Value, String> {
     serde_json::to_value(table).map_err(|_| "holds a value that settings cannot have".to_owned())
 }
 
-/// Takes the Convocations app's tables out of a layer and returns its reference to its key.
-pub fn take_app_tables(layer: &mut Value) -> Option<Value> {
-    let table = layer.as_object_mut()?;
+/// What the Convocations app keeps in a layer.
+#[derive(Debug, Default)]
+pub struct AppTables {
+    /// Whether there is anything of the app's.
+    pub is_there: bool,
+    /// The reference to its key.
+    pub key: Option<Value>,
+}
+
+/// Takes the Convocations app's tables out of a layer.
+pub fn take_app_tables(layer: &mut Value) -> AppTables {
+    let Some(table) = layer.as_object_mut() else { return AppTables::default() };
     let taken: Map<String, Value> =
         APP_TABLES.iter().filter_map(|name| Some(((*name).to_owned(), table.remove(*name)?))).collect();
-    taken.get("runtime")?.get("openrouter_api_key").cloned()
+    let key = taken.get("runtime").and_then(|runtime| runtime.get("openrouter_api_key").cloned());
+    AppTables { is_there: !taken.is_empty(), key }
 }
 
 /// A built-in description as JSON.
@@ -208,14 +300,17 @@ pub fn merge(under: &mut Value, over: Value) {
 }
 
 fn decode<T: DeserializeOwned>(name: &str, prefix: &str, value: &Value) -> Result<T> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = match (prefix, error.path().to_string()) {
-            ("", path) => path,
-            (prefix, path) if path == "." => prefix.to_owned(),
-            (prefix, path) => format!("{prefix}.{path}"),
-        };
-        invalid(name, &path, &allowed(&error.inner().to_string()))
-    })
+    serde_path_to_error::deserialize(value).map_err(|error| told(name, prefix, &error))
+}
+
+/// A mistake in words.
+fn told(name: &str, prefix: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let path = match (prefix, error.path().to_string()) {
+        ("", path) => path,
+        (prefix, path) if path == "." => prefix.to_owned(),
+        (prefix, path) => format!("{prefix}.{path}"),
+    };
+    invalid(name, &path, &allowed(&error.inner().to_string()))
 }
 
 fn invalid(name: &str, path: &str, words: &str) -> Error {

@@ -1,15 +1,20 @@
-//! Settings: built-in descriptions, under config.toml, under the editor's options.
+//! Settings: built-in descriptions, under config.toml, under convocations.toml, under the editor's options.
 //!
-//! Guarantees: each layer is checked alone, so an error names the layer and the key's full path; the tables of the
-//! Convocations app, which may share the file, are left alone; a provider is put together only when asked for.
+//! config.toml may be shared with the Convocations app, which leaves out what it does not know when it writes it anew;
+//! convocations.toml beside it is ours alone.
+//!
+//! Guarantees: each layer is checked alone, so an error names the layer and the key's full path; a file that somebody
+//! else may write is not believed (rule 20); a provider's mistake is that provider's alone, and a setting that is not
+//! known is told and passed over; the app's tables are left alone; a provider is put together only when asked for.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub mod layer;
-mod words;
+mod messages;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
@@ -18,7 +23,7 @@ use crate::error::{Code, Error, Result};
 use crate::login_id::is_name;
 use crate::paths::Paths;
 use crate::provider::{self, Provider};
-use layer::Settings;
+use layer::{Checked, Settings};
 
 /// Which store new logins go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -103,12 +108,16 @@ pub struct Config {
     pub http: HttpConfig,
     providers: Arc<Providers>,
     app_key: Option<Arc<Value>>,
+    problems: Arc<Vec<Error>>,
+    is_shared: bool,
 }
 
 #[derive(Default)]
 struct Providers {
     /// What config.toml and the options say, merged; the built-in text comes under it when a provider is asked for.
     described: BTreeMap<String, Value>,
+    /// What is wrong with a provider, by its name.
+    broken: BTreeMap<String, Error>,
     resolved: Mutex<BTreeMap<String, Arc<Provider>>>,
 }
 
@@ -122,32 +131,53 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// Reads config.toml, if there is one, and puts `options` over it.
+    /// Reads config.toml and convocations.toml, as far as they are there, and puts `options` over them.
     ///
     /// # Errors
     /// `config_invalid` naming file or options, the key's full path and what is allowed.
     pub fn load(paths: &Paths, options: Option<&Value>) -> Result<Self> {
-        let path = paths.config_file();
-        Self::of_layers(&path.display().to_string(), layer::read_file(&path)?, options)
+        let read = |path: &Path| Ok((path.display().to_string(), layer::read_file(path)?));
+        Self::of_layers(vec![read(&paths.config_file())?, read(&paths.settings_file())?], options)
     }
 
-    /// The layer of a file of this name, and the editor's over it.
-    fn of_layers(name: &str, mut file: Value, options: Option<&Value>) -> Result<Self> {
-        let app_key = layer::take_app_tables(&mut file);
-        let mut settings = Settings::check(name, &file)?;
-        let mut described = providers_of(&file);
-        if let Some(options) = options {
-            settings = settings.under(Settings::check("the options of conv.setup() or vim.g.conv", options)?);
-            for (id, table) in providers_of(options) {
-                layer::merge(described.entry(id).or_insert(Value::Object(Map::new())), table);
+    /// The layers of these files, the first of which may be the app's too, and the editor's over them.
+    fn of_layers(mut files: Vec<(String, Value)>, options: Option<&Value>) -> Result<Self> {
+        let shared = files.first_mut().map(|(_, layer)| layer::take_app_tables(layer)).unwrap_or_default();
+        let is_shared = shared.is_there && files.first().is_some_and(|(_, layer)| has_any(layer));
+        let options =
+            options.map(|options| ("the options of conv.setup() or vim.g.conv".to_owned(), options.clone()));
+        let (mut settings, mut providers, mut problems) =
+            (Settings::default(), Providers::default(), Vec::new());
+        let in_files = files.len();
+        for (number, (name, layer)) in files.into_iter().chain(options).enumerate() {
+            let Checked { settings: over, providers: described, broken, unknown } =
+                layer::check(&name, layer)?;
+            // The plugin has checked its options: one that is not known here is a plugin's of another version.
+            if let Some(error) = unknown.first().filter(|_| number == in_files) {
+                return Err(error.clone());
             }
+            settings = settings.under(over);
+            problems.extend(unknown);
+            for (id, table) in described {
+                layer::merge(providers.described.entry(id).or_insert(Value::Object(Map::new())), table);
+            }
+            providers.broken.extend(broken);
         }
-        let config = settings.finish(described.clone(), app_key)?;
+        let mut config = settings.finish(providers, shared.key)?;
         // A wrong description is told at once, and not when somebody asks for its provider.
-        for id in described.keys() {
-            config.provider(id)?;
-        }
+        problems.extend(config.providers.described.keys().filter_map(|id| config.provider(id).err()));
+        (config.problems, config.is_shared) = (Arc::new(problems), is_shared);
         Ok(config)
+    }
+
+    /// What is wrong with the settings, and is passed over: settings that are not known, and providers that fail alone.
+    pub fn problems(&self) -> &[Error] {
+        &self.problems
+    }
+
+    /// Whether settings of ours stand in a file that the Convocations app writes anew, without them.
+    pub fn is_shared_with_the_app(&self) -> bool {
+        self.is_shared
     }
 
     /// The defaults, with the built-in providers.
@@ -160,6 +190,8 @@ impl Config {
             http: HttpConfig::default(),
             providers: Arc::default(),
             app_key: None,
+            problems: Arc::default(),
+            is_shared: false,
         }
     }
 
@@ -192,6 +224,9 @@ impl Config {
     }
 
     fn resolve(&self, id: &str) -> Result<Provider> {
+        if let Some(error) = self.providers.broken.get(id) {
+            return Err(error.clone());
+        }
         let builtin = provider::builtin::text(id);
         let described = self.providers.described.get(id);
         if builtin.is_none() && described.is_none() {
@@ -217,12 +252,11 @@ impl Config {
         };
         let known = self.provider_ids().join(", ");
         Error::new(Code::UnknownLogin, message).with_hint(format!(
-            "Known are: {known}. Describe others in config.toml, under `[providers.NAME]`."
+            "Known are: {known}. Describe others in convocations.toml, under `[providers.NAME]`."
         ))
     }
 }
 
-fn providers_of(layer: &Value) -> BTreeMap<String, Value> {
-    let table = layer.get("providers").and_then(Value::as_object).cloned().unwrap_or_default();
-    table.into_iter().collect()
+fn has_any(layer: &Value) -> bool {
+    layer.as_object().is_some_and(|table| !table.is_empty())
 }

@@ -48,6 +48,7 @@ impl Session {
         before: Option<&Self>,
     ) -> Result<Self> {
         let config = Config::load(paths, options)?;
+        config.problems().iter().for_each(|problem| tell(&outbox, problem.clone()));
         let store = Store::new(paths, &config.store);
         let http = Http::new(&config.http);
         let settings = (config.clone(), store.clone(), http.clone());
@@ -105,6 +106,11 @@ impl Drop for Session {
     }
 }
 
+/// Tells a mistake in the settings, which fails nothing but what it is about.
+fn tell(outbox: &Outbox, error: Error) {
+    outbox.event(&Event::Log(Notice { level: Level::Warn, error, login: None }));
+}
+
 /// Sends the broker's events, and the store's warnings, to the editor.
 async fn pass_on(broker: Broker, store: Store, outbox: Outbox) {
     static SEQUENCE: AtomicU64 = AtomicU64::new(0);
@@ -123,7 +129,8 @@ async fn pass_on(broker: Broker, store: Store, outbox: Outbox) {
         }
         for text in store.take_warnings() {
             let error = Error::new(Code::StoreUnwritable, text);
-            outbox.event(&Event::Log(Notice { level: Level::Warn, error, login: None }));
+            // Something that was dealt with: no error of the login that it happened to.
+            outbox.event(&Event::Log(Notice { level: Level::Info, error, login: None }));
         }
     }
 }

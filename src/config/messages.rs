@@ -2,6 +2,8 @@
 //!
 //! Guarantees: pure; the value itself is never repeated, since it could be a secret.
 
+use strsim::levenshtein;
+
 use crate::text::short;
 
 /// Words for the types that serde names after Rust's.
@@ -18,6 +20,14 @@ const TYPES: &[(&str, &str)] = &[
 
 /// Longest name of a setting that is repeated, in characters.
 const MAX_FIELD: usize = 64;
+
+/// The name of a setting that is not known, out of serde's message. The name is the person's, and may hold what looks
+/// like the words after it.
+pub(super) fn unknown_field(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let end = rest.rfind("`, expected ").or_else(|| rest.rfind("`, there are no fields"))?;
+    Some(&rest[..end])
+}
 
 /// What is allowed, out of serde's message.
 pub(super) fn allowed(message: &str) -> String {
@@ -49,23 +59,8 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 
 /// The name that was probably meant: at most a third of its letters are different.
 fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let far = |name: &&str| distance(typed, name);
-    names.min_by_key(far).filter(|name| distance(typed, name) <= (name.len() / 3).max(1))
-}
-
-/// How many letters have to be changed, put in or taken out (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
-        let mut before = i;
-        row[0] = i + 1;
-        for (j, b) in other.bytes().enumerate() {
-            let change = before + usize::from(a != b);
-            before = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(before + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
+    let far = |name: &&str| levenshtein(typed, name);
+    names.min_by_key(far).filter(|name| levenshtein(typed, name) <= (name.len() / 3).max(1))
 }
 
 #[cfg(test)]
@@ -95,11 +90,5 @@ mod tests {
         assert_eq!(told("struct StoreSection"), "it must be a table.");
         assert_eq!(told("`auto` or `keyring`"), "it must be `auto` or `keyring`.");
         assert_eq!(allowed("planted"), "the value is not of the right form.");
-    }
-
-    #[test]
-    fn the_distance_counts_letters() {
-        assert_eq!((distance("", "abc"), distance("abc", "abc"), distance("bakend", "backend")), (3, 0, 1));
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }
