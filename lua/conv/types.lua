@@ -46,6 +46,7 @@ error("lua/conv/types.lua holds types only")
 ---@field pid integer The backend's process.
 ---@field margin integer `refresh.margin`, seconds.
 ---@field callback_port integer `callback.port`; 0 for any.
+---@field no_browser? string Why a browser can hardly reach this machine, in words that complete "You are …"; absent where it can.
 
 ---One event of one login.
 ---@class (exact) conv.LoginEvent

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Context, environment, output};
+use super::{Context, output};
 use crate::broker::Broker;
 use crate::error::{Code, Error, Result};
 use crate::http::Http;
+use crate::login;
 use crate::paths::Paths;
 use crate::protocol::{LoginStatus, Weight};
 use crate::provider::Grant;
@@ -203,9 +204,9 @@ fn surroundings(report: &mut Report) {
         ),
         Err(error) => report.bad(&error),
     }
-    if let Some(obstacle) = environment::obstacle() {
+    if let Some(obstacle) = login::obstacle() {
         report.note(
-            &format!("A browser can hardly reach this machine ({obstacle})."),
+            &format!("You are {obstacle}, so a browser can hardly reach this machine."),
             "Logins lead with paste or a device code; `:ConvLogin!` does so anywhere.",
         );
     }

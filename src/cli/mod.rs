@@ -8,7 +8,6 @@ mod args;
 mod authority;
 mod complete;
 mod doctor;
-mod environment;
 mod exec;
 mod gateway;
 mod layout;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Editor;
 use super::session::{Session, login, said_hello};
 use crate::error::{Code, Error, Result};
-use crate::login::LoginRequest;
+use crate::login::{self, LoginRequest};
 use crate::protocol::{
     Call, Credential, Hello, HelloAnswer, LoginStart, LoginStarted, Nothing, PROTOCOL, Params, ReadParams,
     Status, StatusAnswer,
@@ -81,6 +81,7 @@ fn hello(editor: &Editor, hello: &Hello) -> Result<HelloAnswer> {
         pid: std::process::id(),
         margin: session.config.refresh.margin,
         callback_port: session.config.callback.port,
+        no_browser: login::obstacle(),
     })
 }
 

@@ -34,6 +34,7 @@ mod paste;
 mod port;
 mod qr;
 mod race;
+mod reach;
 mod registry;
 mod save;
 mod stage;
@@ -41,5 +42,6 @@ mod wait;
 
 pub use key::check as check_key;
 pub use qr::Qr;
+pub use reach::obstacle;
 pub use registry::{LoginContext, Logins};
 pub use stage::{Input, LoginEvent, LoginRequest, Stage};

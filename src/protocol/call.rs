@@ -35,6 +35,9 @@ pub struct HelloAnswer {
     pub margin: i64,
     /// `callback.port`; 0 for any.
     pub callback_port: u16,
+    /// Why a browser can hardly reach this machine, in words that complete "You are …"; absent where it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_browser: Option<&'static str>,
 }
 
 /// What can be logged in to.

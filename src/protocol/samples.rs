@@ -211,8 +211,14 @@ fn shapes() -> Value {
         page,
         message: "Logged out of anthropic@work.".to_owned(),
     };
-    let hello =
-        || HelloAnswer { protocol: PROTOCOL, version: "0.1.0", pid: 1, margin: 300, callback_port: 3000 };
+    let hello = |no_browser| HelloAnswer {
+        protocol: PROTOCOL,
+        version: "0.1.0",
+        pid: 1,
+        margin: 300,
+        callback_port: 3000,
+        no_browser,
+    };
     let terms = || Some("Its terms allow no other program.".to_owned());
     let full_method = || Method { notice: terms(), terms: terms(), revocable: Some(true), ..method() };
     let full_provider = || Provider { terms: terms(), methods: vec![full_method()], ..provider() };
@@ -221,7 +227,7 @@ fn shapes() -> Value {
     let changed = |login| Changed { logins: vec![login], seq: 1 };
     json!({
         "Error": pair(full_error(), error()),
-        "HelloAnswer": pair(hello(), hello()),
+        "HelloAnswer": pair(hello(Some("connected over SSH")), hello(None)),
         "ProvidersAnswer": pair(providers(full_provider()), providers(provider())),
         "Provider": pair(full_provider(), provider()),
         "Method": pair(full_method(), method()),

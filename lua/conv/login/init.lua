@@ -166,6 +166,9 @@ local function begin(s)
       elseif failed then
         return s:finish(failed)
       end
+      if s.opts.browser == nil then
+        s.view.browser, s.view.why_paste = require("conv.environment").browser()
+      end
       pick_provider(s, result.providers)
     end)
   end)
@@ -174,16 +177,11 @@ end
 ---@param opts ConvLoginOpts
 ---@return conv.LoginView
 local function new_view(opts)
-  local browser, why = opts.browser, nil
-  if browser == nil then
-    browser, why = require("conv.environment").browser()
-  end
   return {
     title = "Log in",
     stage = "preparing",
     input = "none",
-    browser = browser,
-    why_paste = why,
+    browser = opts.browser ~= false,
     loopback = false,
     show_qr = false,
     ignored = 0,

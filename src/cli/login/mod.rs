@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::{Context, environment, other_source, output, prompt};
+use super::{Context, other_source, output, prompt};
 use crate::error::{Code, Error, Result};
-use crate::login::{LoginContext, LoginRequest, Logins, Stage};
+use crate::login::{self, LoginContext, LoginRequest, Logins, Stage};
 use crate::login_id::LoginId;
 use crate::provider::{Grant, Method, Provider};
 use crate::secret::Secret;
@@ -33,7 +33,7 @@ pub fn run(
         None => choose_provider(context)?,
     };
     let provider = context.config.provider(login.provider())?;
-    let obstacle = environment::obstacle();
+    let obstacle = login::obstacle();
     let browser = !no_browser && obstacle.is_none();
     let method = match method {
         Some(method) => Some(method),
@@ -42,7 +42,7 @@ pub fn run(
     if let (false, true, Some(obstacle)) = (no_browser, wants_browser(&provider, method.as_deref()), obstacle)
     {
         output::note(&format!(
-            "A browser can hardly reach this machine ({obstacle}): paste or a device code it is."
+            "You are {obstacle}, so a browser can hardly reach this machine: paste or a device code it is."
         ));
     }
     let confirmed = confirm_notice(context, &provider, method.as_deref())?;

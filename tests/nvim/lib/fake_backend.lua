@@ -123,8 +123,12 @@ end
 
 local defaults = {
   hello = function(params, reply)
-    local port = vim.tbl_get(params, "options", "callback", "port") or 3000
-    reply(nil, sample("HelloAnswer", { pid = uv.os_getpid(), callback_port = port }))
+    local answer = {
+      pid = uv.os_getpid(),
+      callback_port = vim.tbl_get(params, "options", "callback", "port") or 3000,
+      no_browser = os.getenv("SSH_CONNECTION") and "connected over SSH" or nil,
+    }
+    reply(nil, sample("HelloAnswer", answer))
   end,
   status = function(_, reply)
     reply(nil, backend.status_answer())
