@@ -85,7 +85,7 @@ end
 local function origin(url)
   local lower = url:lower()
   local scheme = lower:match("^https?%f[:]")
-  local authority = lower:match("^https?://([^/?#\\]+)")
+  local authority = lower:match("^https?://([^/?#]+)")
   if not (scheme and authority) then
     return nil
   end
@@ -326,11 +326,12 @@ M.NOWHERE = "http://127.0.0.1:9/no-login"
 M.NOTHING = vim.fn.has("win32") == 0 and "file:///dev/null" or M.NOWHERE
 
 ---For curl, an answer in the shape of an API's error that says what to do, for hosts that fail on an empty one.
----@return string
-function M.refusal()
-  local here = vim.fs.dirname(assert(debug.getinfo(1, "S")).source:sub(2))
-  return vim.uri_from_fname(vim.fs.joinpath(vim.fn.fnamemodify(here, ":p"), "no_login.json"))
-end
+M.REFUSAL = vim.uri_from_fname(
+  vim.fs.joinpath(
+    vim.fs.dirname(vim.fs.abspath(assert(debug.getinfo(1, "S")).source:sub(2))),
+    "no_login.json"
+  )
+)
 
 ---The address of a host that reads it once, at setup.
 ---@param login string

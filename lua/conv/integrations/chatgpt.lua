@@ -44,7 +44,7 @@ local function answer(login, kept)
     local url = kept[field]
     local credential = integration.request(login, { url = url, option = "api_host_cmd", plain = HOST })
     token = credential and credential.token
-    return credential and url or integration.refusal()
+    return credential and url or integration.REFUSAL
   end
 end
 
