@@ -43,7 +43,8 @@ type Lookup = Result<Client, &'static str>;
 #[derive(Deserialize)]
 struct Document {
     client_id: String,
-    client_name: Option<String>,
+    /// MCP asks for it (client registration, 2026-07-28).
+    client_name: String,
     redirect_uris: Vec<String>,
     token_endpoint_auth_method: Option<String>,
     client_secret: Option<serde::de::IgnoredAny>,
@@ -157,12 +158,11 @@ fn read(id: &str, body: &[u8]) -> Lookup {
     // codes. A shared secret in a public document is none (draft, section 4.1).
     let method = document.token_endpoint_auth_method.unwrap_or_default();
     let shares_secret = document.client_secret.is_some() || method.starts_with("client_secret");
-    let name_fits = document.client_name.as_deref().is_none_or(|name| is_plain(name, 100));
-    if shares_secret || !name_fits {
+    if shares_secret || !is_plain(&document.client_name, 100) {
         return Err(invalid);
     }
     let redirect_uris = redirect_uri::allowed(document.redirect_uris, MAX_REDIRECT_URIS)?;
-    Ok(Client::documented(id, document.client_name, redirect_uris))
+    Ok(Client::documented(id, Some(document.client_name), redirect_uris))
 }
 
 /// Whether an address is on the public internet (the IANA special-purpose registries, RFC 6890).
@@ -259,7 +259,9 @@ mod tests {
     fn a_document_speaks_for_its_own_url_only() {
         let id = "https://app.example/c";
         let text = |client_id: &str, more: &str| {
-            format!(r#"{{"client_id":"{client_id}","redirect_uris":["https://app.example/cb"]{more}}}"#)
+            format!(
+                r#"{{"client_id":"{client_id}","client_name":"App","redirect_uris":["https://app.example/cb"]{more}}}"#
+            )
         };
         assert!(read(id, text(id, "").as_bytes()).unwrap().may_redirect_to("https://app.example/cb"));
         assert!(read(id, text("https://other.example/c", "").as_bytes()).is_err());
@@ -268,14 +270,16 @@ mod tests {
             read(id, text(id, r#","token_endpoint_auth_method":"client_secret_post""#).as_bytes()).is_err()
         );
         assert!(
-            read(id, br#"{"client_id":"https://app.example/c","redirect_uris":["http://evil.example/"]}"#)
+            read(id, br#"{"client_id":"https://app.example/c","client_name":"App","redirect_uris":["http://evil.example/"]}"#)
                 .is_err()
         );
         assert!(read(id, b"<html>").is_err());
+        let nameless = br#"{"client_id":"https://app.example/c","redirect_uris":["https://app.example/cb"]}"#;
+        assert!(read(id, nameless).is_err(), "MCP demands a name");
         let with_key = text(id, r#","token_endpoint_auth_method":"private_key_jwt""#);
         assert!(read(id, with_key.as_bytes()).is_ok());
         let mixed =
-            br#"{"client_id":"https://app.example/c","redirect_uris":["app://cb","https://app.example/cb"]}"#;
+            br#"{"client_id":"https://app.example/c","client_name":"App","redirect_uris":["app://cb","https://app.example/cb"]}"#;
         let client = read(id, mixed).unwrap();
         assert!(client.may_redirect_to("https://app.example/cb") && !client.may_redirect_to("app://cb"));
     }

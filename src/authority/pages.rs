@@ -35,7 +35,7 @@ pub struct Consent<'a> {
 /// The consent page.
 pub fn consent(shown: &Consent<'_>) -> String {
     let mut rows = name_row(shown.client.name());
-    rows.push_str(&row("Identity", &identity(shown.client)));
+    rows.push_str(&row("Identity", &identity(shown.client, shown.redirect_uri)));
     rows.push_str(&row("Answer goes to", &target(shown.redirect_uri)));
     rows.push_str(&row("Can spend credits", &spenders(shown)));
     for (name, value) in shown.budget.rows() {
@@ -159,8 +159,13 @@ fn name_row(name: Option<&str>) -> String {
 }
 
 /// What is known of the client beside its own word.
-fn identity(client: &Client) -> String {
+fn identity(client: &Client, redirect_uri: &str) -> String {
     match client.identity() {
+        // MCP, security considerations of 2026-07-28: a document cannot keep a local program from using its id.
+        Identity::Document(url) if is_local(redirect_uri) => format!(
+            "described at {}<span class=\"warn\">Any program on this computer can pose as it.</span>",
+            address(url)
+        ),
         Identity::Document(url) => format!("described at {}", address(url)),
         Identity::Host(host) => format!("not checked; asks as <b>{}</b>", escape(host)),
         Identity::Registered => "not checked; the name is its own word".to_owned(),
@@ -169,9 +174,13 @@ fn identity(client: &Client) -> String {
 
 /// A redirect URI, and whether it stays on the person's computer.
 fn target(redirect_uri: &str) -> String {
-    let local = Url::parse(redirect_uri).is_ok_and(|url| is_loopback(&url));
-    let note = if local { " <span class=\"soft\">a program on this computer</span>" } else { "" };
+    let note =
+        if is_local(redirect_uri) { " <span class=\"soft\">a program on this computer</span>" } else { "" };
     format!("{}{note}", address(redirect_uri))
+}
+
+fn is_local(redirect_uri: &str) -> bool {
+    Url::parse(redirect_uri).is_ok_and(|url| is_loopback(&url))
 }
 
 /// An address, whole, with scheme, host and port set off.

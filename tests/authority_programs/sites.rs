@@ -1,6 +1,8 @@
 //! Sites of others around the authority: an OpenRouter that signs people in at another host, a client, and a third
 //! party behind each.
 
+#![allow(dead_code)]
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
