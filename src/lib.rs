@@ -1,7 +1,8 @@
 //! Convocations: sign in to AI providers once, and hand out tokens that are always fresh.
 //!
 //! Who knows what; an arrow points at what a module may use. All of them may use the plain words in `error`,
-//! `secret`, `clock`, `paths`, `login_id`, `credential`, `protocol`, `text` and `wording`, which use nothing else.
+//! `secret`, `clock`, `paths`, `login_id`, `credential`, `protocol`, `text`, `html`, `random`, `loopback` and `wording`,
+//! which use nothing else.
 //!
 //! | module | subject | may use |
 //! |---|---|---|
@@ -13,8 +14,8 @@
 //! | [`provider`] | descriptions as data, and the few second steps in code | http |
 //! | [`config`] | config.toml and the editor's options, checked and merged over the built-in descriptions | provider |
 //! | [`store`] | index, keyring, encrypted file, locks, the app's key; knows no network | |
-//! | [`authority`] | the OAuth provider in front of OpenRouter | http |
-//! | [`bounded_server`] | a warp filter on a socket, with limits | |
+//! | [`authority`] | the OAuth provider in front of OpenRouter | http, bounded_server, private_file |
+//! | [`bounded_server`] | HTTP on sockets, with limits; a warp filter or any other service | |
 //! | [`gateway`] | a local address that adds the credential to each request | broker, provider, config, http |
 //! | [`private_file`] | files that only their owner may read, and whom a file can be trusted by | |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |

@@ -9,6 +9,9 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::error::{Code, Error};
+use crate::text::short;
+
 /// Most addresses that are counted at once.
 const MAX_ADDRESSES: usize = 20_000;
 
@@ -78,10 +81,13 @@ pub struct RateChange {
 }
 
 impl FromStr for RateChange {
-    type Err = String;
+    type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || "write it as register=20/1h, authorize=100/15m or token=50/15m".to_owned();
+        let wrong = || {
+            Error::new(Code::InvalidArgument, format!("`{}` is no rate.", short(text, 40)))
+                .with_hint("Write it as register=20/1h, authorize=100/15m or token=50/15m.")
+        };
         let (name, rate) = text.split_once('=').ok_or_else(wrong)?;
         let what = match name {
             "register" => Limited::Register,

@@ -29,8 +29,6 @@ fn exit_status() -> String {
     format!("Exit status:\n{}", rows.join("\n"))
 }
 
-use crate::authority::RateChange;
-
 /// Sign in to AI providers once; every tool gets a token that is always fresh.
 #[derive(Parser)]
 #[command(name = "convocations", version, arg_required_else_help = true, after_help = exit_status())]
@@ -215,7 +213,7 @@ pub struct AuthorityArgs {
     pub trust_forwarded_for: bool,
     /// Requests of one address: register=20/1h, authorize=100/15m, token=50/15m are what holds without (repeatable)
     #[arg(long, value_name = "NAME=COUNT/TIME")]
-    pub rate_limit: Vec<RateChange>,
+    pub rate_limit: Vec<String>,
     /// Do not limit requests per address: where the reverse proxy does
     #[arg(long)]
     pub no_rate_limit: bool,

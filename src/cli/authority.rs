@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::signals;
 
 pub fn run(context: &Context, args: AuthorityArgs) -> Result<ExitCode> {
-    let rates = args.rate_limit.into_iter().fold(Rates::default(), Rates::with);
+    let changes = args.rate_limit.iter().map(|change| change.parse());
+    let rates = changes.collect::<Result<Vec<_>>>()?.into_iter().fold(Rates::default(), Rates::with);
     let own_secret = context.paths.config_dir().join("authority.secret");
     let settings = Settings {
         public_url: args.public_url,

@@ -18,7 +18,7 @@ pub struct Pkce {
 impl Pkce {
     /// 256 random bits in 43 characters (RFC 7636, 4.1).
     pub fn new() -> Self {
-        Self::from_verifier(Secret::new(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())))
+        Self::from_verifier(Secret::new(crate::random::url_text::<32>()))
     }
 
     /// The pair of a verifier that somebody else made.

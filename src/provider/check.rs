@@ -3,10 +3,11 @@
 //! Guarantees: an error names the key by its full path and says what is allowed; the value itself is never repeated,
 //! since it could be a secret.
 
-use url::{Host, Url};
+use url::Url;
 
 use super::template;
 use crate::error::{Code, Error, Result};
+use crate::loopback::is_loopback;
 use crate::text::{is_hidden, short};
 
 /// Longest path of a setting that is repeated, in characters.
@@ -60,18 +61,12 @@ pub fn check_url(path: &str, text: &str) -> Result<Url> {
     // is left of a template that has no value.
     let is_plain = !text.chars().any(|c| is_hidden(c) || c.is_whitespace() || matches!(c, '{' | '}'));
     let url = Url::parse(text).ok().filter(|_| is_plain).ok_or_else(|| invalid(path, "it is not a URL."))?;
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
     match url.scheme() {
         _ if !url.username().is_empty() || url.password().is_some() => {
             Err(invalid(path, "it must not carry a user name or password."))
         }
         "https" => Ok(url),
-        "http" if loopback => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
         "http" => Err(invalid(path, "http is allowed for this machine only; use https.")),
         _ => Err(invalid(path, "it must be an https URL.")),
     }

@@ -1,4 +1,5 @@
-//! The authority with programs that nobody here wrote: a real browser in front of it, and a real reverse proxy.
+//! The authority with programs that nobody here wrote: a real browser in front of it, and a real reverse proxy;
+//! and its own program as an operator starts it.
 //!
 //! Where such a program is missing, its tests say so and are skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
@@ -8,4 +9,5 @@ mod common;
 
 mod chromium;
 mod nginx;
+mod operator;
 mod sites;
