@@ -5,6 +5,8 @@
 mod common;
 #[path = "common/keyring.rs"]
 mod keyring;
+#[path = "common/slow_bus.rs"]
+mod slow_bus;
 #[path = "common/store_suite.rs"]
 mod store_suite;
 
@@ -15,6 +17,7 @@ use convocations::config::{StoreBackend, StoreConfig};
 use convocations::store::Store;
 use keyring::Keyring;
 use serde_json::Value;
+use slow_bus::SlowBus;
 
 const KEY: &str = "sk-or-v1-planted-0123456789";
 
@@ -377,4 +380,125 @@ fn log_in(dir: &TestDir, keyring: &Keyring) {
     arrive(&approve(&url));
     let ran = child.finish(Duration::from_secs(30));
     assert!(ran.code() == 0 && ran.stderr.contains("(keyring)"), "{ran:?}");
+}
+
+/// A keyring whose writes are confirmed so late.
+fn slow(dir: &TestDir, delay: u64) -> SlowBus {
+    SlowBus::before(dir, dir.path().join("session-bus"), Duration::from_secs(delay))
+}
+
+fn set_slowly(dir: &TestDir, bus: &SlowBus, login: &str) -> Ran {
+    let mut command = dir.convocations(["secret", "set", login]);
+    run(command.envs(bus.environment()), &format!("{KEY}\n"))
+}
+
+/// The settings' limit is the limit: the client below has two seconds for each call, whatever they say.
+#[test]
+fn a_keyring_has_the_time_that_the_settings_give_it() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let dir = TestDir::new();
+    dir.write_config(&config("auto").replace("keyring_timeout = 2", "keyring_timeout = 20"));
+    let keyring = Keyring::unlocked(&dir);
+    let stored = set_slowly(&dir, &slow(&dir, 4), "openrouter");
+    assert!(stored.code() == 0 && stored.stderr.contains("(keyring)"), "{stored:?}");
+    assert!(!stored.stderr.contains("encrypted") && !index(&dir).contains("left"), "{stored:?}");
+    assert_eq!(cli(&dir, &keyring, "token openrouter", "").ok().stdout.trim(), KEY);
+}
+
+/// What a keyring writes after its time is known to be there, and goes at the logout, or with the next write.
+#[test]
+fn a_write_that_timed_out_leaves_nothing_behind() {
+    if !Keyring::is_here() {
+        return;
+    }
+    for (backend, then) in
+        [("auto", "logout openrouter"), ("auto", "secret set openrouter"), ("keyring", "secret set mistral")]
+    {
+        let dir = dir(backend);
+        let keyring = Keyring::unlocked(&dir);
+        let stored = set_slowly(&dir, &slow(&dir, 30), "openrouter");
+        match backend {
+            "auto" => {
+                assert!(stored.code() == 0 && stored.stderr.contains("(local-encrypted)"), "{stored:?}")
+            }
+            _ => is_store_trouble(&stored, "does not answer"),
+        }
+        let account = keyring::account(&dir, "openrouter");
+        let written = || item(&dir, &keyring, &account);
+        assert!(written().is_some_and(|item| item.contains(KEY)), "carried out all the same");
+        assert!(index(&dir).contains(&format!("left = [\"{account}\"]")), "{}", index(&dir));
+        if then == "secret set openrouter" {
+            dir.write_config(&config("local-encrypted"));
+        }
+        assert_eq!(cli(&dir, &keyring, then, &format!("{KEY}\n")).code(), 0);
+        assert_eq!((written(), index(&dir).contains("left")), (None, false), "{then}: {}", index(&dir));
+    }
+}
+
+/// A refresh tries a second time before it changes the place, and goes back when the keyring answers.
+#[test]
+fn a_login_that_fell_back_into_the_file_returns_to_the_keyring() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let (dir, sandbox) = (TestDir::new(), Sandbox::start());
+    let keyring = Keyring::unlocked(&dir);
+    dir.write_config(&format!("{}\n{}", sandbox.config_toml(), config("auto")));
+    log_in(&dir, &keyring);
+    let first = cli(&dir, &keyring, "token anthropic", "").ok().stdout;
+    let mut command = dir.convocations(["token", "anthropic", "--rejected"]);
+    let second = run(command.envs(slow(&dir, 60).environment()), &first).ok();
+    assert!(second.stderr.contains("`anthropic` is kept in the encrypted file."), "{second:?}");
+    assert!(index(&dir).contains("fell_back = true"), "{}", index(&dir));
+    assert_eq!(cli(&dir, &keyring, "token anthropic", "").ok().stdout, second.stdout, "the file is believed");
+    let third = cli(&dir, &keyring, "token anthropic --rejected", &second.stdout).ok();
+    assert!(third.stderr.is_empty() && third.stdout != second.stdout, "{third:?}");
+    let secret: Value = serde_json::from_str(&keyring.secret_tool(&dir, "lookup", "anthropic").1).unwrap();
+    assert_eq!(secret["access_token"].as_str(), Some(third.stdout.trim()));
+    let index = index(&dir);
+    assert!(["ciphertext", "fell_back", "left"].iter().all(|word| !index.contains(word)), "{index}");
+    assert_eq!(cli(&dir, &keyring, "logout anthropic", "").code(), 0);
+    assert_eq!(keyring.secret_tool(&dir, "lookup", "anthropic").0, 1, "nothing is left");
+}
+
+/// A keyring that cannot be asked at the logout is cleaned when it can.
+#[test]
+fn what_a_logout_could_not_remove_goes_with_the_next_write() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let dir = dir("keyring");
+    let mut keyring = Keyring::unlocked(&dir);
+    set(&dir, &keyring, "openrouter");
+    let account = keyring::account(&dir, "openrouter");
+    keyring.stop();
+    keyring.start(&dir, false);
+    let out = cli(&dir, &keyring, "logout openrouter", "");
+    assert!(out.code() == 0 && out.stderr.contains("item is still there"), "{out:?}");
+    assert!(index(&dir).contains(&account), "{}", index(&dir));
+    keyring.stop();
+    keyring.start(&dir, true);
+    assert!(item(&dir, &keyring, &account).is_some());
+    assert_eq!(set(&dir, &keyring, "mistral").code(), 0);
+    assert_eq!((item(&dir, &keyring, &account), index(&dir).contains("left")), (None, false));
+}
+
+/// A keyring that hangs for some seconds is waited for by a logout: what it would leave could be used.
+#[test]
+fn a_logout_waits_for_a_keyring_that_comes_back() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let dir = dir("auto");
+    let keyring = Keyring::unlocked(&dir);
+    set(&dir, &keyring, "openrouter");
+    let account = keyring::account(&dir, "openrouter");
+    keyring.freeze(true);
+    let child = Child::spawn(dir.convocations(["secret", "clear", "openrouter"]).envs(keyring.environment()));
+    std::thread::sleep(Duration::from_secs(4));
+    keyring.freeze(false);
+    assert_eq!(child.finish(Duration::from_secs(20)).code(), 0);
+    assert_eq!(item(&dir, &keyring, &account), None);
 }

@@ -238,7 +238,7 @@ impl Writing<'_> {
             accounts.insert(account.clone());
         }
         let is_asked = !accounts.is_empty();
-        let patience = if self.store.interactive { Patience::Asking } else { Patience::Removing };
+        let patience = Patience::Removing { asks: self.store.interactive };
         let (own, why) = self.still_there(accounts, patience, None);
         let store = self.index.store.clone();
         if is_asked && why.is_none() {

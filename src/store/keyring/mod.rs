@@ -69,29 +69,33 @@ impl KeyringError {
 pub enum Patience {
     /// The settings' limit.
     Usual,
-    /// A person, who may be asked to unlock it.
+    /// A person, who may be asked to unlock it, and has time for that besides.
     Asking,
     /// Somebody who has just tried.
     Again,
-    /// Somebody who removes what must not stay.
-    Removing,
+    /// Somebody who removes what must not stay; `asks` as above.
+    Removing { asks: bool },
 }
 
 impl Patience {
     fn limit(self, usual: Duration) -> Duration {
         match self {
-            Self::Usual => usual,
-            Self::Asking => usual + UNLOCK_TIME,
+            Self::Usual | Self::Asking => usual,
             Self::Again => usual.min(SECOND_TRY),
-            Self::Removing => usual * FOR_REMOVAL,
+            Self::Removing { .. } => usual * FOR_REMOVAL,
         }
+    }
+
+    fn asks(self) -> bool {
+        matches!(self, Self::Asking | Self::Removing { asks: true })
     }
 }
 
-/// When a call ends, and whether a person may be asked until then.
+/// When a call ends, and whether a person may be asked, whose time does not count.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     end: Instant,
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     asks: bool,
 }
 
@@ -154,7 +158,7 @@ impl Keyring {
             return Err(KeyringError::TimedOut);
         }
         let limit = patience.limit(self.limit);
-        let call = Limit { end: Instant::now() + limit, asks: patience == Patience::Asking };
+        let call = Limit { end: Instant::now() + limit, asks: patience.asks() };
         let (sender, receiver) = mpsc::sync_channel(1);
         let started = std::thread::Builder::new().name("keyring".to_owned()).spawn(move || {
             let _ = sender.send(work(call));
@@ -162,7 +166,8 @@ impl Keyring {
         if started.is_err() {
             return Err(KeyringError::Absent);
         }
-        let answer = match receiver.recv_timeout(limit) {
+        let longest = limit + if call.asks { UNLOCK_TIME } else { Duration::ZERO };
+        let answer = match receiver.recv_timeout(longest) {
             Ok(answer) => answer,
             Err(mpsc::RecvTimeoutError::Timeout) => Err(KeyringError::TimedOut),
             Err(mpsc::RecvTimeoutError::Disconnected) => Err(KeyringError::Absent),

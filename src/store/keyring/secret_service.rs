@@ -5,6 +5,7 @@
 //!
 //! Guarantees: each call has what is left of the limit, and none begins after its end.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use dbus::{Path, arg};
 use keyring::secret_service::SsCredential;
 use zeroize::Zeroizing;
 
-use super::{KeyringError, Limit, SERVICE};
+use super::{KeyringError, Limit, SERVICE, UNLOCK_TIME};
 use crate::secret::Secret;
 
 const DESTINATION: &str = "org.freedesktop.secrets";
@@ -112,7 +113,8 @@ struct Found {
 /// A connection to the session's bus, for as long as the limit allows.
 struct Bus {
     connection: Connection,
-    limit: Limit,
+    end: Cell<Instant>,
+    asks: bool,
 }
 
 impl Bus {
@@ -121,11 +123,12 @@ impl Bus {
         if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_none() && !has_user_bus() {
             return Err(KeyringError::Absent);
         }
-        Ok(Self { connection: Connection::new_session().map_err(|error| of(&error))?, limit })
+        let connection = Connection::new_session().map_err(|error| of(&error))?;
+        Ok(Self { connection, end: Cell::new(limit.end), asks: limit.asks })
     }
 
     fn left(&self) -> Result<Duration, KeyringError> {
-        let left = self.limit.end.saturating_duration_since(Instant::now());
+        let left = self.end.get().saturating_duration_since(Instant::now());
         if left.is_zero() { Err(KeyringError::TimedOut) } else { Ok(left) }
     }
 
@@ -181,18 +184,26 @@ impl Bus {
 
     /// Unlocks collections or items, if the person may be asked.
     fn unlock(&self, what: Vec<Path<'static>>) -> Result<(), KeyringError> {
-        if !self.limit.asks {
+        if !self.asks {
             return Err(KeyringError::Locked);
         }
         let (_, prompt): (Vec<Path<'static>>, Path<'static>) = self.service("Unlock", (what,))?;
         if &*prompt == NONE { Ok(()) } else { self.prompt(prompt) }
     }
 
-    /// Lets the keyring ask the person, and waits for the answer.
+    /// Lets the keyring ask the person, whose time does not count, and waits for the answer.
     fn prompt(&self, path: Path<'static>) -> Result<(), KeyringError> {
-        if !self.limit.asks {
+        if !self.asks {
             return Err(KeyringError::Locked);
         }
+        let left = self.left()?;
+        self.end.set(Instant::now() + UNLOCK_TIME);
+        let answer = self.ask(path);
+        self.end.set(Instant::now() + left);
+        answer
+    }
+
+    fn ask(&self, path: Path<'static>) -> Result<(), KeyringError> {
         let (sender, answer) = std::sync::mpsc::channel();
         let proxy = self.connection.with_proxy(DESTINATION, path, self.left()?);
         let told = proxy.match_signal(move |ended: PromptCompleted, _: &Connection, _: &dbus::Message| {
