@@ -25,7 +25,7 @@ pub use call::{
     StatusAnswer,
 };
 pub use credential::Credential;
-pub use login::{Input, LoginEvent, Qr, Stage};
+pub use login::{Input, LoginEvent, Qr, Replaced, Stage};
 pub use status::{Changed, LoginStatus, Notice, State, StoreReport, Weight};
 
 /// The protocol that this program speaks.

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::random::url_text;
+
 /// A string that is shown nowhere and wiped when dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
@@ -17,6 +19,11 @@ impl Secret {
     /// Takes over a string; the caller's copies are the caller's to wipe.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
+    }
+
+    /// 256 random bits, as text that may stand in a URL.
+    pub fn random() -> Self {
+        Self::new(url_text::<32>())
     }
 
     /// The content. Each call is a place where a secret leaves its type: keep them few.

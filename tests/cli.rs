@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{Child, Ran, Sandbox, TestDir, approve, browser, eventually, fault, run};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const KEY: &str = "sk-or-v1-0123456789abcdef";
 
@@ -248,6 +248,7 @@ fn the_tests_can_be_started_with_signals_ignored() {
 #[test]
 fn a_denied_login_is_exit_four_and_keeps_the_old_one() {
     let sandbox = Sandbox::start();
+    sandbox.switch(json!({"openrouter": {"echo_state": true}}));
     let dir = sandboxed(&sandbox);
     with_input(&dir, "secret set openrouter", &format!("{KEY}\n"));
     let mut command = dir.convocations(["login", "openrouter", "--method", "browser"]);

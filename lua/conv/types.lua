@@ -69,10 +69,12 @@ error("lua/conv/types.lua holds types only")
 ---@field label? string The prompt for it.
 ---@field page? string Where the person finds what is to be typed.
 ---@field ignored? integer How many stray requests the listener has turned away so far.
+---@field error? ConvError What the provider said to the last answer, which did not end the login.
 ---@field identity? string Who this is, if the provider told.
 ---@field kind? "oauth"|"api-key" How the credential travels.
 ---@field store? string Where it is kept: `keyring` or `local-encrypted`.
----@field error? ConvError Why.
+---@field replaced? conv.Replaced What became of the login that it takes the place of, if there was one.
+---@field notices? string[] Sentences to tell beside it.
 
 ---A login that has begun.
 ---@class (exact) conv.LoginStarted
@@ -139,6 +141,12 @@ error("lua/conv/types.lua holds types only")
 ---All providers, built in and the person's own. Also `providers --json`.
 ---@class (exact) conv.ProvidersAnswer
 ---@field providers conv.Provider[] In the order of their names.
+
+---What became of a login's tokens whose place another one has taken.
+---@class (exact) conv.Replaced
+---@field revoked "yes"|"no"|"unsupported" Whether the provider took them back.
+---@field page? string Where the person can take them back, if the provider has a page for it.
+---@field message string One sentence.
 
 ---How everything is. Also `status --json`.
 ---@class (exact) conv.StatusAnswer

@@ -42,13 +42,6 @@ fn variable(source: &Source) -> Option<&String> {
 }
 
 fn describe_method(provider: &Provider, method: &Method, index: &Index, default: bool) -> protocol::Method {
-    // A page to paste from, a device code or a key needs no way back to this machine.
-    let needs_browser = match method.grant {
-        Grant::AuthorizationCode | Grant::MintKey => {
-            method.redirect.as_ref().is_some_and(|redirect| redirect.page.is_none())
-        }
-        Grant::DeviceCode | Grant::ApiKey => false,
-    };
     protocol::Method {
         id: method.id.clone(),
         label: method.label.clone(),
@@ -57,7 +50,7 @@ fn describe_method(provider: &Provider, method: &Method, index: &Index, default:
         notice_confirmed: index.confirmed_notices.contains(&provider.notice_name(method)),
         terms: provider.terms.clone(),
         default,
-        needs_browser,
+        needs_browser: method.needs_callback(),
         revocable: revocable(method),
     }
 }

@@ -190,7 +190,8 @@ fn port(context: &Context, report: &mut Report) {
         Ok(_) => report.good(&format!("The callback port {port} is free.")),
         Err(_) => report.note(
             &format!("The callback port {port} is taken; a login uses a free one."),
-            "Set `callback.port` or `RCONV_HTTP_PORT` if you forward a port.",
+            "If OpenRouter then answers 409 (\"Failed to create or update app\"), or you forward a port: free this one, or set \
+             `callback.port` or `RCONV_HTTP_PORT` to one that stays free. `:ConvLogin openrouter code` needs none.",
         ),
     }
 }

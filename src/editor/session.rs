@@ -19,6 +19,7 @@ use crate::login_id::LoginId;
 use crate::paths::Paths;
 use crate::protocol::{Changed, Event, Level, LoginEvent, Notice, ProvidersAnswer, Stage};
 use crate::store::Store;
+use crate::wording::Face;
 
 /// One editor's session. A later `hello` makes a new one, which goes on with this one's refreshes.
 pub struct Session {
@@ -62,7 +63,7 @@ impl Session {
             store: store.interactive(),
             http,
             clock: Clock::System,
-            place: "Neovim".to_owned(),
+            place: Face::Editor,
         };
         let events = tokio::spawn(pass_on(broker.clone(), store.clone(), outbox.clone()));
         let background = vec![broker.run_background(), events];

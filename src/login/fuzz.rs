@@ -2,8 +2,10 @@
 
 use url::form_urlencoded;
 
-use super::answer::{Answer, Expected, MAX_DESCRIPTION, Params, Reject, is_code};
-use super::paste;
+use super::callback::params::{
+    Answer, CallbackRejection, Expected, MAX_DESCRIPTION, Params, WithoutState, is_code,
+};
+use super::callback::paste;
 use crate::secret::Secret;
 use crate::text::is_hidden;
 
@@ -23,17 +25,17 @@ pub fn callback(data: &[u8]) {
     judge(|| Params::parse(&query), mentions(&query, STATE));
     let times = |name: &str| form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name).count();
     let twice = ["code", "state", "iss", "error", "error_description"].iter().any(|name| times(name) > 1);
-    assert!(!twice || Params::parse(&query) == Err(Reject::Malformed), "a parameter stands there twice");
+    assert!(
+        !twice || Params::parse(&query) == Err(CallbackRejection::Malformed),
+        "a parameter stands there twice"
+    );
 }
 
 /// Holds an answer against a login whose state stands in the text (or not), and against another login.
-fn judge(parsed: impl Fn() -> Result<Params, Reject>, is_named: bool) {
-    match parsed().and_then(|params| params.check(&expected(STATE))) {
-        Ok(answer) => {
-            assert!(is_named, "taken without the state");
-            check(&answer);
-        }
-        Err(Reject::Malformed | Reject::State | Reject::Issuer) => {}
+fn judge(parsed: impl Fn() -> Result<Params, CallbackRejection>, is_named: bool) {
+    if let Ok(checked) = parsed().and_then(|params| params.check(&expected(STATE))) {
+        assert!(is_named && checked.is_ours, "taken without the state");
+        check(&checked.answer);
     }
     let other = parsed().and_then(|params| params.check(&expected("another login's state")));
     assert!(other.is_err(), "taken with another login's state");
@@ -52,7 +54,7 @@ fn check(answer: &Answer) {
 fn expected(state: &str) -> Expected {
     Expected {
         state: Some(Secret::new(state)),
-        state_optional: false,
+        without_state: WithoutState::Refused,
         issuer: Some(ISSUER.to_owned()),
         iss_required: false,
     }

@@ -3,45 +3,42 @@
 //! | file | subject |
 //! |---|---|
 //! | `registry` | the logins of this process: start, input, cancel |
-//! | `stage`, `qr` | what a login tells: the `login` events of `doc/rpc.md` |
-//! | `choose` | which method, and its notice |
 //! | `flow` | one login from its first event to its last |
-//! | `browser`, `device`, `key` | the three ways to a credential |
-//! | `attempt`, `answer`, `paste` | what was asked, and what comes back; pure |
-//! | `port`, `listener`, `pages` | the loopback, and what the browser shows |
-//! | `race`, `wait` | callback, paste, cancel and time limit against each other |
-//! | `save`, `account` | into the store, under which name |
+//! | `attempt`, `conversation` | what a login is about; what it tells and hears |
+//! | `events`, `qr` | what a login tells: the `login` events of `doc/rpc.md` |
+//! | `method_selection` | which method, and its notice |
+//! | `methods` | the three ways to a credential: browser, device code, key |
+//! | `authorization_request` | what was asked, and which request an answer belongs to; pure |
+//! | `callback` | the loopback and pasted text: port, server, pages, parameters, and the wait for them |
+//! | `cancel` | cancel and time limit |
+//! | `save`, `account`, `replaced` | into the store, under which name, and what becomes of the login before |
+//! | `registered_client` | what this program is to a provider with discovery |
 //!
 //! It never opens a browser and never asks the person anything: it tells, through events, and whoever listens
 //! does.
 
 mod account;
-mod answer;
-#[cfg(test)]
-mod attacks;
 mod attempt;
-mod browser;
-mod choose;
-mod client;
-mod device;
+mod authorization_request;
+mod callback;
+mod cancel;
+mod conversation;
+mod events;
 mod flow;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
-mod key;
-mod listener;
-mod pages;
-mod paste;
-mod port;
+mod method_selection;
+mod methods;
 mod qr;
-mod race;
 mod reach;
+mod registered_client;
 mod registry;
+mod replaced;
 mod save;
-mod stage;
-mod wait;
 
-pub use key::check as check_key;
+pub use attempt::LoginContext;
+pub use events::{Input, LoginEvent, LoginRequest, Replaced, Stage};
+pub use methods::check_key;
 pub use qr::Qr;
 pub use reach::obstacle;
-pub use registry::{LoginContext, Logins};
-pub use stage::{Input, LoginEvent, LoginRequest, Stage};
+pub use registry::Logins;

@@ -8,34 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::choose;
-use super::client;
-use super::flow::{Flow, Teller};
-use super::race::Typed;
-use super::stage::{LoginEvent, LoginRequest};
-use super::wait::{Cancel, Deadline};
-use crate::clock::Clock;
-use crate::config::Config;
+use super::attempt::{Attempt, LoginContext};
+use super::cancel::{CancelToken, Deadline};
+use super::conversation::{Conversation, Teller, Typed};
+use super::events::{LoginEvent, LoginRequest};
+use super::flow::Flow;
+use super::method_selection;
+use super::registered_client;
 use crate::error::{Code, Error, Result};
-use crate::http::Http;
 use crate::provider::is_client;
 use crate::secret::Secret;
-use crate::store::Store;
-
-/// What a login works with.
-#[derive(Clone)]
-pub struct LoginContext {
-    /// Settings and providers.
-    pub config: Config,
-    /// Where the result goes.
-    pub store: Store,
-    /// How the provider is asked.
-    pub http: Http,
-    /// The time.
-    pub clock: Clock,
-    /// Where the person is, as the page in the browser says it: `Neovim`, `your terminal`.
-    pub place: String,
-}
 
 /// The logins of this process. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -76,35 +58,34 @@ impl Logins {
     ) -> Result<u64> {
         let provider = context.config.provider(request.login.provider())?;
         if is_client(&request.login) {
-            return Err(client::is_no_login(&provider));
+            return Err(registered_client::is_no_login(&provider));
         }
-        let method = choose::method(&provider, request.method.as_deref(), request.browser)?.clone();
+        let method = method_selection::method(&provider, request.method.as_deref(), request.browser)?.clone();
         if method.notice.is_some() && !request.confirmed {
             let known = context.store.index_for_login()?.confirmed_notices;
             if !known.contains(&provider.notice_name(&method)) {
-                return Err(choose::unconfirmed(&provider, &method));
+                return Err(method_selection::unconfirmed(&provider, &method));
             }
         }
         let (typed, receiver) = mpsc::channel(1);
-        let (cancel, cancelled) = Cancel::new();
+        let (cancel, cancelled) = CancelToken::new();
         let id = self.enter(Handle { provider: provider.id.clone(), typed, cancel })?;
         let leave = Leave { running: Arc::downgrade(&self.0), id };
-        let flow = Flow {
-            teller: Teller { id, login: request.login.clone(), method: method.id.clone(), events },
-            deadline: Deadline::after(context.config.callback.timeout, &context.clock),
+        let teller = Teller { id, login: request.login.clone(), method: method.id.clone(), events };
+        let deadline = Deadline::after(context.config.callback.timeout, &context.clock);
+        let attempt = Attempt {
             context: context.clone(),
-            fallback: choose::fallback(&provider, &method, request.browser).cloned(),
+            fallback: method_selection::fallback(&provider, &method, request.browser).cloned(),
+            notice: None,
             provider,
             method,
-            notice: None,
             login: request.login,
             browser: request.browser,
             confirmed: request.confirmed,
-            typed: receiver,
-            listener: None,
             registered: None,
-            description: None,
         };
+        let talk = Conversation { teller, typed: receiver, deadline };
+        let flow = Flow { attempt, talk, listener: None };
         tokio::spawn(flow.run(cancelled, leave));
         Ok(id)
     }
@@ -115,10 +96,14 @@ impl Logins {
     /// `invalid_argument` or `state_mismatch` about the text; `invalid_argument` if no such login waits for
     /// one.
     pub async fn input(&self, id: u64, text: Secret) -> Result<()> {
-        let typed = self.lock().logins.get(&id).map(|login| login.typed.clone()).ok_or_else(not_waiting)?;
+        let typed = {
+            let running = self.lock();
+            let login = running.logins.get(&id).ok_or_else(|| no_login(id <= running.last_id))?;
+            login.typed.clone()
+        };
         let (reply, answer) = oneshot::channel();
-        typed.send(Typed { text, reply }).await.map_err(|_| not_waiting())?;
-        answer.await.map_err(|_| not_waiting())?
+        typed.send(Typed { text, reply }).await.map_err(|_| has_its_answer())?;
+        answer.await.map_err(|_| has_its_answer())?
     }
 
     /// Cancels a login; one that has ended already is none to cancel, and no fault.
@@ -169,6 +154,15 @@ fn busy(provider: &str) -> Error {
         .with_hint("Finish it or cancel it first.")
 }
 
-fn not_waiting() -> Error {
-    Error::new(Code::InvalidArgument, "No login waits for a text.").with_hint("Start one with `:ConvLogin`.")
+fn no_login(has_been: bool) -> Error {
+    let message = match has_been {
+        true => "This login has ended already, and nothing was sent.",
+        false => "No login waits for a text.",
+    };
+    Error::new(Code::InvalidArgument, message).with_hint("Start one with `:ConvLogin`.")
+}
+
+fn has_its_answer() -> Error {
+    Error::new(Code::InvalidArgument, "This login has its answer already.")
+        .with_hint("How it ends is told in a moment.")
 }

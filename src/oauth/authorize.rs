@@ -13,6 +13,8 @@ pub struct AuthorizeRequest {
     pub redirect_uri: Option<String>,
     /// Ties the answer to this request; absent where the provider has no such thing.
     pub state: Option<Secret>,
+    /// What the id token is to repeat (OpenID Connect Core, 3.1.2.1), if one is asked for.
+    pub nonce: Option<Secret>,
     /// The challenge of this request's PKCE pair.
     pub code_challenge: String,
 }
@@ -38,17 +40,30 @@ pub fn authorize_url(method: &Method, request: &AuthorizeRequest) -> Result<Url>
     standard.push(("code_challenge", request.code_challenge.clone()));
     standard.push(("code_challenge_method", "S256".to_owned()));
     standard.extend(request.state.as_ref().map(|state| ("state", state.expose().to_owned())));
+    standard.extend(request.nonce.as_ref().map(|nonce| ("nonce", nonce.expose().to_owned())));
     standard.extend(method.resource.clone().map(|resource| ("resource", resource)));
     {
         let mut query = url.query_pairs_mut();
         for (name, value) in &method.authorize_params {
-            if !standard.iter().any(|(standard, _)| standard == name) {
-                query.append_pair(name, value);
+            let is_standard = standard.iter().any(|(standard, _)| standard == name);
+            if let Some(value) = with_origin(value, request.redirect_uri.as_deref()).filter(|_| !is_standard)
+            {
+                query.append_pair(name, &value);
             }
         }
         query.extend_pairs(&standard);
     }
     Ok(url)
+}
+
+/// A parameter with `{origin}`, the callback's scheme, host and port, filled in; `None` where there is no callback.
+/// Nothing else is filled: a value may be JSON (OpenID's `claims`).
+fn with_origin(value: &str, redirect_uri: Option<&str>) -> Option<String> {
+    if !value.contains("{origin}") {
+        return Some(value.to_owned());
+    }
+    let origin = Url::parse(redirect_uri?).ok()?.origin().ascii_serialization();
+    Some(value.replace("{origin}", &origin))
 }
 
 #[cfg(test)]
@@ -61,6 +76,7 @@ mod tests {
         let request = AuthorizeRequest {
             redirect_uri: redirect_uri.map(str::to_owned),
             state: Some(Secret::new("STATE")),
+            nonce: None,
             code_challenge: "CHALLENGE".to_owned(),
         };
         authorize_url(provider.method(method).unwrap(), &request).unwrap()
@@ -92,13 +108,23 @@ mod tests {
 
     #[test]
     fn openrouters_url_uses_its_own_names() {
-        let with_callback = url("openrouter", "browser", Some("http://localhost:3000/callback/x"));
-        assert_eq!(
-            param(&with_callback, "callback_url").as_deref(),
-            Some("http://localhost:3000/callback/x")
-        );
+        let callback = "http://localhost:3000/api/openrouter/oauth/callback";
+        let with_callback = url("openrouter", "browser", Some(callback));
+        assert_eq!(param(&with_callback, "callback_url").as_deref(), Some(callback));
+        assert_eq!(param(&with_callback, "referrer").as_deref(), Some("http://localhost:3000"));
+        assert_eq!(param(&with_callback, "state").as_deref(), Some("STATE"));
         assert_eq!(param(&with_callback, "client_id").as_deref(), Some("convocations"));
         assert_eq!(param(&with_callback, "redirect_uri"), None);
-        assert_eq!(param(&url("openrouter", "code", None), "callback_url"), None);
+        let code = url("openrouter", "code", None);
+        assert_eq!((param(&code, "callback_url"), param(&code, "referrer")), (None, None));
+    }
+
+    #[test]
+    fn a_parameter_names_the_callbacks_origin_and_may_be_json() {
+        let at = Some("http://127.0.0.1:7/cb");
+        assert_eq!(with_origin("{origin}/app", at).as_deref(), Some("http://127.0.0.1:7/app"));
+        assert_eq!(with_origin("{origin}", None), None);
+        let claims = "{\"id_token\":{\"email\":null}}";
+        assert_eq!(with_origin(claims, None).as_deref(), Some(claims));
     }
 }

@@ -239,6 +239,7 @@ async fn poll_openai(
         code_verifier: secret("code_verifier").ok_or_else(|| lacking(&provider.name, "verifier"))?,
         redirect_uri: method.redirect.as_ref().and_then(|redirect| redirect.page.clone()),
         state: None,
+        nonce: None,
     };
     Ok(Poll::Done(Box::new(token::first_tokens(http, provider, method, &exchange, now).await?)))
 }

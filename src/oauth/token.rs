@@ -39,6 +39,8 @@ pub struct CodeExchange {
     pub redirect_uri: Option<String>,
     /// The request's state, for providers that want it here too.
     pub state: Option<Secret>,
+    /// The request's nonce, which the id token must repeat.
+    pub nonce: Option<Secret>,
 }
 
 /// Parameters of a request body.
@@ -75,7 +77,23 @@ pub(super) async fn first_tokens(
     if method.grant == Grant::MintKey {
         return minted(&reply, provider, now);
     }
-    tokens(&failure::read(&reply, &provider.name)?, &provider.name, now)
+    let tokens = tokens(&failure::read(&reply, &provider.name)?, &provider.name, now)?;
+    check_nonce(&tokens, exchange.nonce.as_ref(), provider)?;
+    Ok(tokens)
+}
+
+/// OpenID Connect Core, 3.1.3.7: an id token that was asked for with a nonce repeats it.
+fn check_nonce(tokens: &Tokens, nonce: Option<&Secret>, provider: &Provider) -> Result<(), Failure> {
+    let (Some(id_token), Some(nonce)) = (&tokens.id_token, nonce) else { return Ok(()) };
+    let claims = jwt::claims(id_token.expose());
+    let repeated = claims.as_ref().and_then(|claims| claims.get("nonce")?.as_str()).map(Secret::new);
+    if repeated.as_ref() == Some(nonce) {
+        return Ok(());
+    }
+    let message = format!("The identity that {} names was made for another login (`nonce`).", provider.name);
+    Err(Failure::Refused(
+        Error::new(Code::StateMismatch, message).with_hint("Start the login again; nothing was stored."),
+    ))
 }
 
 /// Identity and second step: what follows once a login's first tokens are there. What they were made of is spent, so a

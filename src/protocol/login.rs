@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::Revoked;
 use crate::credential::Kind;
 use crate::error::Error;
 use crate::login_id::LoginId;
@@ -123,8 +124,14 @@ pub enum Stage {
         expires_at: i64,
         /// How many stray requests the listener has turned away so far.
         ignored: u64,
+        /// What the person should know: why an answer was ignored, or what may be the matter.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        notice: Option<String>,
+        /// What the provider said to the last answer, which did not end the login.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<Error>,
     },
-    /// The provider is being asked for the tokens; nothing more can be pasted.
+    /// The provider is being asked for the tokens. If it does not accept a pasted code, `waiting` comes again.
     Exchanging,
     /// Stored.
     Done {
@@ -138,12 +145,30 @@ pub enum Stage {
         expires_at: Option<i64>,
         /// Where it is kept: `keyring` or `local-encrypted`.
         store: String,
+        /// What became of the login that it takes the place of, if there was one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replaced: Option<Replaced>,
+        /// Sentences to tell beside it.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        notices: Vec<String>,
     },
     /// Over without a login; what was stored before is as it was.
     Failed {
         /// Why.
         error: Error,
     },
+}
+
+/// What became of a login's tokens whose place another one has taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Replaced {
+    /// Whether the provider took them back.
+    pub revoked: Revoked,
+    /// Where the person can take them back, if the provider has a page for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// One sentence.
+    pub message: String,
 }
 
 impl Stage {

@@ -162,6 +162,8 @@ fn full_stages() -> Vec<Stage> {
             page: text("https://login.example/keys"),
             expires_at: END,
             ignored: 2,
+            notice: text("An answer of another login was ignored."),
+            error: Some(full_error()),
         },
         Stage::Exchanging,
         Stage::Done {
@@ -169,6 +171,8 @@ fn full_stages() -> Vec<Stage> {
             kind: Kind::Oauth,
             expires_at: Some(END),
             store: "keyring".to_owned(),
+            replaced: Some(replaced(text("https://login.example/keys"))),
+            notices: vec!["`ANTHROPIC_API_KEY` is set.".to_owned()],
         },
         Stage::Failed { error: full_error() },
     ]
@@ -184,13 +188,21 @@ fn least_stages() -> Vec<Stage> {
             Stage::DeviceCode { verification_uri_complete, qr, .. } => {
                 (*verification_uri_complete, *qr) = (None, None);
             }
-            Stage::Waiting { label, page, .. } => (*label, *page) = (None, None),
-            Stage::Done { identity, expires_at, .. } => (*identity, *expires_at) = (None, None),
+            Stage::Waiting { label, page, notice, error, .. } => {
+                (*label, *page, *notice, *error) = (None, None, None, None);
+            }
+            Stage::Done { identity, expires_at, replaced, notices, .. } => {
+                (*identity, *expires_at, *replaced, *notices) = (None, None, None, Vec::new());
+            }
             Stage::Failed { error } => *error = self::error(),
             Stage::Exchanging => {}
         }
     }
     stages
+}
+
+fn replaced(page: Option<String>) -> Replaced {
+    Replaced { revoked: Revoked::Unsupported, page, message: "The login before it still works.".to_owned() }
 }
 
 fn stages() -> Value {
@@ -237,6 +249,7 @@ fn shapes() -> Value {
         "Credential": pair(full_credential(), credential()),
         "LoginStarted": pair(LoginStarted { id: 7 }, LoginStarted { id: 7 }),
         "LogoutResult": pair(result(Some("https://login.example/keys".to_owned())), result(None)),
+        "Replaced": pair(replaced(Some("https://login.example/keys".to_owned())), replaced(None)),
         "Nothing": pair(Nothing {}, Nothing {}),
         "Changed": pair(changed(full_status()), changed(status())),
         "Notice": pair(notice(Some(login()), full_error()), notice(None, error())),

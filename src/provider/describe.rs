@@ -79,7 +79,7 @@ pub struct MethodDescription {
     pub grant: Option<Grant>,
     /// Where the person signs in (RFC 6749, 3.1).
     pub authorize_url: Option<String>,
-    /// Parameters beside the standard ones.
+    /// Parameters beside the standard ones; `{origin}` stands for the callback's scheme, host and port.
     pub authorize_params: BTreeMap<String, String>,
     /// Where a code becomes tokens (RFC 6749, 3.2), or a key.
     pub token_url: Option<String>,
@@ -95,6 +95,8 @@ pub struct MethodDescription {
     pub scopes: Option<Vec<String>>,
     /// Where the answer goes.
     pub redirect: Option<RedirectDescription>,
+    /// What the codes look like that people paste; what does not is not sent.
+    pub code: CodeDescription,
     /// Name of the parameter that carries the redirect URI, `redirect_uri` if absent.
     pub redirect_param: Option<String>,
     /// Whether the token request repeats `state`.
@@ -138,6 +140,18 @@ pub struct RedirectDescription {
     pub path: Option<String>,
     /// Page of the provider that shows a code to paste.
     pub page: Option<String>,
+    /// Whether a random part, new for each login, follows the path.
+    pub nonce: Option<bool>,
+}
+
+/// `code = { … }`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CodeDescription {
+    /// Shortest one, in characters.
+    pub min_length: Option<usize>,
+    /// Characters beside letters and digits.
+    pub characters: Option<String>,
 }
 
 /// Ports that a provider takes in a loopback redirect.

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::check::{check_optional_url, check_templates, invalid, is_header_name, optional_url};
 use super::describe::{Description, MethodDescription, PortsDescription, RedirectDescription};
-use super::{Encoding, Grant, Method, Redirect, RedirectPorts, Share, constant};
+use super::{CodeForm, Encoding, Grant, Method, Redirect, RedirectPorts, Share, constant};
 use crate::error::Result;
 use crate::login_id::is_name;
 
@@ -77,6 +77,10 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         client_auth: described.client_auth,
         scopes: described.scopes.or_else(|| provider.scopes.clone()).unwrap_or_default(),
         redirect: redirect(path, grant, described.redirect)?,
+        code: CodeForm {
+            min_length: described.code.min_length.unwrap_or(1),
+            characters: described.code.characters,
+        },
         redirect_param: described.redirect_param.unwrap_or_else(|| "redirect_uri".to_owned()),
         state_in_token_request: described.state_in_token_request.unwrap_or(false),
         revoke_encoding: described.revoke_encoding.unwrap_or_default(),
@@ -182,5 +186,5 @@ fn redirect(path: &str, grant: Grant, described: Option<RedirectDescription>) ->
             return Err(invalid(&at("ports"), "it must be \"any\" or a list of ports from 1 to 65535."));
         }
     };
-    Ok(Some(Redirect { host, ports, path, page: described.page }))
+    Ok(Some(Redirect { host, ports, path, page: described.page, nonce: described.nonce.unwrap_or(false) }))
 }

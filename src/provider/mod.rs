@@ -7,6 +7,7 @@ pub mod builtin;
 mod check;
 pub mod describe;
 mod method;
+mod redirect;
 mod resolve;
 mod share;
 mod template;
@@ -20,6 +21,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 pub use check::check_url;
+pub use redirect::{CodeForm, Redirect, RedirectPorts};
 pub use resolve::resolve;
 pub use share::{ApiShape, Share};
 
@@ -28,6 +30,7 @@ use crate::login_id::LoginId;
 use crate::protocol::Credential;
 pub use crate::protocol::Grant;
 use crate::secret::Secret;
+use crate::text::is_credential;
 
 /// What `{version}` stands for.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -122,6 +125,13 @@ pub enum Source {
 }
 
 impl Source {
+    /// The name of its variable, if it is one that has a value.
+    pub fn variable_that_is_set(&self) -> Option<&str> {
+        let Self::Env { var, .. } = self else { return None };
+        let is_set = std::env::var(var).is_ok_and(|value| is_credential(value.trim()));
+        is_set.then_some(var)
+    }
+
     /// `env:VARIABLE`, `login` or `app`.
     pub fn name(&self) -> String {
         match self {
@@ -139,28 +149,6 @@ pub struct Use {
     pub headers: BTreeMap<String, String>,
     /// API base URL for this kind, where it is not the provider's.
     pub base_url: Option<String>,
-}
-
-/// Ports that a provider takes in a loopback redirect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RedirectPorts {
-    /// Any (RFC 8252, 7.3).
-    Any,
-    /// Registered ones, in the order they are tried.
-    Fixed(Vec<u16>),
-}
-
-/// Where the answer of a browser login goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
-    /// Host as the provider has it registered.
-    pub host: String,
-    /// Ports it takes.
-    pub ports: RedirectPorts,
-    /// Path of the callback, starting with `/`.
-    pub path: String,
-    /// Page of the provider that shows a code to paste.
-    pub page: Option<String>,
 }
 
 /// One way to log in.
@@ -194,6 +182,8 @@ pub struct Method {
     pub scopes: Vec<String>,
     /// Where the answer goes; absent where the code is only ever shown.
     pub redirect: Option<Redirect>,
+    /// What its codes look like, for those that are pasted.
+    pub code: CodeForm,
     /// Name of the parameter that carries the redirect URI.
     pub redirect_param: String,
     /// Whether the token request repeats `state`.
@@ -231,6 +221,18 @@ pub struct Method {
 }
 
 impl Method {
+    /// Whether the answer comes back to this machine alone: there is no page to paste from, no device code, no key to
+    /// type.
+    pub fn needs_callback(&self) -> bool {
+        let has_page = |redirect: &Redirect| redirect.page.is_some();
+        match self.grant {
+            Grant::AuthorizationCode | Grant::MintKey => {
+                self.redirect.as_ref().is_some_and(|at| !has_page(at))
+            }
+            Grant::DeviceCode | Grant::ApiKey => false,
+        }
+    }
+
     /// How what this method yields travels.
     pub fn kind(&self) -> Kind {
         match (self.grant, self.second_step) {
@@ -361,6 +363,13 @@ impl Provider {
             "sha256" => Some(digest()),
             other => self.options.get(other).cloned(),
         })
+    }
+
+    /// The sources of a login, in order. A named account is the stored login of that name and nothing else: the
+    /// environment speaks of no account.
+    pub fn sources_of(&self, login: &LoginId) -> impl Iterator<Item = &Source> {
+        let is_named = login.account().is_some();
+        self.sources.iter().filter(move |source| !is_named || **source == Source::Login)
     }
 
     /// Where the store keeps what identifies this program to a provider of one's own, which outlives every login:

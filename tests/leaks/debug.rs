@@ -125,9 +125,14 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         code_verifier: planted(),
         redirect_uri: None,
         state: Some(planted()),
+        nonce: Some(planted()),
     };
-    let authorize =
-        AuthorizeRequest { redirect_uri: None, state: Some(planted()), code_challenge: "c".into() };
+    let authorize = AuthorizeRequest {
+        redirect_uri: None,
+        state: Some(planted()),
+        nonce: Some(planted()),
+        code_challenge: "c".into(),
+    };
     let device_code = DeviceAuthorization {
         device_code: planted(),
         user_code: planted(),
@@ -231,6 +236,8 @@ const NOTHING_SECRET: &[&str] = &[
     "Client",
     "ClientAuth",
     "ClientSecret",
+    "CodeDescription",
+    "CodeForm",
     "Clock",
     "Description",
     "DeviceDialect",
@@ -267,6 +274,7 @@ const NOTHING_SECRET: &[&str] = &[
     "RefreshConfig",
     "Refusal",
     "Removed",
+    "Replaced",
     "Revocation",
     "Revoked",
     "Route",

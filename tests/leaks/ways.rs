@@ -61,6 +61,7 @@ pub const KEY: &str = "sk-planted-0123456789abcdefghij";
 pub fn sandbox() -> Sandbox {
     let sandbox = Sandbox::start();
     sandbox.switch(json!({
+        "openrouter": { "echo_state": true },
         "github": { "interval": 1 },
         "kimi": { "interval": 1 },
         "openai": { "device_interval": 1, "ports": [] },
@@ -91,7 +92,7 @@ grant = "mint-key"
 authorize_url = "{url}/tetrate/auth"
 token_url = "{url}/tetrate/api/api-keys/verify"
 redirect_param = "callback"
-redirect = {{}}
+redirect = {{ nonce = true }}
 "#,
         sandbox.config_toml()
     ));

@@ -44,6 +44,7 @@ async fn a_person_sees_that_it_worked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_sees_that_it_did_not() {
     let desk = Desk::new();
+    desk.echo_state();
     let mut login = desk.start("openrouter", "browser");
     let url = login.opened().await.url;
     let Some(seen) = person(move || through(url, "deny", "You can close this tab")).await else {

@@ -10,6 +10,7 @@ use convocations::http::Http;
 use convocations::login::{LoginContext, LoginEvent, LoginRequest, Logins, Stage};
 use convocations::secret::Secret;
 use convocations::store::Store;
+use convocations::wording::Face;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::common::http::Response;
@@ -91,6 +92,11 @@ impl Desk {
         store.read(&login.parse().unwrap()).unwrap().map(|stored| stored.tokens)
     }
 
+    /// Lets OpenRouter give `state` back, so that what comes with it may end a login.
+    pub fn echo_state(&self) {
+        self.sandbox.switch(serde_json::json!({ "openrouter": { "echo_state": true } }));
+    }
+
     /// The names of all stored logins.
     pub fn names(&self) -> Vec<String> {
         let index = context(&self.dir).store.index().unwrap();
@@ -105,7 +111,7 @@ fn context(dir: &TestDir) -> LoginContext {
         http: Http::new(&config.http),
         config,
         clock: Clock::System,
-        place: "Neovim".into(),
+        place: Face::Editor,
     }
 }
 
@@ -142,6 +148,19 @@ impl Login {
                 Opened { url: url.expose().to_owned(), paste_url, port, notice }
             }
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next `waiting` that says something, and whether the provider said it.
+    pub async fn told(&mut self) -> (String, bool) {
+        loop {
+            if let Stage::Waiting { notice, error, .. } = self.event().await.stage {
+                match (notice, error) {
+                    (Some(notice), _) => return (notice, false),
+                    (None, Some(error)) => return (error.message().to_owned(), true),
+                    (None, None) => {}
+                }
+            }
         }
     }
 

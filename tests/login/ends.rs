@@ -1,6 +1,7 @@
 //! Logins that fail: each with its own error, a page that says so, and what was stored before untouched.
 
 use convocations::error::Code;
+use convocations::login::Stage;
 use serde_json::json;
 
 use crate::common::{browser, fault};
@@ -10,6 +11,7 @@ use crate::desk::{Desk, approve, arrive, person};
 async fn a_denial_is_told_in_both_places() {
     for (provider, method) in [("anthropic", "subscription"), ("openrouter", "browser")] {
         let desk = Desk::new();
+        desk.echo_state();
         let mut login = desk.start(provider, method);
         let url = login.opened().await.url;
         let callback = person(move || browser::deny(&url)).await;
@@ -35,6 +37,7 @@ async fn a_pasted_denial_is_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_code_is_refused_and_the_page_says_so() {
     let desk = Desk::new();
+    desk.echo_state();
     let mut login = desk.start("openrouter", "browser");
     let callback = approve(&login.opened().await.url).await;
     desk.sandbox.advance(11 * 60);
@@ -47,6 +50,7 @@ async fn an_expired_code_is_refused_and_the_page_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_fails_leaves_the_old_one_as_it_was() {
     let desk = Desk::new();
+    desk.echo_state();
     let mut login = desk.start("openrouter", "browser");
     arrive(&approve(&login.opened().await.url).await).await;
     login.done().await;
@@ -70,12 +74,20 @@ async fn a_login_that_fails_leaves_the_old_one_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_cannot_be_written_fails_the_login() {
+async fn a_store_that_cannot_be_written_fails_the_login_before_it_begins() {
     let desk = Desk::new();
     std::fs::write(desk.dir.paths().index_file(), "version = 99\n").unwrap();
-    let mut login = desk.start("openrouter", "api-key");
-    login.paste("sk-or-v1-typed").await.unwrap();
-    login.failed(Code::StoreUnreadable).await;
+    for (provider, method) in
+        [("openrouter", "browser"), ("openrouter", "api-key"), ("anthropic", "console-key")]
+    {
+        let mut login = desk.start(provider, method);
+        let first = login.event().await;
+        assert!(
+            matches!(&first.stage, Stage::Failed { error } if error.code() == Code::StoreUnreadable),
+            "{first:?}"
+        );
+    }
+    assert_eq!(desk.sandbox.calls()["total"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

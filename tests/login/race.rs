@@ -113,6 +113,7 @@ async fn a_cancel_ends_the_wait_at_once_and_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_in_the_middle_of_the_exchange_stores_nothing() {
     let desk = Desk::new();
+    desk.echo_state();
     desk.sandbox.fault_for_ever("openrouter.keys", fault::hang());
     let mut login = desk.start("openrouter", "browser");
     let opened = login.opened().await;
@@ -173,7 +174,7 @@ async fn nobody_comes_in_time() {
     let desk = Desk::with("[callback]\nport = 0\ntimeout = 1\n");
     let mut login = desk.start("openrouter", "browser");
     let port = login.opened().await.port.unwrap();
-    visit(&format!("http://localhost:{port}/favicon.ico")).await;
+    visit(&format!("http://localhost:{port}/api/openrouter/oauth/callback?code=x&state=wrong")).await;
     let error = login.failed(Code::LoginTimeout).await;
     assert!(error.hint().unwrap().contains("older tabs"), "{error:?}");
     login.over().await;

@@ -57,6 +57,7 @@ pub fn code() -> CodeExchange {
         code: Secret::new(SENT),
         code_verifier: Secret::new(SENT),
         redirect_uri: Some("http://127.0.0.1:1/callback".to_owned()),
+        nonce: None,
         state: Some(Secret::new("STATE")),
     }
 }

@@ -43,6 +43,9 @@ pub struct Switches {
 pub struct OpenRouter {
     /// Whether the callback gets back a `state` that the authorize URL carried.
     pub echo_state: bool,
+    /// Whether a callback address or referrer that differs from the first one's in its port is answered 409 too, as it was
+    /// seen before any port was taken.
+    pub one_callback: bool,
 }
 
 /// Anthropic's.

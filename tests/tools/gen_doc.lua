@@ -101,6 +101,7 @@ local function fields_section()
     UseDescription = "[providers.NAME.use.KIND]",
     MethodDescription = "[providers.NAME.login.METHOD]",
     RedirectDescription = "redirect of a method",
+    CodeDescription = "code of a method",
   }
   local lines, comment, renamed = { "" }, nil, nil
   for line in io.lines(root .. "/src/provider/describe.rs") do

@@ -41,6 +41,10 @@ stages.waiting = function(s, data)
   local view = s.view
   view.label, view.page = data.label or view.label, data.page or view.page
   view.ignored = data.ignored or 0
+  view.remark = data.notice or view.remark
+  if data.error then
+    view.message = ("%s The login still waits."):format(errors.from_wire(data.error).message)
+  end
   if view.stage == "exchanging" or view.stage == "preparing" then
     view.stage = view.user_code and "device-code" or view.url and "open-url" or "waiting"
   end
@@ -69,7 +73,13 @@ stages.done = function(s, data)
     store = data.store,
   }) --[[@as ConvLoginStatus]]
   local who = data.identity and (" as " .. data.identity) or ""
-  require("conv.notify").answer(("Logged in to %s%s."):format(data.login, who))
+  local said = { ("Logged in to %s%s."):format(data.login, who) }
+  if data.replaced then
+    table.insert(said, data.replaced.message)
+    table.insert(said, data.replaced.page)
+  end
+  vim.list_extend(said, data.notices or {})
+  require("conv.notify").answer(table.concat(said, " "))
   s:finish(nil, result)
 end
 

@@ -9,13 +9,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::{Context, other_source, output, prompt};
+use super::{Context, output, prompt};
 use crate::error::{Code, Error, Result};
 use crate::login::{self, LoginContext, LoginRequest, Logins, Stage};
 use crate::login_id::LoginId;
 use crate::provider::{Grant, Method, Provider};
 use crate::secret::Secret;
 use crate::signals;
+use crate::wording::Face;
 
 mod hidden;
 mod screen;
@@ -109,7 +110,7 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
         store: context.store.interactive(),
         http: context.http(),
         clock: context.clock.clone(),
-        place: "your terminal".to_owned(),
+        place: Face::Terminal,
     };
     let logins = Logins::default();
     let (sender, mut events) = mpsc::unbounded_channel();
@@ -117,11 +118,11 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
     let id = logins.start(&login_context, request, sender)?;
     let mut screen = Screen::new(browser, &provider.name);
     let mut typed: Option<hidden::Lines> = None;
-    let mut hope = Hope::Typing;
+    let (mut hope, mut refused) = (Hope::Typing, None);
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end = std::pin::pin!(signals::asked_to_end());
-    let mut result = Ok(None);
+    let mut result = Ok(ExitCode::SUCCESS);
     loop {
         tokio::select! {
             event = events.recv() => match event {
@@ -129,9 +130,17 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
                 None => break,
                 Some(event) => {
                     match &event.stage {
-                        Stage::Failed { .. } if hope == Hope::None => result = Err(nothing_typed()),
+                        Stage::Failed { .. } if hope == Hope::None => {
+                            result = Err(refused.take().unwrap_or_else(nothing_typed));
+                        }
                         Stage::Failed { error } => result = Err(error.clone()),
-                        Stage::Done { .. } => result = Ok(Some(event.login.clone())),
+                        Stage::Waiting { error: Some(error), .. } if hope == Hope::Provider => {
+                            (hope, refused) = (Hope::Typing, Some(error.clone()));
+                            if screen.only_typing() && hidden::have_ended(&typed) {
+                                hope = Hope::None;
+                                logins.cancel(id);
+                            }
+                        }
                         _ => {}
                     }
                     if screen.show(&event) && typed.is_none() {
@@ -160,10 +169,7 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
         }
     }
     drop(typed);
-    if let Some(login) = result? {
-        other_source::tell_after_storing(context, &login).await;
-    }
-    Ok(ExitCode::SUCCESS)
+    result
 }
 
 /// What a login may still end well by.

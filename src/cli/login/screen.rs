@@ -4,6 +4,7 @@
 //! drawn only where there is room for it beside them. Knows nothing of how the login goes on.
 
 use crate::cli::{layout, open, output};
+use crate::error::Error;
 use crate::login::{Input, LoginEvent, Qr, Stage};
 use crate::secret::Secret;
 
@@ -13,7 +14,12 @@ pub struct Screen {
     provider: String,
     wait: Option<Wait>,
     only_typing: bool,
+    /// What was last told while waiting: said again and again, it would push the address out of sight.
+    told: Option<String>,
 }
+
+/// Asked for while a browser login waits.
+const PASTE: &str = "Paste the code or address here if you have one";
 
 /// What is waited for, and until when (Unix seconds).
 struct Wait {
@@ -24,7 +30,7 @@ struct Wait {
 impl Screen {
     /// Nothing yet. `browser`: whether one is opened.
     pub fn new(browser: bool, provider: &str) -> Self {
-        Self { browser, provider: provider.to_owned(), wait: None, only_typing: false }
+        Self { browser, provider: provider.to_owned(), wait: None, only_typing: false, told: None }
     }
 
     /// Whether no listener waits for a browser and no provider is polled.
@@ -39,7 +45,7 @@ impl Screen {
             Stage::OpenUrl { url, paste_url, notice, qr, expires_at, loopback, .. } => {
                 self.only_typing = !loopback;
                 self.open_url(url, paste_url.as_ref(), notice.as_deref(), qr.as_ref());
-                self.wait_for("Paste the code or address here if you have one", *expires_at);
+                self.wait_for(PASTE, *expires_at);
                 true
             }
             Stage::DeviceCode {
@@ -55,8 +61,12 @@ impl Screen {
                 self.wait_for("Waiting for you to type the code there", *expires_at);
                 false
             }
-            Stage::Waiting { input, label, page, expires_at, .. } => {
+            Stage::Waiting { input, label, page, expires_at, notice, error, .. } => {
                 self.only_typing |= *input == Input::ApiKey;
+                self.tell_once(notice.clone().or_else(|| error.as_ref().map(still_waiting)));
+                if *input == Input::Code && self.wait.is_none() {
+                    self.wait_for(PASTE, *expires_at);
+                }
                 if *input == Input::ApiKey && self.wait.is_none() {
                     if let Some(page) = page {
                         output::note(&format!("Keys are made at {page}"));
@@ -71,10 +81,15 @@ impl Screen {
                 output::progress(&[&format!("Asking {} …", self.provider)]);
                 false
             }
-            Stage::Done { identity, store, .. } => {
+            Stage::Done { identity, store, replaced, notices, .. } => {
                 self.wait = None;
                 let who = identity.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
                 output::note(&format!("Logged in to {}{who} ({store}).", event.login));
+                if let Some(replaced) = replaced {
+                    let page = replaced.page.as_ref().map(|page| format!(" {page}")).unwrap_or_default();
+                    output::note(&format!("{}{page}", replaced.message));
+                }
+                notices.iter().for_each(|notice| output::note(notice));
                 false
             }
             Stage::Failed { .. } => {
@@ -94,6 +109,13 @@ impl Screen {
             &format!("{text} ({left}): "),
             &format!("{left}: "),
         ]);
+    }
+
+    fn tell_once(&mut self, text: Option<String>) {
+        if text.is_some() && text != self.told {
+            output::note(text.as_deref().unwrap_or_default());
+            self.told = text;
+        }
     }
 
     fn wait_for(&mut self, text: &str, end: i64) {
@@ -122,6 +144,10 @@ impl Screen {
             open::in_browser(complete.map_or(uri, Secret::expose));
         }
     }
+}
+
+fn still_waiting(error: &Error) -> String {
+    format!("{} The login still waits.", error.message())
 }
 
 /// Draws the code if it leaves `shown`, which stands above it, and the line that counts the time in sight.

@@ -18,6 +18,7 @@ pub struct Asked {
     state: Option<String>,
     scopes: Vec<String>,
     resource: Option<String>,
+    nonce: Option<String>,
 }
 
 pub fn authorize(world: &mut World, request: &Request) -> Reply {
@@ -75,7 +76,15 @@ fn asked(world: &World, params: &Params) -> Result<Asked, (&'static str, &'stati
     if resource.as_ref().is_some_and(|named| *named != resource::identifier(world)) {
         return Err(("invalid_target", "The resource is unknown."));
     }
+    let nonce = params.text("nonce");
+    if world.switches.generic.nonce_required
+        && params.scopes().iter().any(|scope| scope == "openid")
+        && nonce.is_none()
+    {
+        return Err(("invalid_request", "A nonce is required."));
+    }
     Ok(Asked {
+        nonce,
         client_id: params.text("client_id").unwrap_or_default(),
         redirect_uri: params.text("redirect_uri").unwrap_or_default(),
         challenge: Challenge { value, method },
@@ -112,6 +121,7 @@ fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
         issued_at: world.clock.now(),
         spent: None,
     });
+    world.generic.nonces.extend(asked.nonce.map(|nonce| (code.clone(), nonce)));
     back(world, &target, state.as_deref(), &[("code", &code)])
 }
 

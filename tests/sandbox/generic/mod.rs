@@ -84,6 +84,8 @@ pub struct Generic {
     tokens: Tokens,
     devices: Devices,
     clients: BTreeMap<String, Client>,
+    /// The nonce of a login, by its code and then by its tokens' family.
+    nonces: BTreeMap<String, String>,
 }
 
 impl Default for Generic {
@@ -94,6 +96,7 @@ impl Default for Generic {
             tokens: Tokens::default(),
             devices: Devices::default(),
             clients: client::known(),
+            nonces: BTreeMap::new(),
         }
     }
 }

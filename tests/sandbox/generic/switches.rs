@@ -16,6 +16,9 @@ pub struct Switches {
     /// What `iss` the authorization response carries, and whether the metadata promises one.
     pub iss: IssSwitch,
     pub iss_advertised: bool,
+    /// Whether `openid` needs a nonce (Canaille's default), and what id tokens repeat of it.
+    pub nonce_required: bool,
+    pub nonce: NonceSwitch,
     pub registration: bool,
     /// What a registration may ask for.
     pub registration_dialect: RegistrationDialect,
@@ -59,6 +62,8 @@ impl Default for Switches {
             pkce: PkceSwitch::S256,
             iss: IssSwitch::Right,
             iss_advertised: true,
+            nonce_required: false,
+            nonce: NonceSwitch::Right,
             registration: true,
             registration_dialect: RegistrationDialect::Any,
             registration_secret: false,
@@ -91,6 +96,15 @@ pub enum Document {
     OpenidInserted,
     /// `/generic/.well-known/openid-configuration`
     OpenidAppended,
+}
+
+/// The `nonce` of an id token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NonceSwitch {
+    Right,
+    Wrong,
+    Absent,
 }
 
 /// The `issuer` that the metadata names.

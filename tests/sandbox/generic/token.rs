@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::generic::switches::NonceSwitch;
 use crate::generic::{client, device, issuer};
 use crate::jwt;
 use crate::random;
@@ -74,6 +75,8 @@ fn exchange(world: &mut World, fields: &Fields, client_id: &str) -> Reply {
         resource: grant.resource.clone(),
     });
     grant.spent = Some(family);
+    let nonce = world.generic.nonces.remove(code);
+    world.generic.nonces.extend(nonce.map(|nonce| (family.to_string(), nonce)));
     granted(world, family, None)
 }
 
@@ -105,7 +108,7 @@ pub fn granted(world: &mut World, family: usize, presented: Option<&str>) -> Rep
     let session = world.generic.tokens.session(family).clone();
     let lifetime = switches.tokens.lifetime;
     let iss = issuer(world);
-    let claims = json!({
+    let mut claims = json!({
         "iss": iss, "sub": session.account.uuid, "aud": session.client_id, "iat": now, "exp": now + lifetime,
         "jti": random::hex(8), "email": session.account.email,
     });
@@ -115,6 +118,13 @@ pub fn granted(world: &mut World, family: usize, presented: Option<&str>) -> Rep
     let has = |name: &str| session.scopes.iter().any(|scope| scope == name);
     let mut body = json!({ "access_token": access, "scope": session.scopes.join(" ") });
     if has("openid") {
+        if let Some(nonce) = world.generic.nonces.get(&family.to_string()) {
+            match switches.nonce {
+                NonceSwitch::Right => claims["nonce"] = nonce.as_str().into(),
+                NonceSwitch::Wrong => claims["nonce"] = random::token().into(),
+                NonceSwitch::Absent => {}
+            }
+        }
         body["id_token"] = jwt::token(&claims).into();
     }
     // Where offline_access is not offered, every login may refresh.

@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::codes::{Challenge, Grant};
 use crate::consent::{self, Decision};
+use crate::openrouter::error;
 use crate::pages::{self, Ask};
 use crate::reply::{Reply, add_query};
 use crate::request::{Params, Request};
@@ -15,6 +16,35 @@ pub struct Asked {
     challenge: Option<Challenge>,
     key_label: String,
     state: Option<String>,
+    referrer: Option<String>,
+}
+
+/// What OpenRouter knows a program by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct App {
+    callback_url: Url,
+    referrer: Option<Url>,
+}
+
+impl App {
+    fn of(asked: &Asked) -> Option<Self> {
+        let url = |text: &String| Url::parse(text).ok();
+        Some(Self {
+            callback_url: asked.callback_url.as_ref().and_then(url)?,
+            referrer: asked.referrer.as_ref().and_then(url),
+        })
+    }
+
+    fn without_port(mut self) -> Self {
+        let _ = self.callback_url.set_port(None);
+        let _ = self.referrer.as_mut().map(|referrer| referrer.set_port(None));
+        self
+    }
+
+    /// Whether the referrer is where the callback leads.
+    fn is_of_one_place(&self) -> bool {
+        self.referrer.as_ref().is_none_or(|referrer| referrer.origin() == self.callback_url.origin())
+    }
 }
 
 pub fn auth(world: &mut World, request: &Request) -> Reply {
@@ -60,8 +90,8 @@ fn asked(params: &Params) -> Result<Asked, String> {
     if key_label.chars().count() > 100 {
         return Err("key_label may have at most 100 characters.".to_owned());
     }
-    let state = params.text("state");
-    Ok(Asked { callback_url, challenge, key_label, state })
+    let (state, referrer) = (params.text("state"), params.text("referrer"));
+    Ok(Asked { callback_url, challenge, key_label, state, referrer })
 }
 
 fn check_callback(callback: &str) -> Result<(), String> {
@@ -111,6 +141,12 @@ fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
             None => pages::page(200, "Denied", "<p>No key was made. You can close this page.</p>"),
         };
     };
+    if !update_app(world, &asked) {
+        return error(
+            409,
+            "Failed to create or update app while creating auth code. Please try again later.",
+        );
+    }
     let code = world.openrouter.codes.issue(Grant {
         client_id: asked.key_label,
         redirect_uri: asked.callback_url.clone(),
@@ -127,6 +163,17 @@ fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
         Some(callback) => Reply::redirect(&with_state(callback, ("code", &code), state)),
         None => pages::code("Your code", pages::PASTE, &code),
     }
+}
+
+/// Makes or finds the program's app; whether that worked.
+fn update_app(world: &mut World, asked: &Asked) -> bool {
+    let Some(app) = App::of(asked) else { return true };
+    let known = world.openrouter.app.get_or_insert_with(|| app.clone()).clone();
+    let is_same = match world.switches.openrouter.one_callback {
+        true => app == known,
+        false => app.clone().without_port() == known.without_port(),
+    };
+    is_same && app.is_of_one_place()
 }
 
 fn with_state(callback: &str, first: (&str, &str), state: Option<(&str, &str)>) -> String {

@@ -3,7 +3,7 @@
 //! Guarantees: registrations are kept per provider and outlive its logins; one that the server no longer knows is
 //! forgotten and made anew within the same login; logins that begin at once, in however many processes, make one.
 
-use super::flow::Flow;
+use super::attempt::Attempt;
 use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
@@ -16,41 +16,41 @@ use crate::store::{LoginLock, NewLogin, Store};
 ///
 /// # Errors
 /// What the store or the server says.
-pub(super) async fn prepare(flow: &mut Flow, redirect_uri: &str) -> Result<()> {
-    if !flow.method.discover && flow.provider.client_secret.is_none() {
+pub(super) async fn prepare(attempt: &mut Attempt, redirect_uri: &str) -> Result<()> {
+    if !attempt.method.discover && attempt.provider.client_secret.is_none() {
         return Ok(());
     }
-    let (http, provider) = (&flow.context.http, &flow.provider);
-    let draft = oauth::discover(http, provider, &flow.method, None).await.map_err(Failure::into_error)?;
-    let now = flow.context.clock.now();
-    let known = known(flow).await?;
+    let (http, provider) = (&attempt.context.http, &attempt.provider);
+    let draft = oauth::discover(http, provider, &attempt.method, None).await.map_err(Failure::into_error)?;
+    let now = attempt.context.clock.now();
+    let known = known(attempt).await?;
     let usable = draft.with_known(provider, &known, redirect_uri, now).map_err(Failure::into_error)?;
     let usable = match usable {
-        Some(prepared) if is_dead(flow, &prepared).await => None,
+        Some(prepared) if is_dead(attempt, &prepared).await => None,
         usable => usable,
     };
     let prepared = match usable {
         Some(prepared) => prepared,
-        None => register(flow, &draft, redirect_uri, &known).await?,
+        None => register(attempt, &draft, redirect_uri, &known).await?,
     };
-    flow.method = prepared.method;
-    flow.registered = prepared.registration.map(|registration| registration.client_id);
+    attempt.method = prepared.method;
+    attempt.registered = prepared.registration.map(|registration| registration.client_id);
     Ok(())
 }
 
 /// Whether a registration is one that the server no longer knows.
-async fn is_dead(flow: &Flow, prepared: &Prepared) -> bool {
+async fn is_dead(attempt: &Attempt, prepared: &Prepared) -> bool {
     prepared.registration.is_some()
-        && !oauth::is_client_known(&flow.context.http, &flow.provider, prepared).await
+        && !oauth::is_client_known(&attempt.context.http, &attempt.provider, prepared).await
 }
 
 /// Registers, unless another login has done so since `before` was read.
-async fn register(flow: &Flow, draft: &Draft, redirect_uri: &str, before: &Known) -> Result<Prepared> {
-    let (http, provider) = (&flow.context.http, &flow.provider);
+async fn register(attempt: &Attempt, draft: &Draft, redirect_uri: &str, before: &Known) -> Result<Prepared> {
+    let (http, provider) = (&attempt.context.http, &attempt.provider);
     // A store that cannot be locked is no reason not to register: this login says so in its own time.
-    let turn = lock(flow).await;
-    let mut known = known(flow).await?;
-    let now = flow.context.clock.now();
+    let turn = lock(attempt).await;
+    let mut known = known(attempt).await?;
+    let now = attempt.context.clock.now();
     if known.registrations != before.registrations {
         let made = draft.with_known(provider, &known, redirect_uri, now).map_err(Failure::into_error)?;
         if let Some(prepared) = made {
@@ -64,24 +64,24 @@ async fn register(flow: &Flow, draft: &Draft, redirect_uri: &str, before: &Known
         known.registrations.forget(&dead.client_id);
     }
     known.registrations.add(registration);
-    keep(flow, known.registrations).await;
+    keep(attempt, known.registrations).await;
     drop(turn);
     Ok(prepared)
 }
 
 /// Waits for another login's registration; past the store's own limit this one makes its own.
-async fn lock(flow: &Flow) -> Option<LoginLock> {
-    let login = flow.provider.client_login()?;
-    flow.context.store.run(move |store| store.lock_login(&login)).await.ok()?.ok()?
+async fn lock(attempt: &Attempt) -> Option<LoginLock> {
+    let login = attempt.provider.client_login()?;
+    attempt.context.store.run(move |store| store.lock_login(&login)).await.ok()?.ok()?
 }
 
-async fn known(flow: &Flow) -> Result<Known> {
-    let Some(login) = flow.provider.client_login() else { return Ok(Known::default()) };
+async fn known(attempt: &Attempt) -> Result<Known> {
+    let Some(login) = attempt.provider.client_login() else { return Ok(Known::default()) };
     let read = move |store: &Store| match store.index_for_login()?.logins.contains_key(&login) {
         true => store.read(&login),
         false => Ok(None),
     };
-    let stored = flow.context.store.interactive().run(read).await??;
+    let stored = attempt.context.store.interactive().run(read).await??;
     let Some(secret) = stored.map(|stored| stored.tokens.access_token) else { return Ok(Known::default()) };
     Ok(match Registrations::from_secret(&secret) {
         Some(registrations) => Known { registrations, client_secret: None },
@@ -90,29 +90,29 @@ async fn known(flow: &Flow) -> Result<Known> {
 }
 
 /// Forgets the registration of a login that has not worked, where that may be why.
-pub(super) async fn settle<T>(flow: &mut Flow, result: &Result<T>) {
-    let Some(client_id) = flow.registered.take() else { return };
+pub(super) async fn settle<T>(attempt: &mut Attempt, result: &Result<T>) {
+    let Some(client_id) = attempt.registered.take() else { return };
     if !result.as_ref().is_err_and(|error| error.code().may_be_about_us()) {
         return;
     }
-    let _turn = lock(flow).await;
-    let Ok(mut known) = known(flow).await else { return };
+    let _turn = lock(attempt).await;
+    let Ok(mut known) = known(attempt).await else { return };
     if known.registrations.forget(&client_id) {
-        keep(flow, known.registrations).await;
+        keep(attempt, known.registrations).await;
     }
 }
 
 /// Puts what identifies this program to a provider into the store: see [`Provider::client_login`]. That it cannot be
 /// kept is no fault of this login: the next one registers anew.
-async fn keep(flow: &Flow, registrations: Registrations) {
-    let Some(login) = flow.provider.client_login() else { return };
-    let now = flow.context.clock.now();
+async fn keep(attempt: &Attempt, registrations: Registrations) {
+    let Some(login) = attempt.provider.client_login() else { return };
+    let now = attempt.context.clock.now();
     let write = move |store: &Store| match registrations.is_empty() {
         true => store.remove(&login).map(drop),
         false => put(store, &login, &registrations.to_secret(), now),
     };
-    if let Err(error) = flow.context.store.run(write).await.and_then(|written| written) {
-        tracing::warn!(provider = flow.provider.id, error = %error.code(), "a registration could not be kept");
+    if let Err(error) = attempt.context.store.run(write).await.and_then(|written| written) {
+        tracing::warn!(provider = attempt.provider.id, error = %error.code(), "a registration could not be kept");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What starts a login, and what it tells those who watch it (see [`crate::protocol`]).
 
-pub use crate::protocol::{Input, LoginEvent, Stage};
+pub use crate::protocol::{Input, LoginEvent, Replaced, Stage};
 
 use crate::login_id::LoginId;
 

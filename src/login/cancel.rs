@@ -17,9 +17,9 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// The person's cancel. The sender's end counts as one: whoever started the login is gone.
 #[derive(Debug, Clone)]
-pub(super) struct Cancel(watch::Receiver<bool>);
+pub(super) struct CancelToken(watch::Receiver<bool>);
 
-impl Cancel {
+impl CancelToken {
     /// A cancel and the means to give it.
     pub fn new() -> (watch::Sender<bool>, Self) {
         let (sender, receiver) = watch::channel(false);
@@ -54,6 +54,7 @@ pub(super) fn cancelled() -> Error {
 pub(super) struct Deadline {
     clock: Clock,
     at: Instant,
+    half: Instant,
     /// The same by the wall clock, Unix seconds.
     pub expires_at: i64,
 }
@@ -61,11 +62,18 @@ pub(super) struct Deadline {
 impl Deadline {
     /// `seconds` from now.
     pub fn after(seconds: u64, clock: &Clock) -> Self {
+        let (now, length) = (Instant::now(), Duration::from_secs(seconds));
         Self {
             clock: clock.clone(),
-            at: Instant::now() + Duration::from_secs(seconds),
+            at: now + length,
+            half: now + length / 2,
             expires_at: clock.now().saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX)),
         }
+    }
+
+    /// Returns when half of the time is over.
+    pub async fn half(&self) {
+        tokio::time::sleep_until(self.half).await;
     }
 
     /// Returns when the time is up by either clock.

@@ -11,11 +11,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::answer::{Answer, Expected};
-use super::listener::{Listener, Site};
 use super::pages::{Outcome, Words};
+use super::params::{Answer, Expected, WithoutState};
 use super::port::{self, Ports};
+use super::server::{Listener, Site};
 use crate::secret::Secret;
+use crate::wording::Face;
 
 const STATE: &str = "4f2c6e0b9d1a4f2c6e0b9d1a4f2c6e0b";
 const DONE: &str = "/done/c0ffee";
@@ -38,7 +39,7 @@ impl Login {
             path: Secret::new("/callback"),
             done_path: Secret::new(DONE),
             expected,
-            words: Words { provider: "Sandbox".into(), place: "Neovim".into() },
+            words: Words { provider: "Sandbox".into(), place: Face::Editor },
         };
         let listener = Listener::open(bound, site);
         Self { port: listener.port, listener }
@@ -49,7 +50,7 @@ impl Login {
     }
 
     fn ignored(&self) -> u64 {
-        *self.listener.ignored.borrow()
+        self.listener.ignored.borrow().count
     }
 
     async fn connect(&self) -> TcpStream {
@@ -97,7 +98,7 @@ impl Login {
     async fn still_works(mut self) -> Self {
         assert!(self.honest().await.starts_with("HTTP/1.1 303 "));
         let code = Answer::Code(Secret::new("right-code"));
-        assert_eq!(timeout(Duration::from_secs(5), self.listener.answer()).await.unwrap(), code);
+        assert_eq!(timeout(Duration::from_secs(5), self.listener.split().0).await.unwrap(), code);
         self
     }
 }
@@ -105,7 +106,7 @@ impl Login {
 fn expected() -> Expected {
     Expected {
         state: Some(Secret::new(STATE)),
-        state_optional: false,
+        without_state: WithoutState::Refused,
         issuer: Some("https://id.example".into()),
         iss_required: false,
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{DONE, Login, STATE, refused, right};
 use crate::fuzzing::memory;
-use crate::login::answer::Answer;
+use crate::login::callback::params::Answer;
 use crate::secret::Secret;
 
 /// D48
@@ -263,7 +263,7 @@ async fn either_loopback_address_takes_the_answer() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
-    assert_eq!(login.listener.answer().await, Answer::Code(Secret::new("right-code")));
+    assert_eq!(login.listener.split().0.await, Answer::Code(Secret::new("right-code")));
 }
 
 /// Addresses of this machine that are not 127.0.0.1, found without asking anybody.

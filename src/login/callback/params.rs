@@ -11,11 +11,11 @@ use crate::text::is_hidden;
 /// Longest code that is taken, in bytes. The longest seen in the wild are JWTs below 4 KiB.
 const MAX_CODE: usize = 8 * 1024;
 /// Longest piece of a provider's `error_description` that is shown, in characters.
-pub(super) const MAX_DESCRIPTION: usize = 200;
+pub(in crate::login) const MAX_DESCRIPTION: usize = 200;
 
 /// The parameters of an authorization response (RFC 6749 section 4.1.2, RFC 9207).
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Params {
+pub(in crate::login) struct Params {
     pub code: Option<Secret>,
     pub state: Option<Secret>,
     pub iss: Option<String>,
@@ -25,21 +25,39 @@ pub(super) struct Params {
 
 /// What an answer is held against.
 #[derive(Debug, Clone)]
-pub(super) struct Expected {
+pub(in crate::login) struct Expected {
     /// The `state` of the authorization request; `None` if the request carried none.
     pub state: Option<Secret>,
-    /// Whether an answer without `state` is one of ours: it came by a path that only we and the provider
-    /// know.
-    pub state_optional: bool,
+    /// What an answer without `state` is worth.
+    pub without_state: WithoutState,
     /// The issuer that was asked, if it is known.
     pub issuer: Option<String>,
     /// The provider's metadata promise `iss` in every answer.
     pub iss_required: bool,
 }
 
-/// A checked answer.
+/// What becomes of an answer that has no `state`. One with a wrong `state` is refused in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::login) enum WithoutState {
+    /// Refused.
+    Refused,
+    /// Tried: PKCE tells whether its code is this login's, and if it is not, nothing has happened.
+    Tried,
+    /// Ours: it came by a path that only we and the provider know.
+    Ours,
+}
+
+/// An answer of the right form.
 #[derive(Debug, PartialEq)]
-pub(super) enum Answer {
+pub(in crate::login) struct Checked {
+    pub answer: Answer,
+    /// Whether it is the answer to this request for sure, and so may end the login.
+    pub is_ours: bool,
+}
+
+/// What an answer says.
+#[derive(Debug, PartialEq)]
+pub(in crate::login) enum Answer {
     /// The authorization code.
     Code(Secret),
     /// The provider or the person said no.
@@ -48,7 +66,7 @@ pub(super) enum Answer {
 
 /// An error answer, with what may be shown of it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Refusal {
+pub(in crate::login) struct Refusal {
     /// One of the codes that the standards know, or `None`: a provider's own words never reach a message.
     pub code: Option<&'static str>,
     /// The provider's description, cleaned and cut; for the page alone.
@@ -57,13 +75,19 @@ pub(super) struct Refusal {
 
 /// Why an answer is not taken. It never ends a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reject {
+pub(in crate::login) enum CallbackRejection {
     /// Not the form of an answer: a parameter twice, neither code nor error, a code with blanks inside.
     Malformed,
     /// No state, or another attempt's.
     State,
-    /// Another issuer's answer, or none named where one must be.
-    Issuer,
+    /// Another issuer's answer.
+    OtherIssuer,
+    /// No issuer named where one must be.
+    NoIssuer,
+    /// A pasted address of another place.
+    Address,
+    /// A pasted API key.
+    Key,
 }
 
 /// Error codes of RFC 6749 section 4.1.2.1 and OpenID Connect Core section 3.1.2.6.
@@ -84,7 +108,7 @@ const KNOWN_ERRORS: &[&str] = &[
 
 impl Params {
     /// Reads a query string, without its `?`.
-    pub fn parse(query: &str) -> Result<Self, Reject> {
+    pub fn parse(query: &str) -> Result<Self, CallbackRejection> {
         let mut params = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let value = value.into_owned();
@@ -101,24 +125,26 @@ impl Params {
     }
 
     /// Holds the answer against what was asked.
-    pub fn check(self, expected: &Expected) -> Result<Answer, Reject> {
-        match (&self.state, &expected.state) {
-            (Some(got), Some(wanted)) if got == wanted => {}
-            (None, _) if expected.state_optional => {}
+    pub fn check(self, expected: &Expected) -> Result<Checked, CallbackRejection> {
+        let is_ours = match (&self.state, &expected.state, expected.without_state) {
+            (Some(got), Some(wanted), _) if got == wanted => true,
             // A provider that was sent no `state` has nothing to echo, and what it makes up says nothing.
-            (Some(_), None) if expected.state_optional => {}
-            _ => return Err(Reject::State),
-        }
+            (None, _, worth) | (Some(_), None, worth) if worth != WithoutState::Refused => {
+                worth == WithoutState::Ours
+            }
+            _ => return Err(CallbackRejection::State),
+        };
         match (&self.iss, &expected.issuer) {
-            (Some(got), Some(wanted)) if got != wanted => return Err(Reject::Issuer),
-            (None, _) if expected.iss_required => return Err(Reject::Issuer),
+            (Some(got), Some(wanted)) if got != wanted => return Err(CallbackRejection::OtherIssuer),
+            (None, _) if expected.iss_required => return Err(CallbackRejection::NoIssuer),
             _ => {}
         }
-        match (self.error, self.code) {
-            (Some(error), _) => Ok(Answer::Refused(Refusal::new(&error, self.error_description.as_deref()))),
-            (None, Some(code)) if is_code(code.expose()) => Ok(Answer::Code(code)),
-            _ => Err(Reject::Malformed),
-        }
+        let answer = match (self.error, self.code) {
+            (Some(error), _) => Answer::Refused(Refusal::new(&error, self.error_description.as_deref())),
+            (None, Some(code)) if is_code(code.expose()) => Answer::Code(code),
+            _ => return Err(CallbackRejection::Malformed),
+        };
+        Ok(Checked { answer, is_ours })
     }
 }
 
@@ -132,7 +158,7 @@ impl Refusal {
 }
 
 /// Whether `text` may be an authorization code: visible ASCII (RFC 6749 appendix A.11 without the blank).
-pub(super) fn is_code(text: &str) -> bool {
+pub(in crate::login) fn is_code(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_CODE && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -149,9 +175,9 @@ fn clean(text: &str) -> String {
     }
 }
 
-fn put<T>(slot: &mut Option<T>, value: T) -> Result<(), Reject> {
+fn put<T>(slot: &mut Option<T>, value: T) -> Result<(), CallbackRejection> {
     match slot.replace(value) {
-        Some(_) => Err(Reject::Malformed),
+        Some(_) => Err(CallbackRejection::Malformed),
         None => Ok(()),
     }
 }
@@ -163,14 +189,14 @@ mod tests {
     fn expected() -> Expected {
         Expected {
             state: Some(Secret::new("s3cret")),
-            state_optional: false,
+            without_state: WithoutState::Refused,
             issuer: Some("https://id.example".into()),
             iss_required: false,
         }
     }
 
-    fn check(query: &str, expected: &Expected) -> Result<Answer, Reject> {
-        Params::parse(query)?.check(expected)
+    fn check(query: &str, expected: &Expected) -> Result<Answer, CallbackRejection> {
+        Params::parse(query)?.check(expected).map(|checked| checked.answer)
     }
 
     #[test]
@@ -188,7 +214,7 @@ mod tests {
             "error=access_denied&state=x",
             "error=access_denied",
         ] {
-            assert_eq!(check(query, &expected()), Err(Reject::State), "{query}");
+            assert_eq!(check(query, &expected()), Err(CallbackRejection::State), "{query}");
         }
     }
 
@@ -197,7 +223,7 @@ mod tests {
         for query in
             ["code=a&code=a&state=s3cret", "code=a&state=s3cret&state=s3cret", "state=s3cret&error=a&error=a"]
         {
-            assert_eq!(check(query, &expected()), Err(Reject::Malformed), "{query}");
+            assert_eq!(check(query, &expected()), Err(CallbackRejection::Malformed), "{query}");
         }
     }
 
@@ -206,7 +232,7 @@ mod tests {
         for query in
             ["state=s3cret", "code=&state=s3cret", "code=a%20b&state=s3cret", "code=a%00&state=s3cret"]
         {
-            assert_eq!(check(query, &expected()), Err(Reject::Malformed), "{query}");
+            assert_eq!(check(query, &expected()), Err(CallbackRejection::Malformed), "{query}");
         }
     }
 
@@ -216,17 +242,22 @@ mod tests {
         let with = |iss: &str| format!("error=access_denied&state=s3cret{iss}");
         assert!(check(&with("&iss=https://id.example"), &expected).is_ok());
         assert!(check(&with(""), &expected).is_ok());
-        assert_eq!(check(&with("&iss=https://id.example/"), &expected), Err(Reject::Issuer));
+        assert_eq!(check(&with("&iss=https://id.example/"), &expected), Err(CallbackRejection::OtherIssuer));
         expected.iss_required = true;
-        assert_eq!(check(&with(""), &expected), Err(Reject::Issuer));
+        assert_eq!(check(&with(""), &expected), Err(CallbackRejection::NoIssuer));
     }
 
     #[test]
-    fn a_secret_path_makes_up_for_a_missing_state_but_not_for_a_wrong_one() {
-        let mut expected = expected();
-        expected.state_optional = true;
-        assert!(check("code=a", &expected).is_ok());
-        assert_eq!(check("code=a&state=x", &expected), Err(Reject::State));
+    fn a_missing_state_is_worth_what_the_path_is_and_a_wrong_one_nothing() {
+        for (without_state, is_ours) in [(WithoutState::Ours, true), (WithoutState::Tried, false)] {
+            let expected = Expected { without_state, ..expected() };
+            for query in ["code=a", "error=access_denied"] {
+                let checked = Params::parse(query).unwrap().check(&expected).unwrap();
+                assert_eq!(checked.is_ours, is_ours, "{query}");
+            }
+            assert!(Params::parse("code=a&state=s3cret").unwrap().check(&expected).unwrap().is_ours);
+            assert_eq!(check("code=a&state=x", &expected), Err(CallbackRejection::State));
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! Guarantees (rules 13, 14, 16): answers only to its own `Host`, its own path and `GET`, and only while the
 //! login waits; whatever else comes is answered, counted and ends nothing; the first right answer is taken
-//! and no second; the browser is sent on at once, so that the code leaves its address bar, to a page that
-//! tells how the login ended.
+//! and no second; the browser is sent on, so that the code leaves its address bar, to a page that tells how the
+//! login ended. An answer that may be right and cannot show it waits in line until it has been tried.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,8 +19,9 @@ use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use warp::path::FullPath;
 use warp::reply::Response;
 
-use super::answer::{Answer, Expected, Params, Reject};
+use super::line::{Line, Trial, Verdict};
 use super::pages::{self, Outcome, Words};
+use super::params::{Answer, CallbackRejection, Checked, Expected, Params};
 use super::port::Bound;
 use crate::bounded_server::{self, Limits, Stop};
 use crate::secret::Secret;
@@ -43,14 +45,14 @@ const FETCH: Duration = Duration::from_secs(3);
 
 /// What one listener answers to.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(in crate::login) struct Site {
     /// The redirect's host, without the port.
     pub host: String,
     /// The redirect's path; it may hold a secret.
     pub path: Secret,
     /// Where the browser is sent to, known to nobody else.
     pub done_path: Secret,
-    /// What the answer is held against.
+    /// What an answer is held against.
     pub expected: Expected,
     /// Names for the pages.
     pub words: Words,
@@ -58,25 +60,39 @@ pub(super) struct Site {
 
 /// A listener at work; dropping it closes it at once.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(in crate::login) struct Listener {
     /// The port.
     pub port: u16,
-    /// How many stray requests were turned away.
-    pub ignored: watch::Receiver<u64>,
+    /// What was turned away.
+    pub ignored: watch::Receiver<Ignored>,
+    /// What the provider said with its refusal, cleaned, for the page alone.
+    pub quote: Option<String>,
     answer: oneshot::Receiver<Answer>,
-    desk: Arc<Desk>,
+    state: Arc<CallbackState>,
     stop: Stop,
     tasks: JoinSet<()>,
 }
 
+/// Requests that were turned away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::login) struct Ignored {
+    pub count: u64,
+    /// Why the last one was that came to the right address.
+    pub why: Option<CallbackRejection>,
+}
+
 /// What the handlers of all connections share.
 #[derive(Debug)]
-struct Desk {
+struct CallbackState {
     site: Site,
     authority: String,
     answer: Mutex<Option<oneshot::Sender<Answer>>>,
+    line: Line,
+    /// Whether a right answer came.
     taken: AtomicBool,
-    ignored: watch::Sender<u64>,
+    /// Whether an answer from the line is being tried.
+    trying: AtomicBool,
+    ignored: watch::Sender<Ignored>,
     outcome: watch::Sender<Option<Outcome>>,
     shown: Notify,
 }
@@ -86,16 +102,18 @@ impl Listener {
     pub fn open(bound: Bound, site: Site) -> Self {
         let (sender, answer) = oneshot::channel();
         let (stop, stopped) = Stop::new();
-        let desk = Arc::new(Desk {
+        let state = Arc::new(CallbackState {
             authority: format!("{}:{}", site.host, bound.port),
             site,
             answer: Mutex::new(Some(sender)),
+            line: Line::default(),
             taken: AtomicBool::new(false),
-            ignored: watch::Sender::new(0),
+            trying: AtomicBool::new(false),
+            ignored: watch::Sender::default(),
             outcome: watch::Sender::new(None),
             shown: Notify::new(),
         });
-        let filter = routes(Arc::clone(&desk));
+        let filter = routes(Arc::clone(&state));
         let mut tasks = JoinSet::new();
         tasks.spawn(bounded_server::serve(
             bound.listeners,
@@ -103,37 +121,61 @@ impl Listener {
             LIMITS,
             stopped,
         ));
-        Self { port: bound.port, ignored: desk.ignored.subscribe(), answer, desk, stop, tasks }
+        Self { port: bound.port, ignored: state.ignored.subscribe(), quote: None, answer, state, stop, tasks }
     }
 
-    /// The right answer, once it comes.
-    pub async fn answer(&mut self) -> Answer {
-        match (&mut self.answer).await {
-            Ok(answer) => answer,
-            // Taken already: there is no second one.
-            Err(_) => std::future::pending().await,
-        }
+    /// The right answer, once it comes, and apart from it those that have to be tried.
+    pub fn split(&mut self) -> (impl Future<Output = Answer>, Trials<'_>) {
+        let answer = &mut self.answer;
+        let answer = async {
+            match answer.await {
+                Ok(answer) => answer,
+                // Taken already: there is no second one.
+                Err(_) => std::future::pending().await,
+            }
+        };
+        (answer, Trials(&self.state))
+    }
+
+    /// Counts an answer that was tried in vain, and tells its browser so.
+    pub fn is_not_ours(&self, trial: Trial) {
+        self.state.trying.store(false, Ordering::SeqCst);
+        trial.turn_away();
     }
 
     /// Turns every later answer away: another way has won.
     pub fn refuse_more(&self) {
-        self.desk.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.state.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.state.line.close();
     }
 
     /// Tells the browser that brought the answer, if one did, how the login ended; then closes.
     pub async fn close(mut self, outcome: Outcome) {
         self.refuse_more();
-        self.desk.outcome.send_replace(Some(outcome));
-        if self.desk.taken.load(Ordering::SeqCst) {
-            let _ = tokio::time::timeout(FETCH, self.desk.shown.notified()).await;
+        self.state.outcome.send_replace(Some(outcome));
+        if self.state.has_browser() {
+            let _ = tokio::time::timeout(FETCH, self.state.shown.notified()).await;
         }
         self.stop.stop();
         let _ = tokio::time::timeout(LINGER, self.tasks.join_next()).await;
     }
 }
 
+/// Answers that have to be tried.
+pub(in crate::login) struct Trials<'a>(&'a CallbackState);
+
+impl Trials<'_> {
+    /// The next one, once it comes. The browser that brought it waits for what becomes of it.
+    pub async fn next(self) -> Trial {
+        let trial = self.0.line.next().await;
+        // Should the login end now, this browser is shown how.
+        self.0.trying.store(true, Ordering::SeqCst);
+        trial
+    }
+}
+
 fn routes(
-    desk: Arc<Desk>,
+    state: Arc<CallbackState>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
     let host = warp::host::optional().or(warp::any().map(|| None)).unify();
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
@@ -141,14 +183,14 @@ fn routes(
     let (path, headers) = (warp::path::full(), warp::header::headers_cloned());
     host.and(method).and(path).and(query).and(headers).then(
         move |host: Option<Authority>, method: Method, path: FullPath, query: String, headers: HeaderMap| {
-            let desk = Arc::clone(&desk);
+            let state = Arc::clone(&state);
             let query = Secret::new(query);
             async move {
-                let ours = host.is_some_and(|host| is_at(host.as_str(), &desk.authority));
+                let ours = host.is_some_and(|host| is_at(host.as_str(), &state.authority));
                 if !ours || is_foreign(&headers) {
-                    return desk.stray(pages::refusal(StatusCode::FORBIDDEN));
+                    return state.stray(pages::refusal(StatusCode::FORBIDDEN));
                 }
-                desk.route(&method, path.as_str(), &query).await
+                state.route(&method, path.as_str(), &query, &headers).await
             }
         },
     )
@@ -173,8 +215,13 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) || prefetch || background || framed || hosts > 1
 }
 
-impl Desk {
-    async fn route(&self, method: &Method, path: &str, query: &Secret) -> Response {
+/// Whether a page as a whole is being loaded. A browser that says nothing about that counts as one.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_none_or(|dest| dest == "document")
+}
+
+impl CallbackState {
+    async fn route(&self, method: &Method, path: &str, query: &Secret, headers: &HeaderMap) -> Response {
         let path = Secret::new(path);
         let (callback, done) = (path == self.site.path, path == self.site.done_path);
         if !callback && !done {
@@ -183,15 +230,28 @@ impl Desk {
         if method != Method::GET {
             return self.stray(pages::not_allowed());
         }
-        if done { self.tell().await } else { self.callback(query) }
+        if done { self.tell().await } else { self.callback(query, headers).await }
     }
 
-    /// Takes the first right answer.
-    fn callback(&self, query: &Secret) -> Response {
+    /// Takes the first right answer, and has those tried that may be right.
+    async fn callback(&self, query: &Secret, headers: &HeaderMap) -> Response {
         match Params::parse(query.expose()).and_then(|params| params.check(&self.site.expected)) {
-            Ok(answer) => self.take(answer),
-            Err(Reject::State | Reject::Issuer) => self.stray(pages::stale(&self.site.words)),
-            Err(Reject::Malformed) => self.stray(pages::refusal(StatusCode::BAD_REQUEST)),
+            Ok(Checked { answer, is_ours: true }) => self.take(answer),
+            Ok(Checked { answer, is_ours: false }) if is_navigation(headers) => {
+                self.have_tried(answer, headers).await
+            }
+            Ok(_) => self.rejected(CallbackRejection::State, pages::refusal(StatusCode::FORBIDDEN)),
+            Err(why) => self.rejected(why, pages::rejected(&self.site.words, why)),
+        }
+    }
+
+    async fn have_tried(&self, answer: Answer, headers: &HeaderMap) -> Response {
+        let was_clicked = headers.get("sec-fetch-user").is_some();
+        tracing::info!(was_clicked, "a callback without state waits to be tried");
+        let Some(mut place) = self.line.join(answer, was_clicked) else { return self.stray(pages::used()) };
+        match place.verdict().await {
+            Verdict::Ended => pages::redirect(self.site.done_path.expose()),
+            Verdict::NotOurs => self.stray(pages::not_accepted(&self.site.words)),
         }
     }
 
@@ -200,13 +260,14 @@ impl Desk {
         if sender.is_none_or(|sender| sender.send(answer).is_err()) {
             return self.stray(pages::used());
         }
+        tracing::info!("a callback came with the right state");
         self.taken.store(true, Ordering::SeqCst);
         pages::redirect(self.site.done_path.expose())
     }
 
     /// The page on which the browser stays: waits for the login's end.
     async fn tell(&self) -> Response {
-        if !self.taken.load(Ordering::SeqCst) {
+        if !self.has_browser() {
             return self.stray(pages::refusal(StatusCode::NOT_FOUND));
         }
         let mut outcome = self.outcome.subscribe();
@@ -219,9 +280,22 @@ impl Desk {
         page
     }
 
+    /// Whether a browser waits for the page of the end.
+    fn has_browser(&self) -> bool {
+        self.taken.load(Ordering::SeqCst) || self.trying.load(Ordering::SeqCst)
+    }
+
     fn stray(&self, reply: Response) -> Response {
-        self.ignored.send_modify(|count| *count += 1);
+        tracing::debug!(status = reply.status().as_u16(), "a request to the callback was turned away");
+        self.ignored.send_modify(|ignored| ignored.count += 1);
         reply
+    }
+
+    /// A stray that came to the right address, so that the person may want to know.
+    fn rejected(&self, why: CallbackRejection, reply: Response) -> Response {
+        tracing::warn!(?why, "a callback was ignored");
+        self.ignored.send_modify(|ignored| ignored.why = Some(why));
+        self.stray(reply)
     }
 }
 

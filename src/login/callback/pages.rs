@@ -7,7 +7,10 @@ use warp::http::header::{self, HeaderValue};
 use warp::http::{Response, StatusCode};
 use warp::reply::Response as Reply;
 
+use super::params::CallbackRejection;
 use crate::error::Error;
+use crate::html::escape;
+use crate::wording::Face;
 
 const TEMPLATE: &str = include_str!("pages/page.html");
 const STYLE: &str = include_str!("pages/page.css");
@@ -20,16 +23,16 @@ const DOTS: &str = r#"<circle class="disc" cx="32" cy="32" r="30"/><g class="dot
 
 /// Names that the pages use.
 #[derive(Debug, Clone)]
-pub(super) struct Words {
+pub(in crate::login) struct Words {
     /// The provider's name for people.
     pub provider: String,
-    /// Where the person came from: `Neovim`, or `your terminal`.
-    pub place: String,
+    /// Where the person came from.
+    pub place: Face,
 }
 
 /// How a login ended, for the page.
 #[derive(Debug, Clone)]
-pub(super) enum Outcome {
+pub(in crate::login) enum Outcome {
     /// Stored.
     Done { identity: Option<String>, store: String },
     /// Not stored, with the provider's cleaned words, if it gave any.
@@ -37,7 +40,7 @@ pub(super) enum Outcome {
 }
 
 /// The page that the person stays on.
-pub(super) fn outcome(words: &Words, outcome: &Outcome) -> Reply {
+pub(in crate::login) fn outcome(words: &Words, outcome: &Outcome) -> Reply {
     match outcome {
         Outcome::Done { identity, store } => signed_in(words, identity.as_deref(), store),
         Outcome::Failed { error, description } => failed(words, error, description.as_deref()),
@@ -55,7 +58,7 @@ fn signed_in(words: &Words, identity: Option<&str>, store: &str) -> Reply {
         "<p class=\"soft\">Your AI plugins can use it right away.</p>\n<dl>\n{account}{}</dl>\n\
          <p class=\"next\">You can close this tab and go back to {}.</p>\n",
         row("Kept in", kept),
-        escape(&words.place)
+        words.place.name()
     );
     let heading = format!("You are signed in to {}", words.provider);
     page(StatusCode::OK, "good", CHECK, &heading, &body)
@@ -70,61 +73,97 @@ fn failed(words: &Words, error: &Error, description: Option<&str>) -> Reply {
         let (provider, text) = (escape(&words.provider), escape(text));
         format!("<blockquote><small>{provider} says</small>{text}</blockquote>\n")
     });
-    let hint = error.hint().map(|hint| format!("<p class=\"soft\">{}</p>\n", prose(hint)));
+    let hint = error.hint().map(|hint| format!("<p class=\"soft\">{}</p>\n", prose(&words.place.say(hint))));
     let body = format!(
         "<p>{}</p>\n{}{}<p class=\"next\">You can close this tab and go back to {}.</p>\n",
-        prose(error.message()),
+        prose(&words.place.say(error.message())),
         quote.unwrap_or_default(),
         hint.unwrap_or_default(),
-        escape(&words.place)
+        words.place.name()
     );
     let heading = format!("Signing in to {} did not work", words.provider);
     page(StatusCode::OK, "bad", CROSS, &heading, &body)
 }
 
 /// The provider takes longer to answer us than a browser likes to wait.
-pub(super) fn unfinished(words: &Words) -> Reply {
+pub(in crate::login) fn unfinished(words: &Words) -> Reply {
     let body = format!(
         "<p>{} still has to confirm it. {} tells you how it ends.</p>\n\
          <p class=\"next\">You can close this tab.</p>\n",
         escape(&words.provider),
-        escape(&capital(&words.place))
+        capital(words.place.name())
     );
     page(StatusCode::OK, "wait", DOTS, "Almost there", &body)
 }
 
-/// An answer of another attempt, mostly from a tab of yesterday.
-pub(super) fn stale(words: &Words) -> Reply {
-    let body = format!(
-        "<p>It may come from an older tab. The login that waits now is not disturbed by it.</p>\n\
-         <p class=\"next\">Finish the newest tab, or start again from {}.</p>\n",
-        escape(&words.place)
+/// An answer that is not taken, and why.
+pub(in crate::login) fn rejected(words: &Words, why: CallbackRejection) -> Reply {
+    let (heading, reason) = match why {
+        CallbackRejection::State => {
+            ("This answer belongs to another login".to_owned(), "It may come from an older tab.".to_owned())
+        }
+        CallbackRejection::OtherIssuer => (
+            format!("This answer does not come from {}", words.provider),
+            format!(
+                "It names another issuer than the one that was asked. Log in on the page of {} alone.",
+                words.provider
+            ),
+        ),
+        CallbackRejection::NoIssuer => (
+            "This answer does not say who gives it".to_owned(),
+            format!(
+                "{} promises to name itself in every answer (`iss`, RFC 9207), and this one has no such name.",
+                words.provider
+            ),
+        ),
+        _ => return refusal(StatusCode::BAD_REQUEST),
+    };
+    still_waiting(words, &heading, &reason)
+}
+
+/// A code, or a refusal, that came without `state` and is not this login's, as far as anybody can tell.
+pub(in crate::login) fn not_accepted(words: &Words) -> Reply {
+    let heading = format!("{} did not confirm this answer", words.provider);
+    let reason = format!(
+        "It does not say which login it belongs to. If you did not allow the login, cancel it in {}; if you did, the \
+         code may have been used already, or be too old.",
+        words.place.name()
     );
-    page(StatusCode::BAD_REQUEST, "wait", DOTS, "This answer belongs to another login", &body)
+    still_waiting(words, &heading, &reason)
+}
+
+fn still_waiting(words: &Words, heading: &str, reason: &str) -> Reply {
+    let body = format!(
+        "<p>{}</p>\n<p class=\"soft\">The login that waits now is not disturbed by it.</p>\n\
+         <p class=\"next\">Finish the newest tab, or start again from {}.</p>\n",
+        prose(reason),
+        words.place.name()
+    );
+    page(StatusCode::BAD_REQUEST, "wait", DOTS, heading, &body)
 }
 
 /// A second hit of a callback.
-pub(super) fn used() -> Reply {
+pub(in crate::login) fn used() -> Reply {
     let body = "<p>A login link works once. Nothing was changed.</p>\n\
                 <p class=\"next\">You can close this tab.</p>\n";
     page(StatusCode::CONFLICT, "wait", DOTS, "This link was used already", body)
 }
 
 /// Any other refusal: one line, for programs more than for people.
-pub(super) fn refusal(status: StatusCode) -> Reply {
+pub(in crate::login) fn refusal(status: StatusCode) -> Reply {
     let text = format!("{}\n", status.canonical_reason().unwrap_or("Refused"));
     respond(status, "text/plain; charset=utf-8", text)
 }
 
 /// A method other than GET.
-pub(super) fn not_allowed() -> Reply {
+pub(in crate::login) fn not_allowed() -> Reply {
     let mut reply = refusal(StatusCode::METHOD_NOT_ALLOWED);
     reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
     reply
 }
 
 /// Sends the browser on, so that the code leaves its address bar and history.
-pub(super) fn redirect(path: &str) -> Reply {
+pub(in crate::login) fn redirect(path: &str) -> Reply {
     let mut reply = refusal(StatusCode::SEE_OTHER);
     if let Ok(path) = HeaderValue::from_str(path) {
         reply.headers_mut().insert(header::LOCATION, path);
@@ -180,22 +219,6 @@ fn respond(status: StatusCode, content_type: &'static str, body: String) -> Repl
 /// No script, and nothing loaded from anywhere.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 /// Escaped, with `commands` in backticks set as code.
 fn prose(text: &str) -> String {
     let escaped = escape(text);
@@ -224,10 +247,6 @@ mod tests {
     fn a_text_put_in_is_never_a_field_or_markup() {
         let fields = [("a", "{b}"), ("b", "no")];
         assert_eq!(fill("<{a}>{b}{c}{", &fields), "<{b}>no");
-        assert_eq!(
-            escape("<a href=\"x\" on='y'>&\u{1b}"),
-            "&lt;a href=&quot;x&quot; on=&#39;y&#39;&gt;&amp; "
-        );
     }
 
     #[test]

@@ -6,34 +6,38 @@
 
 use std::time::Duration;
 
-use super::client;
-use super::flow::Flow;
-use super::qr::Qr;
-use super::race::timed_out;
-use super::stage::{Input, Stage};
-use super::wait::Deadline;
 use crate::credential::Tokens;
 use crate::error::Result;
+use crate::login::attempt::Attempt;
+use crate::login::cancel::Deadline;
+use crate::login::conversation::{Conversation, timed_out};
+use crate::login::events::{Input, Stage};
+use crate::login::qr::Qr;
+use crate::login::registered_client;
 use crate::oauth::device::{self, DeviceAuthorization, Poll, Schedule};
 use crate::oauth::{self, Failure};
 use crate::secret::Secret;
 
 /// Asks for a code.
-pub(super) async fn begin(flow: &mut Flow) -> Result<DeviceAuthorization> {
-    let port = flow.context.config.callback.port;
+pub(in crate::login) async fn begin(attempt: &mut Attempt) -> Result<DeviceAuthorization> {
+    let port = attempt.context.config.callback.port;
     // Never used by this login: servers want a redirect in every registration.
-    client::prepare(flow, &format!("http://127.0.0.1:{port}/callback")).await?;
-    let (http, provider, method) = (&flow.context.http, &flow.provider, &flow.method);
+    registered_client::prepare(attempt, &format!("http://127.0.0.1:{port}/callback")).await?;
+    let (http, provider, method) = (&attempt.context.http, &attempt.provider, &attempt.method);
     device::start(http, provider, method).await.map_err(Failure::into_error)
 }
 
 /// Shows the code and asks until the person has typed it.
-pub(super) async fn obtain(flow: &mut Flow, code: DeviceAuthorization) -> Result<Tokens> {
+pub(in crate::login) async fn obtain(
+    attempt: &Attempt,
+    talk: &mut Conversation,
+    code: DeviceAuthorization,
+) -> Result<Tokens> {
     // Nothing can be pasted here.
-    flow.typed.close();
-    let (http, provider, method) = (&flow.context.http, &flow.provider, &flow.method);
-    let deadline = Deadline::after(code.expires_in, &flow.context.clock);
-    tell(flow, &code, deadline.expires_at);
+    talk.typed.close();
+    let (http, provider, method) = (&attempt.context.http, &attempt.provider, &attempt.method);
+    let deadline = Deadline::after(code.expires_in, &attempt.context.clock);
+    tell(talk, &code, deadline.expires_at);
     let mut schedule = Schedule::new(&code);
     let mut asked_to_wait = Duration::ZERO;
     loop {
@@ -42,10 +46,10 @@ pub(super) async fn obtain(flow: &mut Flow, code: DeviceAuthorization) -> Result
             () = deadline.passed() => return Err(timed_out().with_hint("The code has expired: start again for a new one.")),
         }
         asked_to_wait = Duration::ZERO;
-        let now = flow.context.clock.now();
+        let now = attempt.now();
         match device::poll(http, provider, method, &code, now).await {
             Ok(Poll::Done(tokens)) => {
-                flow.teller.tell(Stage::Exchanging);
+                talk.tell(Stage::Exchanging);
                 let tokens = oauth::complete(http, provider, method, *tokens, now).await;
                 return tokens.map_err(Failure::into_error);
             }
@@ -60,9 +64,9 @@ pub(super) async fn obtain(flow: &mut Flow, code: DeviceAuthorization) -> Result
     }
 }
 
-fn tell(flow: &Flow, code: &DeviceAuthorization, expires_at: i64) {
+fn tell(talk: &Conversation, code: &DeviceAuthorization, expires_at: i64) {
     let address = code.verification_uri_complete.as_ref().map_or(&*code.verification_uri, Secret::expose);
-    flow.teller.tell(Stage::DeviceCode {
+    talk.tell(Stage::DeviceCode {
         qr: Qr::of(address),
         user_code: code.user_code.clone(),
         verification_uri: code.verification_uri.clone(),
@@ -71,5 +75,6 @@ fn tell(flow: &Flow, code: &DeviceAuthorization, expires_at: i64) {
         expires_at,
         input: Input::None,
     });
-    flow.teller.tell(Stage::Waiting { input: Input::None, label: None, page: None, expires_at, ignored: 0 });
+    let (label, page, notice, error) = (None, None, None, None);
+    talk.tell(Stage::Waiting { input: Input::None, label, page, expires_at, ignored: 0, notice, error });
 }

@@ -1,10 +1,10 @@
 //! A login whose credential the person has already: an API key, typed or pasted.
 
-use super::flow::Flow;
-use super::race::timed_out;
-use super::stage::{Input, Stage};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
+use crate::login::attempt::Attempt;
+use crate::login::conversation::{Conversation, timed_out};
+use crate::login::events::{Input, Stage};
 use crate::secret::Secret;
 use crate::text::pasted;
 
@@ -12,24 +12,25 @@ use crate::text::pasted;
 const MAX_KEY: usize = 8 * 1024;
 
 /// Waits for a key of possible form.
-pub(super) async fn obtain(flow: &mut Flow) -> Result<Tokens> {
-    flow.teller.tell(Stage::Waiting {
+pub(in crate::login) async fn obtain(attempt: &Attempt, talk: &mut Conversation) -> Result<Tokens> {
+    talk.tell(Stage::Waiting {
         input: Input::ApiKey,
-        label: Some(format!("{} API key", flow.provider.name)),
-        page: flow.method.page.clone(),
-        expires_at: flow.deadline.expires_at,
+        label: Some(format!("{} API key", attempt.provider.name)),
+        page: attempt.method.page.clone(),
+        expires_at: talk.deadline.expires_at,
         ignored: 0,
+        notice: None,
+        error: None,
     });
     loop {
         let typed = tokio::select! {
-            Some(typed) = flow.typed.recv() => typed,
-            () = flow.deadline.passed() => return Err(timed_out().with_hint("Start again, with the key at hand.")),
+            Some(typed) = talk.typed.recv() => typed,
+            () = talk.deadline.passed() => return Err(timed_out().with_hint("Start again, with the key at hand.")),
         };
         let key = check(typed.text.expose());
-        // Whoever typed may be gone; that changes nothing for the key.
-        let _ = typed.reply.send(key.clone().map(drop));
+        typed.answer(key.clone().map(drop));
         if let Ok(key) = key {
-            return Ok(Tokens::api_key(key, flow.context.clock.now()));
+            return Ok(Tokens::api_key(key, attempt.now()));
         }
     }
 }

@@ -5,8 +5,8 @@ use tokio::net::TcpStream;
 
 use super::{DONE, Login, STATE, done, expected, is_guarded, refused, right};
 use crate::error::{Code, Error};
-use crate::login::answer::{Answer, Expected};
-use crate::login::pages::Outcome;
+use crate::login::callback::pages::Outcome;
+use crate::login::callback::params::{Answer, Expected};
 use crate::secret::Secret;
 
 /// D52
@@ -57,7 +57,7 @@ async fn the_page_is_escaped_and_loads_nothing() {
     assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
     assert!(answer.contains(&format!("location: {DONE}\r\n")), "{answer}");
     assert!(!answer.contains(STATE) && !answer.contains("alert") && is_guarded(&answer), "{answer}");
-    let Answer::Refused(refusal) = login.listener.answer().await else { panic!("not a refusal") };
+    let Answer::Refused(refusal) = login.listener.split().0.await else { panic!("not a refusal") };
     assert_eq!(refusal.code, Some("access_denied"));
     let error = Error::new(Code::LoginDenied, "No <b>.").with_hint("Type `:ConvLogin <x>`.");
     let port = login.port;
@@ -102,5 +102,5 @@ async fn a_promised_issuer_must_be_named() {
     refused(&login.get(&right()).await, 400);
     let named = format!("{}&iss=https%3A%2F%2Fid.example", right());
     assert!(login.get(&named).await.starts_with("HTTP/1.1 303 "));
-    assert_eq!(login.listener.answer().await, Answer::Code(Secret::new("right-code")));
+    assert_eq!(login.listener.split().0.await, Answer::Code(Secret::new("right-code")));
 }

@@ -6,16 +6,38 @@
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::answer::{Params, Reject};
+use super::params::{CallbackRejection, Params};
 use crate::secret::Secret;
 use crate::text::{is_hidden, pasted};
 
 /// Longest text that is looked at, in bytes.
 const MAX_TEXT: usize = 16 * 1024;
+/// Shortest line that a terminal breaks a code into. What has shorter ones is a text of several lines.
+const SHORTEST_LINE: usize = 16;
+/// How API keys and tokens begin that people have in their clipboards; no provider's codes do.
+const KEY_PREFIXES: &[&str] = &[
+    "sk-",
+    "xai-",
+    "gsk_",
+    "AIza",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "hf_",
+    "pplx-",
+    "nvapi-",
+    "xoxb-",
+    "xoxp-",
+    "AKIA",
+];
 
 /// A pasted text, taken apart.
 #[derive(Debug, PartialEq)]
-pub(super) struct Pasted {
+pub(in crate::login) struct Pasted {
     /// Scheme, host, port and path, if it was a whole address.
     pub address: Option<Address>,
     /// What it carries.
@@ -24,7 +46,7 @@ pub(super) struct Pasted {
 
 /// The part of a callback address that is told apart from its query.
 #[derive(Debug, PartialEq)]
-pub(super) struct Address(Secret);
+pub(in crate::login) struct Address(Secret);
 
 impl Address {
     /// The address of a URL, without query and fragment.
@@ -36,11 +58,12 @@ impl Address {
 }
 
 /// Takes a pasted text apart.
-pub(super) fn parse(text: &str) -> Result<Pasted, Reject> {
+pub(in crate::login) fn parse(text: &str) -> Result<Pasted, CallbackRejection> {
     if text.len() > MAX_TEXT {
-        return Err(Reject::Malformed);
+        return Err(CallbackRejection::Malformed);
     }
-    let text = tidy(text);
+    let raw = text;
+    let text = tidy(raw);
     if has_scheme(&text) {
         return address(&text);
     }
@@ -49,13 +72,28 @@ pub(super) fn parse(text: &str) -> Result<Pasted, Reject> {
         Some((address, query)) if !is_query(address) && is_query(query) => query,
         _ => text.trim_start_matches(['?', '#', '&']),
     };
-    let params = if is_query(bare) { query(bare)? } else { code(&text)? };
+    let params = match is_query(bare) {
+        true => query(bare)?,
+        false if is_prose(raw) => return Err(CallbackRejection::Malformed),
+        false => code(&text)?,
+    };
     Ok(Pasted { address: None, params })
+}
+
+/// Whether a code, or the `state` behind it, has blanks where no terminal puts them: inside a line, or after a few
+/// letters.
+fn is_prose(text: &str) -> bool {
+    pasted(text).split('#').any(|part| {
+        let mut lines: Vec<&str> = part.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let has_blank = lines.iter().any(|line| line.contains(char::is_whitespace));
+        lines.pop();
+        has_blank || lines.iter().any(|line| line.chars().count() < SHORTEST_LINE)
+    })
 }
 
 /// Without the blanks, line breaks, quotes and brackets that got around or into it, none of which an address,
 /// a query or a code can hold.
-pub(super) fn tidy(text: &str) -> Zeroizing<String> {
+pub(in crate::login) fn tidy(text: &str) -> Zeroizing<String> {
     let keep = |c: &char| !c.is_whitespace() && !is_hidden(*c);
     let text: Zeroizing<String> = Zeroizing::new(pasted(text).chars().filter(keep).collect());
     let around = |c: char| matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '“' | '”' | '‘' | '’');
@@ -73,15 +111,15 @@ fn is_query(text: &str) -> bool {
 }
 
 /// A whole address. Some providers put the answer into the fragment.
-fn address(text: &str) -> Result<Pasted, Reject> {
-    let url = Url::parse(text).map_err(|_| Reject::Malformed)?;
+fn address(text: &str) -> Result<Pasted, CallbackRejection> {
+    let url = Url::parse(text).map_err(|_| CallbackRejection::Malformed)?;
     let fragment = url.fragment().filter(|fragment| is_query(fragment));
     let params = Params::parse(url.query().filter(|query| is_query(query)).or(fragment).unwrap_or_default())?;
     Ok(Pasted { address: Some(Address::of(&url)), params })
 }
 
 /// A query string, perhaps with a fragment that a browser left behind (`#_=_`).
-fn query(text: &str) -> Result<Params, Reject> {
+fn query(text: &str) -> Result<Params, CallbackRejection> {
     let (query, fragment) = text.split_once('#').unwrap_or((text, ""));
     let mut params = Params::parse(query)?;
     // `code=…#state`: the shape of the paste page, copied along with its name.
@@ -92,13 +130,16 @@ fn query(text: &str) -> Result<Params, Reject> {
 }
 
 /// `code` or `code#state`.
-fn code(text: &str) -> Result<Params, Reject> {
+fn code(text: &str) -> Result<Params, CallbackRejection> {
     let (code, state) = match text.split_once('#') {
         Some((code, state)) => (code, Some(state)),
         None => (text, None),
     };
+    if KEY_PREFIXES.iter().any(|prefix| code.starts_with(prefix)) {
+        return Err(CallbackRejection::Key);
+    }
     if code.is_empty() || state.is_some_and(|state| state.is_empty() || state.contains('#')) {
-        return Err(Reject::Malformed);
+        return Err(CallbackRejection::Malformed);
     }
     Ok(Params { code: Some(Secret::new(code)), state: state.map(Secret::new), ..Params::default() })
 }
@@ -136,7 +177,11 @@ mod tests {
 
     #[test]
     fn takes_what_terminals_and_mail_programs_make_of_it() {
-        assert_eq!(parsed("  'abc\n   def#st\r\n ate' "), is("abcdef", Some("state"), false));
+        assert_eq!(
+            parsed("  'abcdefghijklmnop\n   qrstuvwxyz012345#st\u{200b}ate'\r\n"),
+            is("abcdefghijklmnopqrstuvwxyz012345", Some("state"), false)
+        );
+        assert_eq!(parsed("abc\n#  st\n"), is("abc", Some("st"), false));
         assert_eq!(
             parsed("<http://localhost:3/callback?co\n  de=a\u{200b}b&sta\r\nte=st>\n"),
             is("ab", Some("st"), true)
@@ -159,9 +204,24 @@ mod tests {
             "http://",
             "https://[/?code=a",
         ] {
-            assert_eq!(parse(text), Err(Reject::Malformed), "{text:?}");
+            assert_eq!(parse(text), Err(CallbackRejection::Malformed), "{text:?}");
         }
-        assert_eq!(parse(&"x".repeat(MAX_TEXT + 1)), Err(Reject::Malformed));
+        assert_eq!(parse(&"x".repeat(MAX_TEXT + 1)), Err(CallbackRejection::Malformed));
+    }
+
+    #[test]
+    fn refuses_what_a_clipboard_holds_beside_codes() {
+        for text in
+            ["see you at ten", "two words", "first\nsecond", "a\tb", "local function x()\n  return 1\nend"]
+        {
+            assert_eq!(parse(text), Err(CallbackRejection::Malformed), "{text:?}");
+        }
+        for text in
+            ["sk-or-v1-0123456789abcdef", " 'sk-ant-oat01-x' \n", "ghp_x", "github_pat_x#state", "AIzaSy"]
+        {
+            assert_eq!(parse(text), Err(CallbackRejection::Key), "{text:?}");
+        }
+        assert_eq!(parsed("skate-or-not"), is("skate-or-not", None, false));
     }
 
     #[test]

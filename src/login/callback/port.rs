@@ -15,7 +15,7 @@ const FREE_PORT_TRIES: usize = 16;
 
 /// Which ports a provider takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ports {
+pub(in crate::login) enum Ports {
     /// Any; the person prefers this one (0: no preference).
     Any { preferred: u16 },
     /// One of these, in this order.
@@ -34,7 +34,7 @@ impl Ports {
 
 /// Listening sockets of one port.
 #[derive(Debug)]
-pub(super) struct Bound {
+pub(in crate::login) struct Bound {
     pub listeners: Vec<TcpListener>,
     pub port: u16,
     /// Set if it is not the port that was wanted first: what to tell the person.
@@ -45,7 +45,7 @@ pub(super) struct Bound {
 ///
 /// # Errors
 /// `port_in_use` if every port that the provider takes is taken or reserved by the system.
-pub(super) async fn bind(ports: &Ports) -> Result<Bound> {
+pub(in crate::login) async fn bind(ports: &Ports) -> Result<Bound> {
     match ports {
         Ports::Any { preferred } => bind_any(*preferred).await,
         Ports::Fixed(list) => bind_one_of(list).await,

@@ -15,19 +15,18 @@ pub(super) fn method<'a>(provider: &'a Provider, wanted: Option<&str>, browser: 
     if browser || is_headless(default) || default.grant == Grant::ApiKey {
         return Ok(default);
     }
-    Ok(provider.methods.iter().find(|method| is_headless(method)).unwrap_or(default))
+    Ok(without_callback(provider).unwrap_or(default))
 }
 
 /// Whether the method gets by without a callback to this machine, and without a key that the person must
 /// have.
 fn is_headless(method: &Method) -> bool {
-    match method.grant {
-        Grant::DeviceCode => true,
-        Grant::ApiKey => false,
-        Grant::AuthorizationCode | Grant::MintKey => {
-            method.redirect.as_ref().is_none_or(|redirect| redirect.page.is_some())
-        }
-    }
+    method.grant != Grant::ApiKey && !method.needs_callback()
+}
+
+/// The provider's first method that needs no callback and makes the credential.
+pub(super) fn without_callback(provider: &Provider) -> Option<&Method> {
+    provider.methods.iter().find(|method| is_headless(method))
 }
 
 /// What a login without a browser goes on with where the server has no device codes, or none for this program: the

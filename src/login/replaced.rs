@@ -1,0 +1,71 @@
+//! Tokens that no login holds any more, because another one has taken its place or it could not be stored (rule 21).
+//!
+//! Guarantees: what the provider can take back is taken back, within a few seconds and without a say in how the login
+//! ends; a key that the person brought along is left alone; what is in use is never taken back.
+
+use std::time::Duration;
+
+use super::attempt::Attempt;
+use super::events::Replaced;
+use crate::credential::Tokens;
+use crate::oauth::{self, Revocation};
+use crate::protocol::Revoked;
+use crate::provider::{Grant, Method};
+use crate::store::Stored;
+
+/// Longest time that a login's end waits for it.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Takes back a login that `new` has taken the place of; `None` if there is nothing to say.
+pub(super) async fn take_back(attempt: &Attempt, old: &Stored, new: &Tokens) -> Option<Replaced> {
+    let is_over = old.entry.needs_login.is_some() || is_same(&old.tokens, new);
+    let method = attempt.provider.method(&old.entry.method).filter(|method| is_made_by_login(method));
+    let method = method.filter(|_| !is_over)?;
+    let (revoked, page) = revoke(attempt, method, &old.tokens).await;
+    let name = &attempt.provider.name;
+    let message = match (revoked, &page) {
+        (Revoked::Yes, _) => format!("{name} took the login before it back."),
+        (_, Some(_)) => {
+            format!("What the login before it gave out still works; {name} has a page to delete it.")
+        }
+        (_, None) => {
+            format!("What the login before it gave out works until it ends: {name} has not taken it back.")
+        }
+    };
+    Some(Replaced { revoked, page, message })
+}
+
+/// Takes back what could not be stored, and says in a sentence what became of it.
+pub(super) async fn not_kept(attempt: &Attempt, tokens: &Tokens) -> Option<String> {
+    if !is_made_by_login(&attempt.method) {
+        return None;
+    }
+    let name = &attempt.provider.name;
+    Some(match revoke(attempt, &attempt.method, tokens).await {
+        (Revoked::Yes, _) => format!("{name} has taken the login back."),
+        (_, Some(page)) => format!("What {name} gave out still works: delete it at {page}"),
+        (_, None) => format!("What {name} gave out works until it ends."),
+    })
+}
+
+/// A key that the person had before is theirs to keep.
+fn is_made_by_login(method: &Method) -> bool {
+    method.grant != Grant::ApiKey
+}
+
+fn is_same(old: &Tokens, new: &Tokens) -> bool {
+    let is_shared = old.refresh_token.is_some() && old.refresh_token == new.refresh_token;
+    is_shared || old.access_token == new.access_token
+}
+
+async fn revoke(attempt: &Attempt, method: &Method, tokens: &Tokens) -> (Revoked, Option<String>) {
+    let (http, provider) = (&attempt.context.http, &attempt.provider);
+    let answer = tokio::time::timeout(TIMEOUT, oauth::revoke(http, provider, method, tokens)).await;
+    let revoked = match answer {
+        Ok(Ok(Revocation::Revoked)) => Revoked::Yes,
+        Ok(Ok(Revocation::Unsupported { .. })) => Revoked::Unsupported,
+        _ => Revoked::No,
+    };
+    tracing::info!(login = %attempt.login, method = method.id, ?revoked, "tokens that no login holds any more");
+    (revoked, provider.key_page(tokens).filter(|_| revoked != Revoked::Yes))
+}
