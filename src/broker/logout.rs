@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::source::{env_value, sources};
+use super::sources::{env_value, sources};
 use super::{Broker, Inner};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
@@ -13,7 +13,7 @@ use crate::provider::{Grant, Provider, Source};
 use crate::store::{self, LoginLock};
 
 /// Longest wait for a refresh under way, whose newer tokens are the ones to revoke.
-const TURN_WAIT: Duration = Duration::from_secs(10);
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 impl Broker {
     /// Forgets a login everywhere.
@@ -21,10 +21,10 @@ impl Broker {
     /// # Errors
     /// `not_logged_in` if nothing is stored; the store's errors. That the provider cannot be reached is none.
     pub async fn logout(&self, login: &LoginId) -> Result<LogoutResult> {
-        let turn = self.turn(login).await;
-        if turn.is_some() {
+        let lock = self.lock_if_soon(login).await;
+        if lock.is_some() {
             // The newest tokens are the ones to take back. Those that still cannot be stored are given back later.
-            let _ = self.save_unsaved(login).await;
+            let _ = self.write_pending(login).await;
         }
         let name = login.clone();
         let stored = self.blocking(move |inner| inner.store.read(&name)).await?;
@@ -38,9 +38,10 @@ impl Broker {
         let name = login.clone();
         let removed = self.blocking(move |inner| inner.store.remove(&name));
         let removed = removed.await??;
-        drop(turn);
-        self.memory().forget(login);
-        self.wake(login);
+        tracing::info!(%login, revoked = ?revoked, was_stored = removed.is_some(), "logged out");
+        drop(lock);
+        self.cache().forget(login);
+        self.0.backoff.clear(login);
         self.tell_all().await;
         let Some(removed) = removed else {
             let name = login.clone();
@@ -57,8 +58,8 @@ impl Broker {
     }
 
     /// The login's lock, if it can be had soon: a refresh that hangs must not keep anybody logged in.
-    async fn turn(&self, login: &LoginId) -> Option<LoginLock> {
-        let end = Instant::now() + TURN_WAIT;
+    async fn lock_if_soon(&self, login: &LoginId) -> Option<LoginLock> {
+        let end = Instant::now() + LOCK_WAIT;
         while Instant::now() < end {
             let name = login.clone();
             match self.blocking(move |inner| inner.store.try_lock_login(&name)).await {

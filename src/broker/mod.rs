@@ -1,21 +1,18 @@
 //! "A fresh credential for this login": sources, memory, one refresh at a time, refresh ahead of time, logout.
 //!
-//! Guarantees (DESIGN part 3, rules 1 to 7): freshness is judged by the wall clock at the moment of use; one login is
+//! Guarantees (rules 1 to 7): freshness is judged by the wall clock at the moment of use; one login is
 //! refreshed by one process at a time, which reads the store again first; what a refresh brought is durable before it
 //! is handed out; a failed refresh deletes nothing; a refresh once begun is finished whoever stops waiting; a slow
 //! provider or keyring holds up no other login. Knows no editor and no terminal.
 
-mod event;
-mod flight;
-mod handed_out;
-mod keep;
+mod cache;
+mod events;
 mod logout;
+mod news;
 mod providers;
 mod refresh;
-mod schedule;
-mod source;
+mod sources;
 mod status;
-mod word;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,9 +20,9 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
-pub use event::Event;
+pub use events::Event;
 pub use providers::providers;
-pub use source::token_now;
+pub use sources::token_now;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -36,10 +33,9 @@ use crate::login_id::LoginId;
 use crate::protocol::Credential;
 use crate::secret::Secret;
 use crate::store::Store;
-use flight::{Flights, Goal};
-use handed_out::{Look, Memory};
-use keep::Unsaved;
-use source::{Found, Passed};
+use cache::{CredentialCache, Look};
+use refresh::{Backoff, Goal, PendingWrites, SingleFlight};
+use sources::{Found, Passed};
 
 /// Longest time that an exit waits for refreshes under way: their answers may be the only copy of a rotated token.
 pub const FINISH_TIME: Duration = Duration::from_secs(15);
@@ -56,9 +52,10 @@ struct Inner {
     store: Store,
     http: Http,
     clock: Clock,
-    memory: Mutex<Memory>,
-    flights: Arc<Flights>,
-    unsaved: Arc<Unsaved>,
+    cache: Mutex<CredentialCache>,
+    flights: Arc<SingleFlight>,
+    backoff: Arc<Backoff>,
+    pending: Arc<PendingWrites>,
     /// One read of a login's secret at a time: a keyring that hangs takes one thread for each login and no more.
     reading: Mutex<HashMap<LoginId, Arc<tokio::sync::Mutex<()>>>>,
     telling: tokio::sync::Mutex<()>,
@@ -68,35 +65,38 @@ struct Inner {
 impl Broker {
     /// A broker; nothing is touched yet.
     pub fn new(config: Config, store: Store, http: Http, clock: Clock) -> Self {
-        Self::with(config, store, http, clock, Arc::default(), Arc::default())
-    }
-
-    /// A broker of other settings in this one's place: refreshes under way, and what the store has not taken yet, are
-    /// its own from now on.
-    #[must_use]
-    pub fn succeeded(&self, config: Config, store: Store, http: Http) -> Self {
-        let (flights, unsaved) = (Arc::clone(&self.0.flights), Arc::clone(&self.0.unsaved));
-        flights.wake_all();
-        Self::with(config, store, http, self.0.clock.clone(), flights, unsaved)
-    }
-
-    fn with(
-        config: Config,
-        store: Store,
-        http: Http,
-        clock: Clock,
-        flights: Arc<Flights>,
-        unsaved: Arc<Unsaved>,
-    ) -> Self {
         let (events, _) = broadcast::channel(EVENTS);
         Self(Arc::new(Inner {
             config,
             store,
             http,
             clock,
-            memory: Mutex::default(),
-            flights,
-            unsaved,
+            cache: Mutex::default(),
+            flights: Arc::default(),
+            backoff: Arc::default(),
+            pending: Arc::default(),
+            reading: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
+            events,
+        }))
+    }
+
+    /// A broker of other settings in this one's place: refreshes under way, and what the store has not taken yet, are
+    /// its own from now on.
+    #[must_use]
+    pub fn reconfigured(&self, config: Config, store: Store, http: Http) -> Self {
+        let (events, _) = broadcast::channel(EVENTS);
+        // What failed may have failed by the settings.
+        self.0.backoff.clear_all();
+        Self(Arc::new(Inner {
+            config,
+            store,
+            http,
+            clock: self.0.clock.clone(),
+            cache: Mutex::default(),
+            flights: Arc::clone(&self.0.flights),
+            backoff: Arc::clone(&self.0.backoff),
+            pending: Arc::clone(&self.0.pending),
             reading: Mutex::default(),
             telling: tokio::sync::Mutex::default(),
             events,
@@ -133,7 +133,7 @@ impl Broker {
     /// # Errors
     /// As for [`Broker::get`]; `provider_refused` if the refused token is one that cannot be refreshed.
     pub async fn invalidate(&self, login: &LoginId, rejected: &Secret) -> Result<Credential> {
-        self.memory().forget(login);
+        self.cache().forget(login);
         let newest = self.get(login, Some(0)).await?;
         if newest.token != *rejected {
             return Ok(newest);
@@ -141,7 +141,7 @@ impl Broker {
         if newest.source != "login" || newest.kind == Kind::ApiKey {
             return Err(key_refused(&newest));
         }
-        self.memory().forget(login);
+        self.cache().forget(login);
         self.refreshed(login, Validity::AtLeast(0), Goal::Other { rejected: rejected.clone() }).await
     }
 
@@ -150,7 +150,7 @@ impl Broker {
             Goal::Other { rejected } => Some(rejected.clone()),
             Goal::Fresh { .. } => None,
         };
-        let expired = match self.fly(login, goal).await {
+        let expired = match self.refresh(login, goal).await {
             Ok(credential) => {
                 self.remember(&credential, true).await;
                 return Ok(credential);
@@ -177,7 +177,7 @@ impl Broker {
         let (stamp, now) = (self.0.store.stamp(), self.0.clock.now());
         let is_good =
             |credential: &Credential| credential.is_fresh(now, validity.seconds(credential.lifetime));
-        self.memory().ask(login, stamp, is_good)
+        self.cache().ask(login, stamp, is_good)
     }
 
     /// [`Broker::look`] for one caller at a time: those behind the first find its answer in memory.
@@ -197,13 +197,15 @@ impl Broker {
     async fn look(&self, login: &LoginId, validity: Validity, used: bool) -> Result<Found> {
         let (name, stamp) = (login.clone(), self.0.store.stamp());
         let look = move |inner: &Inner| {
-            let found = source::find(&inner.config, &inner.store, &inner.clock, &name, validity);
+            let found = sources::find(&inner.config, &inner.store, &inner.clock, &name, validity);
             let look = status::look(inner, &name, &found);
             (found, look)
         };
         let (found, look) = self.blocking(look).await?;
         if let Ok(Found::Good { credential, .. }) = &found {
-            self.memory().keep(credential, Some(stamp), used);
+            let (source, revision) = (&credential.source, credential.revision);
+            tracing::debug!(%login, source, revision, "read");
+            self.cache().keep(credential, Some(stamp), used);
         }
         self.note_look(login, look);
         found
@@ -214,7 +216,7 @@ impl Broker {
         if let Err(error) = &look.outcome {
             tracing::debug!(%login, error = %error.code(), "no credential: {error}");
         }
-        if self.memory().note_look(login, look) && self.0.events.receiver_count() > 0 {
+        if self.cache().note_look(login, look) && self.0.events.receiver_count() > 0 {
             let broker = self.clone();
             tokio::spawn(async move { broker.tell_all().await });
         }
@@ -227,7 +229,7 @@ impl Broker {
         let revision =
             index.ok().and_then(Result::ok).and_then(|index| Some(index.logins.get(&login)?.revision));
         let is_newest = revision == Some(credential.revision);
-        self.memory().keep(credential, is_newest.then_some(stamp), used);
+        self.cache().keep(credential, is_newest.then_some(stamp), used);
     }
 
     /// Events from now on.
@@ -237,12 +239,12 @@ impl Broker {
 
     /// Waits for refreshes under way, for at most [`FINISH_TIME`], and for what they brought to be stored.
     pub async fn finish_in_flight(&self) {
-        let _ = tokio::time::timeout(FINISH_TIME, self.0.flights.all_landed()).await;
-        self.save_at_last().await;
+        let _ = tokio::time::timeout(FINISH_TIME, self.0.flights.all_done()).await;
+        self.write_at_last().await;
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, CredentialCache> {
+        self.0.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs what blocks (files, D-Bus) where it holds up nobody.

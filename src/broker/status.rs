@@ -8,8 +8,8 @@ use std::sync::PoisonError;
 
 use serde_json::Value;
 
-use super::handed_out::Look;
-use super::source::{self, Found, env_value, sources};
+use super::cache::Look;
+use super::sources::{Found, env_value, find, sources};
 use super::{Broker, Inner};
 use crate::credential::Validity;
 use crate::error::{Code, Error, Result};
@@ -96,11 +96,11 @@ fn stored(inner: &Inner, index: &Index, way: Way) -> Vec<LoginStatus> {
 }
 
 fn one(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>, way: Way) -> LoginStatus {
-    let mut outlook = match inner.flights.is_flying(login) {
+    let mut outlook = match inner.flights.is_running(login) {
         true => Outlook::good(State::Refreshing, "login"),
         false => way(inner, provider, login, entry),
     };
-    outlook.error = outlook.error.or_else(|| inner.flights.last_error(login));
+    outlook.error = outlook.error.or_else(|| inner.backoff.last_error(login));
     described(login, &provider.name, entry, outlook)
 }
 
@@ -111,9 +111,9 @@ fn looked_at(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<
         let passed = is_passed_over(inner, provider, login, entry, &source);
         return of_good(&source, entry, passed);
     }
-    let found = source::find(&inner.config, &inner.store, &inner.clock, login, margin);
+    let found = find(&inner.config, &inner.store, &inner.clock, login, margin);
     let look = look(inner, login, &found);
-    memory(inner).note_look(login, look);
+    cache(inner).note_look(login, look);
     match found {
         Ok(Found::Good { credential, passed }) => of_good(&credential.source, entry, passed.is_some()),
         Ok(Found::Stale { .. }) => of_stale(inner, login, entry),
@@ -136,8 +136,8 @@ fn is_passed_over(
 
 fn remembered(inner: &Inner, login: &LoginId, validity: Validity) -> Option<String> {
     let (stamp, now) = (inner.store.stamp(), inner.clock.now());
-    let memory = memory(inner);
-    let held = memory
+    let cache = cache(inner);
+    let held = cache
         .peek(login, stamp, |credential| credential.is_fresh(now, validity.seconds(credential.lifetime)))?;
     Some(held.source.clone())
 }
@@ -167,7 +167,7 @@ fn known_of(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&
 
 fn entry_known(inner: &Inner, login: &LoginId, entry: &Entry) -> Outlook {
     let left = entry.expires_at.map_or(i64::MAX, |end| end.saturating_sub(inner.clock.now()));
-    let look = memory(inner).last_look(login, entry.revision).cloned();
+    let look = cache(inner).last_look(login, entry.revision).cloned();
     match look.map(|look| look.outcome) {
         Some(Err(error)) if is_about_the_store(&error) => Outlook::failed(&error),
         _ if entry.needs_login.is_some() => Outlook::good(State::NeedsLogin, "login"),
@@ -180,7 +180,7 @@ fn entry_known(inner: &Inner, login: &LoginId, entry: &Entry) -> Outlook {
 /// Whether the app's key can be read is not known before somebody has looked.
 fn app_known(inner: &Inner, login: &LoginId, entry: Option<&Entry>, passed: bool) -> Option<Outlook> {
     let revision = entry.map_or(0, |entry| entry.revision);
-    match memory(inner).last_look(login, revision).map(|look| look.outcome.clone()) {
+    match cache(inner).last_look(login, revision).map(|look| look.outcome.clone()) {
         None => Some(Outlook::good(State::Stored, "app")),
         Some(Ok(source)) if source == "app" => Some(of_good(&source, entry, passed)),
         Some(Err(error)) if is_about_the_store(&error) => Some(Outlook::failed(&error)),
@@ -197,7 +197,7 @@ fn of_good(source: &str, entry: Option<&Entry>, passed: bool) -> Outlook {
 /// A refresh is due. Once the token has ended, one that fails is what a `get` answers.
 fn of_stale(inner: &Inner, login: &LoginId, entry: Option<&Entry>) -> Outlook {
     let has_ended = entry.and_then(|entry| entry.expires_at).is_some_and(|end| end <= inner.clock.now());
-    match inner.flights.last_error(login).filter(|_| has_ended) {
+    match inner.backoff.last_error(login).filter(|_| has_ended) {
         Some(error) => Outlook::failed(&error),
         None => Outlook::good(State::Expiring, "login"),
     }
@@ -231,13 +231,13 @@ fn has_ended_for_good(inner: &Inner, entry: &Entry) -> bool {
     entry.needs_login.is_some() && entry.expires_at.is_some_and(|end| end <= inner.clock.now())
 }
 
-fn memory(inner: &Inner) -> std::sync::MutexGuard<'_, super::Memory> {
-    inner.memory.lock().unwrap_or_else(PoisonError::into_inner)
+fn cache(inner: &Inner) -> std::sync::MutexGuard<'_, super::CredentialCache> {
+    inner.cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As [`Broker::get`] takes it, as far as the life that the token was made for is known.
 fn margin(inner: &Inner, login: &LoginId, entry: &Entry) -> i64 {
-    Validity::Margin(inner.config.refresh.margin).seconds(memory(inner).lifetime(login, entry.revision))
+    Validity::Margin(inner.config.refresh.margin).seconds(cache(inner).lifetime(login, entry.revision))
 }
 
 fn described(login: &LoginId, name: &str, entry: Option<&Entry>, outlook: Outlook) -> LoginStatus {

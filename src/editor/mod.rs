@@ -8,7 +8,7 @@ mod call;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod harden;
-mod outbox;
+mod rpc_sender;
 mod session;
 mod stdio;
 mod value;
@@ -27,7 +27,7 @@ use crate::login::Logins;
 use crate::paths::Paths;
 use crate::signals;
 use crate::text::short;
-use outbox::Outbox;
+use rpc_sender::RpcSender;
 use session::Session;
 
 /// Time for what was answered last to reach Neovim.
@@ -42,7 +42,7 @@ pub struct Editor(Arc<Inner>);
 
 struct Inner {
     paths: Paths,
-    outbox: Outbox,
+    sender: RpcSender,
     logins: Logins,
     session: Mutex<Option<Arc<Session>>>,
     end: Notify,
@@ -66,18 +66,18 @@ async fn serve(paths: Paths) -> ExitCode {
         Ok(both) => both,
         Err(_) => return failed("Standard input or output is no pipe; `rpc` is what Neovim starts."),
     };
-    let (outbox, pump) = Outbox::new(output);
+    let (sender, pump) = RpcSender::new(output);
     let pump = tokio::spawn(pump);
     let inner = Inner {
         paths,
-        outbox: outbox.clone(),
+        sender: sender.clone(),
         logins: Logins::default(),
         session: Mutex::default(),
         end: Notify::new(),
     };
     let editor = Editor(Arc::new(inner));
     tracing::info!("started");
-    let (neovim, io) = Neovim::new(input, outbox, editor.clone());
+    let (neovim, io) = Neovim::new(input, sender, editor.clone());
     tokio::select! {
         // How it ended is not told: the error holds what was read last.
         _ = io => tracing::info!("end of input"),
@@ -106,8 +106,8 @@ impl Editor {
     fn begin(&self, options: Option<&serde_json::Value>) -> Result<Arc<Session>> {
         // An empty Lua table arrives as an empty list.
         let options = options.filter(|options| options.as_array().is_none_or(|list| !list.is_empty()));
-        let (logins, outbox, before) = (self.0.logins.clone(), self.0.outbox.clone(), self.session());
-        let session = Session::start(&self.0.paths, options, logins, outbox, before.as_deref())?;
+        let (logins, sender, before) = (self.0.logins.clone(), self.0.sender.clone(), self.session());
+        let session = Session::start(&self.0.paths, options, logins, sender, before.as_deref())?;
         let session = Arc::new(session);
         *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
         Ok(session)
@@ -138,20 +138,20 @@ impl Editor {
             Err(Error::new(Code::BackendCrashed, "The call ended unexpectedly.")
                 .with_hint("The log file tells where; try again."))
         });
-        self.0.outbox.reply(id, result.map(value::from_json));
+        self.0.sender.reply(id, result.map(value::from_json));
     }
 }
 
 #[async_trait::async_trait]
 impl Handler for Editor {
-    type Writer = Outbox;
+    type Writer = RpcSender;
 
-    async fn handle_request(&self, _: String, _: Vec<Value>, _: Neovim<Outbox>) -> Result<Value, Value> {
+    async fn handle_request(&self, _: String, _: Vec<Value>, _: Neovim<RpcSender>) -> Result<Value, Value> {
         Err(Value::from("Calls are notifications; doc/rpc.md describes them."))
     }
 
     /// nvim-rs awaits this before it reads on: everything longer goes into a task.
-    async fn handle_notify(&self, name: String, args: Vec<Value>, _: Neovim<Outbox>) {
+    async fn handle_notify(&self, name: String, args: Vec<Value>, _: Neovim<RpcSender>) {
         if name != "call" {
             return;
         }
@@ -160,7 +160,7 @@ impl Handler for Editor {
         let Some(id) = id.as_ref().and_then(Value::as_u64) else { return };
         let Some(Value::String(method)) = method else {
             let error = Error::new(Code::InvalidArgument, "A call needs a method's name.");
-            return self.0.outbox.reply(id, Err(error));
+            return self.0.sender.reply(id, Err(error));
         };
         let method = method.into_str().unwrap_or_default();
         tracing::debug!(id, method = short(&method, MAX_METHOD), "called");

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::outbox::Outbox;
+use super::rpc_sender::RpcSender;
 use crate::broker::{self, Broker};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -32,7 +32,7 @@ pub struct Session {
     /// Logins under way; they outlive a new `hello`.
     pub logins: Logins,
     context: LoginContext,
-    outbox: Outbox,
+    sender: RpcSender,
     background: Vec<JoinHandle<()>>,
 }
 
@@ -45,16 +45,16 @@ impl Session {
         paths: &Paths,
         options: Option<&Value>,
         logins: Logins,
-        outbox: Outbox,
+        sender: RpcSender,
         before: Option<&Self>,
     ) -> Result<Self> {
         let config = Config::load(paths, options)?;
-        config.problems().iter().for_each(|problem| tell(&outbox, problem.clone()));
+        config.problems().iter().for_each(|problem| tell(&sender, problem.clone()));
         let store = Store::new(paths, &config.store);
         let http = Http::new(&config.http);
         let settings = (config.clone(), store.clone(), http.clone());
         let broker = match before {
-            Some(before) => before.broker.succeeded(settings.0, settings.1, settings.2),
+            Some(before) => before.broker.reconfigured(settings.0, settings.1, settings.2),
             None => Broker::new(settings.0, settings.1, settings.2, Clock::System),
         };
         let context = LoginContext {
@@ -65,9 +65,9 @@ impl Session {
             clock: Clock::System,
             place: Face::Editor,
         };
-        let events = tokio::spawn(pass_on(broker.clone(), store.clone(), outbox.clone()));
+        let events = tokio::spawn(pass_on(broker.clone(), store.clone(), sender.clone()));
         let background = vec![broker.run_background(), events];
-        Ok(Self { config, store, broker, logins, context, outbox, background })
+        Ok(Self { config, store, broker, logins, context, sender, background })
     }
 
     /// Begins a login, whose events go to the editor.
@@ -77,14 +77,14 @@ impl Session {
     pub fn start_login(&self, request: LoginRequest) -> Result<u64> {
         let (sender, mut events) = mpsc::unbounded_channel::<LoginEvent>();
         let id = self.logins.start(&self.context, request, sender)?;
-        let (outbox, broker) = (self.outbox.clone(), self.broker.clone());
+        let (sender, broker) = (self.sender.clone(), self.broker.clone());
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
                 if matches!(event.stage, Stage::Done { .. }) {
                     // The new credential and state are there before the editor hears of the end.
                     broker.login_changed(&event.login).await;
                 }
-                outbox.event(&Event::Login(Box::new(event)));
+                sender.event(&Event::Login(Box::new(event)));
             }
         });
         Ok(id)
@@ -108,22 +108,22 @@ impl Drop for Session {
 }
 
 /// Tells a mistake in the settings, which fails nothing but what it is about.
-fn tell(outbox: &Outbox, error: Error) {
-    outbox.event(&Event::Log(Notice { level: Level::Warn, error, login: None }));
+fn tell(sender: &RpcSender, error: Error) {
+    sender.event(&Event::Log(Notice { level: Level::Warn, error, login: None }));
 }
 
 /// Sends the broker's events, and the store's warnings, to the editor.
-async fn pass_on(broker: Broker, store: Store, outbox: Outbox) {
+async fn pass_on(broker: Broker, store: Store, sender: RpcSender) {
     static SEQUENCE: AtomicU64 = AtomicU64::new(0);
     let mut events = broker.subscribe();
     loop {
         match events.recv().await {
-            Ok(broker::Event::Credential(credential)) => outbox.event(&Event::Credential(credential)),
+            Ok(broker::Event::Credential(credential)) => sender.event(&Event::Credential(credential)),
             Ok(broker::Event::Changed(logins)) => {
                 let seq = SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1;
-                outbox.event(&Event::Changed(Changed { logins, seq }));
+                sender.event(&Event::Changed(Changed { logins, seq }));
             }
-            Ok(broker::Event::Notice(notice)) => outbox.event(&Event::Log(notice)),
+            Ok(broker::Event::Notice(notice)) => sender.event(&Event::Log(notice)),
             // Too slow to hear all of it: the state of now makes up for what was missed.
             Err(RecvError::Lagged(_)) => broker.tell_all().await,
             Err(RecvError::Closed) => return,
@@ -131,7 +131,7 @@ async fn pass_on(broker: Broker, store: Store, outbox: Outbox) {
         for text in store.take_warnings() {
             let error = Error::new(Code::StoreUnwritable, text);
             // Something that was dealt with: no error of the login that it happened to.
-            outbox.event(&Event::Log(Notice { level: Level::Info, error, login: None }));
+            sender.event(&Event::Log(Notice { level: Level::Info, error, login: None }));
         }
     }
 }

@@ -297,7 +297,7 @@ const NOTHING_SECRET: &[&str] = &[
     "UseDescription",
     "Validity",
     "Keyring",
-    "Memory",
+    "CredentialCache",
 ];
 
 fn public_types_with_debug(folder: &Path, found: &mut Vec<String>) {

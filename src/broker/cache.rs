@@ -9,7 +9,7 @@ use crate::store::Stamp;
 
 /// Credentials in memory.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct CredentialCache {
     held: HashMap<LoginId, Held>,
     looks: HashMap<LoginId, Look>,
     told: HashSet<String>,
@@ -35,7 +35,7 @@ struct Held {
     last: bool,
 }
 
-impl Memory {
+impl CredentialCache {
     /// The credential for somebody who asks, if the index has not changed since and `is_good`.
     pub fn ask(
         &mut self,

@@ -25,10 +25,10 @@ const ON_EVENT: &str = "require('conv.backend').on_event(...)";
 
 /// The way to Neovim. Cheap to clone.
 #[derive(Clone)]
-pub struct Outbox(mpsc::UnboundedSender<Vec<u8>>);
+pub struct RpcSender(mpsc::UnboundedSender<Vec<u8>>);
 
-impl Outbox {
-    /// An outbox, and the task that empties it into `output` until Neovim is gone.
+impl RpcSender {
+    /// An sender, and the task that empties it into `output` until Neovim is gone.
     pub fn new(mut output: Output) -> (Self, impl Future<Output = ()>) {
         let (sender, mut messages) = mpsc::unbounded_channel::<Vec<u8>>();
         let pump = async move {
@@ -87,7 +87,7 @@ fn put_into_words(value: &mut Value) {
 }
 
 /// nvim-rs answers requests by itself; each of its writes is one whole message.
-impl AsyncWrite for Outbox {
+impl AsyncWrite for RpcSender {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let sent = self.0.send(bytes.to_vec()).map(|()| bytes.len());
         Poll::Ready(sent.map_err(|_| io::ErrorKind::BrokenPipe.into()))

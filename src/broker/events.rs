@@ -20,11 +20,11 @@ pub enum Event {
 impl Broker {
     /// This process has stored a login: nothing of the one before counts any more.
     pub async fn login_changed(&self, login: &LoginId) {
-        self.memory().forget(login);
+        self.cache().forget(login);
         // Its secret was in our hands a moment ago.
         let look = Look { revision: 0, outcome: Ok("login".to_owned()) };
-        self.memory().note_look(login, look);
-        self.wake(login);
+        self.cache().note_look(login, look);
+        self.0.backoff.clear(login);
         self.tell_all().await;
     }
 
@@ -53,7 +53,7 @@ impl Broker {
     }
 
     fn tell_once(&self, what: String, level: Level, error: Error, login: Option<&LoginId>) {
-        if self.memory().tell_once(what) {
+        if self.cache().tell_once(what) {
             self.tell(Event::Notice(Notice { level, error, login: login.cloned() }));
         }
     }

@@ -1,4 +1,4 @@
-//! One refresh of one login, across processes (rules 2 to 5).
+//! One attempt to refresh one login, across processes (rules 2 to 5).
 //!
 //! The order is what keeps logins: take the login's lock, read the store again, use what somebody else has written
 //! meanwhile, else see that the store can be written, ask the provider, write durably, and only then hand out.
@@ -10,10 +10,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::Broker;
-use super::flight::{Goal, broke_off};
-use super::source::{credential, expired, is_refused, spent};
-use super::word::{self, Word, is_spent_by_use};
+use super::broke_off;
+use super::goal::Goal;
+use super::last_failure::{self, FailureRecord, is_spent_by_use};
+use super::persist::RETRY_PAUSE;
+use crate::broker::Broker;
+use crate::broker::sources::{credential, expired, is_refused, spent};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
@@ -24,13 +26,11 @@ use crate::store::{self, Change, LoginLock, Refusal, Stamp, Stored};
 
 /// Added to the time limit of two requests for the wait behind another process, which may try twice.
 const LOCK_SLACK: Duration = Duration::from_secs(15);
-/// Pause before the one retry inside a call; up to as much again is added at random.
-pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// Longest wait that a provider may ask for and still be waited for inside the call.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the wait for a login's lock ended.
-enum Turn {
+enum Wait {
     Met(Box<Credential>),
     Locked(LoginLock),
 }
@@ -55,26 +55,26 @@ struct Refresh<'a> {
 
 impl Broker {
     /// The whole refresh; runs in a task of its own.
-    pub(super) async fn refresh(&self, login: &LoginId, goal: &Goal) -> Result<Credential> {
+    pub(super) async fn attempt(&self, login: &LoginId, goal: &Goal) -> Result<Credential> {
         let provider = self.0.config.provider(login.provider())?;
         let refresh = Refresh {
             broker: self,
             login,
             goal,
             provider: &provider,
-            since: word::now(),
+            since: last_failure::now(),
             unanswered: AtomicBool::new(false),
         };
-        match refresh.wait_for_turn().await? {
-            Turn::Met(credential) => Ok(*credential),
-            Turn::Locked(mut lock) => refresh.locked(&mut lock).await,
+        match refresh.wait_for_lock().await? {
+            Wait::Met(credential) => Ok(*credential),
+            Wait::Locked(mut lock) => refresh.locked(&mut lock).await,
         }
     }
 }
 
 impl Refresh<'_> {
     /// Waits for the login's lock, and meanwhile for somebody else's refresh to do.
-    async fn wait_for_turn(&self) -> Result<Turn> {
+    async fn wait_for_lock(&self) -> Result<Wait> {
         let inner = &self.broker.0;
         let end = Instant::now() + Duration::from_secs(inner.config.http.timeout) * 2 + LOCK_SLACK;
         let mut seen: Option<Stamp> = None;
@@ -83,11 +83,11 @@ impl Refresh<'_> {
             match self.broker.blocking(move |inner| inner.store.try_lock_login(&name)).await? {
                 Ok(Some(lock)) => {
                     tracing::debug!(login = %self.login, "locked");
-                    return Ok(Turn::Locked(lock));
+                    return Ok(Wait::Locked(lock));
                 }
                 Ok(None) if seen.is_none() => tracing::debug!(login = %self.login, "waits for the lock"),
                 Ok(None) => {}
-                Err(error) => return self.without_turn(error).await,
+                Err(error) => return self.without_lock(error).await,
             }
             // The stamp is one `stat`; the secret, which may be in a keyring, is read only after a change.
             let stamp = inner.store.stamp();
@@ -96,14 +96,14 @@ impl Refresh<'_> {
                 if self.goal.is_met(&stored.tokens, inner.clock.now()) {
                     let revision = stored.entry.revision;
                     tracing::debug!(login = %self.login, revision, "another process has refreshed");
-                    return Ok(Turn::Met(Box::new(self.credential(&stored))));
+                    return Ok(Wait::Met(Box::new(self.credential(&stored))));
                 }
             }
             if Instant::now() >= end {
                 let busy =
                     Error::new(Code::Busy, "Another process has been refreshing this login for too long.");
                 let hint = "Try again; `convocations doctor` tells who holds the lock.";
-                return self.without_turn(busy.with_hint(hint)).await;
+                return self.without_lock(busy.with_hint(hint)).await;
             }
             tokio::time::sleep(store::pause()).await;
         }
@@ -115,9 +115,9 @@ impl Refresh<'_> {
     }
 
     /// Without the lock nothing is refreshed; the old token is as good as it was.
-    async fn without_turn(&self, error: Error) -> Result<Turn> {
+    async fn without_lock(&self, error: Error) -> Result<Wait> {
         let stored = self.read().await?;
-        self.old_or(&stored, error).map(Box::new).map(Turn::Met)
+        self.old_or(&stored, error).map(Box::new).map(Wait::Met)
     }
 
     async fn read(&self) -> Result<Stored> {
@@ -132,7 +132,7 @@ impl Refresh<'_> {
         // Twice: a refusal may be about a token that somebody without our locks has replaced meanwhile, and a new token
         // may be over when it arrives.
         for last in [false, true] {
-            match self.broker.save_unsaved(self.login).await {
+            match self.broker.write_pending(self.login).await {
                 Ok(Some(saved)) => stored = saved,
                 Ok(None) => {}
                 Err(error) => return self.old_or(&stored, error),
@@ -146,8 +146,8 @@ impl Refresh<'_> {
             if let Err(error) = self.broker.blocking(|inner| inner.store.check_writable()).await? {
                 return self.old_or(&stored, error);
             }
-            let (word, asked_at) = (Word::read(lock), self.broker.0.clock.now());
-            match self.ask(lock, word.as_ref(), &stored).await {
+            let (record, asked_at) = (FailureRecord::read(lock), self.broker.0.clock.now());
+            match self.ask(lock, record.as_ref(), &stored).await {
                 Ok(tokens) => {
                     let kept = self.keep(lock, &stored, &tokens).await?;
                     if last || !self.is_overtaken(&kept, asked_at) {
@@ -155,7 +155,7 @@ impl Refresh<'_> {
                     }
                     stored = self.read().await?;
                 }
-                Err(failure) => match self.after_failure(word.as_ref(), &stored, failure).await? {
+                Err(failure) => match self.after_failure(record.as_ref(), &stored, failure).await? {
                     Next::HandOut(credential) => return Ok(*credential),
                     Next::TryWith(newer) => stored = *newer,
                 },
@@ -173,17 +173,17 @@ impl Refresh<'_> {
     async fn ask(
         &self,
         lock: &mut LoginLock,
-        word: Option<&Word>,
+        record: Option<&FailureRecord>,
         stored: &Stored,
     ) -> Result<Tokens, Failure> {
-        let (flights, old) = (&self.broker.0.flights, &stored.tokens);
-        if let Some(error) = flights.resting_error(self.login, self.broker.0.clock.now()) {
+        let (backoff, old) = (&self.broker.0.backoff, &stored.tokens);
+        if let Some(error) = backoff.current_error(self.login, self.broker.0.clock.now()) {
             let retry_after = error.retry_after();
             return Err(Failure::Transient { error, retry_after, sent: false });
         }
-        let lost = || word.filter(|word| word.is_lost(old) && self.is_usable(stored));
-        let known = word.and_then(|word| word.shared(self.since));
-        let result = match known.or_else(|| lost().map(|word| word.failure(None))) {
+        let lost = || record.filter(|record| record.is_lost(old) && self.is_usable(stored));
+        let known = record.and_then(|record| record.shared(self.since));
+        let result = match known.or_else(|| lost().map(|record| record.failure(None))) {
             Some(failure) => Err(failure),
             None => {
                 tracing::debug!(login = %self.login, fingerprint = spent(old).fingerprint(), "refreshes");
@@ -198,11 +198,11 @@ impl Refresh<'_> {
                         tracing::warn!(login = %self.login, error = %error.code(), "not refreshed: {error}");
                     }
                 }
-                Word::leave(lock, word, &result, old);
+                FailureRecord::record(lock, record, &result, old);
                 result
             }
         };
-        flights.note(self.login, &result, old.expires_at.filter(|_| self.is_usable(stored)));
+        backoff.note(self.login, &result, old.expires_at.filter(|_| self.is_usable(stored)));
         result
     }
 
@@ -245,24 +245,29 @@ impl Refresh<'_> {
 
     /// Stores what a refresh brought, then hands it out (rule 3). A login that is gone by now stays gone.
     async fn keep(&self, lock: &mut LoginLock, old: &Stored, tokens: &Tokens) -> Result<Credential> {
-        match self.broker.keep(self.login, old, tokens).await {
+        match self.broker.persist(self.login, old, tokens).await {
             Ok(Some(stored)) => Ok(self.credential(&stored)),
             Ok(None) => {
-                self.broker.give_back(self.login, old, tokens).await;
+                self.broker.revoke_orphaned(self.login, old, tokens).await;
                 Err(self.logged_out())
             }
             Err(error) => {
                 // Others see the old refresh token in the store, and not that it is spent.
                 if spent(tokens) != spent(&old.tokens) {
                     let lost = Failure::Transient { error: error.clone(), retry_after: None, sent: true };
-                    Word::leave(lock, None, &Err(lost), &old.tokens);
+                    FailureRecord::record(lock, None, &Err(lost), &old.tokens);
                 }
                 self.old_or(old, error)
             }
         }
     }
 
-    async fn after_failure(&self, word: Option<&Word>, stored: &Stored, failure: Failure) -> Result<Next> {
+    async fn after_failure(
+        &self,
+        record: Option<&FailureRecord>,
+        stored: &Stored,
+        failure: Failure,
+    ) -> Result<Next> {
         // Somebody without our locks may have replaced or removed the login meanwhile.
         let newest = match self.read().await {
             Ok(newest) if newest.tokens != stored.tokens => return Ok(Next::TryWith(Box::new(newest))),
@@ -271,7 +276,7 @@ impl Refresh<'_> {
             Err(_) => stored.clone(),
         };
         match failure {
-            Failure::Refused(_) => self.refused(&newest, word).await.map(Box::new).map(Next::HandOut),
+            Failure::Refused(_) => self.refused(&newest, record).await.map(Box::new).map(Next::HandOut),
             _ if self.is_usable(stored) => Ok(Next::HandOut(Box::new(self.credential(stored)))),
             Failure::Transient { error, retry_after, sent: true } if is_spent_by_use(&stored.tokens) => {
                 let message =
@@ -285,13 +290,13 @@ impl Refresh<'_> {
 
     /// The refresh token is refused: remembered, so that nobody sends it again; and if the API refuses the access
     /// token too, that it has ended.
-    async fn refused(&self, stored: &Stored, word: Option<&Word>) -> Result<Credential> {
+    async fn refused(&self, stored: &Stored, record: Option<&FailureRecord>) -> Result<Credential> {
         let usable = self.is_usable(stored);
         let known = is_refused(stored);
         let ended_at = matches!(self.goal, Goal::Other { .. }).then(|| self.broker.0.clock.now());
         if !known || ended_at.is_some() {
             let was_lost = self.unanswered.load(Ordering::Relaxed)
-                || word.is_some_and(|word| word.is_lost(&stored.tokens));
+                || record.is_some_and(|record| record.is_lost(&stored.tokens));
             let reason = match (&stored.entry.needs_login, was_lost) {
                 (Some(reason), _) if known => reason.as_str(),
                 (_, true) => {

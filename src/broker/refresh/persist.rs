@@ -7,10 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Broker;
-use super::event::Event;
-use super::refresh::RETRY_PAUSE;
-use super::source::{credential, spent};
+use crate::broker::Broker;
+use crate::broker::events::Event;
+use crate::broker::sources::{credential, spent};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
@@ -18,6 +17,8 @@ use crate::oauth;
 use crate::protocol::{Level, Notice};
 use crate::store::{self, Change, Current, NewLogin, Stamp, Store, Stored};
 
+/// Pause before something that failed is tried once more inside a call.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// Tries of a store write that fails, before the caller is told.
 const WRITE_TRIES: u32 = 3;
 /// Longest time that an exit goes on trying. `convocations token` is to be done within 5 s.
@@ -25,9 +26,9 @@ const LAST_TRIES: Duration = Duration::from_secs(4);
 
 /// By login: what was there before, and what a refresh has made of it.
 #[derive(Debug, Default)]
-pub(super) struct Unsaved(Mutex<HashMap<LoginId, (Stored, Tokens)>>);
+pub(in crate::broker) struct PendingWrites(Mutex<HashMap<LoginId, (Stored, Tokens)>>);
 
-impl Unsaved {
+impl PendingWrites {
     fn all(&self) -> MutexGuard<'_, HashMap<LoginId, (Stored, Tokens)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,7 +75,7 @@ impl Broker {
     ///
     /// # Errors
     /// The store's; what could not be stored is kept then.
-    pub(super) async fn keep(
+    pub(in crate::broker) async fn persist(
         &self,
         login: &LoginId,
         old: &Stored,
@@ -84,11 +85,15 @@ impl Broker {
         loop {
             match self.write(login, old, tokens).await {
                 Err(error) if tries == WRITE_TRIES => {
-                    self.keep_unsaved(login, old, tokens, &error);
+                    self.keep_pending(login, old, tokens, &error);
                     return Err(error);
                 }
                 Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
-                written => return written,
+                Ok(written) => {
+                    let revision = written.as_ref().map(|stored| stored.entry.revision);
+                    tracing::debug!(%login, revision, "stored");
+                    return Ok(written);
+                }
             }
             tries += 1;
         }
@@ -118,7 +123,7 @@ impl Broker {
     }
 
     /// Brings the index up to a secret that is newer than it says: somebody was killed between the two writes.
-    pub(super) async fn catch_up(&self, login: &LoginId, stored: Stored) -> Stored {
+    pub(in crate::broker) async fn catch_up(&self, login: &LoginId, stored: Stored) -> Stored {
         if stored.entry.refused.is_some() || stored.entry.expires_at == stored.tokens.expires_at {
             return stored;
         }
@@ -130,8 +135,9 @@ impl Broker {
     }
 
     /// Keeps what could not be stored, and says so.
-    fn keep_unsaved(&self, login: &LoginId, old: &Stored, tokens: &Tokens, why: &Error) {
-        self.0.unsaved.all().insert(login.clone(), (old.clone(), tokens.clone()));
+    fn keep_pending(&self, login: &LoginId, old: &Stored, tokens: &Tokens, why: &Error) {
+        self.0.pending.all().insert(login.clone(), (old.clone(), tokens.clone()));
+        tracing::warn!(%login, error = %why.code(), fingerprint = spent(tokens).fingerprint(), "kept in memory: {why}");
         let message = format!("{} The renewed login `{login}` is in memory only.", why.message());
         let hint = "Make room or unlock the keyring before you quit, or the login is lost; it is then stored by itself.";
         let error = Error::new(why.code(), message).with_hint(hint);
@@ -139,8 +145,8 @@ impl Broker {
     }
 
     /// Whether anything is in memory only.
-    pub(super) fn has_unsaved(&self) -> bool {
-        !self.0.unsaved.all().is_empty()
+    pub(in crate::broker) fn has_pending(&self) -> bool {
+        !self.0.pending.all().is_empty()
     }
 
     /// Offers what is kept to the store again; the login's lock is held. `None` if there is nothing of it, or if the
@@ -148,34 +154,36 @@ impl Broker {
     ///
     /// # Errors
     /// The store's, as before.
-    pub(super) async fn save_unsaved(&self, login: &LoginId) -> Result<Option<Stored>> {
-        let kept = self.0.unsaved.all().get(login).cloned();
+    pub(in crate::broker) async fn write_pending(&self, login: &LoginId) -> Result<Option<Stored>> {
+        let kept = self.0.pending.all().get(login).cloned();
         let Some((old, tokens)) = kept else { return Ok(None) };
         let saved = self.write(login, &old, &tokens).await?;
-        self.0.unsaved.all().remove(login);
+        self.0.pending.all().remove(login);
         if saved.is_none() {
-            self.give_back(login, &old, &tokens).await;
+            self.revoke_orphaned(login, &old, &tokens).await;
         }
         Ok(saved)
     }
 
     /// Logged out meanwhile: nobody may be left with what the provider has given out since.
-    pub(super) async fn give_back(&self, login: &LoginId, old: &Stored, tokens: &Tokens) {
+    pub(in crate::broker) async fn revoke_orphaned(&self, login: &LoginId, old: &Stored, tokens: &Tokens) {
         let Ok(provider) = self.0.config.provider(login.provider()) else { return };
         if let Some(method) = provider.method(&old.entry.method) {
-            let _ = oauth::revoke(&self.0.http, &provider, method, tokens).await;
+            let fingerprint = spent(tokens).fingerprint();
+            let revoked = oauth::revoke(&self.0.http, &provider, method, tokens).await.is_ok();
+            tracing::debug!(%login, fingerprint, revoked, "logged out meanwhile: what came since is taken back");
         }
     }
 
     /// One try for each login whose lock is free.
-    pub(super) async fn save_all(&self) {
-        let logins: Vec<LoginId> = self.0.unsaved.all().keys().cloned().collect();
+    pub(in crate::broker) async fn write_all_pending(&self) {
+        let logins: Vec<LoginId> = self.0.pending.all().keys().cloned().collect();
         for login in logins {
             let name = login.clone();
             let lock = self.blocking(move |inner| inner.store.try_lock_login(&name)).await;
             let Ok(Ok(Some(_lock))) = lock else { continue };
             let (Ok(Some(stored)), Ok(provider)) =
-                (self.save_unsaved(&login).await, self.0.config.provider(login.provider()))
+                (self.write_pending(&login).await, self.0.config.provider(login.provider()))
             else {
                 continue;
             };
@@ -184,10 +192,10 @@ impl Broker {
     }
 
     /// Tries for a while, at the end of the process.
-    pub(super) async fn save_at_last(&self) {
+    pub(in crate::broker) async fn write_at_last(&self) {
         let tries = async {
-            while self.has_unsaved() {
-                self.save_all().await;
+            while self.has_pending() {
+                self.write_all_pending().await;
                 tokio::time::sleep(store::pause()).await;
             }
         };

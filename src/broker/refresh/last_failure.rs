@@ -1,24 +1,24 @@
-//! How a login's last refresh failed: a word left in its lock file for whoever holds the lock next.
+//! How a login's last refresh failed: a record in its lock file for whoever holds the lock next.
 //!
 //! Guarantees: many who waited behind one failure share it instead of asking the provider one after the other; a
 //! provider's wish to be left alone is heard by all processes; a refresh token whose answer was lost is known to be
-//! perhaps spent. A word is a courtesy: without it, or with a garbled one, each process finds out by itself. It holds
+//! perhaps spent. A record is a courtesy: without it, or with a garbled one, each process finds out by itself. It holds
 //! no secret. Its times are the system's, since they are compared between processes.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::flight::RETRY_AFTER;
-use super::source::spent;
+use super::backoff::{ASKED_LONGEST, bounded};
+use crate::broker::sources::spent;
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::oauth::Failure;
 use crate::store::LoginLock;
 
-/// What was left.
+/// What is known of it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Word {
+pub(super) struct FailureRecord {
     /// When the refresh had failed, Unix milliseconds.
     at: u64,
     /// Until when the provider asked to be left alone, Unix milliseconds.
@@ -39,24 +39,24 @@ pub(super) fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl Word {
-    /// The word that the last holder left.
+impl FailureRecord {
+    /// The record that the last holder left.
     pub fn read(lock: &mut LoginLock) -> Option<Self> {
         serde_json::from_slice(&lock.note()).ok()
     }
 
-    /// Leaves a word about a refresh of `old`, or takes away the one that was there.
-    pub fn leave(
+    /// Leaves a record of a refresh of `old`, or takes away the one that was there.
+    pub fn record(
         lock: &mut LoginLock,
         before: Option<&Self>,
         result: &Result<Tokens, Failure>,
         old: &Tokens,
     ) {
-        let word = match result {
+        let record = match result {
             Ok(_) | Err(Failure::Refused(_)) => None,
             Err(failure) => Some(Self::of(failure, before, old)),
         };
-        match word.and_then(|word| serde_json::to_vec(&word).ok()) {
+        match record.and_then(|record| serde_json::to_vec(&record).ok()) {
             Some(note) => lock.leave_note(&note),
             None if before.is_some() => lock.leave_note(b""),
             None => {}
@@ -68,8 +68,8 @@ impl Word {
             Failure::Transient { retry_after, sent, .. } => (*retry_after, *sent),
             _ => (None, false),
         };
-        let wait = retry_after.map(|wait| wait.clamp(RETRY_AFTER.0, RETRY_AFTER.1));
-        let lost = is_spent_by_use(old) && (sent || before.is_some_and(|word| word.is_lost(old)));
+        let wait = retry_after.map(bounded);
+        let lost = is_spent_by_use(old) && (sent || before.is_some_and(|record| record.is_lost(old)));
         let error = failure.error();
         Self {
             at: now(),
@@ -91,7 +91,7 @@ impl Word {
     pub fn shared(&self, since: u64) -> Option<Failure> {
         let now = now();
         // A wait that is longer than any we write means that a clock was set.
-        let longest = u64::try_from(RETRY_AFTER.1.as_millis()).unwrap_or(0);
+        let longest = u64::try_from(ASKED_LONGEST.as_millis()).unwrap_or(0);
         let left = self.until.map(|until| until.saturating_sub(now)).filter(|left| *left <= longest);
         let wait = left.filter(|left| *left > 0).map(Duration::from_millis);
         let waited = since < self.at && self.at <= now;
@@ -133,9 +133,9 @@ mod tests {
 
     #[test]
     fn a_failure_is_shared_with_those_who_waited_and_with_nobody_later() {
-        let word = Word::of(&failed(None, false), None, &old());
-        assert!(word.shared(word.at).is_none() && word.shared(word.at + 1).is_none());
-        let shared = word.shared(word.at - 1).unwrap().into_error();
+        let record = FailureRecord::of(&failed(None, false), None, &old());
+        assert!(record.shared(record.at).is_none() && record.shared(record.at + 1).is_none());
+        let shared = record.shared(record.at - 1).unwrap().into_error();
         assert_eq!(
             (shared.code(), shared.message(), shared.hint()),
             (Code::Network, "It broke.", Some("Mend it."))
@@ -144,33 +144,33 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_makes_nobody_wait() {
-        let mut word = Word::of(&failed(Some(60), false), None, &old());
-        assert!(word.shared(u64::MAX).is_some(), "the provider wants to be left alone");
-        word.until = Some(now() + 3_600_000);
-        assert!(word.shared(u64::MAX).is_none());
-        word.until = Some(1);
-        assert!(word.shared(u64::MAX).is_none());
-        word.at = now() + 3_600_000;
-        assert!(word.shared(0).is_none());
+        let mut record = FailureRecord::of(&failed(Some(60), false), None, &old());
+        assert!(record.shared(u64::MAX).is_some(), "the provider wants to be left alone");
+        record.until = Some(now() + 3_600_000);
+        assert!(record.shared(u64::MAX).is_none());
+        record.until = Some(1);
+        assert!(record.shared(u64::MAX).is_none());
+        record.at = now() + 3_600_000;
+        assert!(record.shared(0).is_none());
     }
 
     #[test]
     fn a_lost_answer_is_remembered_through_other_failures_and_for_its_token_only() {
-        let lost = Word::of(&failed(None, true), None, &old());
-        let later = Word::of(&failed(None, false), Some(&lost), &old());
+        let lost = FailureRecord::of(&failed(None, true), None, &old());
+        let later = FailureRecord::of(&failed(None, false), Some(&lost), &old());
         assert!(lost.is_lost(&old()) && later.is_lost(&old()));
         let mut rotated = old();
         rotated.refresh_token = Some(Secret::new("another"));
         assert!(!later.is_lost(&rotated));
-        assert!(!Word::of(&failed(None, false), Some(&lost), &rotated).is_lost(&rotated));
+        assert!(!FailureRecord::of(&failed(None, false), Some(&lost), &rotated).is_lost(&rotated));
         let mut two_steps = old();
         two_steps.base_token = Some(Secret::new("first step's"));
-        assert!(!Word::of(&failed(None, true), None, &two_steps).is_lost(&two_steps));
+        assert!(!FailureRecord::of(&failed(None, true), None, &two_steps).is_lost(&two_steps));
     }
 
     #[test]
     fn it_holds_no_secret() {
-        let text = serde_json::to_string(&Word::of(&failed(Some(9), true), None, &old())).unwrap();
+        let text = serde_json::to_string(&FailureRecord::of(&failed(Some(9), true), None, &old())).unwrap();
         assert!(!text.contains("planted"), "{text}");
     }
 }
