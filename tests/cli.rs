@@ -610,3 +610,63 @@ fn storing_a_key_or_logging_in_says_what_goes_before_it() {
         "{said}"
     );
 }
+
+#[test]
+fn the_status_of_one_login_has_the_exit_status_that_its_token_has() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    let agree = |login: &str, status: i32| {
+        let shown = cli(&dir, &format!("status {login}"));
+        assert_eq!(
+            (shown.code(), cli(&dir, &format!("token {login}")).code()),
+            (status, status),
+            "{shown:?}"
+        );
+        assert!(status == 2 || shown.stdout.contains(login), "{shown:?}");
+    };
+    agree("openrouter", 3);
+    agree("nobody", 2);
+    log_in_to_subscription(&dir);
+    with_input(&dir, "secret set openrouter@work", &format!("{KEY}\n"));
+    agree("openrouter@work", 0);
+    let json: Value = serde_json::from_str(&cli(&dir, "status openrouter@work --json").stdout).unwrap();
+    assert_eq!(json["logins"].as_array().unwrap().len(), 1, "{json}");
+    agree("anthropic", 0);
+    sandbox.revoke_all("anthropic");
+    let token = cli(&dir, "token anthropic").stdout;
+    fails(&with_input(&dir, "token anthropic --rejected", &token), 3, "expired");
+    agree("anthropic", 3);
+    std::fs::remove_file(dir.config().join("secret.key")).unwrap();
+    agree("openrouter@work", 6);
+}
+
+/// Root writes everywhere, so there the program runs as nobody.
+#[test]
+fn doctor_says_that_the_folder_cannot_be_written() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    const NOBODY: u32 = 65_534;
+    let dir = dir();
+    let is_root = run(dir.command("id").arg("-u"), "").ok().stdout.trim() == "0";
+    if is_root {
+        run(dir.command("chown").args(["-R", &NOBODY.to_string()]).arg(dir.path()), "").ok();
+    }
+    let doctor = || {
+        let mut command = dir.convocations(["doctor"]);
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    };
+    if !doctor().output().is_ok_and(|ran| ran.status.success()) {
+        eprintln!("skipped: the program is where nobody but root may run it");
+        return;
+    }
+    let set_mode =
+        |mode| std::fs::set_permissions(dir.config(), std::fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o500);
+    let ran = run(&mut doctor(), "");
+    set_mode(0o700);
+    assert_eq!(ran.code(), 6, "{ran:?}");
+    assert!(ran.stdout.contains("cannot be written") && ran.stdout.contains("owner and mode"), "{ran:?}");
+}

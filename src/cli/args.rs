@@ -90,8 +90,11 @@ pub enum Command {
         #[arg(required = true, last = true, value_name = "CMD")]
         command: Vec<OsString>,
     },
-    /// Show every login and its state
+    /// Show every login and its state; of one, with an exit status that says whether a token can be had
     Status {
+        /// PROVIDER or PROVIDER@ACCOUNT; all if left out
+        #[arg(add = ArgValueCompleter::new(complete::usable))]
+        login: Option<String>,
         /// As JSON, in the shape that doc/rpc.md describes
         #[arg(long)]
         json: bool,

@@ -108,6 +108,12 @@ fn store(context: &Context, report: &mut Report) {
         Some(problem) => report.bad(&problem),
         None => report.good(&format!("New logins go to: {} ({})", found.backend, found.reason)),
     }
+    // Before the first login there is no folder to write to.
+    if context.paths.config_dir().exists()
+        && let Err(error) = context.store.check_writable()
+    {
+        report.bad(&error);
+    }
 }
 
 fn logins(context: &Context, report: &mut Report) {

@@ -142,7 +142,9 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         Command::Exec { login, command, gateway: false } => exec::run(&context, &login.parse()?, &command),
         Command::Exec { login, command, gateway: true } => gateway::exec(&context, &login.parse()?, &command),
         Command::Gateway(options) => gateway::run(&context, options),
-        Command::Status { json } => status::run(&context, json),
+        Command::Status { login, json } => {
+            status::run(&context, login.map(|login| login.parse()).transpose()?.as_ref(), json)
+        }
         Command::Providers { json } => providers::run(&context, json),
         Command::Secret { action } => secret::run(&context, action),
         Command::Authority(options) => authority::run(&context, options),

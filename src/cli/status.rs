@@ -1,17 +1,24 @@
-//! `convocations status`.
+//! `convocations status`. Of one login, the exit status is the one that `convocations token` would have.
 
 use std::process::ExitCode;
 
 use super::{Context, output};
 use crate::broker::Broker;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+use crate::login_id::LoginId;
 use crate::protocol::{LoginStatus, StatusAnswer};
 
-pub fn run(context: &Context, as_json: bool) -> Result<ExitCode> {
+pub fn run(context: &Context, one: Option<&LoginId>, as_json: bool) -> Result<ExitCode> {
     let broker = |context: &Context| {
         Broker::new(context.config.clone(), context.store.clone(), context.http(), context.clock.clone())
     };
-    let logins = context.block_on(async { broker(context).status(None).await })?;
+    let logins = context.block_on(async { broker(context).status(one).await })?;
+    let without_token = logins.iter().find(|login| one.is_some() && login.source.is_none()).map(exit_status);
+    show(context, logins, as_json)?;
+    Ok(without_token.unwrap_or(ExitCode::SUCCESS))
+}
+
+fn show(context: &Context, logins: Vec<LoginStatus>, as_json: bool) -> Result<ExitCode> {
     if as_json {
         let store = context.store.backend_report();
         return output::json(&StatusAnswer { logins, store });
@@ -22,6 +29,12 @@ pub fn run(context: &Context, as_json: bool) -> Result<ExitCode> {
     let now = context.clock.now();
     let rows: Vec<(String, String)> = logins.iter().map(|login| row(login, now)).collect();
     output::beside(&rows)
+}
+
+/// Why there is no token.
+fn exit_status(status: &LoginStatus) -> ExitCode {
+    let code = status.error.as_ref().map_or(Code::NotLoggedIn, Error::code);
+    ExitCode::from(code.exit_status())
 }
 
 fn row(status: &LoginStatus, now: i64) -> (String, String) {

@@ -12,11 +12,20 @@ use crate::table::Table;
 use crate::{KEY, RUNS, finish, floors, in_turns};
 
 const SERVICE: &str = "com.convocations.app";
-const USER: &str = "convocations-openrouter";
+/// The variable that names the item for [`read_bare`].
+const ACCOUNT: &str = "CONVOCATIONS_BENCH_ACCOUNT";
 
 /// Reads the item, as bare as can be.
 pub fn read_bare() {
-    assert!(keyring::Entry::new(SERVICE, USER).unwrap().get_password().is_ok());
+    let account = std::env::var(ACCOUNT).unwrap();
+    assert!(keyring::Entry::new(SERVICE, &account).unwrap().get_password().is_ok());
+}
+
+/// Where the program keeps its key.
+fn account(dir: &TestDir) -> String {
+    let index = std::fs::read_to_string(dir.config().join("credentials.toml")).unwrap();
+    let line = index.lines().find_map(|line| line.strip_prefix("account = ")).unwrap();
+    line.trim_matches('"').to_owned()
 }
 
 /// The rows of the budget.
@@ -34,8 +43,11 @@ pub fn rows(table: &mut Table) {
     let mut set = with_bus(dir.convocations(["secret", "set-openrouter-key"]));
     assert_eq!(run(&mut set, &format!("{KEY}\n")).code(), 0);
 
+    let account = account(&dir);
+    let mut environment = keyring.environment();
+    environment.push((ACCOUNT, account.clone()));
     let echo = || {
-        let mut echo = Pipe::echo(&["keyring"], &keyring.environment());
+        let mut echo = Pipe::echo(&["keyring"], &environment);
         echo.round();
         echo
     };
@@ -45,7 +57,7 @@ pub fn rows(table: &mut Table) {
 
     let lookup = || {
         let mut command = with_bus(dir.command("secret-tool"));
-        command.args(["lookup", "service", SERVICE, "username", USER]);
+        command.args(["lookup", "service", SERVICE, "username", &account]);
         finish(command);
     };
     let token = || finish(with_bus(dir.convocations(["token", "openrouter"])));
