@@ -33,7 +33,7 @@ local function device_code()
     local buffer = vim.api.nvim_win_get_buf(win)
     if vim.bo[buffer].filetype == "conv" then
       local text = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), "\n")
-      return text:match("%f[%w]%w%w%w%w%-%w%w%w%w+%f[%W]")
+      return text:match("ype this code[ %a]*:%s+([%w-]+)")
     end
   end
 end

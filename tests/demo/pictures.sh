@@ -89,6 +89,6 @@ take login "Logging in to OpenRouter"
 say q
 shows '● anthropic, openai'
 say ':ConvStatus' Enter
-shows 'Logins are kept in'
+shows 'New logins are kept in'
 take status ":ConvStatus"
 say q

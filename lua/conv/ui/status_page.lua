@@ -192,13 +192,13 @@ function M.lines(columns, view)
   if #names == 0 then
     page:para("Nobody is logged in yet.", "ConvMuted")
   end
+  place(page, all.store)
   page:gap()
   for _, found in ipairs(others(view, all.logins)) do
     about(found.id, function()
       line(page, found.id, "logged_out", found.name)
     end)
   end
-  place(page, all.store)
   return page.lines, rows
 end
 

@@ -36,7 +36,11 @@ return function(case)
     nvim:cmd("ConvLogin openai device")
     flows.sees(t, nvim, "type this code")
     nvim:cmd("DemoApprove")
-    t:ok(flows.complete(t, nvim, 2).ok, "the login by device code")
+    -- The provider is asked every few seconds.
+    t:wait("the login by device code", function()
+      local ended = nvim:events("ConvAuthComplete")[2]
+      return ended and ended.ok
+    end, 20000)
   end)
 
   case("where nothing waits, :DemoApprove says so, and no browser is promised where none opens", function(t)
