@@ -7,7 +7,7 @@ use super::{Broker, Inner};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::oauth::{self, Revocation};
+use crate::oauth::Revocation;
 use crate::protocol::{LogoutResult, Revoked};
 use crate::provider::{Grant, Provider, Source};
 use crate::store::{self, LoginLock};
@@ -78,7 +78,7 @@ impl Broker {
         if method.grant == Grant::ApiKey {
             return (Revoked::Unsupported, page);
         }
-        match oauth::revoke(&self.0.http, provider, method, tokens).await {
+        match self.revoke_tokens(provider, method, tokens).await {
             Ok(Revocation::Revoked) => (Revoked::Yes, None),
             Ok(Revocation::Unsupported { page }) => (Revoked::Unsupported, page),
             Err(_) => (Revoked::No, page),

@@ -6,6 +6,7 @@
 //! provider or keyring holds up no other login. Knows no editor and no terminal.
 
 mod cache;
+mod client_secret;
 mod events;
 mod logout;
 mod news;

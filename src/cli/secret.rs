@@ -24,7 +24,10 @@ fn set(context: &Context, login: &LoginId) -> Result<ExitCode> {
     let provider = context.config.provider(login.provider())?;
     let (what, method) = wanted(&provider, login)?;
     let typed = prompt::secret(&format!("{} {what} (hidden): ", provider.name))?;
-    let key = login::check_key(typed.expose())?;
+    let key = match is_client(login) {
+        true => login::check_client_secret(typed.expose())?,
+        false => login::check_key(typed.expose())?,
+    };
     let store = context.store.interactive();
     let lock = store.lock_login(login)?;
     let kind = provider.kind_of(&key, Kind::ApiKey);

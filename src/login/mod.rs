@@ -38,7 +38,7 @@ mod save;
 
 pub use attempt::LoginContext;
 pub use events::{Input, LoginEvent, LoginRequest, Replaced, Stage};
-pub use methods::check_key;
+pub use methods::{check_client_secret, check_key};
 pub use qr::Qr;
 pub use reach::obstacle;
 pub use registry::Logins;

@@ -9,7 +9,7 @@ use reqwest::RequestBuilder;
 use url::form_urlencoded::byte_serialize;
 
 use crate::credential::{Binding, Tokens};
-use crate::provider::{ClientAuth, Method};
+use crate::provider::{ClientAuth, Method, Provider};
 
 /// Public clients name themselves; those with a secret do that here or in the header, never in both (RFC 6749, 2.3).
 pub(super) fn add_to_body(params: &mut Vec<(&str, String)>, method: &Method) {
@@ -36,7 +36,8 @@ fn is_basic(method: &Method) -> bool {
 }
 
 /// What a login by this method has to remember, if its description alone cannot repeat it.
-pub(super) fn binding(method: &Method) -> Option<Binding> {
+/// A client secret is part of it only if a registration brought it: the person's own is asked for at each use.
+pub(super) fn binding(provider: &Provider, method: &Method) -> Option<Binding> {
     if !method.discover && method.client_secret.is_none() {
         return None;
     }
@@ -44,7 +45,7 @@ pub(super) fn binding(method: &Method) -> Option<Binding> {
         token_url: method.token_url.as_ref()?.to_string(),
         revoke_url: method.revoke_url.as_ref().map(ToString::to_string),
         client_id: method.client_id.clone(),
-        client_secret: method.client_secret.clone(),
+        client_secret: method.client_secret.clone().filter(|_| provider.client_secret.is_none()),
         basic_auth: is_basic(method),
         resource: method.resource.clone(),
     })
@@ -59,7 +60,8 @@ pub(super) fn bound<'a>(method: &'a Method, tokens: &Tokens) -> Cow<'a, Method> 
     bound.token_url = bound.token_url.or_else(|| url(&binding.token_url));
     bound.revoke_url = bound.revoke_url.or_else(|| binding.revoke_url.as_deref().and_then(url));
     bound.client_id = binding.client_id.clone().or(bound.client_id);
-    bound.client_secret = binding.client_secret.clone().or(bound.client_secret);
+    // The settings' own, as it is now, before one that a registration brought.
+    bound.client_secret = bound.client_secret.or_else(|| binding.client_secret.clone());
     bound.client_auth = Some(match binding.basic_auth {
         true => ClientAuth::ClientSecretBasic,
         false => ClientAuth::ClientSecretPost,
@@ -107,13 +109,18 @@ mod tests {
         assert_eq!((body(&method), header(&method)), (vec!["client_id"], None));
     }
 
+    fn provider() -> Provider {
+        let provider = Config::builtin().provider("kimi").unwrap();
+        Provider::clone(&provider)
+    }
+
     #[test]
     fn a_login_goes_back_to_the_server_and_client_it_came_from() {
         let mut method = method();
         method.discover = true;
         method.client_auth = Some(ClientAuth::ClientSecretBasic);
         let mut tokens = Tokens::api_key(Secret::new("T"), 0);
-        tokens.binding = binding(&method);
+        tokens.binding = binding(&provider(), &method);
         assert!(!format!("{tokens:?}").contains("anted"));
         let mut described = method.clone();
         (described.token_url, described.client_secret, described.client_id) = (None, None, None);
@@ -129,6 +136,6 @@ mod tests {
     fn a_described_public_client_needs_no_binding() {
         let mut method = method();
         method.client_secret = None;
-        assert_eq!(binding(&method), None);
+        assert_eq!(binding(&provider(), &method), None);
     }
 }

@@ -29,7 +29,7 @@ pub use authorize::{AuthorizeRequest, authorize_url};
 pub use discovery::StepUp;
 pub use failure::Failure;
 pub use pkce::Pkce;
-pub use prepare::{Draft, Known, Prepared, discover, is_client_known};
+pub use prepare::{Draft, Known, Prepared, discover, is_client_known, with_client_secret};
 pub use registration::{Registration, Registrations};
 pub use revoke::{Revocation, revoke};
 pub use token::{CodeExchange, complete, exchange_code, refresh};

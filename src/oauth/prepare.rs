@@ -71,10 +71,7 @@ impl Draft {
         redirect_uri: &str,
         now: i64,
     ) -> Result<Option<Prepared>, Failure> {
-        let mut method = self.method.clone();
-        if let Some(source) = &provider.client_secret {
-            method.client_secret = Some(client_secret(provider, source, known.client_secret.clone())?);
-        }
+        let mut method = with_client_secret(provider, &self.method, known.client_secret.clone())?;
         let Some(server) = self.server.as_ref().filter(|_| method.client_id.is_none()) else {
             return Ok(Some(Prepared { method, registration: None }));
         };
@@ -126,6 +123,22 @@ impl Prepared {
     fn redirect_uri(&self) -> Option<&str> {
         self.registration.as_ref()?.redirect_uris.first().map(String::as_str)
     }
+}
+
+/// The method with the client secret that the settings name, if they name one; `stored` is what the store has.
+///
+/// # Errors
+/// `Configuration` if it is not there.
+pub fn with_client_secret(
+    provider: &Provider,
+    method: &Method,
+    stored: Option<Secret>,
+) -> Result<Method, Failure> {
+    let mut method = method.clone();
+    if let Some(source) = &provider.client_secret {
+        method.client_secret = Some(client_secret(provider, source, stored)?);
+    }
+    Ok(method)
 }
 
 fn client_secret(

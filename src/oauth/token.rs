@@ -109,7 +109,7 @@ pub async fn complete(
     now: i64,
 ) -> Result<Tokens, Failure> {
     tokens.identity = identity::find(http, method, &tokens).await;
-    tokens.binding = client::binding(method);
+    tokens.binding = client::binding(provider, method);
     tokens.origins = origin::of(method);
     let Some(step) = method.second_step else { return Ok(tokens) };
     for pause in PAUSES {

@@ -34,8 +34,11 @@ async fn log_in(desk: &Desk) -> Tokens {
 
 async fn refresh(desk: &Desk, tokens: &Tokens) -> Result<Tokens, Failure> {
     let provider = desk.context.config.provider("corp").unwrap();
-    let method = provider.default_method().unwrap();
-    oauth::refresh(&desk.context.http, &provider, method, tokens, 0).await
+    let store = &desk.context.store;
+    let stored = provider.client_login().and_then(|login| store.read(&login).unwrap());
+    let stored = stored.map(|stored| stored.tokens.access_token);
+    let method = oauth::with_client_secret(&provider, provider.default_method().unwrap(), stored)?;
+    oauth::refresh(&desk.context.http, &provider, &method, tokens, 0).await
 }
 
 /// What a login that fails before its first address is told as.
@@ -221,6 +224,35 @@ async fn a_client_secret_comes_from_the_store() {
     let tokens = log_in(&desk).await;
     refresh(&desk, &tokens).await.unwrap();
     assert_eq!(desk.names(), ["corp", "corp@oauth-client"]);
+}
+
+/// A secret that was changed counts at the next use, and no login keeps a copy of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_secret_that_was_changed_counts_at_once() {
+    let confidential = "client_id = \"sandbox-confidential\"\nclient_secret = \"store\"\n";
+    let desk = Desk::describing(|url| by_issuer(url) + confidential);
+    let context = &desk.context;
+    let put = |secret: &str| {
+        let tokens = Tokens::api_key(Secret::new(secret), 0);
+        let kind = convocations::credential::Kind::ApiKey;
+        let login = "corp@oauth-client".parse().unwrap();
+        context.store.put(&login, NewLogin::new("api-key", kind, tokens)).unwrap();
+    };
+    put("sandbox-confidential-secret");
+    let tokens = log_in(&desk).await;
+    assert_eq!(tokens.binding.unwrap().client_secret, None, "not in the login");
+    let (config, store) = (context.config.clone(), context.store.clone());
+    let broker =
+        convocations::broker::Broker::new(config, store, context.http.clone(), context.clock.clone());
+    let corp = "corp".parse().unwrap();
+    put("changed-since");
+    assert!(broker.invalidate(&corp, &tokens.access_token).await.is_err());
+    let sent = desk.sandbox.calls_of("generic.token").last().unwrap().to_string();
+    assert!(sent.contains("changed-since") || sent.contains("Basic "), "{sent}");
+    assert!(!sent.contains("sandbox-confidential-secret"), "{sent}");
+    put("sandbox-confidential-secret");
+    let _ = broker.logout(&corp).await.unwrap();
+    assert_eq!(desk.names(), ["corp@oauth-client"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

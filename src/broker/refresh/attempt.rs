@@ -210,6 +210,7 @@ impl Refresh<'_> {
     async fn try_twice(&self, stored: &Stored) -> Result<Tokens, Failure> {
         let (inner, old) = (&self.broker.0, &stored.tokens);
         let method = self.method(stored).map_err(Failure::Configuration)?;
+        let method = &self.broker.with_client_secret(self.provider, method).await?;
         let once = async || oauth::refresh(&inner.http, self.provider, method, old, inner.clock.now()).await;
         let first = once().await;
         let Err(Failure::Transient { retry_after, sent, .. }) = &first else { return first };

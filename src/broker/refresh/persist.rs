@@ -13,7 +13,6 @@ use crate::broker::sources::{credential, spent};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::oauth;
 use crate::protocol::{Level, Notice};
 use crate::store::{self, Change, Current, NewLogin, Stamp, Store, Stored};
 
@@ -170,7 +169,7 @@ impl Broker {
         let Ok(provider) = self.0.config.provider(login.provider()) else { return };
         if let Some(method) = provider.method(&old.entry.method) {
             let fingerprint = spent(tokens).fingerprint();
-            let revoked = oauth::revoke(&self.0.http, &provider, method, tokens).await.is_ok();
+            let revoked = self.revoke_tokens(&provider, method, tokens).await.is_ok();
             tracing::debug!(%login, fingerprint, revoked, "logged out meanwhile: what came since is taken back");
         }
     }

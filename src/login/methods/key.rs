@@ -40,9 +40,9 @@ pub(in crate::login) async fn obtain(attempt: &Attempt, talk: &mut Conversation)
 /// # Errors
 /// `invalid_argument` for what cannot travel in a header.
 pub fn check(text: &str) -> Result<Secret> {
-    let text = pasted(text).trim_matches(['"', '\'', '`']).trim();
+    let text = unquoted(pasted(text)).trim();
     let key = match text.strip_prefix("export ").unwrap_or(text).split_once('=') {
-        Some((name, value)) if is_variable(name) => value.trim_matches(['"', '\'']),
+        Some((name, value)) if is_variable(name) => unquoted(value),
         _ => text,
     };
     if key.is_empty() {
@@ -53,6 +53,25 @@ pub fn check(text: &str) -> Result<Secret> {
             .with_hint("Paste the key alone, on one line."));
     }
     Ok(Secret::new(key))
+}
+
+/// A client secret, which may be of any visible characters: nothing but blanks around it is taken off.
+///
+/// # Errors
+/// `invalid_argument` for what is none.
+pub fn check_client_secret(text: &str) -> Result<Secret> {
+    let secret = pasted(text);
+    if secret.is_empty() || secret.len() > MAX_KEY || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::new(Code::InvalidArgument, "This does not look like a client secret.")
+            .with_hint("Paste the secret alone, on one line."));
+    }
+    Ok(Secret::new(secret))
+}
+
+/// Without the quotes around it, if they are a pair.
+fn unquoted(text: &str) -> &str {
+    let pair = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    ['"', '\'', '`'].into_iter().find_map(pair).unwrap_or(text)
 }
 
 fn is_variable(name: &str) -> bool {
@@ -76,6 +95,16 @@ mod tests {
         ] {
             assert_eq!(check(text).unwrap().expose(), "sk-1_a=", "{text}");
         }
+    }
+
+    /// RFC 6749, appendix A.2: a client secret may have quotes at its ends, and they are part of it.
+    #[test]
+    fn a_client_secret_loses_nothing() {
+        for text in ["'quoted'", "\"half", "X_KEY=1"] {
+            assert_eq!(check_client_secret(&format!(" {text}\n")).unwrap().expose(), text);
+        }
+        assert!(check_client_secret("two words").is_err() && check_client_secret("").is_err());
+        assert_eq!(check("\"half").unwrap().expose(), "\"half", "nor does a key lose half a pair");
     }
 
     #[test]

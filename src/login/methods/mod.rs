@@ -5,4 +5,4 @@ pub(super) mod browser;
 pub(super) mod device;
 pub(super) mod key;
 
-pub use key::check as check_key;
+pub use key::{check as check_key, check_client_secret};
