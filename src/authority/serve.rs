@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -151,26 +151,22 @@ struct Handler {
     access_log: bool,
 }
 
-/// The same for one connection.
-struct PeerHandler {
-    handler: Handler,
-    peer: SocketAddr,
-}
-
-impl Service<http::Request<Incoming>> for PeerHandler {
-    type Response = http::Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = std::result::Result<Self::Response, Infallible>> + Send>>;
-
-    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
-        let (handler, peer) = (self.handler.clone(), self.peer);
-        Box::pin(async move { Ok(handler.answer(request, peer).await.map(Full::new)) })
-    }
-}
-
 impl Handler {
-    fn for_peer(self, peer: SocketAddr) -> PeerHandler {
-        PeerHandler { handler: self, peer }
+    /// The same for one connection.
+    fn for_peer(
+        self,
+        peer: SocketAddr,
+    ) -> impl Service<
+        http::Request<Incoming>,
+        Response = http::Response<Full<Bytes>>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Send
+    + 'static {
+        service_fn(move |request| {
+            let answer = self.clone().answer(request, peer);
+            async move { Ok(answer.await.map(Full::new)) }
+        })
     }
 
     async fn answer(self, request: http::Request<Incoming>, peer: SocketAddr) -> Response {
