@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use warp::http::StatusCode;
 
 use super::budget::Budget;
-use super::client::Client;
+use super::client::{Client, log_name};
 use super::exchange::{Forms, OAuthError, Params, Request, Response, page};
 use super::resource::Receiver;
 use super::server::AuthorizationServer;
@@ -73,11 +73,15 @@ pub async fn authorize(server: &AuthorizationServer, request: &Request) -> Respo
     }
     match check(server, &params, &client, redirect_uri) {
         Ok((pending, foreign)) => {
-            tracing::debug!(client = pending.client, "asks the person");
+            tracing::debug!(client = log_name(&pending.client), "asks the person");
             consent::ask(server, request, &client, pending, &foreign)
         }
         Err(fault) => {
-            tracing::info!(client = client.fingerprint(), error = fault.error().error, "refused a request");
+            tracing::info!(
+                client = log_name(&client.fingerprint()),
+                error = fault.error().error,
+                "refused a request"
+            );
             let state = params.get("state").filter(|state| state.len() <= MAX_STATE_LEN);
             fault_page(server, &client, redirect_uri, state, &fault)
         }

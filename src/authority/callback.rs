@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 use warp::http::StatusCode;
 
 use super::authorize::wrong;
+use super::client::log_name;
 use super::cookies::{self, Flow, TEMPORARY};
 use super::exchange::{Forms, Params, Request, Response, page, redirect};
 use super::pages;
@@ -66,7 +67,7 @@ fn answer(server: &AuthorizationServer, params: &Params, flow: Flow) -> Response
     let client = pending.client.clone();
     let back = |pairs: &[(&str, &str)]| redirect(&server.answer_url(&redirect_uri, state.as_deref(), pairs));
     let refused = |error, description| {
-        tracing::info!(client, error, "OpenRouter gave no code");
+        tracing::info!(client = log_name(&client), error, "OpenRouter gave no code");
         back(&[("error", error), ("error_description", description)])
     };
     match (params.get("code"), params.get("error")) {

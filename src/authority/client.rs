@@ -134,6 +134,11 @@ pub fn fingerprint(client_id: &str) -> String {
     Sha256::digest(client_id.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A client's fingerprint as the log names it: short enough that nobody takes it for a secret.
+pub fn log_name(fingerprint: &str) -> &str {
+    fingerprint.get(..16).unwrap_or(fingerprint)
+}
+
 fn is_on_host(url: &Url, host: &str) -> bool {
     url.scheme() == "https" && url.host_str() == Some(host) && url.port().is_none()
 }

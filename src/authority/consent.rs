@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use warp::http::{StatusCode, header};
 
 use super::authorize::{Pending, wrong};
-use super::client::Client;
+use super::client::{Client, log_name};
 use super::cookies::{self, Flow, TEMPORARY};
 use super::exchange::{Forms, Params, Request, Response, page, redirect, set};
 use super::pages;
@@ -79,10 +79,10 @@ pub fn decide(server: &AuthorizationServer, request: &Request) -> Response {
     }
     let client = consent.pending.client.clone();
     if params.get("decision") == Some("allow") {
-        tracing::info!(client, "the person allowed it");
+        tracing::info!(client = log_name(&client), "the person allowed it");
         return go_upstream(server, request, consent);
     }
-    tracing::info!(client, "the person denied it");
+    tracing::info!(client = log_name(&client), "the person denied it");
     let pairs = [("error", "access_denied"), ("error_description", "The person did not allow it.")];
     let Pending { redirect_uri, state, .. } = consent.pending;
     redirect(&server.answer_url(&redirect_uri, state.as_deref(), &pairs))

@@ -25,10 +25,10 @@ const MAX_DOCUMENT: usize = 5 * 1024;
 const MAX_URL: usize = 512;
 /// Time for the whole fetch.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a document is believed.
+/// Longest time that a document is believed; its own `Cache-Control` may say less (draft, section 4.4).
 const KEEP: Duration = Duration::from_secs(3600);
-/// How long a failure is remembered, so that a broken client does not make us knock at every request.
-const KEEP_FAILURE: Duration = Duration::from_secs(60);
+/// Shortest time, and how long a failure is remembered: nobody makes this server ask at every request.
+const KEEP_LEAST: Duration = Duration::from_secs(60);
 /// Most documents that are remembered.
 const MAX_KEPT: usize = 500;
 /// Most redirect URIs of a document that are looked at.
@@ -53,6 +53,7 @@ struct Document {
 /// The documents that were fetched lately.
 pub struct Documents {
     loopback_allowed: bool,
+    /// Until when each is believed.
     kept: Mutex<HashMap<String, (Instant, Lookup)>>,
 }
 
@@ -71,11 +72,11 @@ impl Documents {
         if let Some(found) = self.remembered(id) {
             return found;
         }
-        let found = match tokio::time::timeout(TIMEOUT, self.fetch(id, &url)).await {
-            Ok(found) => found,
-            Err(_) => Err(unreachable("it did not come in time")),
-        };
-        self.remember(id, found.clone());
+        let fetched = tokio::time::timeout(TIMEOUT, self.fetch(id, &url)).await;
+        let fetched = fetched.unwrap_or_else(|_| Err(unreachable("it did not come in time")));
+        let keep = fetched.as_ref().map_or(KEEP_LEAST, |(_, keep)| *keep);
+        let found = fetched.map(|(client, _)| client);
+        self.remember(id, keep, found.clone());
         found
     }
 
@@ -93,20 +94,20 @@ impl Documents {
 
     fn remembered(&self, id: &str) -> Option<Lookup> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, found) = kept.get(id)?;
-        let keep = if found.is_ok() { KEEP } else { KEEP_FAILURE };
-        (at.elapsed() < keep).then(|| found.clone())
+        let (until, found) = kept.get(id)?;
+        (Instant::now() < *until).then(|| found.clone())
     }
 
-    fn remember(&self, id: &str, found: Lookup) {
+    fn remember(&self, id: &str, keep: Duration, found: Lookup) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MAX_KEPT {
             kept.clear();
         }
-        kept.insert(id.to_owned(), (Instant::now(), found));
+        kept.insert(id.to_owned(), (Instant::now() + keep, found));
     }
 
-    async fn fetch(&self, id: &str, url: &Url) -> Lookup {
+    /// The client, and how long its document may be believed.
+    async fn fetch(&self, id: &str, url: &Url) -> Result<(Client, Duration), &'static str> {
         let address = self.resolve(url).await.map_err(unreachable)?;
         let host = url.host_str().unwrap_or_default();
         // No proxy: it would do the resolving, and the check above would be of another address.
@@ -116,8 +117,11 @@ impl Documents {
         if response.status() != reqwest::StatusCode::OK {
             return Err(unreachable("an answer other than 200"));
         }
+        let cache_control = response.headers().get(reqwest::header::CACHE_CONTROL);
+        let keep = freshness(cache_control.and_then(|value| value.to_str().ok()).unwrap_or_default());
         let body = crate::http::read_body(response, MAX_DOCUMENT).await;
-        read(id, &body.map_err(|_| unreachable("it is too large, or was cut off"))?)
+        let body = body.map_err(|_| unreachable("it is too large, or was cut off"))?;
+        Ok((read(id, &body)?, keep))
     }
 
     async fn resolve(&self, url: &Url) -> Result<SocketAddr, &'static str> {
@@ -146,6 +150,19 @@ impl Documents {
 fn unreachable(why: &'static str) -> &'static str {
     tracing::info!(why, "a client's metadata document was not fetched");
     UNREACHABLE
+}
+
+/// How long a document with this `Cache-Control` is believed (RFC 9111, 5.2.2).
+fn freshness(cache_control: &str) -> Duration {
+    let mut keep = KEEP;
+    for directive in cache_control.split(',').map(|text| text.trim().to_ascii_lowercase()) {
+        let age = directive.strip_prefix("max-age=").and_then(|text| text.parse().ok());
+        keep = match directive.as_str() {
+            "no-store" | "no-cache" => Duration::ZERO,
+            _ => age.map_or(keep, |seconds| keep.min(Duration::from_secs(seconds))),
+        };
+    }
+    keep.max(KEEP_LEAST)
 }
 
 fn read(id: &str, body: &[u8]) -> Lookup {
@@ -252,6 +269,20 @@ mod tests {
             "https://app.example:443/c",
         ] {
             assert!(documents.check_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_document_is_believed_as_long_as_it_says() {
+        for (header, seconds) in [
+            ("", 3600),
+            ("max-age=86400", 3600),
+            ("public, Max-Age=300", 300),
+            ("max-age=0", 60),
+            ("no-store", 60),
+            ("max-age=x", 3600),
+        ] {
+            assert_eq!(freshness(header), Duration::from_secs(seconds), "{header}");
         }
     }
 

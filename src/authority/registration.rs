@@ -74,7 +74,7 @@ fn seal(server: &AuthorizationServer, registration: &Registration) -> Result<Res
     if client_id.len() > MAX_CLIENT_ID_LEN {
         return Err(invalid("The metadata is too long in all; use fewer or shorter redirect URIs."));
     }
-    tracing::info!(client = client::fingerprint(&client_id), "registered a client");
+    tracing::info!(client = client::log_name(&client::fingerprint(&client_id)), "registered a client");
     let mut reply = json!({
         "client_id": client_id,
         "client_id_issued_at": registration.issued_at,

@@ -61,7 +61,7 @@ pub async fn token(server: &AuthorizationServer, request: &Request) -> Response 
             return error.response();
         }
     };
-    let client = &code.client;
+    let client = client::log_name(&code.client);
     match server.redemptions.redeem(&server.upstream, &code.upstream_code, &code.upstream_verifier).await {
         Ok(key) => {
             tracing::info!(client, fingerprint = key.fingerprint(), "handed out a key");
