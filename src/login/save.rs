@@ -184,7 +184,8 @@ impl Writing {
             let login = self.name(&self.store.index_for_login()?.logins);
             let _lock: Option<LoginLock> = self.store.lock_login(&login)?;
             let written = self.store_as(&login);
-            let written = written.map_err(|error| NotWritten { is_kept: self.may_be_kept(&login), error })?;
+            let written =
+                written.map_err(|error| NotWritten { is_kept: self.may_be_kept(&login, &error), error })?;
             if let Some((entry, old)) = written {
                 return Ok(Written { login, entry, old });
             }
@@ -211,8 +212,10 @@ impl Writing {
     }
 
     /// Whether the store has the tokens although writing them failed, for all that can be known.
-    fn may_be_kept(&self, login: &LoginId) -> bool {
+    fn may_be_kept(&self, login: &LoginId, why: &Error) -> bool {
         match self.store.read(login) {
+            // What could not be read was not written over (rule 9).
+            Err(_) if why.code() == Code::StoreUnreadable => false,
             Ok(found) => {
                 found.is_some_and(|stored| stored.tokens.access_token == self.new.tokens.access_token)
             }

@@ -38,11 +38,15 @@ impl Desk {
 
     /// With more config.toml that is made of the sandbox's URL.
     pub fn describing(config: impl FnOnce(&str) -> String) -> Self {
+        Self::in_store("local-encrypted", config)
+    }
+
+    /// With another store than the file.
+    pub fn in_store(backend: &str, config: impl FnOnce(&str) -> String) -> Self {
         let (dir, sandbox) = (TestDir::new(), Sandbox::start());
         let config = config(sandbox.url());
         let port = if config.contains("[callback]") { "" } else { "[callback]\nport = 0\n" };
-        let all =
-            format!("[store]\nbackend = \"local-encrypted\"\n{port}{config}\n{}", sandbox.config_toml());
+        let all = format!("[store]\nbackend = \"{backend}\"\n{port}{config}\n{}", sandbox.config_toml());
         dir.write_config(&all);
         let context = context(&dir);
         Self { dir, sandbox, context, logins: Logins::default() }

@@ -17,5 +17,6 @@ mod oidc;
 mod openrouter;
 mod race;
 mod registration;
+mod replaced;
 mod standards;
 mod vendors;

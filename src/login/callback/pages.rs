@@ -242,11 +242,27 @@ fn capital(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     #[test]
     fn a_text_put_in_is_never_a_field_or_markup() {
         let fields = [("a", "{b}"), ("b", "no")];
         assert_eq!(fill("<{a}>{b}{c}{", &fields), "<{b}>no");
+    }
+
+    #[tokio::test]
+    async fn what_to_do_next_is_said_in_the_words_of_the_place() {
+        let error = Error::new(Code::LoginDenied, "No.").with_hint("Start again with `:ConvLogin corp`.");
+        for (place, command) in
+            [(Face::Editor, ":ConvLogin corp"), (Face::Terminal, "convocations login corp")]
+        {
+            let words = Words { provider: "Corp".into(), place };
+            let reply = outcome(&words, &Outcome::Failed { error: error.clone(), description: None });
+            let page = http_body_util::BodyExt::collect(reply.into_body()).await.unwrap().to_bytes();
+            let page = String::from_utf8_lossy(&page).into_owned();
+            assert!(page.contains(&format!("<code>{command}</code>")), "{page}");
+            assert!(page.contains(&format!("go back to {}", place.name())), "{page}");
+        }
     }
 
     #[test]

@@ -1,0 +1,133 @@
+//! Rule 21: a login begins only if it can be stored, and what was made and is held by no login is taken back.
+
+use convocations::error::Code;
+use convocations::login::{Replaced, Stage};
+use convocations::oauth::{self, Failure};
+use convocations::protocol::Revoked;
+use serde_json::json;
+
+use crate::desk::{Desk, Login, approve, arrive};
+
+fn corp(url: &str) -> String {
+    format!(
+        "[providers.corp]\nname = \"Corp\"\nissuer = \"{url}/generic\"\nscopes = [\"openid\", \"offline_access\"]\n"
+    )
+}
+
+/// Logs in by the browser; what is told of the login before, and beside it.
+async fn log_in(desk: &Desk, provider: &str) -> (Option<Replaced>, Vec<String>) {
+    let mut login: Login = desk.start(provider, "browser");
+    arrive(&approve(&login.opened().await.url).await).await;
+    let Stage::Done { replaced, notices, .. } = login.done().await.stage else { panic!("not done") };
+    login.over().await;
+    (replaced, notices)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_over_another_takes_the_old_grant_back_and_keeps_the_new() {
+    let desk = Desk::describing(corp);
+    assert_eq!(log_in(&desk, "corp").await.0, None);
+    let old = desk.stored("corp").unwrap();
+    let (replaced, _) = log_in(&desk, "corp").await;
+    assert_eq!(replaced.unwrap().revoked, Revoked::Yes);
+    let new = desk.stored("corp").unwrap();
+    let provider = desk.context.config.provider("corp").unwrap();
+    let method = provider.default_method().unwrap();
+    let refreshed = async |tokens| oauth::refresh(&desk.context.http, &provider, method, tokens, 0).await;
+    let Err(Failure::Refused(_)) = refreshed(&old).await else { panic!("the old grant lives on") };
+    assert!(refreshed(&new).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_provider_cannot_take_back_is_named_with_its_page() {
+    let desk = Desk::new();
+    desk.echo_state();
+    log_in(&desk, "openrouter").await;
+    let page =
+        desk.context.config.provider("openrouter").unwrap().key_page(&desk.stored("openrouter").unwrap());
+    let replaced = log_in(&desk, "openrouter").await.0.unwrap();
+    assert_eq!((replaced.revoked, &replaced.page), (Revoked::Unsupported, &page));
+    assert!(page.is_some() && replaced.message.contains("still works"), "{replaced:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_the_persons_own_is_left_alone() {
+    let desk = Desk::new();
+    desk.echo_state();
+    let mut login = desk.start("openrouter", "api-key");
+    login.paste("sk-or-v1-typed").await.unwrap();
+    login.done().await;
+    login.over().await;
+    assert_eq!(log_in(&desk, "openrouter").await.0, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_keyring_that_the_settings_demand_nothing_is_begun() {
+    let desk = Desk::in_store("keyring", |_| String::new());
+    if desk.context.store.backend_report().problem.is_none() {
+        eprintln!("skipped: this session has a keyring");
+        return;
+    }
+    for (provider, method) in [("openrouter", "browser"), ("anthropic", "subscription")] {
+        let mut login = desk.start(provider, method);
+        let first = login.event().await;
+        let Stage::Failed { error } = &first.stage else { panic!("{first:?}") };
+        assert!([Code::KeyringUnavailable, Code::KeyringLocked].contains(&error.code()), "{error:?}");
+    }
+    assert_eq!(desk.sandbox.calls()["total"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_and_cannot_be_kept_is_taken_back() {
+    for (provider, method) in [("corp", "browser"), ("openrouter", "browser")] {
+        let desk = Desk::describing(corp);
+        desk.echo_state();
+        let mut login = desk.start(provider, method);
+        let opened = login.opened().await;
+        // Since it began, somebody else has written an index that this program must not touch.
+        std::fs::write(desk.dir.paths().index_file(), "version = 99\n").unwrap();
+        arrive(&approve(&opened.url).await).await;
+        let error = login.failed(Code::StoreUnreadable).await;
+        let hint = error.hint().unwrap();
+        match provider {
+            "corp" => {
+                assert!(hint.contains("taken the login back"), "{error:?}");
+                assert_eq!(desk.sandbox.count("generic.revoke"), 2);
+            }
+            _ => assert!(hint.contains("/keys/"), "{error:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_token_that_was_made_for_another_login_is_refused() {
+    let desk = Desk::describing(corp);
+    desk.sandbox.switch(json!({ "generic": { "nonce_required": true } }));
+    log_in(&desk, "corp").await;
+    let before = desk.stored("corp");
+    for nonce in ["wrong", "absent"] {
+        desk.sandbox.switch(json!({ "generic": { "nonce_required": true, "nonce": nonce } }));
+        let mut login = desk.start("corp", "browser");
+        arrive(&approve(&login.opened().await.url).await).await;
+        login.failed(Code::StateMismatch).await;
+        login.over().await;
+        assert_eq!(desk.stored("corp"), before, "{nonce}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_ignored_is_told_with_its_reason() {
+    for (iss, reason, page) in [
+        ("wrong", "names another issuer", "does not come from Corp"),
+        ("absent", "without the issuer (`iss`)", "does not say who gives it"),
+    ] {
+        let desk = Desk::describing(corp);
+        desk.sandbox.switch(json!({ "generic": { "iss": iss, "iss_advertised": true } }));
+        let mut login = desk.start("corp", "browser");
+        let callback = approve(&login.opened().await.url).await;
+        let shown = crate::desk::visit(&callback).await.text();
+        assert!(shown.contains(page) && !shown.contains("older tab"), "{shown}");
+        let (said, by_provider) = login.told().await;
+        assert!(said.contains(reason) && !by_provider, "{said}");
+    }
+}
