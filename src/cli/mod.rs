@@ -8,6 +8,7 @@ mod args;
 mod authority;
 mod complete;
 mod doctor;
+mod echo;
 mod exec;
 mod gateway;
 mod layout;
@@ -19,7 +20,7 @@ mod other_source;
 mod output;
 mod prompt;
 mod providers;
-mod quiet;
+
 mod secret;
 mod status;
 mod token;

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal as _, Read as _, Write as _};
 
-use super::quiet::{Quiet, Uninterrupted};
+use super::echo::{EchoOff, Uninterrupted};
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
@@ -15,9 +15,9 @@ const MAX_LINE: u64 = 64 * 1024;
 /// `invalid_argument` if there is none, `cancelled` on Ctrl-C or Ctrl-D.
 pub fn secret(label: &str) -> Result<Secret> {
     if io::stdin().is_terminal() {
-        // Quiet before it asks: whoever types at the prompt's first sight is not shown either. Ctrl-C would leave the
-        // terminal so, since the reader raises the signal while we are still quiet.
-        let (_uninterrupted, _quiet) = (Uninterrupted::begin(), Quiet::taking_ctrl_c());
+        // Silent before it asks: whoever types at the prompt's first sight is not shown either. Ctrl-C would leave the
+        // terminal so, since the reader raises the signal while we are still silent.
+        let (_uninterrupted, _echo_off) = (Uninterrupted::begin(), EchoOff::taking_ctrl_c());
         let _ = write!(io::stderr(), "{label}");
         let _ = io::stderr().flush();
         return rpassword::read_password().map(Secret::new).map_err(|_| cancelled());

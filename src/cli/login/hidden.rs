@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::cli::echo::EchoOff;
 use crate::cli::prompt;
-use crate::cli::quiet::Quiet;
 use crate::secret::Secret;
 
 /// How long a further line of one paste may take.
@@ -20,20 +20,20 @@ pub struct Lines {
     lines: mpsc::UnboundedReceiver<Secret>,
     ended: bool,
     paste: Option<Secret>,
-    quiet: Option<Quiet>,
+    echo_off: Option<EchoOff>,
 }
 
 impl Lines {
     /// Starts to read: from the terminal if standard input is one, else from standard input.
     pub fn open() -> Self {
-        let quiet = Quiet::begin();
+        let echo_off = EchoOff::begin();
         let (sender, lines) = mpsc::unbounded_channel();
         // A thread, because reading a terminal cannot be awaited; it ends with the process or the input.
         std::thread::spawn(move || {
             let mut input = BufReader::new(std::io::stdin());
             while prompt::line(&mut input).is_some_and(|line| sender.send(line).is_ok()) {}
         });
-        Self { lines, ended: false, paste: None, quiet }
+        Self { lines, ended: false, paste: None, echo_off }
     }
 }
 
@@ -58,7 +58,7 @@ impl Lines {
             self.paste = self.lines.recv().await;
             self.ended = self.paste.is_none();
         }
-        while let (Some(paste), Some(_)) = (&self.paste, &self.quiet) {
+        while let (Some(paste), Some(_)) = (&self.paste, &self.echo_off) {
             let Ok(Some(more)) = tokio::time::timeout(TOGETHER, self.lines.recv()).await else { break };
             self.paste = Some(Secret::new(format!("{}\n{}", paste.expose(), more.expose())));
         }

@@ -13,21 +13,21 @@ mod modes {
     /// What would end or stop the program and leave the terminal as it is.
     const SIGNALS: [c_int; 5] = [libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP, libc::SIGCONT];
 
-    /// For the handler, as long as there is a [`Quiet`].
+    /// For the handler, as long as there is a [`EchoOff`].
     static MODES: AtomicPtr<Modes> = AtomicPtr::new(null_mut());
 
     struct Modes {
-        loud: termios,
-        quiet: termios,
+        original: termios,
+        echo_off: termios,
     }
 
     /// Echo off, and back on when dropped, or when a signal ends or stops the program.
-    pub struct Quiet {
+    pub struct EchoOff {
         modes: &'static Modes,
         handled: Vec<c_int>,
     }
 
-    impl Quiet {
+    impl EchoOff {
         /// `None` if standard input is no terminal.
         pub fn begin() -> Option<Self> {
             Self::without(libc::ECHO)
@@ -41,25 +41,25 @@ mod modes {
 
         fn without(flags: libc::tcflag_t) -> Option<Self> {
             // SAFETY: termios is plain data; tcgetattr fills it or fails.
-            let mut loud: termios = unsafe { std::mem::zeroed() };
+            let mut original: termios = unsafe { std::mem::zeroed() };
             // SAFETY: the pointer is to a live value of the right type.
-            if unsafe { libc::tcgetattr(libc::STDIN_FILENO, &raw mut loud) } != 0 {
+            if unsafe { libc::tcgetattr(libc::STDIN_FILENO, &raw mut original) } != 0 {
                 return None;
             }
-            let mut quiet = loud;
-            quiet.c_lflag &= !flags;
+            let mut echo_off = original;
+            echo_off.c_lflag &= !flags;
             // Never freed: a handler may be looking at it. There are a few in a program's life.
-            let modes: &Modes = Box::leak(Box::new(Modes { loud, quiet }));
+            let modes: &Modes = Box::leak(Box::new(Modes { original, echo_off }));
             MODES.store(std::ptr::from_ref(modes).cast_mut(), Ordering::Release);
             let handled = SIGNALS.into_iter().filter(|signal| handle(*signal)).collect();
-            set(&modes.quiet);
+            set(&modes.echo_off);
             Some(Self { modes, handled })
         }
     }
 
-    impl Drop for Quiet {
+    impl Drop for EchoOff {
         fn drop(&mut self) {
-            set(&self.modes.loud);
+            set(&self.modes.original);
             MODES.store(null_mut(), Ordering::Release);
             for signal in &self.handled {
                 // SAFETY: the default is what was in place before.
@@ -87,11 +87,11 @@ mod modes {
             // Of a terminal that is somebody else's now, nothing is changed.
             // SAFETY: neither call touches memory of ours.
             if unsafe { libc::tcgetpgrp(libc::STDIN_FILENO) == libc::getpgrp() } {
-                set(&modes.quiet);
+                set(&modes.echo_off);
             }
             return;
         }
-        set(&modes.loud);
+        set(&modes.original);
         // SAFETY: none of these calls touches memory of ours. What is raised here arrives when the handler returns.
         unsafe {
             if signal == libc::SIGTSTP {
@@ -128,9 +128,9 @@ mod modes {
 
 #[cfg(not(unix))]
 mod modes {
-    pub struct Quiet;
+    pub struct EchoOff;
 
-    impl Quiet {
+    impl EchoOff {
         /// Windows has no echo to switch off without its console interface.
         pub fn begin() -> Option<Self> {
             None
@@ -151,4 +151,4 @@ mod modes {
     }
 }
 
-pub use modes::{Quiet, Uninterrupted};
+pub use modes::{EchoOff, Uninterrupted};
