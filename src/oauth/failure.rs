@@ -171,7 +171,7 @@ fn refused(status: u16, body: &Value, retry_after: Option<Duration>, provider: &
         Some((_, Meaning::Grant)) => Failure::Refused(
             Error::new(
                 Code::ProviderRefused,
-                format!("{provider} no longer accepts it: wrong, used or expired."),
+                format!("{provider} does not accept the code: wrong, used or expired."),
             )
             .with_hint("Start the login again."),
         ),

@@ -70,7 +70,7 @@ return function(case)
     works(t, look(t, {}, "vim.cmd.packadd('convocations')"))
   end)
 
-  case("by hand: `make build` makes the help tags, which git ignores", function(t)
+  case("by hand: make build makes the help tags, which git ignores", function(t)
     local dir = t.dir .. "/data/nvim/site/pack/conv/start/convocations"
     install(t, "data/nvim/site/pack/conv/start/convocations")
     for _, file in ipairs({ "Makefile", ".gitignore" }) do

@@ -152,7 +152,7 @@ return function(case)
     end
   end)
 
-  case("the question ends with a restart of the backend, with `?`, and when the cursor goes", function(t)
+  case("the question ends with a restart of the backend, with ?, and when the cursor goes", function(t)
     local nvim = begin(t)
     for _, keys in ipairs({ "R", "??", "jjjj" }) do
       go_to(t, nvim, "anthropic")
