@@ -369,3 +369,17 @@ fn nothing_reaches_standard_error_and_the_log_is_private_and_free_of_tokens() {
         assert_eq!(std::fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }
+
+/// That there is no keyring is good to know, and no error of the login that went into the file instead.
+#[test]
+fn a_login_that_goes_into_the_file_is_told_as_a_notice() {
+    let dir = TestDir::new();
+    let mut backend = start(&dir);
+    backend.ok("login.start", json!({ "login": "mistral", "method": "api-key" }));
+    let waiting = backend.stage("waiting");
+    backend.ok("login.input", json!({ "id": waiting["id"], "text": "mistral-key-0123456789" }));
+    assert_eq!(backend.stage("done")["store"], "local-encrypted");
+    let told = backend.event("log", |data| data["message"].to_string().contains("no keyring"));
+    assert_eq!(told["level"], "info", "{told}");
+    assert!(backend.close().success());
+}

@@ -535,3 +535,26 @@ fn a_logout_reaches_what_was_set_aside() {
     assert!(kept.iter().all(|text| !text.contains(&one)), "{kept:#?}");
     assert!(kept[0].contains(&two) && kept[1].contains(&two), "the other login's is still there");
 }
+
+/// A folder that was open is closed, and that is said; what a link leads to keeps its mode, since other things than ours
+/// may be kept there.
+#[test]
+fn a_folder_that_others_may_list_is_closed_and_said_but_not_through_a_link() {
+    let dir = TestDir::new();
+    let open = |path: &std::path::Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    open(&dir.config());
+    let store = store(&dir);
+    put(&store, "openrouter", "k").unwrap();
+    assert_eq!(mode(dir.config()), 0o700);
+    assert!(store.take_warnings().iter().any(|text| text.contains("could be listed by other users")));
+    let (kept, link) = (dir.path().join("dotfiles"), dir.path().join("link"));
+    fs::create_dir(&kept).unwrap();
+    open(&kept);
+    symlink(&kept, &link).unwrap();
+    let paths = convocations::paths::Paths::new(&link, dir.path().join("state"));
+    let config = StoreConfig { backend: StoreBackend::LocalEncrypted, ..StoreConfig::default() };
+    let linked = Store::new(&paths, &config);
+    put(&linked, "openrouter", "k").unwrap();
+    assert_eq!((mode(&kept), mode(kept.join("credentials.toml"))), (0o755, 0o600));
+    assert!(linked.take_warnings().is_empty());
+}

@@ -420,3 +420,33 @@ fn a_disk_that_is_really_full_and_a_folder_that_is_really_read_only() {
         assert_eq!(desk.logins(), before);
     }
 }
+
+/// What cannot be written is said where people look, and not only when a login cannot be stored. As somebody else than
+/// root, who may write everywhere.
+#[test]
+fn a_folder_that_cannot_be_written_is_said_by_doctor_and_status() {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+    const NOBODY: u32 = 65_534;
+    let desk = Desk::new();
+    desk.put_key("openrouter", OTHER_KEY);
+    mode(desk.dir.config(), 0o500);
+    let is_root = fs::metadata(desk.dir.config()).unwrap().uid() == 0;
+    if is_root {
+        let mut chown = std::process::Command::new("chown");
+        assert!(chown.args(["-R", &NOBODY.to_string()]).arg(desk.dir.path()).status().unwrap().success());
+    }
+    let ask = |args: &str| {
+        let mut command = desk.dir.convocations(args.split_whitespace());
+        if is_root {
+            command.uid(NOBODY);
+        }
+        run(&mut command, "")
+    };
+    let doctor = ask("doctor");
+    assert!(doctor.code() == 6 && doctor.stdout.contains("cannot be written"), "{doctor:?}");
+    let status: serde_json::Value = serde_json::from_str(&ask("status --json").ok().stdout).unwrap();
+    assert_eq!(status["store"]["problem"]["code"], "store_unwritable", "{status}");
+    mode(desk.dir.config(), 0o700);
+    assert!(ask("doctor").stdout.contains("New logins go to"));
+}
