@@ -270,3 +270,49 @@ impl<B: Body + Unpin> Body for CountedBody<B> {
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A server whose answers take `answer`; returns what a request on a connection with these times reads to its end.
+    async fn read_to_end(connection_time: Duration, grace: Duration, answer: Duration) -> String {
+        let limits = Limits {
+            connections: 4,
+            per_address: None,
+            header_bytes: 8192,
+            header_time: Duration::from_secs(5),
+            connection_time,
+            grace,
+            keep_alive: true,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let filter = warp::any().then(move || async move {
+            tokio::time::sleep(answer).await;
+            "the answer"
+        });
+        let (_stop, stopped) = Stop::new();
+        tokio::spawn(serve(vec![listener], move |_| self::service(filter), limits, stopped));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text).await;
+        text
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_at_the_end_of_its_connection_is_answered() {
+        let (short, long) = (Duration::from_millis(50), Duration::from_secs(30));
+        let text = read_to_end(short, long, Duration::from_millis(300)).await;
+        assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("the answer"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_ends_is_cut_at_last() {
+        let short = Duration::from_millis(50);
+        assert_eq!(read_to_end(short, short, Duration::from_secs(600)).await, "");
+    }
+}
