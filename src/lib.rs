@@ -19,6 +19,7 @@
 //! | [`gateway`] | a local address that adds the credential to each request | broker, provider, config, http |
 //! | [`private_file`] | files that only their owner may read, and whom a file can be trusted by | |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
+//! | [`services`] | what everything that works on logins is given | config, store, http |
 //! | [`signals`] | being asked to end | |
 //! | [`log`] | the log: one file for all processes, redacted and rotated; every module writes to it by `tracing` | |
 //! | `fuzzing` | what the fuzzers feed; in tests and under cargo-fuzz only | everything |
@@ -49,6 +50,7 @@ pub mod protocol;
 pub mod provider;
 pub mod random;
 pub mod secret;
+pub mod services;
 pub mod signals;
 pub mod store;
 pub mod text;

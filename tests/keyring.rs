@@ -10,6 +10,7 @@ mod slow_bus;
 #[path = "common/store_suite.rs"]
 mod store_suite;
 
+use serde_json::json;
 use std::time::Duration;
 
 use common::{Child, Ran, Sandbox, TestDir, approve, arrive, eventually, run};
@@ -113,6 +114,11 @@ fn a_locked_keyring_is_neither_empty_nor_waited_for() {
     assert_eq!(index(&dir), before, "nothing was written over it");
     let doctor = cli(&dir, &keyring, "doctor", "");
     assert!(doctor.stdout.contains("locked") && doctor.code() == 6, "{doctor:?}");
+    let shown: serde_json::Value =
+        serde_json::from_str(&cli(&dir, &keyring, "status --json", "").stdout).unwrap();
+    let login = &shown["logins"][0];
+    assert_eq!((&login["state"], &login["error"]["code"]), (&json!("error"), &json!("keyring_locked")));
+    assert_eq!(login.get("source"), None, "nothing would be answered");
     dir.write_config(&config("local-encrypted"));
     assert_eq!(set(&dir, &keyring, "anthropic").code(), 0);
     assert_eq!(cli(&dir, &keyring, "token anthropic", "").stdout.trim(), KEY, "other logins work");

@@ -24,7 +24,7 @@ impl Broker {
         // Its secret was in our hands a moment ago.
         let look = Look { revision: 0, outcome: Ok("login".to_owned()) };
         self.cache().note_look(login, look);
-        self.0.backoff.clear(login);
+        self.0.shared.backoff.clear(login);
         self.tell_all().await;
     }
 

@@ -41,7 +41,7 @@ impl Broker {
         tracing::info!(%login, revoked = ?revoked, was_stored = removed.is_some(), "logged out");
         drop(lock);
         self.cache().forget(login);
-        self.0.backoff.clear(login);
+        self.0.shared.backoff.clear(login);
         self.tell_all().await;
         let Some(removed) = removed else {
             let name = login.clone();

@@ -33,6 +33,7 @@ use crate::http::Http;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
 use crate::secret::Secret;
+use crate::services::Services;
 use crate::store::Store;
 use cache::{CredentialCache, Look};
 use refresh::{Backoff, Goal, PendingWrites, SingleFlight};
@@ -54,50 +55,47 @@ struct Inner {
     http: Http,
     clock: Clock,
     cache: Mutex<CredentialCache>,
-    flights: Arc<SingleFlight>,
-    backoff: Arc<Backoff>,
-    pending: Arc<PendingWrites>,
+    shared: Shared,
     /// One read of a login's secret at a time: a keyring that hangs takes one thread for each login and no more.
     reading: Mutex<HashMap<LoginId, Arc<tokio::sync::Mutex<()>>>>,
     telling: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
 }
 
+/// What outlives a change of the settings.
+#[derive(Debug, Clone, Default)]
+struct Shared {
+    flights: Arc<SingleFlight>,
+    backoff: Arc<Backoff>,
+    pending: Arc<PendingWrites>,
+}
+
 impl Broker {
     /// A broker; nothing is touched yet.
-    pub fn new(config: Config, store: Store, http: Http, clock: Clock) -> Self {
+    pub fn new(services: Services) -> Self {
+        Self::with(services, Shared::default())
+    }
+
+    /// A broker of other settings in this one's place: refreshes under way, and what the store has not taken yet, are
+    /// its own from now on.
+    #[must_use]
+    pub fn reconfigured(&self, services: Services) -> Self {
+        let shared = self.0.shared.clone();
+        // What failed may have failed by the settings.
+        shared.backoff.clear_all();
+        Self::with(services, shared)
+    }
+
+    fn with(services: Services, shared: Shared) -> Self {
+        let Services { config, store, http, clock } = services;
         let (events, _) = broadcast::channel(EVENTS);
         Self(Arc::new(Inner {
             config,
             store,
             http,
             clock,
+            shared,
             cache: Mutex::default(),
-            flights: Arc::default(),
-            backoff: Arc::default(),
-            pending: Arc::default(),
-            reading: Mutex::default(),
-            telling: tokio::sync::Mutex::default(),
-            events,
-        }))
-    }
-
-    /// A broker of other settings in this one's place: refreshes under way, and what the store has not taken yet, are
-    /// its own from now on.
-    #[must_use]
-    pub fn reconfigured(&self, config: Config, store: Store, http: Http) -> Self {
-        let (events, _) = broadcast::channel(EVENTS);
-        // What failed may have failed by the settings.
-        self.0.backoff.clear_all();
-        Self(Arc::new(Inner {
-            config,
-            store,
-            http,
-            clock: self.0.clock.clone(),
-            cache: Mutex::default(),
-            flights: Arc::clone(&self.0.flights),
-            backoff: Arc::clone(&self.0.backoff),
-            pending: Arc::clone(&self.0.pending),
             reading: Mutex::default(),
             telling: tokio::sync::Mutex::default(),
             events,
@@ -240,7 +238,7 @@ impl Broker {
 
     /// Waits for refreshes under way, for at most [`FINISH_TIME`], and for what they brought to be stored.
     pub async fn finish_in_flight(&self) {
-        let _ = tokio::time::timeout(FINISH_TIME, self.0.flights.all_done()).await;
+        let _ = tokio::time::timeout(FINISH_TIME, self.0.shared.flights.all_done()).await;
         self.write_at_last().await;
     }
 

@@ -96,11 +96,11 @@ fn stored(inner: &Inner, index: &Index, way: Way) -> Vec<LoginStatus> {
 }
 
 fn one(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>, way: Way) -> LoginStatus {
-    let mut outlook = match inner.flights.is_running(login) {
+    let mut outlook = match inner.shared.flights.is_running(login) {
         true => Outlook::good(State::Refreshing, "login"),
         false => way(inner, provider, login, entry),
     };
-    outlook.error = outlook.error.or_else(|| inner.backoff.last_error(login));
+    outlook.error = outlook.error.or_else(|| inner.shared.backoff.last_error(login));
     described(login, &provider.name, entry, outlook)
 }
 
@@ -197,7 +197,7 @@ fn of_good(source: &str, entry: Option<&Entry>, passed: bool) -> Outlook {
 /// A refresh is due. Once the token has ended, one that fails is what a `get` answers.
 fn of_stale(inner: &Inner, login: &LoginId, entry: Option<&Entry>) -> Outlook {
     let has_ended = entry.and_then(|entry| entry.expires_at).is_some_and(|end| end <= inner.clock.now());
-    match inner.backoff.last_error(login).filter(|_| has_ended) {
+    match inner.shared.backoff.last_error(login).filter(|_| has_ended) {
         Some(error) => Outlook::failed(&error),
         None => Outlook::good(State::Expiring, "login"),
     }

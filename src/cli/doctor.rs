@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{Context, output};
-use crate::broker::Broker;
 use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::login;
@@ -117,10 +116,7 @@ fn store(context: &Context, report: &mut Report) {
 }
 
 fn logins(context: &Context, report: &mut Report) {
-    let broker = |context: &Context| {
-        Broker::new(context.config.clone(), context.store.clone(), context.http(), context.clock.clone())
-    };
-    match context.block_on(async { broker(context).status(None).await }) {
+    match context.block_on(async { context.broker().status(None).await }) {
         Err(error) => report.bad(&error),
         Ok(logins) if logins.is_empty() => {
             report.note("Nothing is stored yet.", "`convocations login` begins.");

@@ -38,7 +38,7 @@ struct Door {
 pub fn run(context: &Context, args: GatewayArgs) -> Result<ExitCode> {
     let named: Vec<LoginId> = args.logins.iter().map(|login| login.parse()).collect::<Result<_>>()?;
     context.block_on(async {
-        let broker = broker(context);
+        let broker = context.broker();
         let logins = served(context, &broker, named).await?;
         let key = Key::random();
         let bound = bind(&args).await?;
@@ -57,7 +57,7 @@ pub fn run(context: &Context, args: GatewayArgs) -> Result<ExitCode> {
 pub fn exec(context: &Context, login: &LoginId, command: &[OsString]) -> Result<ExitCode> {
     let provider = context.config.provider(login.provider())?;
     context.block_on(async {
-        let broker = broker(context);
+        let broker = context.broker();
         // Nobody wants to read of a missing login in the middle of a program's output.
         provider.check_shared(&broker.get(login, None).await?)?;
         let (listener, address) = loopback(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
@@ -75,10 +75,6 @@ pub fn exec(context: &Context, login: &LoginId, command: &[OsString]) -> Result<
         broker.finish_in_flight().await;
         result
     })
-}
-
-fn broker(context: &Context) -> Broker {
-    Broker::new(context.config.clone(), context.store.clone(), context.http(), context.clock.clone())
 }
 
 fn gateway(

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::login_id::LoginId;
 use crate::protocol::LogoutResult;
 use crate::provider::is_client;
+use crate::services::Services;
 
 pub fn run(context: &Context, login: Option<String>, all: bool) -> Result<ExitCode> {
     let logins: Vec<LoginId> = match login {
@@ -25,7 +26,7 @@ pub fn run(context: &Context, login: Option<String>, all: bool) -> Result<ExitCo
     }
     context.block_on(async {
         let store = context.store.interactive();
-        let broker = Broker::new(context.config.clone(), store, context.http(), context.clock.clone());
+        let broker = Broker::new(Services { store, ..context.services() });
         let mut first_error = None;
         for login in &logins {
             match broker.logout(login).await {

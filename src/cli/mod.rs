@@ -33,6 +33,7 @@ use clap::Parser as _;
 
 use args::{Args, Command};
 
+use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::editor;
@@ -40,6 +41,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::log;
 use crate::paths::Paths;
+use crate::services::Services;
 use crate::store::Store;
 
 /// What every command works with.
@@ -59,6 +61,15 @@ impl Context {
 
     fn http(&self) -> Http {
         Http::new(&self.config.http)
+    }
+
+    fn services(&self) -> Services {
+        let (config, store) = (self.config.clone(), self.store.clone());
+        Services { config, store, http: self.http(), clock: self.clock.clone() }
+    }
+
+    fn broker(&self) -> Broker {
+        Broker::new(self.services())
     }
 
     /// Runs what needs a runtime. Threads that hang in a keyring do not hold up the exit.

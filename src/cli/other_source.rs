@@ -2,7 +2,6 @@
 //! told of the source that is asked all the same.
 
 use super::{Context, output};
-use crate::broker::Broker;
 use crate::login_id::LoginId;
 
 /// After something was stored: says what goes before it, if something does.
@@ -36,9 +35,7 @@ enum Source {
 }
 
 async fn used(context: &Context, login: &LoginId) -> Option<Source> {
-    let (config, store) = (context.config.clone(), context.store.clone());
-    let broker = Broker::new(config, store, context.http(), context.clock.clone());
-    let status = broker.status(Some(login)).await.ok()?.pop()?;
+    let status = context.broker().status(Some(login)).await.ok()?.pop()?;
     match status.source?.as_str() {
         "app" => Some(Source::App),
         source => source.strip_prefix("env:").map(|name| Source::Variable(name.to_owned())),

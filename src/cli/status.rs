@@ -3,16 +3,12 @@
 use std::process::ExitCode;
 
 use super::{Context, output};
-use crate::broker::Broker;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::protocol::{LoginStatus, StatusAnswer};
 
 pub fn run(context: &Context, one: Option<&LoginId>, as_json: bool) -> Result<ExitCode> {
-    let broker = |context: &Context| {
-        Broker::new(context.config.clone(), context.store.clone(), context.http(), context.clock.clone())
-    };
-    let logins = context.block_on(async { broker(context).status(one).await })?;
+    let logins = context.block_on(async { context.broker().status(one).await })?;
     let without_token = logins.iter().find(|login| one.is_some() && login.source.is_none()).map(exit_status);
     show(context, logins, as_json)?;
     Ok(without_token.unwrap_or(ExitCode::SUCCESS))

@@ -47,8 +47,7 @@ pub fn run(
 /// Asks a broker, tells what it wants told, and waits for what it has begun, even when asked to end.
 pub fn ask(context: &Context, work: impl AsyncFnOnce(&Broker) -> Result<Credential>) -> Result<Credential> {
     context.block_on(async {
-        let (config, store) = (context.config.clone(), context.store.clone());
-        let broker = Broker::new(config, store, context.http(), context.clock.clone());
+        let broker = context.broker();
         let mut events = broker.subscribe();
         let result = tokio::select! {
             result = work(&broker) => result,

@@ -10,14 +10,13 @@ use tokio::task::JoinHandle;
 
 use super::rpc_sender::RpcSender;
 use crate::broker::{self, Broker};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
-use crate::http::Http;
 use crate::login::{LoginContext, LoginRequest, Logins};
 use crate::login_id::LoginId;
 use crate::paths::Paths;
 use crate::protocol::{Changed, Event, Level, LoginEvent, Notice, ProvidersAnswer, Stage};
+use crate::services::Services;
 use crate::store::Store;
 use crate::wording::Face;
 
@@ -51,18 +50,17 @@ impl Session {
         let config = Config::load(paths, options)?;
         config.problems().iter().for_each(|problem| tell(&sender, problem.clone()));
         let store = Store::new(paths, &config.store);
-        let http = Http::new(&config.http);
-        let settings = (config.clone(), store.clone(), http.clone());
+        let services = Services::new(config.clone(), store.clone());
         let broker = match before {
-            Some(before) => before.broker.reconfigured(settings.0, settings.1, settings.2),
-            None => Broker::new(settings.0, settings.1, settings.2, Clock::System),
+            Some(before) => before.broker.reconfigured(services.clone()),
+            None => Broker::new(services.clone()),
         };
         let context = LoginContext {
             config: config.clone(),
             // A person waits for the end of a login: a locked keyring may ask for its password then.
             store: store.interactive(),
-            http,
-            clock: Clock::System,
+            http: services.http,
+            clock: services.clock,
             place: Face::Editor,
         };
         let events = tokio::spawn(pass_on(broker.clone(), store.clone(), sender.clone()));

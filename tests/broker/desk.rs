@@ -7,10 +7,10 @@ use convocations::broker::{Broker, Event};
 use convocations::clock::Clock;
 use convocations::config::Config;
 use convocations::credential::{Kind, Tokens};
-use convocations::http::Http;
 use convocations::login_id::LoginId;
 use convocations::protocol::{LoginStatus, Notice};
 use convocations::secret::Secret;
+use convocations::services::Services;
 use convocations::store::{NewLogin, STORE_LOCK_FILE, Store};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
@@ -59,7 +59,7 @@ impl Desk {
     /// One process's broker: what another one does reaches it through the store only.
     pub fn broker(&self) -> Broker {
         let store = Store::new(&self.dir.paths(), &self.config.store);
-        Broker::new(self.config.clone(), store, Http::new(&self.config.http), self.clock.clone())
+        Broker::new(Services { clock: self.clock.clone(), ..Services::new(self.config.clone(), store) })
     }
 
     /// Stores a login made at this moment and returns its access token.

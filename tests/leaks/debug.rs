@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use convocations::broker::{Broker, Event};
-use convocations::clock::Clock;
 use convocations::config::{Config, HttpConfig};
 use convocations::credential::{Binding, Kind, Tokens};
 use convocations::error::{Code, Error};
@@ -17,6 +16,7 @@ use convocations::oauth::{
 use convocations::protocol::{Credential, Input, LoginEvent, Qr, Stage};
 use convocations::provider::ClientAuth;
 use convocations::secret::Secret;
+use convocations::services::Services;
 use convocations::store::{Backend, Change, Entry, Index, NewLogin, Store, Stored};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -116,7 +116,7 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     let change = Change::Login(Box::new(new.clone()));
     let stored: Stored = store.read(&login).unwrap().unwrap();
     let http = Http::new(&HttpConfig { timeout: 1 });
-    let broker = Broker::new(config.clone(), store.clone(), http.clone(), Clock::System);
+    let broker = Broker::new(Services::new(config.clone(), store.clone()));
     let [open, device]: [Stage; 2] = stages().try_into().unwrap();
     let event = LoginEvent { id: 1, login: login.clone(), method: "browser".into(), stage: open.clone() };
     let body = json!({ "access_token": PLANTED }).to_string().into_bytes();

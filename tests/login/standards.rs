@@ -242,8 +242,9 @@ async fn a_client_secret_that_was_changed_counts_at_once() {
     let tokens = log_in(&desk).await;
     assert_eq!(tokens.binding.unwrap().client_secret, None, "not in the login");
     let (config, store) = (context.config.clone(), context.store.clone());
-    let broker =
-        convocations::broker::Broker::new(config, store, context.http.clone(), context.clock.clone());
+    let services = convocations::services::Services::new(config, store);
+    let services = convocations::services::Services { clock: context.clock.clone(), ..services };
+    let broker = convocations::broker::Broker::new(services);
     let corp = "corp".parse().unwrap();
     put("changed-since");
     assert!(broker.invalidate(&corp, &tokens.access_token).await.is_err());

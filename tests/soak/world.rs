@@ -7,9 +7,9 @@ use convocations::broker::Broker;
 use convocations::clock::Clock;
 use convocations::config::Config;
 use convocations::credential::{Kind, Tokens};
-use convocations::http::Http;
 use convocations::login_id::LoginId;
 use convocations::secret::Secret;
+use convocations::services::Services;
 use convocations::store::{NewLogin, Store};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -96,8 +96,10 @@ impl World {
 
     /// A process that has just started: it knows nothing but the store.
     pub fn process(&self) -> Process {
-        let broker =
-            Broker::new(self.config.clone(), self.store(), Http::new(&self.config.http), self.clock.clone());
+        let broker = Broker::new(Services {
+            clock: self.clock.clone(),
+            ..Services::new(self.config.clone(), self.store())
+        });
         let background = broker.run_background();
         Process { broker, background }
     }

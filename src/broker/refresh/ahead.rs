@@ -20,7 +20,7 @@ impl Broker {
         let due = self.cache().due(|credential| !credential.is_fresh(now, ahead(credential, margin)));
         for credential in due {
             let login = credential.login.clone();
-            if self.0.flights.is_running(&login) || self.is_left_alone(&login) {
+            if self.0.shared.flights.is_running(&login) || self.is_left_alone(&login) {
                 continue;
             }
             self.cache().set_used(&login, false);
@@ -30,7 +30,7 @@ impl Broker {
     }
 
     fn is_left_alone(&self, login: &LoginId) -> bool {
-        self.0.backoff.current_error(login, self.0.clock.now()).is_some()
+        self.0.shared.backoff.current_error(login, self.0.clock.now()).is_some()
     }
 
     async fn refresh_one_ahead(&self, old: &Credential, margin: i64) {

@@ -176,7 +176,7 @@ impl Refresh<'_> {
         record: Option<&FailureRecord>,
         stored: &Stored,
     ) -> Result<Tokens, Failure> {
-        let (backoff, old) = (&self.broker.0.backoff, &stored.tokens);
+        let (backoff, old) = (&self.broker.0.shared.backoff, &stored.tokens);
         if let Some(error) = backoff.current_error(self.login, self.broker.0.clock.now()) {
             let retry_after = error.retry_after();
             return Err(Failure::Transient { error, retry_after, sent: false });

@@ -34,7 +34,7 @@ impl Broker {
         // One that somebody else began may end short of this goal: then one more of our own.
         let mut short = None;
         for _ in 0..2 {
-            let flight = self.0.flights.join_or_start(login, self.work(login, &goal), self.after());
+            let flight = self.0.shared.flights.join_or_start(login, self.work(login, &goal), self.after());
             let joined = flight.joined;
             match flight.outcome().await.unwrap_or_else(|| Err(broke_off())) {
                 Ok(credential) if joined && self.falls_short(&goal, &credential) => short = Some(credential),
@@ -44,7 +44,7 @@ impl Broker {
         match short.filter(|credential| !goal.rejects(credential)) {
             // As new as it gets: a clock here or there is wrong.
             Some(credential) => Ok(credential),
-            None => Err(self.0.backoff.last_error(login).unwrap_or_else(broke_off)),
+            None => Err(self.0.shared.backoff.last_error(login).unwrap_or_else(broke_off)),
         }
     }
 

@@ -135,7 +135,7 @@ impl Broker {
 
     /// Keeps what could not be stored, and says so.
     fn keep_pending(&self, login: &LoginId, old: &Stored, tokens: &Tokens, why: &Error) {
-        self.0.pending.all().insert(login.clone(), (old.clone(), tokens.clone()));
+        self.0.shared.pending.all().insert(login.clone(), (old.clone(), tokens.clone()));
         tracing::warn!(%login, error = %why.code(), fingerprint = spent(tokens).fingerprint(), "kept in memory: {why}");
         let message = format!("{} The renewed login `{login}` is in memory only.", why.message());
         let hint = "Make room or unlock the keyring before you quit, or the login is lost; it is then stored by itself.";
@@ -145,7 +145,7 @@ impl Broker {
 
     /// Whether anything is in memory only.
     pub(in crate::broker) fn has_pending(&self) -> bool {
-        !self.0.pending.all().is_empty()
+        !self.0.shared.pending.all().is_empty()
     }
 
     /// Offers what is kept to the store again; the login's lock is held. `None` if there is nothing of it, or if the
@@ -154,10 +154,10 @@ impl Broker {
     /// # Errors
     /// The store's, as before.
     pub(in crate::broker) async fn write_pending(&self, login: &LoginId) -> Result<Option<Stored>> {
-        let kept = self.0.pending.all().get(login).cloned();
+        let kept = self.0.shared.pending.all().get(login).cloned();
         let Some((old, tokens)) = kept else { return Ok(None) };
         let saved = self.write(login, &old, &tokens).await?;
-        self.0.pending.all().remove(login);
+        self.0.shared.pending.all().remove(login);
         if saved.is_none() {
             self.revoke_orphaned(login, &old, &tokens).await;
         }
@@ -176,7 +176,7 @@ impl Broker {
 
     /// One try for each login whose lock is free.
     pub(in crate::broker) async fn write_all_pending(&self) {
-        let logins: Vec<LoginId> = self.0.pending.all().keys().cloned().collect();
+        let logins: Vec<LoginId> = self.0.shared.pending.all().keys().cloned().collect();
         for login in logins {
             let name = login.clone();
             let lock = self.blocking(move |inner| inner.store.try_lock_login(&name)).await;

@@ -1,0 +1,27 @@
+//! What everything that works on logins is given: settings, store, network and time.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::Http;
+use crate::store::Store;
+
+/// The four of them; made once by a face. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// Settings and providers.
+    pub config: Config,
+    /// Where logins are kept.
+    pub store: Store,
+    /// How providers are asked.
+    pub http: Http,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Services {
+    /// Those of these settings and this store, by the system's clock. Nothing is touched yet.
+    pub fn new(config: Config, store: Store) -> Self {
+        let http = Http::new(&config.http);
+        Self { config, store, http, clock: Clock::System }
+    }
+}
