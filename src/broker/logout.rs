@@ -89,7 +89,9 @@ impl Broker {
 fn sentence(login: &LoginId, revoked: Revoked, page: bool) -> String {
     let there = match (revoked, page) {
         (Revoked::Yes, _) => "The provider took its tokens back.",
-        (Revoked::No, _) => "The provider could not be told; what it gave out lives on until it ends.",
+        (Revoked::No, _) => {
+            "The provider did not confirm that it took its tokens back; what it gave out lives on until it ends."
+        }
         (Revoked::Unsupported, true) => {
             "The provider cannot take it back by itself; its page is where you can."
         }
