@@ -6,7 +6,7 @@ local M = {}
 
 ---What each option has to be.
 local GET = { min_validity = "number", timeout = "number" }
-local LOGIN = { method = "string", browser = "boolean", confirmed = "boolean" }
+local LOGIN = { method = "string", browser = "boolean", confirmed = "boolean", challenge = "string" }
 
 ---Takes `(opts, cb)` and `(cb)`.
 ---@param opts any

@@ -109,7 +109,7 @@ error("lua/conv/types.lua holds types only")
 ---@class (exact) conv.Method
 ---@field id string Its name in commands and settings.
 ---@field label string What people call it.
----@field grant "authorization-code"|"device-code"|"mint-key"|"api-key" Which conversation it is.
+---@field grant "authorization-code"|"device-code"|"mint-key"|"client-credentials"|"api-key" Which conversation it is.
 ---@field notice? string Shown, and to be confirmed, before the first login by it.
 ---@field notice_confirmed boolean Whether it was.
 ---@field terms? string The provider's terms, in a sentence.
@@ -175,6 +175,7 @@ error("lua/conv/types.lua holds types only")
 ---@field method? string
 ---@field browser? boolean false: paste or device code only
 ---@field confirmed? boolean the method's notice was shown and accepted
+---@field challenge? string the `WWW-Authenticate` header by which an API asked for more than the login may do
 
 ---@alias conv.BackendState "stopped"|"starting"|"ready"|"down"
 

@@ -52,6 +52,9 @@ pub enum Command {
         /// Paste or device code only
         #[arg(long)]
         no_browser: bool,
+        /// The `WWW-Authenticate` header of an API that asks for more than the login may do
+        #[arg(long, value_name = "HEADER")]
+        challenge: Option<String>,
     },
     /// Forget a login, and revoke it where the provider can
     Logout {

@@ -149,7 +149,9 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         Command::Token { login, json, min_validity, rejected } => {
             token::run(&context, &login.parse()?, json, min_validity, rejected)
         }
-        Command::Login { login, method, no_browser } => login::run(&context, login, method, no_browser),
+        Command::Login { login, method, no_browser, challenge } => {
+            login::run(&context, login, method, no_browser, challenge)
+        }
         Command::Logout { login, all } => logout::run(&context, login, all),
         Command::Exec { login, command, gateway: false } => exec::run(&context, &login.parse()?, &command),
         Command::Exec { login, command, gateway: true } => gateway::exec(&context, &login.parse()?, &command),

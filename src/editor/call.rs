@@ -99,6 +99,7 @@ fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {
         method: params.method,
         browser: params.browser.unwrap_or(true),
         confirmed: params.confirmed.unwrap_or(false),
+        challenge: params.challenge,
     })?;
     Ok(LoginStarted { id })
 }

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Http;
 use crate::login_id::LoginId;
+use crate::oauth::StepUp;
 use crate::provider::{Method, Provider, Redirect, RedirectPorts};
 use crate::store::Store;
 use crate::wording::Face;
@@ -40,6 +41,8 @@ pub(super) struct Attempt {
     pub confirmed: bool,
     /// What to go on with if `method` turns out not to be offered: see `method_selection::fallback`.
     pub fallback: Option<Method>,
+    /// More rights than the login has, which an API asked for.
+    pub step_up: Option<StepUp>,
     /// What is to be told beside the next address.
     pub notice: Option<String>,
     /// The client id that registration brought, if this login uses such a one.

@@ -16,4 +16,6 @@ pub struct LoginRequest {
     pub browser: bool,
     /// The method's notice was shown and accepted.
     pub confirmed: bool,
+    /// The `WWW-Authenticate` header by which an API asked for more than the login may do (RFC 6750, 3.1).
+    pub challenge: Option<String>,
 }

@@ -11,7 +11,7 @@ use super::cancel::CancelToken;
 use super::conversation::Conversation;
 use super::events::Stage;
 use super::method_selection;
-use super::methods::{browser, device, key};
+use super::methods::{browser, device, key, machine};
 use super::registered_client;
 use super::registry::Leave;
 use super::save::{self, Saved};
@@ -73,6 +73,7 @@ impl Flow {
                     browser::obtain(&mut self.attempt, &mut self.talk, &mut self.listener).await
                 }
             },
+            Grant::ClientCredentials => machine::obtain(attempt, talk).await,
             Grant::ApiKey => key::obtain(attempt, talk).await,
         }
     }

@@ -1,7 +1,12 @@
 //! Which method a login uses, and whether its notice has been accepted.
 
 use crate::error::{Code, Error, Result};
+use crate::oauth::StepUp;
 use crate::provider::{Grant, Method, Provider};
+use crate::text::short;
+
+/// Longest name of a scope that is shown, in characters.
+const MAX_SCOPE: usize = 64;
 
 /// The method asked for; else the provider's default or, without a browser, the first that needs no callback.
 ///
@@ -43,6 +48,22 @@ pub(super) fn fallback<'a>(provider: &'a Provider, method: &Method, browser: boo
 /// that passes, and the person's own no, are not that.
 pub(super) fn is_not_offered(error: &Error) -> bool {
     matches!(error.code(), Code::ConfigInvalid | Code::ProviderRefused)
+}
+
+/// Why somebody who is logged in is to log in again.
+pub(super) fn why_again(provider: &Provider, step_up: &StepUp) -> String {
+    let words: Vec<String> =
+        step_up.missing().iter().map(|scope| format!("`{}`", short(scope, MAX_SCOPE))).collect();
+    match words.as_slice() {
+        [] => format!("{} asks for this login to be made again.", provider.name),
+        words => format!("{} asks for more than this login may do: {}.", provider.name, words.join(", ")),
+    }
+}
+
+/// What a challenge is answered with that asks for nothing.
+pub(super) fn no_challenge() -> Error {
+    Error::new(Code::InvalidArgument, "The challenge asks for no scope.")
+        .with_hint("Give the `WWW-Authenticate` header of the API's answer as it is, from `Bearer` on.")
 }
 
 /// What a login ends with whose method has a notice that nobody accepted.

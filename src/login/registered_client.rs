@@ -17,11 +17,13 @@ use crate::store::{LoginLock, NewLogin, Store};
 /// # Errors
 /// What the store or the server says.
 pub(super) async fn prepare(attempt: &mut Attempt, redirect_uri: &str) -> Result<()> {
-    if !attempt.method.discover && attempt.provider.client_secret.is_none() {
+    let is_complete = !attempt.method.discover && attempt.provider.client_secret.is_none();
+    if is_complete && attempt.step_up.is_none() {
         return Ok(());
     }
     let (http, provider) = (&attempt.context.http, &attempt.provider);
-    let draft = oauth::discover(http, provider, &attempt.method, None).await.map_err(Failure::into_error)?;
+    let draft = oauth::discover(http, provider, &attempt.method, attempt.step_up.as_ref()).await;
+    let draft = draft.map_err(Failure::into_error)?;
     let now = attempt.context.clock.now();
     let known = known(attempt).await?;
     let usable = draft.with_known(provider, &known, redirect_uri, now).map_err(Failure::into_error)?;

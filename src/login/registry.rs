@@ -16,6 +16,8 @@ use super::flow::Flow;
 use super::method_selection;
 use super::registered_client;
 use crate::error::{Code, Error, Result};
+use crate::login_id::LoginId;
+use crate::oauth::StepUp;
 use crate::provider::is_client;
 use crate::secret::Secret;
 
@@ -67,6 +69,9 @@ impl Logins {
                 return Err(method_selection::unconfirmed(&provider, &method));
             }
         }
+        let step_up =
+            request.challenge.as_deref().map(|challenge| step_up(context, &request.login, challenge));
+        let step_up = step_up.transpose()?;
         let (typed, receiver) = mpsc::channel(1);
         let (cancel, cancelled) = CancelToken::new();
         let id = self.enter(Handle { provider: provider.id.clone(), typed, cancel })?;
@@ -76,7 +81,8 @@ impl Logins {
         let attempt = Attempt {
             context: context.clone(),
             fallback: method_selection::fallback(&provider, &method, request.browser).cloned(),
-            notice: None,
+            notice: step_up.as_ref().map(|step_up| method_selection::why_again(&provider, step_up)),
+            step_up,
             provider,
             method,
             login: request.login,
@@ -147,6 +153,13 @@ impl Drop for Leave {
             running.lock().unwrap_or_else(PoisonError::into_inner).logins.remove(&self.id);
         }
     }
+}
+
+/// What an API asks for beyond what the login has been granted.
+fn step_up(context: &LoginContext, login: &LoginId, challenge: &str) -> Result<StepUp> {
+    let index = context.store.index_for_login()?;
+    let granted = index.logins.get(login).map(|entry| entry.scopes.clone()).unwrap_or_default();
+    StepUp::of(challenge, granted).ok_or_else(method_selection::no_challenge)
 }
 
 fn busy(provider: &str) -> Error {

@@ -8,16 +8,33 @@ use std::borrow::Cow;
 use reqwest::RequestBuilder;
 use url::form_urlencoded::byte_serialize;
 
+use super::assertion;
+use super::failure::Failure;
 use crate::credential::{Binding, Tokens};
 use crate::provider::{ClientAuth, Method, Provider};
 
-/// Public clients name themselves; those with a secret do that here or in the header, never in both (RFC 6749, 2.3).
-pub(super) fn add_to_body(params: &mut Vec<(&str, String)>, method: &Method) {
+/// Public clients name themselves; those with a secret show it here or in the header, never in both (RFC 6749, 2.3), and
+/// those with a key show what it has signed.
+///
+/// # Errors
+/// `Configuration` if the key cannot sign.
+pub(super) fn add_to_body(params: &mut Vec<(&str, String)>, method: &Method) -> Result<(), Failure> {
     if is_basic(method) {
-        return;
+        return Ok(());
     }
     params.extend(method.client_id.clone().map(|id| ("client_id", id)));
-    params.extend(method.client_secret.as_ref().map(|secret| ("client_secret", secret.expose().to_owned())));
+    match (&method.client_secret, &method.client_id, &method.token_url) {
+        (Some(key), Some(id), Some(url)) if method.client_auth == Some(ClientAuth::PrivateKeyJwt) => {
+            // The issuer, where it is known, so that no other server can use it (RFC 7523, 3; its successor's draft).
+            let audience = method.issuer.as_deref().unwrap_or(url.as_str());
+            let statement = assertion::make(key, method.client_key_id.as_deref(), id, audience)?;
+            params.push(("client_assertion_type", assertion::TYPE.to_owned()));
+            params.push(("client_assertion", statement.expose().to_owned()));
+        }
+        (Some(secret), ..) => params.push(("client_secret", secret.expose().to_owned())),
+        (None, ..) => {}
+    }
+    Ok(())
 }
 
 /// HTTP Basic; id and secret are form-encoded first (RFC 6749, 2.3.1).
@@ -36,16 +53,17 @@ fn is_basic(method: &Method) -> bool {
 }
 
 /// What a login by this method has to remember, if its description alone cannot repeat it.
-/// A client secret is part of it only if a registration brought it: the person's own is asked for at each use.
 pub(super) fn binding(provider: &Provider, method: &Method) -> Option<Binding> {
-    if !method.discover && method.client_secret.is_none() {
+    if !method.discover {
         return None;
     }
+    // A secret of the settings is asked for at each use, so that a new one counts at once.
+    let registered = method.client_secret.clone().filter(|_| provider.client_secret.is_none());
     Some(Binding {
         token_url: method.token_url.as_ref()?.to_string(),
         revoke_url: method.revoke_url.as_ref().map(ToString::to_string),
         client_id: method.client_id.clone(),
-        client_secret: method.client_secret.clone().filter(|_| provider.client_secret.is_none()),
+        client_secret: registered,
         basic_auth: is_basic(method),
         resource: method.resource.clone(),
     })
@@ -60,26 +78,32 @@ pub(super) fn bound<'a>(method: &'a Method, tokens: &Tokens) -> Cow<'a, Method> 
     bound.token_url = bound.token_url.or_else(|| url(&binding.token_url));
     bound.revoke_url = bound.revoke_url.or_else(|| binding.revoke_url.as_deref().and_then(url));
     bound.client_id = binding.client_id.clone().or(bound.client_id);
-    // The settings' own, as it is now, before one that a registration brought.
     bound.client_secret = bound.client_secret.or_else(|| binding.client_secret.clone());
-    bound.client_auth = Some(match binding.basic_auth {
+    bound.client_auth = bound.client_auth.or(Some(match binding.basic_auth {
         true => ClientAuth::ClientSecretBasic,
         false => ClientAuth::ClientSecretPost,
-    });
+    }));
     bound.resource = binding.resource.clone().or(bound.resource);
     Cow::Owned(bound)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use url::Url;
 
     use super::*;
     use crate::config::Config;
+    use crate::provider::ClientSecret;
     use crate::secret::Secret;
 
+    fn provider() -> Arc<Provider> {
+        Config::builtin().provider("kimi").unwrap()
+    }
+
     fn method() -> Method {
-        let provider = Config::builtin().provider("kimi").unwrap();
+        let provider = provider();
         let mut method = provider.default_method().unwrap().clone();
         method.client_secret = Some(Secret::new("p:l anted"));
         method
@@ -92,7 +116,7 @@ mod tests {
 
     fn body(method: &Method) -> Vec<&'static str> {
         let mut params = Vec::new();
-        add_to_body(&mut params, method);
+        add_to_body(&mut params, method).unwrap();
         params.into_iter().map(|(name, _)| name).collect()
     }
 
@@ -124,12 +148,22 @@ mod tests {
         assert!(!format!("{tokens:?}").contains("anted"));
         let mut described = method.clone();
         (described.token_url, described.client_secret, described.client_id) = (None, None, None);
-        described.client_auth = Some(ClientAuth::ClientSecretPost);
+        described.client_auth = None;
         let again = bound(&described, &tokens);
         assert_eq!((&again.token_url, &again.client_id), (&method.token_url, &method.client_id));
         assert_eq!((&again.client_secret, again.client_auth), (&method.client_secret, method.client_auth));
         described.token_url = Url::parse("https://corrected.example/").ok();
         assert_eq!(bound(&described, &tokens).token_url, described.token_url);
+        described.client_secret = Some(Secret::new("of today"));
+        assert_eq!(bound(&described, &tokens).client_secret, described.client_secret);
+    }
+
+    #[test]
+    fn a_secret_of_the_settings_is_not_kept_with_the_login() {
+        let (mut provider, mut method) = ((*provider()).clone(), method());
+        method.discover = true;
+        provider.client_secret = Some(ClientSecret::Env("SECRET".to_owned()));
+        assert_eq!(binding(&provider, &method).unwrap().client_secret, None);
     }
 
     #[test]

@@ -101,7 +101,7 @@ pub async fn start(
         )
     })?;
     let mut params = Vec::new();
-    token::add_client_and_resource(&mut params, method);
+    token::add_client_and_resource(&mut params, method)?;
     if !method.scopes.is_empty() {
         params.push(("scope", method.scopes.join(" ")));
     }
@@ -188,7 +188,7 @@ async fn poll_standard(
         ("grant_type", token::DEVICE_GRANT.to_owned()),
         ("device_code", authorization.device_code.expose().to_owned()),
     ];
-    token::add_client_and_resource(&mut params, method);
+    token::add_client_and_resource(&mut params, method)?;
     let reply = token::post(http, method, token_url(method)?, method.token_encoding, &params).await?;
     if let Some(waiting) = waiting(&reply) {
         return Ok(waiting);

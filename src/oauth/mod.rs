@@ -3,6 +3,7 @@
 //! Guarantees: tokens and codes travel in bodies and headers only; every answer, however odd, is sorted into the
 //! classes of [`Failure`]; no word of an answer reaches an error. Knows no store, no editor, no file.
 
+mod assertion;
 mod authorize;
 mod challenge;
 mod client;
@@ -32,4 +33,4 @@ pub use pkce::Pkce;
 pub use prepare::{Draft, Known, Prepared, discover, is_client_known, with_client_secret};
 pub use registration::{Registration, Registrations};
 pub use revoke::{Revocation, revoke};
-pub use token::{CodeExchange, complete, exchange_code, refresh};
+pub use token::{CodeExchange, client_credentials, complete, exchange_code, refresh};

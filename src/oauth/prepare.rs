@@ -50,7 +50,14 @@ pub async fn discover(
     step_up: Option<&StepUp>,
 ) -> Result<Draft, Failure> {
     if !method.discover {
-        return Ok(Draft { method: method.clone(), server: None });
+        let mut method = method.clone();
+        let more = step_up.into_iter().flat_map(|step_up| step_up.granted.iter().chain(&step_up.scopes));
+        for scope in more {
+            if !method.scopes.contains(scope) {
+                method.scopes.push(scope.clone());
+            }
+        }
+        return Ok(Draft { method, server: None });
     }
     let discovered = discovery::discover(http, provider).await?;
     let method = discovered.fill_in(provider, method, step_up)?;
@@ -153,6 +160,11 @@ fn client_secret(
         }
         ClientSecret::Env(var) => {
             (std::env::var(var).ok().map(Secret::new), format!("Set the variable `{var}` and start again."))
+        }
+        ClientSecret::File(path) => {
+            let text = std::fs::read_to_string(path).ok().map(Secret::new);
+            let text = text.map(|text| Secret::new(text.expose().trim()));
+            (text, format!("Put it into `{}`, which you can read.", path.display()))
         }
     };
     let missing = || {

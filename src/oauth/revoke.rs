@@ -68,7 +68,7 @@ async fn one(
     let mut params = vec![("token", secret.expose().to_owned()), ("token_type_hint", hint.to_owned())];
     // OpenAI takes the client id with the refresh token only; RFC 7009 asks public clients for it always.
     if hint == "refresh_token" || method.revoke_encoding == crate::provider::Encoding::Form {
-        client::add_to_body(&mut params, method);
+        client::add_to_body(&mut params, method)?;
     }
     let reply = token::post(http, method, url, method.revoke_encoding, &params).await?;
     let is_done = reply.status == StatusCode::OK || reply.status == StatusCode::NO_CONTENT;

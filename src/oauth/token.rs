@@ -72,7 +72,7 @@ pub(super) async fn first_tokens(
     exchange: &CodeExchange,
     now: i64,
 ) -> Result<Tokens, Failure> {
-    let params = exchange_params(method, exchange);
+    let params = exchange_params(method, exchange)?;
     let reply = post(http, method, token_url(method)?, method.token_encoding, &params).await?;
     if method.grant == Grant::MintKey {
         return minted(&reply, provider, now);
@@ -110,6 +110,10 @@ pub async fn complete(
 ) -> Result<Tokens, Failure> {
     tokens.identity = identity::find(http, method, &tokens).await;
     tokens.binding = client::binding(provider, method);
+    if tokens.scopes.is_empty() {
+        // RFC 6749, 5.1: what is left out is as it was asked for.
+        tokens.scopes.clone_from(&method.scopes);
+    }
     tokens.origins = origin::of(method);
     let Some(step) = method.second_step else { return Ok(tokens) };
     for pause in PAUSES {
@@ -123,28 +127,51 @@ pub async fn complete(
     second_step::run(step, http, provider, method, tokens, now).await
 }
 
-fn exchange_params<'a>(method: &'a Method, exchange: &CodeExchange) -> Params<'a> {
+fn exchange_params<'a>(method: &'a Method, exchange: &CodeExchange) -> Result<Params<'a>, Failure> {
     let mut params: Params<'a> = vec![
         ("code", exchange.code.expose().to_owned()),
         ("code_verifier", exchange.code_verifier.expose().to_owned()),
     ];
     if method.grant == Grant::MintKey {
         params.push(("code_challenge_method", "S256".to_owned()));
-        return params;
+        return Ok(params);
     }
     params.push(("grant_type", "authorization_code".to_owned()));
     params.extend(exchange.redirect_uri.clone().map(|uri| ("redirect_uri", uri)));
-    add_client_and_resource(&mut params, method);
+    add_client_and_resource(&mut params, method)?;
     if method.state_in_token_request {
         params.extend(exchange.state.as_ref().map(|state| ("state", state.expose().to_owned())));
     }
-    params
+    Ok(params)
 }
 
 /// The client, and the resource that the token is for (RFC 8707, 2.2).
-pub(super) fn add_client_and_resource(params: &mut Params<'_>, method: &Method) {
-    client::add_to_body(params, method);
+pub(super) fn add_client_and_resource(params: &mut Params<'_>, method: &Method) -> Result<(), Failure> {
+    client::add_to_body(params, method)?;
     params.extend(method.resource.clone().map(|resource| ("resource", resource)));
+    Ok(())
+}
+
+/// Asks for tokens for the program itself (RFC 6749, 4.4).
+///
+/// # Errors
+/// A [`Failure`].
+pub async fn client_credentials(
+    http: &Http,
+    provider: &Provider,
+    method: &Method,
+    now: i64,
+) -> Result<Tokens, Failure> {
+    let mut params: Params<'_> = vec![("grant_type", "client_credentials".to_owned())];
+    if !method.scopes.is_empty() {
+        params.push(("scope", method.scopes.join(" ")));
+    }
+    add_client_and_resource(&mut params, method)?;
+    let reply = post(http, method, token_url(method)?, method.token_encoding, &params).await?;
+    let mut tokens = tokens(&failure::read(&reply, &provider.name)?, &provider.name, now)?;
+    // RFC 6749, 4.4.3: there is to be none; the client's own proof is as good.
+    tokens.refresh_token = None;
+    complete(http, provider, method, tokens, now).await
 }
 
 /// Spends the refresh token, or repeats the second step from what it was made of.
@@ -160,6 +187,10 @@ pub async fn refresh(
 ) -> Result<Tokens, Failure> {
     let registered = method.client_id.is_none() && old.binding.is_some();
     let method = &*client::bound(method, old);
+    if method.grant == Grant::ClientCredentials {
+        let new = client_credentials(http, provider, method, now).await?;
+        return Ok(keep_what_is_left_out(new, old));
+    }
     if let (Some(step), Some(base)) = (method.second_step, &old.base_token) {
         if let Some(url) = &method.second_step_url {
             origin::check(old, url, provider)?;
@@ -173,7 +204,7 @@ pub async fn refresh(
         ("grant_type", "refresh_token".to_owned()),
         ("refresh_token", refresh_token.expose().to_owned()),
     ];
-    add_client_and_resource(&mut params, method);
+    add_client_and_resource(&mut params, method)?;
     let url = token_url(method)?;
     origin::check(old, url, provider)?;
     let reply = post(http, method, url, method.refresh_encoding, &params).await?;
@@ -214,7 +245,7 @@ pub(super) async fn show_no_code(
             .filter(|_| method.grant != Grant::DeviceCode)
             .map(|uri| ("redirect_uri", uri.to_owned())),
     );
-    add_client_and_resource(&mut params, method);
+    add_client_and_resource(&mut params, method)?;
     let reply = post(http, method, token_url(method)?, method.token_encoding, &params).await?;
     failure::read(&reply, &provider.name).map(drop)
 }

@@ -82,6 +82,8 @@ pub enum Grant {
     DeviceCode,
     /// A code with PKCE that becomes a lasting key (OpenRouter and relatives).
     MintKey,
+    /// RFC 6749, 4.4: the program itself, and no person.
+    ClientCredentials,
     /// A key that the person already has.
     ApiKey,
 }
@@ -169,6 +171,9 @@ pub struct LoginStart {
     /// The method's notice was shown and accepted.
     #[serde(default)]
     pub confirmed: Option<bool>,
+    /// The `WWW-Authenticate` header by which an API asked for more than the login may do: that is asked for too.
+    #[serde(default)]
+    pub challenge: Option<String>,
 }
 
 /// A login that has begun.

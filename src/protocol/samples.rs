@@ -273,7 +273,8 @@ fn params() -> Value {
             json!({ "login": "anthropic", "token": "tok-1" }),
         ),
         "login.start": pair(
-            json!({ "login": "anthropic", "method": "subscription", "browser": true, "confirmed": true }),
+            json!({ "login": "anthropic", "method": "subscription", "browser": true, "confirmed": true,
+                "challenge": "Bearer error=\"insufficient_scope\", scope=\"tools:write\"" }),
             one("anthropic"),
         ),
         "login.input": pair(json!({ "id": 7, "text": "code" }), json!({ "id": 7, "text": "code" })),

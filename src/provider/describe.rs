@@ -51,7 +51,7 @@ pub struct Description {
     pub client_id: Option<String>,
     /// URL of a Client ID Metadata Document, used where the server supports them.
     pub client_id_metadata_document: Option<String>,
-    /// Where the client secret comes from, if there is one: `store` or `env:VARIABLE`.
+    /// Where the client secret comes from, if there is one: `store`, `env:VARIABLE` or `file:PATH`.
     pub client_secret: Option<String>,
     /// Values for templates and second steps (`{domain}` …).
     pub options: BTreeMap<String, String>,
@@ -75,7 +75,8 @@ pub struct MethodDescription {
     pub label: Option<String>,
     /// Shown, and to be confirmed, before the first login by this method.
     pub notice: Option<String>,
-    /// `authorization-code`, `device-code`, `mint-key` (a code that becomes a lasting key) or `api-key`.
+    /// `authorization-code`, `device-code`, `client-credentials` (the program itself, without a person), `mint-key` (a
+    /// code that becomes a lasting key) or `api-key`.
     pub grant: Option<Grant>,
     /// Where the person signs in (RFC 6749, 3.1).
     pub authorize_url: Option<String>,
@@ -89,8 +90,11 @@ pub struct MethodDescription {
     pub refresh_encoding: Option<Encoding>,
     /// What the provider calls this program (RFC 6749, 2.2).
     pub client_id: Option<String>,
-    /// How a client secret is shown: `client_secret_post` or `client_secret_basic`.
+    /// How a client secret is shown: `client_secret_post`, `client_secret_basic`, or `private_key_jwt`, where the secret
+    /// is a private key in PEM and is never sent.
     pub client_auth: Option<ClientAuth>,
+    /// Name of that key (`kid`), where the server wants it.
+    pub client_key_id: Option<String>,
     /// What is asked for (RFC 6749, 3.3).
     pub scopes: Option<Vec<String>>,
     /// Where the answer goes.

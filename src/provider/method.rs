@@ -45,7 +45,7 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
     let grant = described.grant.ok_or_else(|| {
         invalid(
             &format!("{path}.grant"),
-            "it is missing; use authorization-code, device-code, mint-key or api-key.",
+            "it is missing; use authorization-code, device-code, client-credentials, mint-key or api-key.",
         )
     })?;
     let fill = |text: &String| constant(text, &provider.options);
@@ -75,6 +75,7 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         client_id,
         client_secret: None,
         client_auth: described.client_auth,
+        client_key_id: described.client_key_id,
         scopes: described.scopes.or_else(|| provider.scopes.clone()).unwrap_or_default(),
         redirect: redirect(path, grant, described.redirect)?,
         code: CodeForm {
@@ -95,6 +96,9 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         discover: false,
         share,
     };
+    if grant == Grant::ClientCredentials {
+        check_client(path, provider, &method)?;
+    }
     check_endpoints(path, provider.issuer.is_some() || provider.resource.is_some(), method)
 }
 
@@ -103,6 +107,23 @@ fn share(described: &MethodDescription, client_id: Option<&str>) -> Share {
     match described.share_client_id.as_ref() {
         Some(bound) if of_another(bound) => Share::Any,
         _ => described.share.unwrap_or_default(),
+    }
+}
+
+/// A program that asks for itself has to prove who it is (RFC 6749, 4.4).
+fn check_client(path: &str, provider: &Description, method: &Method) -> Result<()> {
+    if method.client_id.is_none() {
+        return Err(invalid(
+            &format!("{path}.client_id"),
+            "it is missing; give the id that the provider registered.",
+        ));
+    }
+    match provider.client_secret {
+        Some(_) => Ok(()),
+        None => Err(invalid(
+            &format!("{path}.grant"),
+            "client-credentials needs the provider's `client_secret`: \"store\", \"env:VARIABLE\" or \"file:PATH\".",
+        )),
     }
 }
 
@@ -133,6 +154,7 @@ fn check_endpoints(path: &str, discoverable: bool, mut method: Method) -> Result
             ("device_authorization_url", method.device_authorization_url.is_some()),
             ("token_url", method.token_url.is_some()),
         ],
+        Grant::ClientCredentials => &[("token_url", method.token_url.is_some())],
         Grant::ApiKey => &[],
     };
     let missing = needed.iter().find(|(_, there)| !there);

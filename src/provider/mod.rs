@@ -15,6 +15,7 @@ mod template;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -100,6 +101,8 @@ pub enum ClientSecret {
     Store,
     /// An environment variable.
     Env(String),
+    /// A file, read at each use.
+    File(PathBuf),
 }
 
 /// How a client with a secret proves itself at the token endpoint, by the names of RFC 7591, 2.
@@ -111,6 +114,8 @@ pub enum ClientAuth {
     ClientSecretPost,
     /// By HTTP Basic.
     ClientSecretBasic,
+    /// By a statement signed with the client's key, which is the secret (RFC 7523).
+    PrivateKeyJwt,
 }
 
 /// Where a credential may come from.
@@ -178,6 +183,8 @@ pub struct Method {
     pub client_secret: Option<Secret>,
     /// How that secret is shown to the token endpoint; absent until discovery, where nobody says.
     pub client_auth: Option<ClientAuth>,
+    /// Which of the client's keys signs (RFC 7517, 4.5).
+    pub client_key_id: Option<String>,
     /// RFC 6749, 3.3.
     pub scopes: Vec<String>,
     /// Where the answer goes; absent where the code is only ever shown.
@@ -229,7 +236,7 @@ impl Method {
             Grant::AuthorizationCode | Grant::MintKey => {
                 self.redirect.as_ref().is_some_and(|at| !has_page(at))
             }
-            Grant::DeviceCode | Grant::ApiKey => false,
+            Grant::DeviceCode | Grant::ClientCredentials | Grant::ApiKey => false,
         }
     }
 

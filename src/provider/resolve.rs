@@ -3,6 +3,7 @@
 //! Guarantees: an error names the key by its full path and says what is allowed.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use url::Url;
 
@@ -120,12 +121,28 @@ fn client_secret(path: &str, described: Option<&str>) -> Result<Option<ClientSec
     match described {
         None => Ok(None),
         Some("store") => Ok(Some(ClientSecret::Store)),
-        Some(other) => match other.strip_prefix("env:") {
-            Some(var) if is_variable(var) => Ok(Some(ClientSecret::Env(var.to_owned()))),
+        Some(other) => match other.split_once(':') {
+            Some(("env", var)) if is_variable(var) => Ok(Some(ClientSecret::Env(var.to_owned()))),
+            Some(("file", file)) => match absolute(file) {
+                Some(file) => Ok(Some(ClientSecret::File(file))),
+                None => Err(invalid(path, "its file must have a whole path, from `/` or `~/` on.")),
+            },
             // Above all the secret itself, which has no place in this file.
-            _ => Err(invalid(path, "it must be \"store\" or \"env:VARIABLE\", never the secret itself.")),
+            _ => Err(invalid(
+                path,
+                "it must be \"store\", \"env:VARIABLE\" or \"file:PATH\", never the secret itself.",
+            )),
         },
     }
+}
+
+/// A path that is the same wherever the program is started.
+fn absolute(path: &str) -> Option<PathBuf> {
+    let path = match path.strip_prefix("~/") {
+        Some(below) => dirs::home_dir()?.join(below),
+        None => PathBuf::from(path),
+    };
+    path.is_absolute().then_some(path)
 }
 
 fn uses(path: &str, described: BTreeMap<Kind, UseDescription>) -> Result<BTreeMap<Kind, Use>> {

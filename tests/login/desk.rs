@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use convocations::broker::Broker;
 use convocations::clock::Clock;
 use convocations::config::Config;
 use convocations::credential::Tokens;
@@ -67,7 +68,7 @@ impl Desk {
         let logins = Logins::default();
         let (sender, events) = mpsc::unbounded_channel();
         let (login, method) = (login.parse().unwrap(), Some(method.to_owned()));
-        let request = LoginRequest { login, method, browser: true, confirmed: true };
+        let request = LoginRequest { login, method, browser: true, confirmed: true, challenge: None };
         let id = logins.start(&context(&self.dir), request, sender).unwrap();
         Login { id, events, logins, seen: Vec::new() }
     }
@@ -85,9 +86,16 @@ impl Desk {
             method: method.map(Into::into),
             browser,
             confirmed,
+            challenge: None,
         };
         let id = self.logins.start(&self.context, request, sender)?;
         Ok(Login { id, events, logins: self.logins.clone(), seen: Vec::new() })
+    }
+
+    /// Who hands tokens out, as in another process.
+    pub fn broker(&self) -> Broker {
+        let LoginContext { config, store, http, clock, .. } = context(&self.dir);
+        Broker::new(config, store, http, clock)
     }
 
     /// What is stored, read by another store as another process would.

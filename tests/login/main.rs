@@ -13,6 +13,7 @@ mod authority;
 mod ends;
 mod headless;
 mod leaks;
+mod machine;
 mod oidc;
 mod openrouter;
 mod race;

@@ -13,6 +13,7 @@ use convocations::oauth::{self, Failure, Revocation};
 use serde_json::Value;
 use url::Url;
 
+use crate::common::TestDir;
 use crate::common::http::{self, Response};
 use crate::desk::{Desk, arrive, person};
 
@@ -20,6 +21,8 @@ use crate::desk::{Desk, arrive, person};
 struct Issuer {
     child: Child,
     url: String,
+    /// Private keys of its clients, in PEM.
+    pems: Value,
 }
 
 impl Issuer {
@@ -37,7 +40,8 @@ impl Issuer {
         let mut line = String::new();
         BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
         let ready: Value = serde_json::from_str(&line).unwrap();
-        Some(Self { child, url: ready["issuer"].as_str().unwrap().to_owned() })
+        let url = ready["issuer"].as_str().unwrap().to_owned();
+        Some(Self { child, url, pems: ready["pems"].clone() })
     }
 
     fn desk(&self) -> Desk {
@@ -169,4 +173,36 @@ async fn by_a_code() {
     .await;
     login.done().await;
     live_and_end(&desk).await;
+}
+
+/// A program of its own, which proves itself in each way that there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_person() {
+    let Some(issuer) = Issuer::start() else { return };
+    let folder = TestDir::new();
+    let secret = folder.path().join("secret");
+    for client in ["rsa", "ec", "ed25519", "client_secret_basic", "client_secret_post"] {
+        let text = issuer.pems[client].as_str().unwrap_or("s:e cret");
+        std::fs::write(&secret, text).unwrap();
+        let auth = if issuer.pems[client].is_string() { "private_key_jwt" } else { client };
+        let desk = Desk::describing(|_| {
+            format!(
+                "[providers.corp]\nissuer = \"{}\"\nclient_id = \"{client}\"\nclient_secret = \"file:{}\"\n\
+                 [providers.corp.login.machine]\ngrant = \"client-credentials\"\nclient_auth = \"{auth}\"\n\
+                 client_key_id = \"{client}\"\n",
+                issuer.url,
+                secret.display()
+            )
+        });
+        desk.start_headless("corp", None).done().await;
+        let first = desk.stored("corp").unwrap();
+        assert!(first.refresh_token.is_none() && !first.access_token.is_empty(), "{client}");
+        let broker = desk.broker();
+        let refused = first.access_token.clone();
+        let newer = broker.invalidate(&"corp".parse().unwrap(), &refused).await.unwrap();
+        assert_ne!(newer.token, refused, "{client}: asked for again, by its own proof");
+        std::fs::write(&secret, "none").unwrap();
+        let error = broker.invalidate(&"corp".parse().unwrap(), &newer.token).await.unwrap_err();
+        assert!(!format!("{error:?}").contains(newer.token.expose()), "{client}");
+    }
 }

@@ -217,13 +217,28 @@ async fn a_client_secret_comes_from_the_store() {
     let desk = Desk::describing(|url| by_issuer(url) + confidential);
     let told = hint(&desk, Code::ConfigInvalid).await;
     assert!(told.contains("secret set corp@oauth-client"), "{told}");
+    enter_secret(&desk, "sandbox-confidential-secret");
+    let tokens = log_in(&desk).await;
+    assert!(
+        !format!("{:?}", tokens.binding).contains("client_secret: Some"),
+        "it is not kept with the login"
+    );
+    assert_eq!(desk.names(), ["corp", "corp@oauth-client"]);
+    // Entered anew, it counts at the next refresh.
+    let (broker, login) = (desk.broker(), "corp".parse().unwrap());
+    enter_secret(&desk, "a wrong one");
+    broker.invalidate(&login, &tokens.access_token).await.unwrap_err();
+    enter_secret(&desk, "sandbox-confidential-secret");
+    let newer = desk.broker().invalidate(&login, &tokens.access_token).await.unwrap();
+    assert_ne!(newer.token, tokens.access_token);
+}
+
+/// As `convocations secret set corp@oauth-client` does.
+fn enter_secret(desk: &Desk, secret: &str) {
     let store = &desk.context.store;
     let kind = convocations::credential::Kind::ApiKey;
-    let secret = Tokens::api_key(Secret::new("sandbox-confidential-secret"), 0);
+    let secret = Tokens::api_key(Secret::new(secret), 0);
     store.put(&"corp@oauth-client".parse().unwrap(), NewLogin::new("api-key", kind, secret)).unwrap();
-    let tokens = log_in(&desk).await;
-    refresh(&desk, &tokens).await.unwrap();
-    assert_eq!(desk.names(), ["corp", "corp@oauth-client"]);
 }
 
 /// A secret that was changed counts at the next use, and no login keeps a copy of it.

@@ -2,6 +2,7 @@
 // rotation, revocation. Only the person is played: every interaction is answered by Ada's yes.
 //
 // usage: node issuer.mjs NODE_MODULES   → one line {"issuer": …}; ends at the end of its stdin.
+import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -16,11 +17,34 @@ const server = createServer();
 await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
 const issuer = `http://127.0.0.1:${server.address().port}`;
 
+// A client for each way to prove oneself; the keys' private halves go to the test.
+const keys = { rsa: ["rsa", { modulusLength: 2048 }], ec: ["ec", { namedCurve: "P-256" }], ed25519: ["ed25519", {}] };
+const algorithms = { rsa: "RS256", ec: "ES256", ed25519: "EdDSA" };
+const machines = [];
+const pems = {};
+for (const [name, [type, options]] of Object.entries(keys)) {
+  const { publicKey, privateKey } = generateKeyPairSync(type, options);
+  pems[name] = privateKey.export({ type: "pkcs8", format: "pem" });
+  const jwk = { ...publicKey.export({ format: "jwk" }), alg: algorithms[name], use: "sig", kid: name };
+  machines.push({
+    client_id: name, token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [jwk] },
+    token_endpoint_auth_signing_alg: algorithms[name],
+  });
+}
+for (const method of ["client_secret_basic", "client_secret_post"]) {
+  machines.push({ client_id: method, client_secret: "s:e cret", token_endpoint_auth_method: method });
+}
+const machine = { grant_types: ["client_credentials"], redirect_uris: [], response_types: [] };
+
 const provider = new Provider(issuer, {
+  clients: machines.map((client) => ({ ...client, ...machine })),
+  clientAuthMethods: ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+  enabledJWA: { clientAuthSigningAlgValues: ["RS256", "ES256", "EdDSA"] },
   claims: { email: ["email"], openid: ["sub"] },
   cookies: { keys: ["of this test"] },
   features: {
     devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
     deviceFlow: { enabled: true },
     registration: { enabled: true },
     revocation: { enabled: true },
@@ -50,4 +74,4 @@ server.on("request", (request, response) => {
 });
 
 process.stdin.on("end", () => process.exit(0)).resume();
-process.stdout.write(`${JSON.stringify({ issuer })}\n`);
+process.stdout.write(`${JSON.stringify({ issuer, pems })}\n`);

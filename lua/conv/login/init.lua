@@ -25,6 +25,7 @@ local function start_backend_login(s)
     method = s.method and s.method.id,
     browser = s.view.browser,
     confirmed = s.opts.confirmed or nil,
+    challenge = s.opts.challenge,
   }
   backend.call("login.start", params, function(err, result)
     if not s:alive() then

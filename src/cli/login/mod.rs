@@ -28,6 +28,7 @@ pub fn run(
     login: Option<String>,
     method: Option<String>,
     no_browser: bool,
+    challenge: Option<String>,
 ) -> Result<ExitCode> {
     let login = match login {
         Some(login) => login.parse()?,
@@ -47,7 +48,7 @@ pub fn run(
         ));
     }
     let confirmed = confirm_notice(context, &provider, method.as_deref())?;
-    let request = LoginRequest { login, method, browser, confirmed };
+    let request = LoginRequest { login, method, browser, confirmed, challenge };
     context.block_on(async { converse(context, request, &provider).await })
 }
 

@@ -88,7 +88,7 @@ fn about(world: &World) -> Value {
 }
 
 fn grants(world: &World) -> Vec<&'static str> {
-    let mut grants = vec!["authorization_code", "refresh_token"];
+    let mut grants = vec!["authorization_code", "refresh_token", "client_credentials"];
     if world.switches.generic.device {
         grants.push("urn:ietf:params:oauth:grant-type:device_code");
     }

@@ -24,6 +24,7 @@ pub fn token(world: &mut World, request: &Request) -> Reply {
     }
     match fields.get("grant_type") {
         Some("authorization_code") => exchange(world, &fields, &client_id),
+        Some("client_credentials") => for_itself(world, &fields, &client_id),
         Some("refresh_token") => refresh(world, &fields, &client_id),
         Some(device::GRANT) if world.switches.generic.device => device::poll(world, &fields, &client_id),
         Some(_) => Reply::oauth_error(400, "unsupported_grant_type", "Unsupported grant type."),
@@ -78,6 +79,28 @@ fn exchange(world: &mut World, fields: &Fields, client_id: &str) -> Reply {
     let nonce = world.generic.nonces.remove(code);
     world.generic.nonces.extend(nonce.map(|nonce| (family.to_string(), nonce)));
     granted(world, family, None)
+}
+
+/// RFC 6749, 4.4: for clients that proved who they are, and without a refresh token.
+fn for_itself(world: &mut World, fields: &Fields, client_id: &str) -> Reply {
+    if client::find(world, client_id).is_none_or(|client| client.secret.is_none()) {
+        return Reply::oauth_error(400, "unauthorized_client", "A client without a secret is nobody.");
+    }
+    let family = world.generic.tokens.open(Session {
+        client_id: client_id.to_owned(),
+        account: crate::account::find(None),
+        scopes: words(fields.or_empty("scope"))
+            .into_iter()
+            .filter(|scope| scope != "offline_access")
+            .collect(),
+        via: "client",
+        resource: fields.get("resource").map(str::to_owned),
+    });
+    let mut reply = granted(world, family, None).body_json().unwrap_or_default();
+    if let Some(body) = reply.as_object_mut() {
+        body.remove("refresh_token");
+    }
+    Reply::json(200, &reply)
 }
 
 fn refresh(world: &mut World, fields: &Fields, client_id: &str) -> Reply {
