@@ -133,11 +133,6 @@ mod tests {
         assert_eq!((body(&method), header(&method)), (vec!["client_id"], None));
     }
 
-    fn provider() -> Provider {
-        let provider = Config::builtin().provider("kimi").unwrap();
-        Provider::clone(&provider)
-    }
-
     #[test]
     fn a_login_goes_back_to_the_server_and_client_it_came_from() {
         let mut method = method();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::failure::{self, Failure, lacking};
 use super::token::{self, CodeExchange};
+use super::token_answer;
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::{Http, Reply};
@@ -194,7 +195,7 @@ async fn poll_standard(
         return Ok(waiting);
     }
     let body = failure::read(&reply, &provider.name)?;
-    Ok(Poll::Done(Box::new(token::tokens(&body, &provider.name, now)?)))
+    Ok(Poll::Done(Box::new(token_answer::tokens(&body, &provider.name, now)?)))
 }
 
 /// `authorization_pending` and `slow_down`, at any status.

@@ -9,7 +9,7 @@ use url::Url;
 use super::challenge::Challenge;
 use super::failure::Failure;
 use super::{
-    challenge, device, failure, identity, jwt, metadata, registration, resource, second_step, token,
+    challenge, device, failure, identity, jwt, metadata, registration, resource, second_step, token_answer,
 };
 use crate::config::Config;
 use crate::credential::Tokens;
@@ -32,11 +32,11 @@ pub fn answer(data: &[u8]) {
     let config = Config::builtin();
     let Ok(provider) = config.provider("github-copilot") else { panic!("a built-in provider") };
     let Some(method) = provider.default_method() else { panic!("a built-in method") };
-    let minted = token::minted(&reply, &provider, NOW);
+    let minted = token_answer::minted(&reply, &provider, NOW);
     quiet(body, minted.as_ref().err());
     minted.iter().for_each(usable);
     let Ok(read) = read else { return };
-    let tokens = token::tokens(&read, "P", NOW);
+    let tokens = token_answer::tokens(&read, "P", NOW);
     quiet(body, tokens.as_ref().err());
     tokens.iter().for_each(usable);
     match device::read_authorization(&read, &provider, method) {

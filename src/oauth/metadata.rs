@@ -117,6 +117,8 @@ fn places(issuer: &Url) -> Vec<Url> {
     ];
     if !path.is_empty() {
         paths.push(format!("{path}/.well-known/openid-configuration"));
+        // Nobody's standard, and where frameworks put it that are mounted below a path.
+        paths.push(format!("{path}/.well-known/oauth-authorization-server"));
     }
     let at = |path: String| {
         let mut url = issuer.clone();
@@ -248,6 +250,7 @@ mod tests {
                 "https://as.example/.well-known/oauth-authorization-server/tenant",
                 "https://as.example/.well-known/openid-configuration/tenant",
                 "https://as.example/tenant/.well-known/openid-configuration",
+                "https://as.example/tenant/.well-known/oauth-authorization-server",
             ]
         );
         assert_eq!(

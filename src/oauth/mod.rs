@@ -15,16 +15,17 @@ pub(crate) mod fuzz;
 mod identity;
 mod jwt;
 mod metadata;
-#[cfg(test)]
-mod odd;
 mod origin;
 mod pkce;
 mod prepare;
+#[cfg(test)]
+mod reader_tests;
 mod registration;
 mod resource;
 mod revoke;
 mod second_step;
 mod token;
+mod token_answer;
 
 pub use authorize::{AuthorizeRequest, authorize_url};
 pub use discovery::StepUp;

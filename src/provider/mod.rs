@@ -5,6 +5,7 @@
 
 pub mod builtin;
 mod check;
+mod client_secret;
 pub mod describe;
 mod method;
 mod redirect;
@@ -15,13 +16,13 @@ mod template;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
 pub use check::check_url;
+pub use client_secret::{ClientAuth, ClientSecret};
 pub use redirect::{CodeForm, Redirect, RedirectPorts};
 pub use resolve::resolve;
 pub use share::{ApiShape, Share};
@@ -92,30 +93,6 @@ pub enum SecondStep {
     AnthropicConsoleKey,
     /// Exchanges the GitHub token, which is kept, for a Copilot token of half an hour.
     CopilotToken,
-}
-
-/// Where the client secret of a provider of one's own comes from; never from a description.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClientSecret {
-    /// The store, under the login that [`Provider::client_login`] names.
-    Store,
-    /// An environment variable.
-    Env(String),
-    /// A file, read at each use.
-    File(PathBuf),
-}
-
-/// How a client with a secret proves itself at the token endpoint, by the names of RFC 7591, 2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientAuth {
-    /// In the body, beside the client id.
-    #[default]
-    ClientSecretPost,
-    /// By HTTP Basic.
-    ClientSecretBasic,
-    /// By a statement signed with the client's key, which is the secret (RFC 7523).
-    PrivateKeyJwt,
 }
 
 /// Where a credential may come from.

@@ -95,7 +95,7 @@ impl Desk {
     /// Who hands tokens out, as in another process.
     pub fn broker(&self) -> Broker {
         let LoginContext { config, store, http, clock, .. } = context(&self.dir);
-        Broker::new(config, store, http, clock)
+        Broker::new(convocations::services::Services { config, store, http, clock })
     }
 
     /// What is stored, read by another store as another process would.

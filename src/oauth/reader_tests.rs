@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::challenge::{self, Challenge};
-use super::{device, failure, identity, jwt, metadata, registration, resource, second_step, token};
+use super::{device, failure, identity, jwt, metadata, registration, resource, second_step, token_answer};
 use crate::config::Config;
 use crate::http::Reply;
 use crate::secret::Secret;
@@ -118,7 +118,7 @@ fn no_answer_panics_a_reader_or_reaches_an_error() {
         let body = numbers.object(3);
         let status = [200, 201, 302, 400, 401, 403, 429, 500][usize::try_from(case % 8).unwrap()];
         let mut failures = vec![failure::read(&reply(status, &body), "P").err()];
-        failures.push(token::tokens(&body, "P", 0).err());
+        failures.push(token_answer::tokens(&body, "P", 0).err());
         failures.push(device::read_authorization(&body, &provider, method).err());
         for failure in failures.into_iter().flatten() {
             let shown = format!("{failure:?}");
