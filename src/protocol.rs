@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::error::Level;
 pub use call::{
-    Get, Grant, Hello, HelloAnswer, Invalidate, LoginCancel, LoginInput, LoginStart, LoginStarted, Logout,
-    LogoutResult, Method, Nothing, Provider, Providers, ProvidersAnswer, Revoked, Shutdown, Status,
-    StatusAnswer,
+    GatewayOpen, GatewayOpened, GatewayReport, Get, Grant, Hello, HelloAnswer, Invalidate, LoginCancel,
+    LoginInput, LoginStart, LoginStarted, Logout, LogoutResult, Method, Nothing, Provider, Providers,
+    ProvidersAnswer, Revoked, Shutdown, Status, StatusAnswer,
 };
 pub use credential::Credential;
 pub use login::{Input, LoginEvent, Qr, Replaced, Stage};
@@ -91,6 +91,7 @@ calls! {
     "login.input" => LoginInput -> Nothing, 60;
     "login.cancel" => LoginCancel -> Nothing, 5;
     "logout" => Logout -> LogoutResult, 60;
+    "gateway.open" => GatewayOpen -> GatewayOpened, 20;
     "shutdown" => Shutdown -> Nothing, 3;
 }
 

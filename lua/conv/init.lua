@@ -216,6 +216,22 @@ function M.logout(login, opts, cb)
   end)
 end
 
+---An address of this machine that stands for the login's API, and a key for it, for a program that takes both as text:
+---the credential is added on the way. Good while this editor lives; starts no process.
+---@param login string
+---@return ConvGateway? gateway, ConvError? err
+function M.gateway(login)
+  if in_fast_event() then
+    return nil, require("conv.errors").new("busy", "The gateway cannot be opened here.", "Schedule the call.")
+  end
+  login = chosen(login)
+  local err = credentials.check_name(login)
+  if err then
+    return nil, err
+  end
+  return require("conv.gateway").open(login)
+end
+
 ---What is known of a login, or of all. From memory; never waits.
 ---@param login? string
 ---@return ConvLoginStatus|ConvStatus

@@ -16,6 +16,7 @@ return {
     ["login.input"] = 60000,
     ["login.cancel"] = 5000,
     ["logout"] = 60000,
+    ["gateway.open"] = 20000,
     ["shutdown"] = 3000,
   },
 

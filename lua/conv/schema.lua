@@ -95,6 +95,15 @@ return {
       .. "`logging_in`, `stored`, `valid`, `refreshing`, `expiring`, `needs_login`, `error`, `down`.",
   },
   {
+    name = "gateway",
+    type = { "boolean", "string" },
+    enum = { "auto" },
+    default = "auto",
+    description = "Whether integrations give their host a local address in place of the provider's, and a key for that "
+      .. "in place of the token: |conv-gateway|. `auto`: where the host would keep the token, or show it on a command "
+      .. "line; `true`: all that can; `false`: none.",
+  },
+  {
     name = "store",
     type = "table",
     shared = true,

@@ -39,6 +39,16 @@ error("lua/conv/types.lua holds types only")
 ---@field message string One sentence.
 ---@field hint? string What to do next.
 
+---The gateway is served.
+---@class (exact) conv.GatewayOpened
+---@field port integer The port that the backend listens on.
+
+---What the editor's gateway has done.
+---@class (exact) conv.GatewayReport
+---@field requests integer Requests that were let in.
+---@field open integer Answers under way.
+---@field refused integer Requests and connections refused.
+
 ---Who answers, and the settings that Lua needs a say of, as they hold.
 ---@class (exact) conv.HelloAnswer
 ---@field protocol integer The protocol that the backend speaks.
@@ -152,6 +162,7 @@ error("lua/conv/types.lua holds types only")
 ---@class (exact) conv.StatusAnswer
 ---@field logins ConvLoginStatus[] In the order of their names.
 ---@field store conv.StoreReport Where new logins go.
+---@field gateway? conv.GatewayReport The editor's gateway, once it is served.
 
 ---Where new logins go, and why.
 ---@class (exact) conv.StoreReport

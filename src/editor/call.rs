@@ -38,7 +38,7 @@ pub async fn answer(editor: &Editor, method: &str, params: Value) -> Result<Valu
 
 /// Asks a session.
 async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
-    use crate::protocol::{Get, Invalidate, LoginCancel, LoginInput, Logout, Providers};
+    use crate::protocol::{GatewayOpen, Get, Invalidate, LoginCancel, LoginInput, Logout, Providers};
     match call {
         Call::Hello(_) | Call::Shutdown(_) => Err(broke_off()),
         Call::Providers(_) => {
@@ -61,6 +61,9 @@ async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
         Call::LoginCancel(params) => {
             session.logins.cancel(params.id);
             encode::<LoginCancel>(Ok(Nothing {}))
+        }
+        Call::GatewayOpen(params) => {
+            encode::<GatewayOpen>(session.gateway.open(params, session.forwarder()).await)
         }
         Call::Logout(params) => encode::<Logout>(session.broker.logout(&login(&params.login)?).await),
     }
@@ -90,7 +93,8 @@ async fn status(session: &Session, params: &Status) -> Result<StatusAnswer> {
     let logins = session.broker.status(one.as_ref()).await?;
     let store = session.store.clone();
     let report = tokio::task::spawn_blocking(move || store.backend_report()).await;
-    Ok(StatusAnswer { logins, store: report.map_err(|_| broke_off())? })
+    let gateway = session.gateway.report().await;
+    Ok(StatusAnswer { logins, store: report.map_err(|_| broke_off())?, gateway })
 }
 
 fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {

@@ -7,6 +7,7 @@
 mod call;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod gateway;
 mod harden;
 mod rpc_sender;
 mod session;
@@ -27,6 +28,7 @@ use crate::login::Logins;
 use crate::paths::Paths;
 use crate::signals;
 use crate::text::short;
+use gateway::EditorGateway;
 use rpc_sender::RpcSender;
 use session::Session;
 
@@ -44,6 +46,7 @@ struct Inner {
     paths: Paths,
     sender: RpcSender,
     logins: Logins,
+    gateway: EditorGateway,
     session: Mutex<Option<Arc<Session>>>,
     end: Notify,
 }
@@ -72,6 +75,7 @@ async fn serve(paths: Paths) -> ExitCode {
         paths,
         sender: sender.clone(),
         logins: Logins::default(),
+        gateway: EditorGateway::default(),
         session: Mutex::default(),
         end: Notify::new(),
     };
@@ -106,9 +110,13 @@ impl Editor {
     fn begin(&self, options: Option<&serde_json::Value>) -> Result<Arc<Session>> {
         // An empty Lua table arrives as an empty list.
         let options = options.filter(|options| options.as_array().is_none_or(|list| !list.is_empty()));
+        let gateway = self.0.gateway.clone();
         let (logins, sender, before) = (self.0.logins.clone(), self.0.sender.clone(), self.session());
-        let session = Session::start(&self.0.paths, options, logins, sender, before.as_deref())?;
+        let session =
+            Session::start(&self.0.paths, options, logins, gateway.clone(), sender, before.as_deref())?;
         let session = Arc::new(session);
+        let forwarder = session.forwarder();
+        tokio::spawn(async move { gateway.reconfigure(forwarder).await });
         *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
         Ok(session)
     }

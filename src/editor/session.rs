@@ -8,10 +8,12 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::gateway::EditorGateway;
 use super::rpc_sender::RpcSender;
 use crate::broker::{self, Broker};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
+use crate::gateway::Forwarder;
 use crate::login::{LoginContext, LoginRequest, Logins};
 use crate::login_id::LoginId;
 use crate::paths::Paths;
@@ -30,6 +32,8 @@ pub struct Session {
     pub broker: Broker,
     /// Logins under way; they outlive a new `hello`.
     pub logins: Logins,
+    /// The editor's gateway; it outlives a new `hello` too.
+    pub gateway: EditorGateway,
     context: LoginContext,
     sender: RpcSender,
     background: Vec<JoinHandle<()>>,
@@ -44,6 +48,7 @@ impl Session {
         paths: &Paths,
         options: Option<&Value>,
         logins: Logins,
+        gateway: EditorGateway,
         sender: RpcSender,
         before: Option<&Self>,
     ) -> Result<Self> {
@@ -65,7 +70,12 @@ impl Session {
         };
         let events = tokio::spawn(pass_on(broker.clone(), store.clone(), sender.clone()));
         let background = vec![broker.run_background(), events];
-        Ok(Self { config, store, broker, logins, context, sender, background })
+        Ok(Self { config, store, broker, logins, gateway, context, sender, background })
+    }
+
+    /// Sends the gateway's requests by this session's settings.
+    pub fn forwarder(&self) -> Forwarder {
+        Forwarder::new(self.broker.clone(), self.config.clone(), self.context.clock.clone())
     }
 
     /// Begins a login, whose events go to the editor.

@@ -49,7 +49,7 @@ use target::Target;
 pub struct Gateway(Arc<Inner>);
 
 struct Inner {
-    forwarder: Forwarder,
+    forwarder: RwLock<Arc<Forwarder>>,
     key: Key,
     hosts: Hosts,
     logins: RwLock<BTreeSet<LoginId>>,
@@ -77,7 +77,7 @@ impl Gateway {
         logins: impl IntoIterator<Item = LoginId>,
     ) -> Self {
         Self(Arc::new(Inner {
-            forwarder,
+            forwarder: RwLock::new(Arc::new(forwarder)),
             key,
             hosts,
             logins: RwLock::new(logins.into_iter().collect()),
@@ -91,6 +91,11 @@ impl Gateway {
         self.0.logins.write().unwrap_or_else(PoisonError::into_inner).insert(login);
     }
 
+    /// Sends what comes from now on by other settings.
+    pub fn reconfigure(&self, forwarder: Forwarder) {
+        *self.0.forwarder.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(forwarder);
+    }
+
     /// Serves until told to stop, or the sender is gone.
     pub async fn serve(&self, listener: Listener, stop: watch::Receiver<bool>) {
         serve::serve(listener, Arc::clone(&self.0), stop).await;
@@ -100,14 +105,14 @@ impl Gateway {
     pub fn counts(&self) -> Counts {
         Counts {
             requests: self.0.requests.load(Ordering::Relaxed),
-            open: self.0.forwarder.open.load(Ordering::Relaxed),
+            open: self.0.forwarder().open.load(Ordering::Relaxed),
             refused: self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
     /// What the API last said of a login's limits.
     pub fn rate_limits(&self, login: &LoginId) -> Option<RateLimits> {
-        self.0.forwarder.rate_limits(login)
+        self.0.forwarder().rate_limits(login)
     }
 }
 
@@ -134,7 +139,7 @@ impl Handler for Inner {
             return answer::error(ApiShape::Openai, &not_served(&target.login));
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.forwarder.forward(&target, request).await
+        self.forwarder().forward(&target, request).await
     }
 
     fn turned_away(&self) {
@@ -143,6 +148,10 @@ impl Handler for Inner {
 }
 
 impl Inner {
+    fn forwarder(&self) -> Arc<Forwarder> {
+        Arc::clone(&self.forwarder.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn count(&self, reason: &'static str) {
         tracing::warn!(reason, "gateway: refused");
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;

@@ -131,6 +131,9 @@ pub struct StatusAnswer {
     pub logins: Vec<LoginStatus>,
     /// Where new logins go.
     pub store: StoreReport,
+    /// The editor's gateway, once it is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewayReport>,
 }
 
 /// A credential that is good for long enough. One with less left is refreshed; the newest is answered even if its whole
@@ -207,6 +210,40 @@ pub struct LoginCancel {
 pub struct Logout {
     /// Which login.
     pub login: String,
+}
+
+/// Serves logins at the editor's gateway; repeated for each login more. Errors: `invalid_argument`, `port_in_use`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayOpen {
+    /// What programs show.
+    pub key: Secret,
+    /// The port that programs connect to.
+    pub port: u16,
+    /// Which logins.
+    pub logins: Vec<String>,
+    /// A unix socket at which Neovim gives the listener to whoever connects; without it the backend binds a port, to
+    /// which Neovim carries the bytes.
+    #[serde(default)]
+    pub socket: Option<String>,
+}
+
+/// The gateway is served.
+#[derive(Debug, Serialize)]
+pub struct GatewayOpened {
+    /// The port that the backend listens on.
+    pub port: u16,
+}
+
+/// What the editor's gateway has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GatewayReport {
+    /// Requests that were let in.
+    pub requests: u64,
+    /// Answers under way.
+    pub open: u64,
+    /// Requests and connections refused.
+    pub refused: u64,
 }
 
 /// What the provider did at a logout.

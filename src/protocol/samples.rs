@@ -235,7 +235,8 @@ fn shapes() -> Value {
     let full_method = || Method { notice: terms(), terms: terms(), revocable: Some(true), ..method() };
     let full_provider = || Provider { terms: terms(), methods: vec![full_method()], ..provider() };
     let providers = |provider| ProvidersAnswer { providers: vec![provider] };
-    let answer = |login, store| StatusAnswer { logins: vec![login], store };
+    let answer = |login, store, gateway| StatusAnswer { logins: vec![login], store, gateway };
+    let gateway = || GatewayReport { requests: 3, open: 1, refused: 0 };
     let changed = |login| Changed { logins: vec![login], seq: 1 };
     json!({
         "Error": pair(full_error(), error()),
@@ -243,10 +244,15 @@ fn shapes() -> Value {
         "ProvidersAnswer": pair(providers(full_provider()), providers(provider())),
         "Provider": pair(full_provider(), provider()),
         "Method": pair(full_method(), method()),
-        "StatusAnswer": pair(answer(full_status(), report(Some(full_error()))), answer(status(), report(None))),
+        "StatusAnswer": pair(
+            answer(full_status(), report(Some(full_error())), Some(gateway())),
+            answer(status(), report(None), None),
+        ),
         "LoginStatus": pair(full_status(), status()),
         "StoreReport": pair(report(Some(full_error())), report(None)),
         "Credential": pair(full_credential(), credential()),
+        "GatewayReport": pair(gateway(), gateway()),
+        "GatewayOpened": pair(GatewayOpened { port: 4000 }, GatewayOpened { port: 4000 }),
         "LoginStarted": pair(LoginStarted { id: 7 }, LoginStarted { id: 7 }),
         "LogoutResult": pair(result(Some("https://login.example/keys".to_owned())), result(None)),
         "Replaced": pair(replaced(Some("https://login.example/keys".to_owned())), replaced(None)),
@@ -280,6 +286,10 @@ fn params() -> Value {
         "login.input": pair(json!({ "id": 7, "text": "code" }), json!({ "id": 7, "text": "code" })),
         "login.cancel": pair(json!({ "id": 7 }), json!({ "id": 7 })),
         "logout": pair(one("anthropic"), one("anthropic")),
+        "gateway.open": pair(
+            json!({ "key": "conv-1", "port": 4000, "logins": ["anthropic"], "socket": "/run/x" }),
+            json!({ "key": "conv-1", "port": 4000, "logins": ["anthropic"] }),
+        ),
         "shutdown": none(),
     })
 }
