@@ -13,6 +13,7 @@ mod backend;
 #[path = "../common/mod.rs"]
 mod common;
 mod floors;
+mod gateway;
 mod keyring;
 mod pipe;
 mod processors;
@@ -48,6 +49,7 @@ fn main() {
     memory_and_size(&dir, &mut table);
     keyring::rows(&mut table);
     storm(&mut table);
+    gateway::rows(&mut table);
     authority::rows(&mut table);
     keyring::other_tools(&mut table);
     std::process::exit(i32::from(!table.print()));

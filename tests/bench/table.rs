@@ -21,12 +21,22 @@ impl Table {
 
     /// A rate against its floor: more is better.
     pub fn rate(&mut self, what: &str, rate: f64, floor: f64, budget: Option<f64>) {
+        self.rate_against(what, rate, "a bare warp server", floor, budget);
+    }
+
+    /// [`Table::rate`] against another floor.
+    pub fn rate_against(&mut self, what: &str, rate: f64, floor_name: &str, floor: f64, budget: Option<f64>) {
         let ratio = rate / floor;
         let verdict = self.verdict(budget.is_none_or(|budget| ratio >= budget));
         let budget = budget.map_or("no budget".to_owned(), |budget| format!("budget {budget} ×"));
         self.add(format!(
-            "{verdict} {what}: {rate:.0}/s, {ratio:.2} × a bare warp server ({floor:.0}/s); {budget}"
+            "{verdict} {what}: {rate:.0}/s, {ratio:.2} × {floor_name} ({floor:.0}/s); {budget}"
         ));
+    }
+
+    /// A line beside the rows.
+    pub fn note(&mut self, text: &str) {
+        self.add(format!("       {text}"));
     }
 
     /// A number against its limit.

@@ -1,0 +1,353 @@
+//! The gateway's rows: what it adds to a request and to each chunk of a stream, how many it carries, what it needs, each
+//! against the same without it, and beside nginx as a plain reverse proxy where that is installed.
+//!
+//! The API behind is in this program, so that one clock times both ends of a chunk's way.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::common::{Child, Sandbox, TestDir, eventually, fault, run};
+use crate::floors;
+use crate::table::Table;
+
+const REQUESTS: usize = 3000;
+const AT_ONCE: usize = 16;
+const TIME: Duration = Duration::from_secs(3);
+const CHUNKS: usize = 40;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Somewhere that the same request can be sent to.
+#[derive(Clone)]
+struct Way {
+    address: String,
+    /// What stands before the path of a request.
+    prefix: String,
+    key: String,
+}
+
+/// Measures all of it.
+pub fn rows(table: &mut Table) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let upstream = upstream().await;
+        let dir = TestDir::new();
+        let (gateway, child) = gateway(&dir, &upstream);
+        let direct = Way { address: upstream.clone(), prefix: String::new(), key: String::new() };
+        let nginx = Nginx::start(&dir, &upstream);
+        let idle = floors::resident_mib(child.id());
+        table.limit("gateway: memory when idle, MiB", idle, 12.0);
+        one_at_a_time(table, &direct, &gateway, nginx.as_ref().map(|nginx| &nginx.way)).await;
+        rates(table, &gateway, nginx.as_ref().map(|nginx| &nginx.way)).await;
+        for (streams, budget) in [(1, 0.1), (64, 0.15), (256, 0.3)] {
+            chunks(table, &direct, &gateway, streams, budget, child.id()).await;
+        }
+    });
+    expired(table);
+}
+
+/// An API that answers at once, or with a stream whose chunks hold the time at which they were sent.
+async fn upstream() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let begun = epoch();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).unwrap();
+            tokio::spawn(serve(BufReader::new(stream), begun));
+        }
+    });
+    address
+}
+
+fn epoch() -> Instant {
+    static BEGUN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    *BEGUN.get_or_init(Instant::now)
+}
+
+async fn serve(mut stream: BufReader<TcpStream>, begun: Instant) {
+    while let Some(line) = head(&mut stream).await {
+        if !line.contains("/stream") {
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"ok\": \"yes\"}";
+            stream.get_mut().write_all(answer).await.unwrap();
+            continue;
+        }
+        let answer =
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
+        for _ in 0..CHUNKS {
+            tokio::time::sleep(PAUSE).await;
+            let event = format!("data: {:020}\n\n", begun.elapsed().as_nanos());
+            let chunk = format!("{:x}\r\n{event}\r\n", event.len());
+            if stream.get_mut().write_all(chunk.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+        stream.get_mut().write_all(b"0\r\n\r\n").await.unwrap();
+    }
+}
+
+/// Reads a head; returns its first line.
+async fn head(stream: &mut BufReader<TcpStream>) -> Option<String> {
+    let (mut first, mut line) = (String::new(), String::new());
+    stream.read_line(&mut first).await.ok().filter(|length| *length > 0)?;
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await.ok().filter(|length| *length > 0)?;
+        if line == "\r\n" {
+            return Some(first);
+        }
+    }
+}
+
+fn gateway(dir: &TestDir, upstream: &str) -> (Way, Child) {
+    dir.write_config(&format!(
+        "[store]\nbackend = \"local-encrypted\"\n[providers.up]\nbase_url = \"http://{upstream}\"\n[providers.up.login.key]\ngrant = \"api-key\"\n"
+    ));
+    run(&mut dir.convocations(["secret", "set", "up"]), "sk-bench-0123456789\n").ok();
+    let child = Child::spawn(&mut dir.convocations(["gateway", "up", "--json"]));
+    let line = eventually("the line", || Some(child.stdout()).filter(|line| line.ends_with('\n')));
+    let doors: Value = serde_json::from_str(&line).unwrap();
+    let text = |name: &str| doors["logins"]["up"][name].as_str().unwrap().to_owned();
+    let address = text("url").trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    (Way { address, prefix: "/up".to_owned(), key: text("key") }, child)
+}
+
+/// nginx with what its manual says for a reverse proxy that streams; ended when dropped.
+struct Nginx {
+    way: Way,
+    child: std::process::Child,
+}
+
+impl Nginx {
+    fn start(dir: &TestDir, upstream: &str) -> Option<Self> {
+        let program =
+            ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().find(|path| Path::new(path).exists())?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = dir.path().display();
+        let text = format!(
+            "daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr crit;\n\
+             events {{ worker_connections 2048; }}\n\
+             http {{ access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;\n\
+             uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e; keepalive_requests 1000000;\n\
+             upstream api {{ server {upstream}; keepalive 512; keepalive_requests 1000000; }}\n\
+             server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://api; proxy_http_version 1.1;\n\
+             proxy_set_header Connection \"\"; proxy_buffering off; }} }} }}\n"
+        );
+        let config = dir.path().join("nginx.conf");
+        std::fs::write(&config, text).unwrap();
+        let child = Command::new(program).arg("-c").arg(&config).stderr(Stdio::null()).spawn().ok()?;
+        let address = format!("127.0.0.1:{port}");
+        eventually("nginx", || std::net::TcpStream::connect(&address).ok());
+        Some(Self { way: Way { address, prefix: String::new(), key: String::new() }, child })
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client with one kept connection.
+struct Client {
+    stream: BufReader<TcpStream>,
+    way: Way,
+}
+
+impl Client {
+    async fn connect(way: &Way) -> Self {
+        let stream = TcpStream::connect(&way.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream: BufReader::new(stream), way: way.clone() }
+    }
+
+    async fn ask(&mut self, path: &str) {
+        let Way { address, prefix, key } = &self.way;
+        let request = format!(
+            "GET {prefix}{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\nAccept: */*\r\n\r\n"
+        );
+        self.stream.get_mut().write_all(request.as_bytes()).await.unwrap();
+    }
+
+    /// One request and its answer.
+    async fn round(&mut self) -> Duration {
+        let begun = Instant::now();
+        self.ask("/models").await;
+        assert!(head(&mut self.stream).await.unwrap().contains(" 200 "));
+        let mut body = [0; 13];
+        self.stream.read_exact(&mut body).await.unwrap();
+        begun.elapsed()
+    }
+
+    /// Delays of a stream's chunks.
+    async fn stream(&mut self) -> Vec<Duration> {
+        self.ask("/stream").await;
+        assert!(head(&mut self.stream).await.unwrap().contains(" 200 "));
+        let mut delays = Vec::with_capacity(CHUNKS);
+        let mut line = String::new();
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line).await.unwrap();
+            if let Some(sent) = line.strip_prefix("data: ") {
+                let sent = Duration::from_nanos(sent.trim().parse().unwrap());
+                delays.push(epoch().elapsed().saturating_sub(sent));
+            } else if line == "0\r\n" {
+                self.stream.read_line(&mut line).await.unwrap();
+                return delays;
+            }
+        }
+    }
+}
+
+fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort();
+    times[(times.len() * percent / 100).min(times.len() - 1)]
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn added(times: &mut [Duration], floor: &mut [Duration], percent: usize) -> f64 {
+    milliseconds(percentile(times, percent)) - milliseconds(percentile(floor, percent))
+}
+
+async fn one_at_a_time(table: &mut Table, direct: &Way, gateway: &Way, nginx: Option<&Way>) {
+    let mut ways = vec![Client::connect(direct).await, Client::connect(gateway).await];
+    if let Some(nginx) = nginx {
+        ways.push(Client::connect(nginx).await);
+    }
+    let mut times = vec![Vec::with_capacity(REQUESTS); ways.len()];
+    for number in 0..REQUESTS + 200 {
+        for (client, times) in ways.iter_mut().zip(&mut times) {
+            let time = client.round().await;
+            // The first ones set up connections.
+            if number >= 200 {
+                times.push(time);
+            }
+        }
+    }
+    let (floor, rest) = times.split_at_mut(1);
+    let (floor, names) = (&mut floor[0], ["gateway", "nginx"]);
+    for (times, name) in rest.iter_mut().zip(names) {
+        let (median, high) = (added(times, floor, 50), added(times, floor, 99));
+        if name == "gateway" {
+            table.limit("gateway: added to a request, median, ms", median, 0.1);
+            table.limit("  99 of 100, ms", high, 0.3);
+        } else {
+            table.note(&format!("  {name} adds {median:.3} ms, 99 of 100 {high:.3} ms"));
+        }
+    }
+}
+
+async fn rates(table: &mut Table, gateway: &Way, nginx: Option<&Way>) {
+    let Some(nginx) = nginx else {
+        return table.skipped("gateway: requests a second (nginx is not installed)");
+    };
+    // In turns: the machine's mood is the same for both.
+    let (mut ours, mut theirs) = (0.0, 0.0);
+    for _ in 0..2 {
+        ours += rate(gateway).await;
+        theirs += rate(nginx).await;
+    }
+    table.rate_against("gateway: requests, 16 at once", ours / 2.0, "nginx", theirs / 2.0, Some(0.6));
+}
+
+async fn rate(way: &Way) -> f64 {
+    let end = Instant::now() + TIME;
+    let mut clients = JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let way = way.clone();
+        clients.spawn(async move {
+            let mut client = Client::connect(&way).await;
+            let mut done = 0_u32;
+            while Instant::now() < end {
+                client.round().await;
+                done += 1;
+            }
+            done
+        });
+    }
+    let done: u32 = clients.join_all().await.into_iter().sum();
+    f64::from(done) / TIME.as_secs_f64()
+}
+
+async fn chunks(table: &mut Table, direct: &Way, gateway: &Way, streams: usize, budget: f64, pid: u32) {
+    let mut floor = delays(direct, streams).await;
+    let memory = Arc::new(std::sync::Mutex::new(0.0));
+    let seen = Arc::clone(&memory);
+    let watch = tokio::spawn(async move {
+        tokio::time::sleep(PAUSE * 20).await;
+        *seen.lock().unwrap() = floors::resident_mib(pid);
+    });
+    let mut times = delays(gateway, streams).await;
+    watch.await.unwrap();
+    let what = format!("gateway: added to a chunk of {streams} streams, median, ms");
+    table.limit(&what, added(&mut times, &mut floor, 50), budget);
+    if streams == 256 {
+        table.limit("  99 of 100, ms", added(&mut times, &mut floor, 99), 2.5);
+        table.limit("gateway: memory at 256 streams, MiB", *memory.lock().unwrap(), 24.0);
+    }
+}
+
+async fn delays(way: &Way, streams: usize) -> Vec<Duration> {
+    let mut clients = JoinSet::new();
+    for _ in 0..streams {
+        let way = way.clone();
+        clients.spawn(async move { Client::connect(&way).await.stream().await });
+    }
+    clients.join_all().await.into_iter().flatten().collect()
+}
+
+/// 64 requests at once on a login that has ended.
+fn expired(table: &mut Table) {
+    let sandbox = Sandbox::start();
+    let dir = TestDir::new();
+    dir.write_config(&format!(
+        "[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n[providers.mycorp]\nissuer = \"{}\"\nscopes = [\"offline_access\"]\nbase_url = \"{}\"\n",
+        sandbox.at("/generic"),
+        sandbox.at("/generic/v1")
+    ));
+    let mut command = dir.convocations(["login", "mycorp", "--method", "browser"]);
+    let child = Child::spawn(command.env("BROWSER", "true"));
+    let address =
+        |text: String| text.lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned);
+    let url = eventually("the address", || address(child.stderr()));
+    crate::common::arrive(&crate::common::approve(&url));
+    child.finish(Duration::from_secs(30)).ok();
+    sandbox.expire("generic");
+    sandbox.fault_refresh("generic.token", 1, fault::delay(500));
+    let child = Child::spawn(&mut dir.convocations(["gateway", "mycorp", "--json"]));
+    let line = eventually("the line", || Some(child.stdout()).filter(|line| line.ends_with('\n')));
+    let doors: Value = serde_json::from_str(&line).unwrap();
+    let text = |name: &str| doors["logins"]["mycorp"][name].as_str().unwrap().to_owned();
+    let (url, key) = (format!("{}/chat/completions", text("url")), text("key"));
+    let body = serde_json::json!({ "model": "m", "messages": [{ "role": "user", "content": "hello" }] });
+    let threads: Vec<_> = (0..64)
+        .map(|_| {
+            let (url, key, body) = (url.clone(), key.clone(), body.clone());
+            std::thread::spawn(move || {
+                crate::common::http::post_json_with(&url, &[("x-api-key", &key)], &body).status
+            })
+        })
+        .collect();
+    let failures =
+        threads.into_iter().filter_map(|thread| thread.join().ok()).filter(|status| *status != 200).count();
+    #[allow(clippy::cast_precision_loss)]
+    {
+        table.limit(
+            "gateway: 64 requests on an ended token: token calls",
+            sandbox.refreshes("generic.token") as f64,
+            1.0,
+        );
+        table.limit("  failures", failures as f64, 0.0);
+    }
+}
