@@ -10,6 +10,7 @@ local M = {}
 ---@class (exact) conv.Options
 ---@field binary? string
 ---@field browser boolean|"auto"
+---@field gateway boolean|"auto"
 ---@field cold_wait integer
 ---@field timeout integer
 ---@field open? fun(url: string): any

@@ -26,10 +26,10 @@ function M.is_possible()
   end
   -- Declared twice by somebody else, it is there all the same.
   pcall(ffi.cdef, "int dup(int descriptor);")
-  libc = { dup = ffi.C.dup }
-  return pcall(function()
-    return ffi.C.dup
+  local found = pcall(function()
+    libc = { dup = ffi.C.dup }
   end)
+  return found
 end
 
 ---A bound and listening socket that libuv knows nothing of.
@@ -48,7 +48,7 @@ end
 
 ---A copy of it as libuv has it, to be sent or to be listened on for a while.
 ---@param fd integer
----@return uv.uv_tcp_t? tcp
+---@return conv.Tcp? tcp
 local function copy(fd)
   local tcp = assert(uv.new_tcp())
   if tcp:open(assert(libc).dup(fd)) then

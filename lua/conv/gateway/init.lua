@@ -21,9 +21,11 @@ local M = {}
 ---@field listener conv.GatewayListener
 
 ---How connections reach the backend: see handover.lua and relay.lua.
+---@alias conv.Tcp any a TCP handle of libuv's
+
 ---@class (exact) conv.GatewayListener
 ---@field wait fun() hears of the next connection; nothing happens while it is being heard already
----@field params fun(): table what the backend must know to take over
+---@field params fun(): table<string, any> what the backend must know to take over
 ---@field taken fun(result: table) the backend has taken over
 ---@field refuse fun(err: ConvError) answers who waits with an error
 
@@ -43,9 +45,12 @@ end
 ---Tells the backend what to serve, and gives it the listener if it has none.
 local function hand_over()
   local held = assert(door)
-  local params = is_served and {} or held.listener.params()
-  params.key, params.port, params.logins = held.key, held.port, vim.tbl_keys(held.logins)
-  table.sort(params.logins)
+  local logins = vim.tbl_keys(held.logins)
+  table.sort(logins)
+  local params = { key = held.key, port = held.port, logins = logins }
+  if not is_served then
+    params = vim.tbl_extend("error", params, held.listener.params())
+  end
   backend.call("gateway.open", params, function(err, result)
     if err then
       is_served = false
@@ -62,7 +67,7 @@ local function open_door()
   local new = require("conv.gateway.handover").is_possible() and require("conv.gateway.handover").new
     or require("conv.gateway.relay").new
   local listener, port = new(vim.schedule_wrap(hand_over))
-  if not listener then
+  if not (listener and port) then
     return nil, errors.new("port_in_use", "No port of this machine can be listened on.", "Try again.")
   end
   return { port = port, key = new_key(), logins = {}, listener = listener }

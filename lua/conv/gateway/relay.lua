@@ -11,8 +11,8 @@ local BACKLOG = 128
 local MAX_QUEUED = 256 * 1024
 
 ---Carries bytes one way. A half that ends is ended on the other side; an error ends both.
----@param from uv.uv_tcp_t
----@param to uv.uv_tcp_t
+---@param from conv.Tcp
+---@param to conv.Tcp
 ---@param close fun()
 local function carry(from, to, close)
   local function read()
@@ -37,7 +37,7 @@ local function carry(from, to, close)
   read()
 end
 
----@param client uv.uv_tcp_t
+---@param client conv.Tcp
 ---@param port integer the backend's
 local function connect(client, port)
   local backend = assert(uv.new_tcp())
@@ -61,7 +61,7 @@ end
 ---@return conv.GatewayListener? listener, integer? port
 function M.new(connected)
   local server = assert(uv.new_tcp())
-  local waiting, backend_port = {}, nil ---@type uv.uv_tcp_t[], integer?
+  local waiting, backend_port = {}, nil ---@type conv.Tcp[], integer?
   local bound = server:bind("127.0.0.1", 0)
     and server:listen(BACKLOG, function()
       local client = assert(uv.new_tcp())
