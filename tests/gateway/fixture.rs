@@ -212,13 +212,17 @@ pub struct Served {
 impl Served {
     /// In front of an API whose key the login `up` holds.
     pub fn with_key(upstream: &Upstream) -> Self {
+        Self::with_key_at(&upstream.url(), |_| {})
+    }
+
+    /// The same for an API anywhere, with an environment of its own.
+    pub fn with_key_at(url: &str, adapt: impl Fn(&mut std::process::Command)) -> Self {
         let dir = TestDir::new();
         dir.write_config(&format!(
-            "[store]\nbackend = \"local-encrypted\"\n[providers.up]\nbase_url = \"{}/base\"\n[providers.up.login.key]\ngrant = \"api-key\"\n",
-            upstream.url()
+            "[store]\nbackend = \"local-encrypted\"\n[providers.up]\nbase_url = \"{url}/base\"\n[providers.up.login.key]\ngrant = \"api-key\"\n"
         ));
         run(&mut dir.convocations(["secret", "set", "up"]), &format!("{SECRET}\n")).ok();
-        Self::start(dir, "up")
+        Self::start(dir, "up", adapt)
     }
 
     /// In front of an API whose tokens the sandbox makes and refreshes.
@@ -236,11 +240,13 @@ impl Served {
         let url = eventually("the address", || address(child.stderr()));
         arrive(&approve(&url));
         child.finish(Duration::from_secs(30)).ok();
-        Self::start(dir, "mycorp")
+        Self::start(dir, "mycorp", |_| {})
     }
 
-    fn start(dir: TestDir, login: &str) -> Self {
-        let child = Child::spawn(&mut dir.convocations(["gateway", login, "--json"]));
+    fn start(dir: TestDir, login: &str, adapt: impl Fn(&mut std::process::Command)) -> Self {
+        let mut command = dir.convocations(["gateway", login, "--json"]);
+        adapt(&mut command);
+        let child = Child::spawn(&mut command);
         let line = eventually("the line", || {
             child.stdout().lines().next().filter(|_| child.stdout().ends_with('\n')).map(str::to_owned)
         });
@@ -254,7 +260,7 @@ impl Served {
     pub fn again(self) -> Self {
         let Self { dir, child, login, .. } = self;
         drop(child);
-        Self::start(dir, &login)
+        Self::start(dir, &login, |_| {})
     }
 
     /// `127.0.0.1:PORT`.

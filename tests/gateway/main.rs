@@ -13,4 +13,5 @@ mod programs;
 mod refresh;
 mod sdks;
 mod streams;
+mod tls;
 mod upgrade;
