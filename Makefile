@@ -6,8 +6,10 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 NVIM := $(CURDIR)/.deps/bin/nvim
-SANDBOX := $(CURDIR)/target/debug/examples/sandbox
-PROGRAM := $(CURDIR)/target/release/convocations
+# Where cargo builds, which a person may have moved.
+BUILT := $(abspath $(or $(CARGO_TARGET_DIR),target))
+SANDBOX := $(BUILT)/debug/examples/sandbox
+PROGRAM := $(BUILT)/release/convocations
 LUA := lua plugin tests/nvim tests/tools tests/demo tests/bench tests/faults
 TOOLS := tests/tools
 
@@ -16,9 +18,9 @@ TOOLS := tests/tools
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
-build: ## Build the backend into target/release (for plugin managers)
+build: ## Build the backend into target/release, where the plugin looks (for plugin managers)
 	@command -v cargo >/dev/null || { echo "cargo is not here: install Rust 1.89 or newer (https://rustup.rs)" >&2; exit 1; }
-	cargo build --release --locked --bin convocations
+	cargo build --release --locked --bin convocations --target-dir target
 	@nvim -u NONE -i NONE --headless -c 'helptags doc' -c q 2>/dev/null || echo "No help tags were made: in Neovim, :helptags $(CURDIR)/doc makes them."
 
 demo: ## Try everything without an account: opens Neovim, or tells the story where there is no terminal

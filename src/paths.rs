@@ -1,4 +1,4 @@
-//! Where our files are (DESIGN: `dirs::config_dir()/convocations/`, or `$CONVOCATIONS_DIR`).
+//! Where our files are (`:h conv-store`): in `dirs::config_dir()/convocations/`, or in `$CONVOCATIONS_DIR`.
 //!
 //! Guarantees: only names; nothing here reads, makes or checks a file.
 

@@ -89,7 +89,7 @@ local function build_command()
   if cargo and make then
     return { make, "build" }
   elseif cargo then
-    return { cargo, "build", "--release", "--locked" }
+    return { cargo, "build", "--release", "--locked", "--target-dir", "target" }
   end
   local hint = "Install Rust from https://rustup.rs, then run `:ConvLogin` again."
   return nil, errors.new("backend_missing", "The backend cannot be built: there is no `cargo`.", hint)

@@ -43,7 +43,7 @@ impl Broker {
         }
     }
 
-    /// A login was passed over for another source: told once for each refusal (DESIGN 2.7).
+    /// A login was passed over for another source: told once for each refusal.
     pub(super) fn tell_source_changed(&self, credential: &Credential, passed: &Passed) {
         let login = &credential.login;
         let message = format!("{} {} is used instead.", passed.error.message(), spell(&credential.source));

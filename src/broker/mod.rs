@@ -154,7 +154,7 @@ impl Broker {
                 self.remember(&credential, true).await;
                 return Ok(credential);
             }
-            // For good: the next source is used, and that is told (DESIGN 2.7). A passing failure never switches.
+            // For good: the next source is used, and that is told. A passing failure never switches.
             Err(error) if error.code() == Code::LoginExpired => error,
             Err(error) => return Err(error),
         };

@@ -1,4 +1,4 @@
-//! Where a credential comes from (DESIGN 2.7): the first source that yields one, in the provider's order.
+//! Where a credential comes from (`:h conv-providers`): the first source that yields one, in the provider's order.
 //!
 //! Guarantees: no network; a store that cannot be read is an error and not a reason to try the next source.
 

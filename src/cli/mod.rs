@@ -1,4 +1,4 @@
-//! The command line: everything outside the editor (DESIGN 2.4).
+//! The command line: everything outside the editor (`convocations help`).
 //!
 //! Guarantees: `token` prints a token and a newline or nothing; errors are one line on standard error with the hint
 //! on the next; exit status 0, 2 usage, 3 log in, 4 refused, 5 try again, 6 store, 130 cancelled; no secret is ever

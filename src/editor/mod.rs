@@ -1,4 +1,4 @@
-//! The msgpack-RPC face of Neovim: `convocations rpc` (DESIGN 2.9, doc/rpc.md).
+//! The msgpack-RPC face of Neovim: `convocations rpc` (`doc/rpc.md`).
 //!
 //! Guarantees: every call gets exactly one reply, a panic's too; nothing but the protocol reaches standard output;
 //! only notifications are sent; at the end of standard input, or at a signal, the logins under way are cancelled,

@@ -1,6 +1,6 @@
 //! What goes to Neovim: notifications only, each written whole, one after the other.
 //!
-//! The backend never sends a request: it would deadlock against an editor that waits (DESIGN 2.9).
+//! The backend never sends a request: it would deadlock against an editor that waits (`doc/rpc.md`).
 
 use std::io;
 use std::pin::Pin;

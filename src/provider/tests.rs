@@ -1,3 +1,5 @@
+//! What ships with the program, and what becomes of a description.
+
 use std::collections::BTreeMap;
 
 use super::*;

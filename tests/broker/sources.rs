@@ -1,4 +1,4 @@
-//! Where a credential comes from (DESIGN 2.7), and freshness by the wall clock (rule 1).
+//! Where a credential comes from (`:h conv-providers`), and freshness by the wall clock (rule 1).
 
 use convocations::broker::token_now;
 use convocations::credential::{Kind, Tokens};

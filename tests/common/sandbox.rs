@@ -312,10 +312,23 @@ pub mod fault {
 fn program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let build = || match std::env::var_os("CONVOCATIONS_SANDBOX") {
-        Some(program) => program.into(),
+        Some(program) => current(program.into()),
         None => build_example("sandbox").join(format!("sandbox{}", std::env::consts::EXE_SUFFIX)),
     };
     PROGRAM.get_or_init(build).clone()
+}
+
+/// A program that is given is built already: an old one fails many tests, none of which says why. Cargo lists the
+/// sources beside it.
+fn current(program: PathBuf) -> PathBuf {
+    let changed = |path: &std::path::Path| path.metadata().and_then(|found| found.modified()).ok();
+    let list = std::fs::read_to_string(program.with_extension("d")).unwrap_or_default();
+    let newer = list.split_whitespace().find(|source| {
+        source.contains("/tests/sandbox/")
+            && changed(source.as_ref()).is_none_or(|at| Some(at) > changed(&program))
+    });
+    assert_eq!(newer, None, "newer than {}: `cargo build --example sandbox`", program.display());
+    program
 }
 
 /// Builds an example as this test was built, and returns the folder that it is in then.

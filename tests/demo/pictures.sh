@@ -2,6 +2,7 @@
 # `make screenshots`: pictures for README and the help, of a real editor in a real terminal.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+built=${CARGO_TARGET_DIR:-$root/target}/debug
 nvim=$root/.deps/bin/nvim
 command -v tmux >/dev/null || {
   echo "tmux is not here: install it, then run \`make screenshots\` again." >&2
@@ -19,7 +20,7 @@ finish() {
 trap finish EXIT
 mkdir -p -m 700 "$dir"/{home,config,data,state,cache,run,convocations}
 
-"$root/target/debug/examples/sandbox" >"$dir/sandbox.json" &
+"$built/examples/sandbox" >"$dir/sandbox.json" &
 sandbox=$!
 until [ -s "$dir/sandbox.json" ]; do sleep 0.05; done
 url=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' "$dir/sandbox.json")
@@ -71,7 +72,7 @@ take() {
   env -u ANTHROPIC_API_KEY -u ANTHROPIC_OAUTH_TOKEN -u OPENROUTER_API_KEY -u OPENAI_API_KEY -u NVIM -u SSH_CONNECTION \
   HOME="$dir/home" XDG_CONFIG_HOME="$dir/config" XDG_DATA_HOME="$dir/data" XDG_STATE_HOME="$dir/state" \
   XDG_CACHE_HOME="$dir/cache" XDG_RUNTIME_DIR="$dir/run" CONVOCATIONS_DIR="$dir/convocations" \
-  CONV_DEMO_ROOT="$root" CONVOCATIONS="$root/target/debug/convocations" NO_PROXY="127.0.0.1,localhost" \
+  CONV_DEMO_ROOT="$root" CONVOCATIONS="$built/convocations" NO_PROXY="127.0.0.1,localhost" \
   "$nvim" -u "$root/tests/demo/pictures.lua" "$dir/home/init.lua"
 "${terminal[@]}" set -as terminal-features ",*:RGB"
 

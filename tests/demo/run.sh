@@ -4,7 +4,8 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 nvim=$root/.deps/bin/nvim
-export CONVOCATIONS=$root/target/debug/convocations SANDBOX=$root/target/debug/examples/sandbox
+built=${CARGO_TARGET_DIR:-$root/target}/debug
+export CONVOCATIONS=$built/convocations CONVOCATIONS_SANDBOX=$built/examples/sandbox
 
 if [ ! -t 0 ] || [ ! -t 1 ]; then
   exec env NVIM="$nvim" "$nvim" -l "$root/tests/demo/story.lua"
@@ -20,7 +21,7 @@ trap finish EXIT
 mkdir -p -m 700 "$dir"/{home,config,data,state,cache,run,convocations}
 
 # A token of the pretend Anthropic lives for six minutes here: a refresh shows within a minute.
-"$SANDBOX" --lifetime 360 >"$dir/sandbox.json" &
+"$CONVOCATIONS_SANDBOX" --lifetime 360 >"$dir/sandbox.json" &
 sandbox=$!
 for _ in $(seq 100); do
   [ -s "$dir/sandbox.json" ] && break

@@ -38,6 +38,11 @@ local function wanted(name, filters)
     end)
 end
 
+local stale = require("built").stale(harness.root)
+if stale then
+  say(stale)
+  os.exit(1)
+end
 local filters = vim.list_slice(_G.arg, 1)
 local passed, skipped, failed = 0, 0, {}
 local began = vim.uv.hrtime()

@@ -26,7 +26,7 @@ const PLACES: &[(&str, &str)] = &[
     ("https://api.kimi.com", "/kimi"),
 ];
 
-/// The text of the config.toml (DESIGN 2.6).
+/// The text of the config.toml (`:h conv-provider-fields`).
 pub fn toml(base: &str) -> String {
     let mut providers = Table::new();
     for (id, text) in builtin::ALL {

@@ -1,7 +1,7 @@
 -- Writes the option table, a provider's fields, the companion plugins and the error codes into doc/conv.txt, from where
--- the code has them, the companion plugins into README.md, lua/conv/builtin.lua from the built-in providers, and what
--- src/protocol declares (gen_protocol.lua). `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it
--- fails if a file is not what it would write.
+-- the code has them, the companion plugins into README.md, the map into doc/developing.md (gen_map.lua),
+-- lua/conv/builtin.lua from the built-in providers, and what src/protocol declares (gen_protocol.lua).
+-- `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it fails if a file is not what it would write.
 
 local here =
   vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(assert(debug.getinfo(1, "S")).source:sub(2), ":p")))
@@ -261,6 +261,14 @@ update(path, function(old)
 end)
 update(root .. "/README.md", function(old)
   return replace_between(old, "^|%-%-%-|%-%-%-|%-%-%-|%-%-%-|$", "^| Claude Code, Codex", companion_rows())
+end)
+update(root .. "/doc/developing.md", function(old)
+  for _, part in ipairs({ { "src", ".rs", "//!" }, { "lua", ".lua", "--" } }) do
+    local folder, ending, mark = unpack(part)
+    local rows = require("gen_map").rows(root, folder, ending, mark)
+    old = replace_between(old, "^<!%-%- begin: map of " .. folder, "^<!%-%- end: map of " .. folder, rows)
+  end
+  return old
 end)
 update(root .. "/lua/conv/builtin.lua", builtin)
 protocol.run(root, update)

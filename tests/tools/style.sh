@@ -37,9 +37,16 @@ while read -r file number; do
   grep -qE "^$number\. \*\*" doc/rules.md || complain "$file cites rule $number, which doc/rules.md does not have"
 done < <(git grep -noE '\brules? [0-9]+((, | and | to | or )[0-9]+)*' -- src lua tests doc ':!doc/rules.md' |
   awk -F: '{ count = split($3, words, /[^0-9]+/); for (i = 1; i <= count; i++) if (words[i] != "") print $1 ":" $2, words[i] }')
-while IFS= read -r place; do
-  [ -e "$place" ] || complain "doc/rules.md names a place that is not there: $place"
-done < <(grep -oE '`(src|tests|lua)/[^`]*`' doc/rules.md | tr -d '`')
+while IFS=: read -r document place; do
+  [ -e "$place" ] || complain "$document names a place that is not there: $place"
+done < <(grep -HoE '`(src|tests|lua|plugin|doc)/[^`]*`' doc/rules.md doc/developing.md | tr -d '`' |
+  grep -vE 'NAME|…')
+
+# The map of doc/developing.md has every file, so that it leads to each.
+for file in $(git ls-files -co --exclude-standard 'src/*.rs' 'lua/*.lua'); do
+  [ ! -e "$file" ] || grep -qF "| \`$file\` |" doc/developing.md ||
+    complain "doc/developing.md has no line for $file: run \`make doc\`"
+done
 
 lines=$(wc -l <plugin/conv.lua)
 [ "$lines" -le 40 ] || complain "plugin/conv.lua has $lines lines; it is read at every start"

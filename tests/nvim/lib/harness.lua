@@ -98,9 +98,7 @@ end
 ---The program under test, as built for tests.
 ---@return string
 function Case.program()
-  local path = vim.env.CONVOCATIONS or (M.root .. "/target/debug/convocations")
-  assert(vim.fn.executable(path) == 1, "the backend is not built: `cargo build`")
-  return path
+  return require("built").program(M.root)
 end
 
 ---The pretend providers, with this case's config.toml pointing at them.

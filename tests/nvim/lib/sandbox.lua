@@ -6,12 +6,6 @@ local M = {}
 
 local running ---@type { job: integer, url: string }?
 
----@param root string
----@return string
-local function program(root)
-  return vim.env.SANDBOX or (root .. "/target/debug/examples/sandbox")
-end
-
 ---@class conv.Sandbox
 ---@field url string
 local Sandbox = {}
@@ -69,12 +63,12 @@ end
 function M.start(root)
   if not running then
     local line = ""
-    local job = vim.fn.jobstart({ program(root), "--stdin" }, {
+    local job = vim.fn.jobstart({ require("built").sandbox(root), "--stdin" }, {
       on_stdout = function(_, data)
         line = line .. table.concat(data, "")
       end,
     })
-    assert(job > 0, "the sandbox does not start: build it with `cargo build --example sandbox`")
+    assert(job > 0, "the sandbox does not start")
     vim.wait(10000, function()
       return line:find("}") ~= nil
     end, 5)
