@@ -24,6 +24,9 @@ use crate::error::{Code, Error};
 const MAX_BODY: usize = 1 << 20;
 /// Longest time for a connection to stand, so that a dead address is told from a slow provider.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection is kept for the next request of the same login: TLS keeps what it last read until the end of
+/// the connection, and a refresh on one that the server is about to close may be lost (rule 4).
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Set once a client had to be made with Mozilla's list.
 static MOZILLA: AtomicBool = AtomicBool::new(false);
@@ -191,7 +194,8 @@ impl Http {
 
 /// A client builder with this program's rules: its own name, no redirects (a token in a body must not travel on).
 pub fn builder() -> ClientBuilder {
-    plain_builder().http1_only().user_agent(concat!("convocations/", env!("CARGO_PKG_VERSION")))
+    let name = concat!("convocations/", env!("CARGO_PKG_VERSION"));
+    plain_builder().http1_only().pool_idle_timeout(KEEP_ALIVE).user_agent(name)
 }
 
 /// The same for requests of others that are passed on: nothing said of this program, and HTTP/2 where the server has it.

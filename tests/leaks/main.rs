@@ -9,6 +9,7 @@ mod backend;
 mod common;
 mod debug;
 mod faults;
+mod memory;
 mod process;
 mod rounds;
 mod search;
