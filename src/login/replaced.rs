@@ -1,7 +1,8 @@
 //! Tokens that no login holds any more, because another one has taken its place or it could not be stored (rule 21).
 //!
-//! Guarantees: what the provider can take back is taken back, within a few seconds and without a say in how the login
-//! ends; a key that the person brought along is left alone; what is in use is never taken back.
+//! Guarantees: what the provider can take back alone is taken back, within a few seconds and without a say in how the
+//! login ends; a key that the person brought along is left alone; what is in use is never taken back, nor
+//! anything that may take it along. That two refresh tokens differ proves nothing: a server may hold both under one grant.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::events::Replaced;
 use crate::credential::Tokens;
 use crate::oauth::{self, Revocation};
 use crate::protocol::Revoked;
-use crate::provider::{Grant, Method};
+use crate::provider::{Grant, Method, RevocationEnds};
 use crate::store::Stored;
 
 /// Longest time that a login's end waits for it.
@@ -28,9 +29,13 @@ pub(super) async fn take_back(attempt: &Attempt, old: &Stored, new: &Tokens) -> 
         (_, Some(_)) => {
             format!("What the login before it gave out still works; {name} has a page to delete it.")
         }
-        (_, None) => {
+        (Revoked::No, None) => {
             format!("What the login before it gave out works until it ends: {name} has not taken it back.")
         }
+        (Revoked::Unsupported, None) => format!(
+            "What the login before it gave out works until it ends: {name} may end the new login when it takes the old \
+             one back."
+        ),
     };
     Some(Replaced { revoked, page, message })
 }
@@ -60,11 +65,16 @@ fn is_same(old: &Tokens, new: &Tokens) -> bool {
 
 async fn revoke(attempt: &Attempt, method: &Method, tokens: &Tokens) -> (Revoked, Option<String>) {
     let (http, provider) = (&attempt.context.http, &attempt.provider);
-    let answer = tokio::time::timeout(TIMEOUT, oauth::revoke(http, provider, method, tokens)).await;
-    let revoked = match answer {
-        Ok(Ok(Revocation::Revoked)) => Revoked::Yes,
-        Ok(Ok(Revocation::Unsupported { .. })) => Revoked::Unsupported,
-        _ => Revoked::No,
+    let revoked = match provider.revocation_ends {
+        RevocationEnds::AllLogins => Revoked::Unsupported,
+        RevocationEnds::Login => {
+            let answer = tokio::time::timeout(TIMEOUT, oauth::revoke(http, provider, method, tokens)).await;
+            match answer {
+                Ok(Ok(Revocation::Revoked)) => Revoked::Yes,
+                Ok(Ok(Revocation::Unsupported { .. })) => Revoked::Unsupported,
+                _ => Revoked::No,
+            }
+        }
     };
     tracing::info!(login = %attempt.login, method = method.id, ?revoked, "tokens that no login holds any more");
     (revoked, provider.key_page(tokens).filter(|_| revoked != Revoked::Yes))

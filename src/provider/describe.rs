@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{ApiShape, ClientAuth, DeviceDialect, Encoding, Grant, SecondStep, Share};
+use super::{ApiShape, ClientAuth, DeviceDialect, Encoding, Grant, RevocationEnds, SecondStep, Share};
 use crate::credential::Kind;
 
 /// `[providers.NAME]`.
@@ -39,6 +39,9 @@ pub struct Description {
     pub login: BTreeMap<String, MethodDescription>,
     /// Page where a person sees and revokes what was given out; `{sha256}` stands for the key's SHA-256 in hex.
     pub key_page: Option<String>,
+    /// What the provider ends when a token is taken back: `login`, the token's own, or `all-logins`, perhaps every one
+    /// of the person (if nothing is said; a login that another one replaces is not taken back then).
+    pub revocation_ends: Option<RevocationEnds>,
     /// The vendor's terms, in one line, where they matter.
     pub terms: Option<String>,
     /// Authorization server with discovery (RFC 8414, OpenID Connect Discovery).

@@ -10,6 +10,7 @@ pub mod describe;
 mod method;
 mod redirect;
 mod resolve;
+mod revocation;
 mod share;
 mod template;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use check::check_url;
 pub use client_secret::{ClientAuth, ClientSecret};
 pub use redirect::{CodeForm, Redirect, RedirectPorts};
 pub use resolve::resolve;
+pub use revocation::RevocationEnds;
 pub use share::{ApiShape, Share};
 
 use crate::credential::{Kind, Tokens};
@@ -251,6 +253,8 @@ pub struct Provider {
     pub methods: Vec<Method>,
     /// Page where a person sees and revokes what was given out.
     pub key_page: Option<String>,
+    /// What it ends when a token is taken back.
+    pub revocation_ends: RevocationEnds,
     /// The vendor's terms, in one line, where they matter.
     pub terms: Option<String>,
     /// Issuer, for a provider with discovery.

@@ -63,6 +63,7 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
         api: description.api.unwrap_or_default(),
         methods,
         key_page: description.key_page.map(|url| constant(&url, &description.options)),
+        revocation_ends: description.revocation_ends.unwrap_or_default(),
         terms: description.terms,
         issuer: description.issuer,
         resource: description.resource,

@@ -1,5 +1,6 @@
 //! Rule 21: a login begins only if it can be stored, and what was made and is held by no login is taken back.
 
+use convocations::credential::Tokens;
 use convocations::error::Code;
 use convocations::login::{Replaced, Stage};
 use convocations::oauth::{self, Failure};
@@ -10,8 +11,25 @@ use crate::desk::{Desk, Login, approve, arrive};
 
 fn corp(url: &str) -> String {
     format!(
-        "[providers.corp]\nname = \"Corp\"\nissuer = \"{url}/generic\"\nscopes = [\"openid\", \"offline_access\"]\n"
+        "[providers.corp]\nname = \"Corp\"\nissuer = \"{url}/generic\"\nclient_id = \"sandbox-public\"\n\
+         scopes = [\"openid\", \"offline_access\"]\n"
     )
+}
+
+/// The same where a revocation is known to end no other login.
+fn corp_with_single_revocation(url: &str) -> String {
+    format!("{}revocation_ends = \"login\"\n", corp(url))
+}
+
+/// Whether a login can still be refreshed.
+async fn lives(desk: &Desk, tokens: &Tokens) -> bool {
+    let provider = desk.context.config.provider("corp").unwrap();
+    let method = provider.default_method().unwrap();
+    match oauth::refresh(&desk.context.http, &provider, method, tokens, 0).await {
+        Ok(_) => true,
+        Err(Failure::Refused(_)) => false,
+        Err(other) => panic!("{other:?}"),
+    }
 }
 
 /// Logs in by the browser; what is told of the login before, and beside it.
@@ -25,17 +43,33 @@ async fn log_in(desk: &Desk, provider: &str) -> (Option<Replaced>, Vec<String>) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_over_another_takes_the_old_grant_back_and_keeps_the_new() {
-    let desk = Desk::describing(corp);
+    let desk = Desk::describing(corp_with_single_revocation);
     assert_eq!(log_in(&desk, "corp").await.0, None);
     let old = desk.stored("corp").unwrap();
     let (replaced, _) = log_in(&desk, "corp").await;
     assert_eq!(replaced.unwrap().revoked, Revoked::Yes);
     let new = desk.stored("corp").unwrap();
-    let provider = desk.context.config.provider("corp").unwrap();
-    let method = provider.default_method().unwrap();
-    let refreshed = async |tokens| oauth::refresh(&desk.context.http, &provider, method, tokens, 0).await;
-    let Err(Failure::Refused(_)) = refreshed(&old).await else { panic!("the old grant lives on") };
-    assert!(refreshed(&new).await.is_ok());
+    assert!(!lives(&desk, &old).await, "the old grant lives on");
+    assert!(lives(&desk, &new).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_revocation_may_end_every_login_the_one_before_is_left_and_the_new_one_lives() {
+    let all_logins = json!({ "generic": { "tokens": { "revocation": "all-logins" } } });
+    let desk = Desk::describing(corp);
+    desk.sandbox.switch(all_logins.clone());
+    log_in(&desk, "corp").await;
+    let replaced = log_in(&desk, "corp").await.0.unwrap();
+    assert_eq!((replaced.revoked, &replaced.page), (Revoked::Unsupported, &None));
+    assert!(replaced.message.contains("may end the new login"), "{replaced:?}");
+    assert_eq!(desk.sandbox.count("generic.revoke"), 0);
+    assert!(lives(&desk, &desk.stored("corp").unwrap()).await);
+    // What the settings promise wrongly costs the new login: such a server is not made up.
+    let desk = Desk::describing(corp_with_single_revocation);
+    desk.sandbox.switch(all_logins);
+    log_in(&desk, "corp").await;
+    log_in(&desk, "corp").await;
+    assert!(!lives(&desk, &desk.stored("corp").unwrap()).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +114,7 @@ async fn without_the_keyring_that_the_settings_demand_nothing_is_begun() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_made_and_cannot_be_kept_is_taken_back() {
     for (provider, method) in [("corp", "browser"), ("openrouter", "browser")] {
-        let desk = Desk::describing(corp);
+        let desk = Desk::describing(corp_with_single_revocation);
         desk.echo_state();
         let mut login = desk.start(provider, method);
         let opened = login.opened().await;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::tokens::{Rotation, TokenRules};
+use crate::tokens::{Revocation, Rotation, TokenRules};
 use crate::{generic, github, openai};
 
 /// Who answers the consent pages.
@@ -85,7 +85,8 @@ pub struct Google {
 
 impl Default for Google {
     fn default() -> Self {
-        let tokens = TokenRules { rotation: Rotation::Omit, ..TokenRules::living(3599) };
+        let (rotation, revocation) = (Rotation::Omit, Revocation::AllLogins);
+        let tokens = TokenRules { rotation, revocation, ..TokenRules::living(3599) };
         Self { tokens, validation_required: false, operation_polls: 2 }
     }
 }

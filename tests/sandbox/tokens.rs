@@ -18,6 +18,7 @@ pub struct TokenRules {
     pub lifetime: i64,
     pub rotation: Rotation,
     pub reuse: Reuse,
+    pub revocation: Revocation,
     /// Whether replies name `expires_in`.
     pub expires_in: bool,
     /// What replies say in `token_type`; empty = nothing.
@@ -30,6 +31,7 @@ impl Default for TokenRules {
             lifetime: 28800,
             rotation: Rotation::Rotate,
             reuse: Reuse::Refuse,
+            revocation: Revocation::Login,
             expires_in: true,
             token_type: "Bearer".to_owned(),
         }
@@ -71,6 +73,16 @@ pub enum Rotation {
 pub enum Reuse {
     Refuse,
     RevokeFamily,
+}
+
+/// What a revocation ends beside the token (RFC 7009, 2.1 leaves it to the server).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Revocation {
+    /// With a refresh token, its login.
+    Login,
+    /// Every login of the same person by the same client, with either token.
+    AllLogins,
 }
 
 /// One login: what all its tokens have in common.
@@ -197,6 +209,24 @@ impl Tokens {
         }
         refresh.spent = rules.rotation == Rotation::Rotate;
         Ok(family)
+    }
+
+    /// What a revocation request ends, under the provider's rules. False if the token is unknown.
+    pub fn revoke_by(&mut self, token: &str, rules: &TokenRules) -> bool {
+        let access = self.access.get(token).map(|access| access.family);
+        let family = access.or_else(|| self.refresh.get(token).map(|refresh| refresh.family));
+        if let (Some(family), Revocation::AllLogins) = (family, rules.revocation) {
+            self.end_grants_like(family);
+        }
+        self.revoke(token)
+    }
+
+    /// Ends every login of this one's person and client.
+    fn end_grants_like(&mut self, family: usize) {
+        let of = |session: &Session| (session.client_id.clone(), session.account.email);
+        let (all, this) = (self.families.iter().map(of), of(self.session(family)));
+        let same: Vec<usize> = all.enumerate().filter(|(_, one)| *one == this).map(|(n, _)| n).collect();
+        same.into_iter().for_each(|family| self.end_family(family));
     }
 
     /// Ends one token; a refresh token takes its family along (RFC 7009, 2.1). False if it is unknown.

@@ -170,7 +170,8 @@ pub fn revoke(world: &mut World, request: &Request) -> Reply {
     match (fields.get("token"), fields.get("token_type_hint")) {
         (None, _) => Reply::oauth_error(400, "invalid_request", "token is missing."),
         (Some(token), None | Some("refresh_token" | "access_token")) => {
-            world.generic.tokens.revoke(token);
+            let rules = &world.switches.generic.tokens;
+            world.generic.tokens.revoke_by(token, rules);
             Reply::text(200, "text/plain", "")
         }
         _ => Reply::oauth_error(400, "unsupported_token_type", "The token type is not supported."),

@@ -222,7 +222,8 @@ fn granted(world: &mut World, family: usize, presented: Option<&str>) -> Reply {
 fn revoke(world: &mut World, request: &Request) -> Reply {
     let form = request.form();
     let token = form.as_ref().and_then(|form| form.get("token")).unwrap_or_default();
-    match world.google.tokens.revoke(token) {
+    let rules = &world.switches.google.tokens;
+    match world.google.tokens.revoke_by(token, rules) {
         true => Reply::json(200, &json!({})),
         false => Reply::oauth_error(400, "invalid_token", "Token expired or revoked"),
     }
