@@ -17,7 +17,6 @@ use url::Url;
 
 pub use self::transport_error::{BodyError, TransportError, transport_error};
 use self::transport_error::{cut, trouble};
-use crate::config::HttpConfig;
 use crate::error::{Code, Error};
 
 /// Longest answer of a token endpoint that is read, in bytes. Real ones are under 20 KiB.
@@ -83,9 +82,8 @@ impl fmt::Debug for Head {
 }
 
 impl Http {
-    /// A client with the person's time limit; nothing is set up yet.
-    pub fn new(config: &HttpConfig) -> Self {
-        let timeout = Duration::from_secs(config.timeout);
+    /// A client that gives each request this long; nothing is set up yet.
+    pub fn new(timeout: Duration) -> Self {
         Self(Arc::new(Inner { timeout, client: OnceLock::new(), direct: OnceLock::new() }))
     }
 

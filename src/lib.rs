@@ -1,27 +1,29 @@
 //! Convocations: sign in to AI providers once, and hand out tokens that are always fresh.
 //!
-//! Who knows what; an arrow points at what a module may use. All of them may use the plain words in `error`,
-//! `secret`, `clock`, `paths`, `login_id`, `credential`, `protocol`, `text`, `html`, `random`, `loopback` and `wording`,
-//! which use nothing else.
+//! Who knows what; an arrow points at what a module may use, and `make lint` holds the code against this table: no
+//! arrow that is not here, none that nobody needs any more, no circle.
+//!
+//! All of them may use the plain words in `error`, `secret`, `clock`, `paths`, `login_id`, `credential`, `protocol`,
+//! `text`, `html`, `random`, `loopback` and `wording`, which use nothing but each other.
 //!
 //! | module | subject | may use |
 //! |---|---|---|
-//! | [`cli`] | the command line | broker, login, store (status only), config |
-//! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | broker, login, config |
-//! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | oauth, store, provider, config |
-//! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | oauth, store, provider, config |
+//! | [`cli`] | the command line, and the program's way in: it starts the other faces | authority, editor, gateway, broker, login, services, config, provider, store (status only), http, log, signals |
+//! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | broker, gateway, login, services, config, store (status only), signals |
+//! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http |
+//! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, store, provider, config, http |
+//! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | oauth, store, provider, config, http, bounded_server |
+//! | [`services`] | what everything that works on logins is given | config, store, http |
 //! | [`oauth`] | the protocol on the wire; knows no store | http, provider (descriptions) |
-//! | [`provider`] | descriptions as data, and the few second steps in code | http |
-//! | [`config`] | config.toml and the editor's options, checked and merged over the built-in descriptions | provider |
-//! | [`store`] | index, keyring, encrypted file, locks, the app's key; knows no network | |
+//! | [`store`] | index, keyring, encrypted file, locks, the app's key; knows no network | config (its own section), private_file |
+//! | [`config`] | config.toml and the editor's options, checked and merged over the built-in descriptions | provider, private_file |
+//! | [`provider`] | descriptions as data | |
 //! | [`authority`] | the OAuth provider in front of OpenRouter | http, bounded_server, private_file |
 //! | [`bounded_server`] | HTTP on sockets, with limits; a warp filter or any other service | |
-//! | [`gateway`] | a local address that adds the credential to each request | broker, provider, config, http |
-//! | [`private_file`] | files that only their owner may read, and whom a file can be trusted by | |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
-//! | [`services`] | what everything that works on logins is given | config, store, http |
+//! | [`log`] | the log: one file for all processes, redacted and rotated; every module writes to it by `tracing` | private_file |
+//! | [`private_file`] | files that only their owner may read, and whom a file can be trusted by | |
 //! | [`signals`] | being asked to end | |
-//! | [`log`] | the log: one file for all processes, redacted and rotated; every module writes to it by `tracing` | |
 //! | `fuzzing` | what the fuzzers feed; in tests and under cargo-fuzz only | everything |
 
 pub mod authority;

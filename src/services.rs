@@ -21,7 +21,7 @@ pub struct Services {
 impl Services {
     /// Those of these settings and this store, by the system's clock. Nothing is touched yet.
     pub fn new(config: Config, store: Store) -> Self {
-        let http = Http::new(&config.http);
+        let http = Http::new(config.http.limit());
         Self { config, store, http, clock: Clock::System }
     }
 }

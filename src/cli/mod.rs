@@ -60,7 +60,7 @@ impl Context {
     }
 
     fn http(&self) -> Http {
-        Http::new(&self.config.http)
+        Http::new(self.config.http.limit())
     }
 
     fn services(&self) -> Services {

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -91,6 +92,13 @@ pub struct HttpConfig {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self { timeout: 30 }
+    }
+}
+
+impl HttpConfig {
+    /// How long one request may take.
+    pub const fn limit(self) -> Duration {
+        Duration::from_secs(self.timeout)
     }
 }
 

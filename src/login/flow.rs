@@ -43,7 +43,7 @@ impl Flow {
                     identity: saved.identity,
                     kind: saved.kind,
                     expires_at: saved.expires_at,
-                    store: saved.store,
+                    store: saved.store.as_str().to_owned(),
                     replaced: saved.replaced,
                     notices: saved.notices,
                 }
@@ -97,7 +97,7 @@ impl Flow {
 
     fn outcome(&self, result: &Result<Saved, Error>) -> Outcome {
         match result {
-            Ok(saved) => Outcome::Done { identity: saved.identity.clone(), store: saved.store.clone() },
+            Ok(saved) => Outcome::Done { identity: saved.identity.clone(), store: saved.store },
             Err(error) => {
                 let quote = self.listener.as_ref().and_then(|listener| listener.quote.clone());
                 Outcome::Failed { error: error.clone(), description: quote }
@@ -108,7 +108,7 @@ impl Flow {
 
 fn log(attempt: &Attempt, result: &Result<Saved>) {
     match result {
-        Ok(saved) => tracing::info!(login = %saved.login, store = saved.store, "logged in"),
+        Ok(saved) => tracing::info!(login = %saved.login, store = saved.store.as_str(), "logged in"),
         Err(error) => {
             tracing::info!(login = %attempt.login, error = %error.code(), "the login ended without one: {error}");
         }

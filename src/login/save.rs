@@ -19,7 +19,7 @@ use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::provider::Source;
-use crate::store::{Change, Entry, LoginLock, NewLogin, Store, Stored};
+use crate::store::{BackendKind, Change, Entry, LoginLock, NewLogin, Store, Stored};
 
 /// How long another writer is waited for before a login begins. One that takes longer says nothing of whether there is
 /// room.
@@ -32,7 +32,7 @@ pub(super) struct Saved {
     pub identity: Option<String>,
     pub kind: Kind,
     pub expires_at: Option<i64>,
-    pub store: String,
+    pub store: BackendKind,
     pub replaced: Option<Replaced>,
     pub notices: Vec<String>,
 }
@@ -132,7 +132,7 @@ async fn saved(attempt: &Attempt, written: Written, tokens: &Tokens) -> Saved {
         identity: entry.identity,
         kind: entry.kind,
         expires_at: entry.expires_at,
-        store: entry.backend.name().to_owned(),
+        store: entry.backend.kind(),
         replaced,
         notices,
     }

@@ -24,6 +24,14 @@ impl BackendKind {
             Self::LocalEncrypted => "local-encrypted",
         }
     }
+
+    /// Where it keeps a secret, for a person.
+    pub const fn place(self) -> &'static str {
+        match self {
+            Self::Keyring => "your system keyring",
+            Self::LocalEncrypted => "an encrypted file on this machine",
+        }
+    }
 }
 
 /// Where a login's secret is: the tagged object of the index.

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use convocations::broker::{Broker, Event};
-use convocations::config::{Config, HttpConfig};
+use convocations::config::Config;
 use convocations::credential::{Binding, Kind, Tokens};
 use convocations::error::{Code, Error};
 use convocations::http::{Head, Http, Reply};
@@ -115,7 +115,7 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     store.put(&login, new.clone()).unwrap();
     let change = Change::Login(Box::new(new.clone()));
     let stored: Stored = store.read(&login).unwrap().unwrap();
-    let http = Http::new(&HttpConfig { timeout: 1 });
+    let http = Http::new(std::time::Duration::from_secs(1));
     let broker = Broker::new(Services::new(config.clone(), store.clone()));
     let [open, device]: [Stage; 2] = stages().try_into().unwrap();
     let event = LoginEvent { id: 1, login: login.clone(), method: "browser".into(), stage: open.clone() };

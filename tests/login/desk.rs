@@ -120,7 +120,7 @@ fn context(dir: &TestDir) -> LoginContext {
     let config = Config::load(&dir.paths(), None).unwrap();
     LoginContext {
         store: Store::new(&dir.paths(), &config.store),
-        http: Http::new(&config.http),
+        http: Http::new(config.http.limit()),
         config,
         clock: Clock::System,
         place: Face::Editor,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convocations::config::{Config, HttpConfig};
+use convocations::config::Config;
 use convocations::credential::Tokens;
 use convocations::error::Code;
 use convocations::http::Http;
@@ -38,7 +38,7 @@ pub fn provider(url: &str, more: Value) -> Arc<Provider> {
 }
 
 pub fn client() -> Http {
-    Http::new(&HttpConfig { timeout: 1 })
+    Http::new(std::time::Duration::from_secs(1))
 }
 
 pub fn old_tokens() -> Tokens {

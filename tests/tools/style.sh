@@ -48,6 +48,34 @@ for file in $(git ls-files -co --exclude-standard 'src/*.rs' 'lua/*.lua'); do
     complain "doc/developing.md has no line for $file: run \`make doc\`"
 done
 
+# Which module uses which is what the table at the top of src/lib.rs says.
+while IFS= read -r arrow; do
+  complain "$arrow"
+done < <(tests/tools/arrows.sh)
+
+# What can be called, logged in to or wired is told to the person, and tried.
+while IFS= read -r name; do
+  grep -qF "*conv.$name()*" doc/conv.txt || complain "doc/conv.txt does not tell of require(\"conv\").$name()"
+done < <(sed -nE 's/^function M\.([a-z_]+)\(.*/\1/p' lua/conv/init.lua)
+while IFS= read -r name; do
+  grep -qE "^function M\.$name\(" lua/conv/init.lua || complain "doc/conv.txt tells of conv.$name(), which is not there"
+done < <(grep -oE '\*conv\.[a-z_]+\(\)\*' doc/conv.txt | sed -E 's/.*\.([a-z_]+)\(.*/\1/')
+for file in src/provider/builtin/*.toml; do
+  name=$(basename "$file" .toml)
+  grep -qE "^\|.*\`$name\`" README.md || complain "README.md has no provider $name in its table"
+done
+for file in lua/conv/integrations/*.lua; do
+  name=$(basename "$file" .lua)
+  [ -e "tests/nvim/cases/host_$name.lua" ] || complain "$file has no tests/nvim/cases/host_$name.lua"
+done
+# A place of the help that is named is there.
+while IFS=: read -r file tag; do
+  grep -qF "*$tag*" doc/conv.txt || complain "$file names the help's $tag, which is not there"
+done < <({
+  git grep -noE ':(h|help) conv-[a-z0-9_.-]*[a-z0-9_]' -- . ':!tests/tools/style.sh' | sed -E 's/^([^:]*):[0-9]+::(h|help) /\1:/'
+  grep -oE '\|conv[-.][^|[:blank:]]+\|' doc/conv.txt | sed -E 's/^\|(.*)\|$/doc\/conv.txt:\1/'
+} | sort -u)
+
 lines=$(wc -l <plugin/conv.lua)
 [ "$lines" -le 40 ] || complain "plugin/conv.lua has $lines lines; it is read at every start"
 

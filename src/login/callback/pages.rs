@@ -10,6 +10,7 @@ use warp::reply::Response as Reply;
 use super::params::CallbackRejection;
 use crate::error::Error;
 use crate::html::escape;
+use crate::store::BackendKind;
 use crate::wording::Face;
 
 const TEMPLATE: &str = include_str!("pages/page.html");
@@ -34,7 +35,7 @@ pub(in crate::login) struct Words {
 #[derive(Debug, Clone)]
 pub(in crate::login) enum Outcome {
     /// Stored.
-    Done { identity: Option<String>, store: String },
+    Done { identity: Option<String>, store: BackendKind },
     /// Not stored, with the provider's cleaned words, if it gave any.
     Failed { error: Error, description: Option<String> },
 }
@@ -42,22 +43,17 @@ pub(in crate::login) enum Outcome {
 /// The page that the person stays on.
 pub(in crate::login) fn outcome(words: &Words, outcome: &Outcome) -> Reply {
     match outcome {
-        Outcome::Done { identity, store } => signed_in(words, identity.as_deref(), store),
+        Outcome::Done { identity, store } => signed_in(words, identity.as_deref(), *store),
         Outcome::Failed { error, description } => failed(words, error, description.as_deref()),
     }
 }
 
-fn signed_in(words: &Words, identity: Option<&str>, store: &str) -> Reply {
-    let kept = match store {
-        "keyring" => "your system keyring",
-        "local-encrypted" => "an encrypted file on this machine",
-        other => other,
-    };
+fn signed_in(words: &Words, identity: Option<&str>, store: BackendKind) -> Reply {
     let account = identity.map(|identity| row("Account", identity)).unwrap_or_default();
     let body = format!(
         "<p class=\"soft\">Your AI plugins can use it right away.</p>\n<dl>\n{account}{}</dl>\n\
          <p class=\"next\">You can close this tab and go back to {}.</p>\n",
-        row("Kept in", kept),
+        row("Kept in", store.place()),
         words.place.name()
     );
     let heading = format!("You are signed in to {}", words.provider);

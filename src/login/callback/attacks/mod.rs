@@ -117,7 +117,7 @@ fn right() -> String {
 }
 
 fn done() -> Outcome {
-    Outcome::Done { identity: Some("<ada>@example.com".into()), store: "keyring".into() }
+    Outcome::Done { identity: Some("<ada>@example.com".into()), store: crate::store::BackendKind::Keyring }
 }
 
 #[track_caller]
