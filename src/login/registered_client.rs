@@ -8,7 +8,7 @@ use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::{self, Draft, Failure, Known, Prepared, Registrations};
-use crate::provider::{CLIENT_ACCOUNT, Provider};
+use crate::provider::{CLIENT_ACCOUNT, ClientSecret, Method, Provider};
 use crate::secret::Secret;
 use crate::store::{LoginLock, NewLogin, Store};
 
@@ -89,6 +89,19 @@ async fn known(attempt: &Attempt) -> Result<Known> {
         Some(registrations) => Known { registrations, client_secret: None },
         None => Known { registrations: Registrations::default(), client_secret: Some(secret) },
     })
+}
+
+/// The method with the client secret that the settings name, as it is now.
+///
+/// # Errors
+/// If it is not there or cannot be read.
+pub(super) async fn with_client_secret(attempt: &Attempt, method: &Method) -> Result<Method> {
+    let known = match attempt.provider.client_secret {
+        Some(ClientSecret::Store) => known(attempt).await?,
+        _ => Known::default(),
+    };
+    let method = oauth::with_client_secret(&attempt.provider, method, known.client_secret);
+    method.map_err(Failure::into_error)
 }
 
 /// Forgets the registration of a login that has not worked, where that may be why.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::attempt::Attempt;
 use super::events::Replaced;
+use super::registered_client;
 use crate::credential::Tokens;
 use crate::oauth::{self, Revocation};
 use crate::protocol::Revoked;
@@ -22,7 +23,10 @@ pub(super) async fn take_back(attempt: &Attempt, old: &Stored, new: &Tokens) -> 
     let is_over = old.entry.needs_login.is_some() || is_same(&old.tokens, new);
     let method = attempt.provider.method(&old.entry.method).filter(|method| is_made_by_login(method));
     let method = method.filter(|_| !is_over)?;
-    let (revoked, page) = revoke(attempt, method, &old.tokens).await;
+    // Without a secret that cannot be read now the provider says no, which is told.
+    let method =
+        registered_client::with_client_secret(attempt, method).await.unwrap_or_else(|_| method.clone());
+    let (revoked, page) = revoke(attempt, &method, &old.tokens).await;
     let name = &attempt.provider.name;
     let message = match (revoked, &page) {
         (Revoked::Yes, _) => format!("{name} took the login before it back."),

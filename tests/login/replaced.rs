@@ -1,10 +1,12 @@
 //! Rule 21: a login begins only if it can be stored, and what was made and is held by no login is taken back.
 
-use convocations::credential::Tokens;
+use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
 use convocations::login::{Replaced, Stage};
 use convocations::oauth::{self, Failure};
 use convocations::protocol::Revoked;
+use convocations::secret::Secret;
+use convocations::store::NewLogin;
 use serde_json::json;
 
 use crate::desk::{Desk, Login, approve, arrive};
@@ -70,6 +72,18 @@ async fn where_a_revocation_may_end_every_login_the_one_before_is_left_and_the_n
     log_in(&desk, "corp").await;
     log_in(&desk, "corp").await;
     assert!(!lives(&desk, &desk.stored("corp").unwrap()).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_grant_of_a_client_with_a_secret_is_taken_back_with_the_secret() {
+    let client = "client_id = \"sandbox-confidential\"\nclient_secret = \"store\"\n";
+    let desk = Desk::describing(|url| corp_with_single_revocation(url) + client);
+    let secret = Tokens::api_key(Secret::new("sandbox-confidential-secret"), 0);
+    let login = "corp@oauth-client".parse().unwrap();
+    desk.context.store.put(&login, NewLogin::new("api-key", Kind::ApiKey, secret)).unwrap();
+    assert_eq!(log_in(&desk, "corp").await.0, None);
+    let replaced = log_in(&desk, "corp").await.0.unwrap();
+    assert_eq!(replaced.revoked, Revoked::Yes, "{replaced:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
