@@ -16,7 +16,7 @@
 //! | [`services`] | what everything that works on logins is given | config, store, http |
 //! | [`oauth`] | the protocol on the wire; knows no store | http, provider (descriptions) |
 //! | [`store`] | index, keyring, encrypted file, locks, the app's key; knows no network | config (its own section), private_file |
-//! | [`config`] | config.toml and the editor's options, checked and merged over the built-in descriptions | provider, private_file |
+//! | [`config`] | the settings files and the editor's options, checked and merged over the built-in descriptions | provider, private_file |
 //! | [`provider`] | descriptions as data | |
 //! | [`authority`] | the OAuth provider in front of OpenRouter | http, bounded_server, private_file |
 //! | [`bounded_server`] | HTTP on sockets, with limits; a warp filter or any other service | |

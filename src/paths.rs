@@ -6,6 +6,11 @@ use std::path::PathBuf;
 
 use crate::error::{Code, Error, Result};
 
+/// The name of the person's own settings, as hints give it.
+pub const SETTINGS_FILE: &str = "convocations.toml";
+/// The name of those that may be shared with the Convocations app.
+pub const SHARED_SETTINGS_FILE: &str = "config.toml";
+
 /// Folder and file names of one configuration.
 #[derive(Debug, Clone)]
 pub struct Paths {
@@ -45,12 +50,12 @@ impl Paths {
 
     /// The person's settings; only ever read.
     pub fn settings_file(&self) -> PathBuf {
-        self.config.join("convocations.toml")
+        self.config.join(SETTINGS_FILE)
     }
 
     /// The file that the person's settings may share with the Convocations app, which writes it anew; only ever read.
     pub fn config_file(&self) -> PathBuf {
-        self.config.join("config.toml")
+        self.config.join(SHARED_SETTINGS_FILE)
     }
 
     /// The index of logins.

@@ -179,7 +179,7 @@ function M.problems()
   return problems
 end
 
----What goes to the backend: the shape of config.toml, only what the person set.
+---What goes to the backend: the shape of convocations.toml, only what the person set.
 ---@return table
 function M.shared()
   local all, result = M.get(), vim.empty_dict()

@@ -164,7 +164,7 @@ end
 
 ---The loopback port that a login would like, and whether it is free now.
 local function check_port()
-  local port = (require("conv.backend").hello() or {}).callback_port -- config.toml has its say in it
+  local port = (require("conv.backend").hello() or {}).callback_port -- the settings file has its say in it
   port = port
     or tonumber(vim.env.RCONV_HTTP_PORT)
     or (require("conv.config").get().callback or {}).port

@@ -89,7 +89,7 @@ fn all(inner: &Inner, way: Way) -> Result<Vec<LoginStatus>> {
 fn stored(inner: &Inner, index: &Index, way: Way) -> Vec<LoginStatus> {
     let status = |(login, entry): (&LoginId, &Entry)| match inner.config.provider(login.provider()) {
         Ok(provider) => one(inner, &provider, login, Some(entry), way),
-        // Its description is gone from config.toml: the login is there all the same, and can be removed.
+        // Its description is gone from the settings: the login is there all the same, and can be removed.
         Err(error) => described(login, login.provider(), Some(entry), Outlook::failed(&error)),
     };
     index.logins.iter().filter(|(login, _)| !is_client(login)).map(status).collect()

@@ -12,6 +12,7 @@ use crate::editor;
 use crate::error::{Code, Error, Result};
 use crate::log::redact;
 use crate::login_id::LoginId;
+use crate::paths::SETTINGS_FILE;
 use crate::provider::Provider;
 use crate::text::short;
 
@@ -31,7 +32,7 @@ pub fn run(context: &Context, login: &LoginId, command: &[OsString]) -> Result<E
             Code::ConfigInvalid,
             format!("{} names no variables for programs.", provider.name),
         )
-        .with_hint(format!("Describe them in config.toml under `[providers.{}.exec]`.", provider.id)));
+        .with_hint(format!("Describe them in {SETTINGS_FILE} under `[providers.{}.exec]`.", provider.id)));
     }
     let mut child = self::command(&provider, command)?;
     for (name, value) in &variables {

@@ -1,4 +1,4 @@
-//! Any bytes as config.toml: settings in which every address is trustworthy, or one error that repeats no value.
+//! Any bytes as settings: settings in which every address is trustworthy, or one error that repeats no value.
 
 use serde_json::Value;
 use url::Url;
@@ -14,7 +14,7 @@ const MAX_MESSAGE: usize = 1000;
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(file) = layer::parse(text) else { return };
-    match Config::of_layers(vec![("config.toml".to_owned(), file.clone())], None) {
+    match Config::of_layers(vec![("the file".to_owned(), file.clone())], None) {
         Ok(config) => {
             for id in config.provider_ids() {
                 match config.provider(&id) {

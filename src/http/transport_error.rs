@@ -6,6 +6,7 @@
 use std::error::Error as StdError;
 
 use crate::error::{Code, Error};
+use crate::paths::SETTINGS_FILE;
 
 /// Why there is no whole answer.
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ pub(super) fn cut(host: &str, error: BodyError) -> TransportError {
 
 fn timed_out(host: &str) -> Error {
     Error::new(Code::Timeout, format!("{host} did not answer in time."))
-        .with_hint("Try again; `http.timeout` in config.toml sets the limit.")
+        .with_hint(format!("Try again; `http.timeout` in {SETTINGS_FILE} sets the limit."))
 }
 
 /// reqwest has no name for it: TLS troubles are somewhere in the chain of causes.

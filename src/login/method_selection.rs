@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::oauth::StepUp;
+use crate::paths::SETTINGS_FILE;
 use crate::provider::{Grant, Method, Provider};
 use crate::text::short;
 
@@ -85,7 +86,7 @@ fn no_such(provider: &Provider, wanted: &str) -> Error {
 
 fn no_login(provider: &Provider) -> Error {
     Error::new(Code::InvalidArgument, format!("{} has no way to log in.", provider.name))
-        .with_hint(format!("Describe one in config.toml, under `[providers.{}.login]`.", provider.id))
+        .with_hint(format!("Describe one in {SETTINGS_FILE}, under `[providers.{}.login]`.", provider.id))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::error::{Code, Error, Result};
+use crate::paths::SETTINGS_FILE;
 use crate::provider::{Grant, Method};
 use crate::secret::Secret;
 
@@ -26,7 +27,9 @@ pub struct AuthorizeRequest {
 pub fn authorize_url(method: &Method, request: &AuthorizeRequest) -> Result<Url> {
     let mut url = method.authorize_url.clone().ok_or_else(|| {
         Error::new(Code::ConfigInvalid, format!("The method `{}` has no authorize URL.", method.id))
-            .with_hint("Give `authorize_url` in config.toml, or describe the provider by `issuer`.")
+            .with_hint(format!(
+                "Give `authorize_url` in {SETTINGS_FILE}, or describe the provider by `issuer`."
+            ))
     })?;
     let mut standard: Vec<(&str, String)> = Vec::new();
     if method.grant == Grant::AuthorizationCode {

@@ -13,6 +13,7 @@ use super::token_answer;
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::{Http, Reply};
+use crate::paths::SETTINGS_FILE;
 use crate::provider::{DeviceDialect, Encoding, Grant, Method, Provider};
 use crate::secret::Secret;
 
@@ -98,7 +99,7 @@ pub async fn start(
                 Code::ConfigInvalid,
                 format!("The method `{}` has no device authorization URL.", method.id),
             )
-            .with_hint("Give `device_authorization_url` in config.toml."),
+            .with_hint(format!("Give `device_authorization_url` in {SETTINGS_FILE}.")),
         )
     })?;
     let mut params = Vec::new();

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::error::{Code, Error};
 use crate::http::{Reply, TransportError};
+use crate::paths::SETTINGS_FILE;
 
 /// Why a call gave nothing. What becomes of a stored login depends on the class alone:
 ///
@@ -193,8 +194,9 @@ fn setting(status: u16, body: &Value, provider: &str) -> Error {
         Some((code, _)) => format!("{provider} refused the request itself (`{code}`)."),
         None => format!("{provider} refused the request (HTTP {status})."),
     };
-    Error::new(Code::ProviderRefused, message)
-        .with_hint("Check client id, scopes and URLs of this provider in config.toml; your login is kept.")
+    Error::new(Code::ProviderRefused, message).with_hint(format!(
+        "Check client id, scopes and URLs of this provider in {SETTINGS_FILE}; your login is kept."
+    ))
 }
 
 fn meaning(body: &Value) -> Option<Meaning> {

@@ -12,6 +12,7 @@ use super::token_answer::credential;
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::Http;
+use crate::paths::SETTINGS_FILE;
 use crate::provider::{Method, Provider, SecondStep};
 
 /// Runs a step on tokens whose `access_token` is the first step's.
@@ -39,7 +40,7 @@ fn url(method: &Method) -> Result<Url, Failure> {
                 Code::ConfigInvalid,
                 format!("The method `{}` has no URL for its second step.", method.id),
             )
-            .with_hint("Give `second_step_url` in config.toml."),
+            .with_hint(format!("Give `second_step_url` in {SETTINGS_FILE}.")),
         )
     })
 }

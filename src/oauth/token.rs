@@ -15,6 +15,7 @@ use super::{client, identity, jwt, origin, second_step};
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::{Http, Reply};
+use crate::paths::SETTINGS_FILE;
 use crate::provider::{Encoding, Grant, Method, Provider, SecondStep};
 use crate::secret::Secret;
 
@@ -285,7 +286,9 @@ fn token_url(method: &Method) -> Result<&Url, Failure> {
     method.token_url.as_ref().ok_or_else(|| {
         Failure::Configuration(
             Error::new(Code::ConfigInvalid, format!("The method `{}` has no token URL.", method.id))
-                .with_hint("Give `token_url` in config.toml, or describe the provider by `issuer`."),
+                .with_hint(format!(
+                    "Give `token_url` in {SETTINGS_FILE}, or describe the provider by `issuer`."
+                )),
         )
     })
 }

@@ -17,7 +17,7 @@ pub struct Hello {
     pub protocol: u64,
     /// The plugin's version.
     pub version: String,
-    /// The shape of config.toml; may be empty.
+    /// The shape of the settings file; may be empty.
     #[serde(default)]
     pub options: Option<Value>,
 }

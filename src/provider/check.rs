@@ -8,6 +8,7 @@ use url::Url;
 use super::template;
 use crate::error::{Code, Error, Result};
 use crate::loopback::is_loopback;
+use crate::paths::{SETTINGS_FILE, SHARED_SETTINGS_FILE};
 use crate::text::{is_hidden, short};
 
 /// Longest path of a setting that is repeated, in characters.
@@ -76,5 +77,7 @@ pub fn check_url(path: &str, text: &str) -> Result<Url> {
 pub(super) fn invalid(path: &str, words: &str) -> Error {
     let path = short(path, MAX_PATH);
     Error::new(Code::ConfigInvalid, format!("The setting `{path}` is not valid: {words}"))
-        .with_hint("Correct it in config.toml or in the options of `require(\"conv\").setup()`.")
+        .with_hint(format!(
+            "Correct it where it is set: in {SETTINGS_FILE}, {SHARED_SETTINGS_FILE} or the options of `require(\"conv\").setup()`."
+        ))
 }

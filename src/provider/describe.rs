@@ -1,6 +1,6 @@
 //! A provider's description as it is written: every field optional, unknown ones refused.
 //!
-//! The same shape serves a built-in file, `[providers.NAME]` in config.toml and the editor's options, so that each
+//! The same shape serves a built-in file, `[providers.NAME]` in the settings file and the editor's options, so that each
 //! can override the one before down to one URL. What the fields mean together is checked in `resolve`.
 
 use std::collections::BTreeMap;

@@ -79,6 +79,11 @@ done < <({
 lines=$(wc -l <plugin/conv.lua)
 [ "$lines" -le 40 ] || complain "plugin/conv.lua has $lines lines; it is read at every start"
 
+# The name that a hint gives is one: `paths::SETTINGS_FILE`.
+if git grep -nE "\"[^\"]*config\.toml" -- src lua ":!src/paths.rs"; then
+  complain "a message names another settings file than convocations.toml"
+fi
+
 if git grep -nIE '(^|[^a-zA-Z0-9_.$])/(root|home/[a-z]+|work)/' -- . ':!Cargo.lock' ':!tests/tools/style.sh' ':!src/log/redact.rs'; then
   complain "a path of one machine"
 fi

@@ -50,7 +50,7 @@ local function for_openai(login, options)
   local base = credential and integration.base_url(login, credential)
   if credential and not base then
     local message = ("The address of `%s` is not known here."):format(tostring(login))
-    err = require("conv.errors").new("config_invalid", message, "Give it a `base_url` in config.toml.")
+    err = require("conv.errors").new("config_invalid", message, "Give it a `base_url` in convocations.toml.")
   end
   if not (credential and base) then
     return nil, err

@@ -20,6 +20,7 @@ use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::{self, Failure};
+use crate::paths::SETTINGS_FILE;
 use crate::protocol::Credential;
 use crate::provider::{Method, Provider};
 use crate::store::{self, Change, LoginLock, Refusal, Stamp, Stored};
@@ -238,7 +239,7 @@ impl Refresh<'_> {
             let message =
                 format!("{} has no method `{name}` any more, by which this login was made.", provider.name);
             Error::new(Code::ConfigInvalid, message).with_hint(format!(
-                "Put it back into config.toml, or log in again with `:ConvLogin {}`.",
+                "Put it back into {SETTINGS_FILE}, or log in again with `:ConvLogin {}`.",
                 self.login
             ))
         })

@@ -21,6 +21,7 @@ use crate::login::method_selection;
 use crate::login::qr::Qr;
 use crate::login::registered_client;
 use crate::oauth::{self, CodeExchange, Failure};
+use crate::paths::SETTINGS_FILE;
 use crate::provider::{Grant, Redirect};
 use crate::secret::Secret;
 
@@ -283,7 +284,7 @@ fn refused(attempt: &Attempt, refusal: &Refusal) -> Error {
         Some(code) => {
             Error::new(Code::ProviderRefused, format!("{name} refused the login request ({code})."))
                 .with_hint(format!(
-                    "Compare `[providers.{}.login.{}]` in config.toml with what {name} allows.",
+                    "Compare `[providers.{}.login.{}]` in {SETTINGS_FILE} with what {name} allows.",
                     attempt.provider.id, attempt.method.id
                 ))
         }
