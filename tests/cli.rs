@@ -40,6 +40,13 @@ fn fails(ran: &Ran, status: i32, words: &str) {
     assert!(ran.stderr.lines().count() <= 2, "one line, and the hint: {ran:?}");
 }
 
+/// The person has agreed to what a subscription's login says of its terms.
+fn agree_to_subscription(dir: &TestDir) {
+    let index = dir.config().join("credentials.toml");
+    std::fs::create_dir_all(dir.config()).unwrap();
+    std::fs::write(&index, "version = 1\nconfirmed_notices = [\"anthropic/subscription\"]\n").unwrap();
+}
+
 /// A login through the command line, the browser played by the test.
 fn log_in(dir: &TestDir, args: &str) -> Ran {
     let mut command = dir.convocations(args.split_whitespace());
@@ -296,9 +303,7 @@ fn an_expired_token_is_refreshed_and_a_refused_login_is_exit_three() {
 
 /// The notice is accepted beforehand, as an earlier login would have.
 fn log_in_to_subscription(dir: &TestDir) {
-    let index = dir.config().join("credentials.toml");
-    std::fs::create_dir_all(dir.config()).unwrap();
-    std::fs::write(&index, "version = 1\nconfirmed_notices = [\"anthropic/subscription\"]\n").unwrap();
+    agree_to_subscription(dir);
     let ran = log_in(dir, "login anthropic --method subscription");
     assert_eq!(ran.code(), 0, "{ran:?}");
 }
@@ -483,6 +488,39 @@ fn the_log_tells_the_whole_story_of_a_refresh_at_debug_and_only_troubles_by_itse
 }
 
 #[test]
+fn the_log_tells_a_login_step_by_step_and_no_secret_of_it() {
+    let sandbox = Sandbox::start();
+    let dir = sandboxed(&sandbox);
+    agree_to_subscription(&dir);
+    let mut command = dir.convocations(["login", "anthropic", "--method", "subscription"]);
+    let child = Child::spawn(command.env("BROWSER", "true").env("CONVOCATIONS_LOG", "debug"));
+    let url = eventually("the address", || address(&child.stderr()));
+    let callback = approve(&url);
+    let stray = callback.replace("state=", "state=another");
+    browser::visit(&stray);
+    common::arrive(&callback);
+    child.finish(Duration::from_secs(30)).ok();
+    let log = std::fs::read_to_string(dir.log()).unwrap();
+    let mut lines = log.lines();
+    let waits =
+        follows(&mut lines, " INFO login::methods::browser: waits login=anthropic method=subscription");
+    let (shown, _) = url.split_once('?').unwrap();
+    assert!(waits.contains(&format!("address={shown}")) && waits.contains(" port="), "{waits}");
+    follows(&mut lines, "a callback was ignored why=");
+    follows(&mut lines, "a callback came with the right state");
+    follows(&mut lines, "exchanges the code login=anthropic");
+    follows(&mut lines, " status=200 ms=");
+    follows(&mut lines, "logged in login=anthropic store=local-encrypted");
+    let sent = &sandbox.calls_of("anthropic.token")[0]["fields"];
+    let mut secrets = sandbox.secrets();
+    secrets.extend(["code", "code_verifier", "state"].map(|name| sent[name].as_str().unwrap().to_owned()));
+    assert!(secrets.len() > 4, "{secrets:?}");
+    for secret in secrets {
+        assert!(secret.len() > 10 && !log.contains(&secret), "{log}");
+    }
+}
+
+#[test]
 fn a_level_that_is_none_is_named_and_off_writes_nothing() {
     let dir = dir();
     let log_at = |level: &str| {
@@ -587,6 +625,27 @@ fn clearing_a_key_says_which_other_one_is_still_used() {
     let mut command = dir.convocations(["secret", "clear-openrouter-key"]);
     let cleared = run(command.env("OPENROUTER_API_KEY", KEY), "").ok().stderr;
     assert!(cleared.contains("`OPENROUTER_API_KEY` of the environment is used for openrouter."), "{cleared}");
+}
+
+#[test]
+fn of_the_apps_key_status_and_token_say_the_same_in_whatever_form_it_is_kept() {
+    let dir = dir();
+    let sealed = dir.app_key("sk-or-v1-app");
+    let field = |name: &str| format!("{name} = {}\n", sealed[name]);
+    let sealed = ["backend", "nonce", "ciphertext"].map(field).concat();
+    let (used, none) = ("is the key of the Convocations app", "lists the logins");
+    for (app, status, hint) in [
+        ("[runtime]\nopenrouter_api_key = \"sk-or-v1-app\"\n".to_owned(), 3, none),
+        ("[runtime.openrouter_api_key]\nvalue = \"sk-or-v1-app\"\n".to_owned(), 3, none),
+        ("[runtime.openrouter_api_key]\nbackend = \"keyring\"\n".to_owned(), 6, used),
+        (format!("[runtime.openrouter_api_key]\n{sealed}"), 0, used),
+    ] {
+        dir.write_config(&format!("[store]\nbackend = \"local-encrypted\"\n{app}"));
+        let (shown, token) = (cli(&dir, "status openrouter"), cli(&dir, "token openrouter"));
+        assert_eq!((shown.code(), token.code()), (status, status), "{app} {shown:?} {token:?}");
+        assert_eq!(shown.stdout.contains("from app"), status == 0, "{shown:?}");
+        fails(&cli(&dir, "logout openrouter"), 3, hint);
+    }
 }
 
 #[test]

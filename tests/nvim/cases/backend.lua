@@ -72,6 +72,26 @@ return function(case)
     end
   end)
 
+  case("a notice of what was dealt with is told, and is no error for those who listen", function(t)
+    local script = [[
+      return { get = function(_, reply)
+        backend.event("log", { level = "info", code = "store_unwritable", message = "Kept elsewhere." })
+        backend.event("log", { level = "warn", code = "login_expired", message = "It has ended." })
+        reply(nil, backend.credential())
+      end }
+    ]]
+    local nvim = t:editor({ options = { binary = t:fake(script) } })
+    nvim:lua(ANSWERS, "anthropic")
+    local errors = t:wait("the error behind it", function()
+      local seen = nvim:events("ConvError")
+      return #seen > 0 and seen
+    end)
+    t:eq({ #errors, errors[1].error.code }, { 1, "login_expired" })
+    t:wait("the notice", function()
+      return nvim:said("Kept elsewhere")
+    end)
+  end)
+
   case("a call past its deadline is answered with `timeout`, and its late reply is ignored", function(t)
     local script =
       "return { get = function(_, reply) backend.after(400, function() reply(nil, backend.credential()); backend.event('log', { level = 'info', message = 'Sent late.' }) end) end }"
