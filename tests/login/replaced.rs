@@ -76,8 +76,9 @@ async fn where_a_revocation_may_end_every_login_the_one_before_is_left_and_the_n
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_grant_of_a_client_with_a_secret_is_taken_back_with_the_secret() {
-    let client = "client_id = \"sandbox-confidential\"\nclient_secret = \"store\"\n";
-    let desk = Desk::describing(|url| corp_with_single_revocation(url) + client);
+    let client = "client_id = \"sandbox-confidential\"\nclient_secret = \"store\"";
+    let public = "client_id = \"sandbox-public\"";
+    let desk = Desk::describing(|url| corp_with_single_revocation(url).replace(public, client));
     let secret = Tokens::api_key(Secret::new("sandbox-confidential-secret"), 0);
     let login = "corp@oauth-client".parse().unwrap();
     desk.context.store.put(&login, NewLogin::new("api-key", Kind::ApiKey, secret)).unwrap();
