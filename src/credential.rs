@@ -28,6 +28,17 @@ impl Kind {
     }
 }
 
+/// Who may use a login's token, by its vendor's terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Share {
+    /// Any program of this person.
+    #[default]
+    Any,
+    /// The editor that asks for it; it is not served to other programs, here or elsewhere.
+    Editor,
+}
+
 /// The secret part of a stored login: one JSON value, in a keyring item or in a sealed blob.
 ///
 /// It repeats `expires_at` so that it is complete alone: after a crash between the keyring write and the index

@@ -24,6 +24,7 @@ error("lua/conv/types.lua holds types only")
 ---@class (exact) ConvCredential
 ---@field token string The token or key.
 ---@field kind "oauth"|"api-key" How it travels.
+---@field share "any"|"editor" Who may use it, by its vendor's terms.
 ---@field headers table<string, string> Everything the API wants, authorization included, by header name.
 ---@field base_url? string API base URL, if the provider has one.
 ---@field expires_at? integer Unix seconds; absent for a key that does not expire.

@@ -12,12 +12,13 @@ use tokio::sync::watch;
 use super::args::GatewayArgs;
 use super::{Context, exec, output};
 use crate::broker::Broker;
+use crate::credential::Share;
 use crate::editor;
 use crate::error::{Code, Error, Result};
 use crate::gateway::{Forwarder, Gateway, Hosts, Key, Listener, url};
 use crate::login_id::LoginId;
 use crate::protocol::State;
-use crate::provider::{Provider, Share};
+use crate::provider::Provider;
 use crate::signals::{self, Signals};
 
 /// What `--json` prints.

@@ -112,7 +112,7 @@ pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::Kind;
+    use crate::credential::{Kind, Share};
     use crate::secret::Secret;
 
     fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -130,6 +130,7 @@ mod tests {
         Credential {
             token: Secret::new("t"),
             kind: Kind::Oauth,
+            share: Share::Any,
             headers: headers.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect(),
             base_url: None,
             expires_at: None,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::credential::Kind;
+use crate::credential::{Kind, Share};
 use crate::login_id::LoginId;
 use crate::secret::{Secret, expose};
 
@@ -18,6 +18,8 @@ pub struct Credential {
     pub token: Secret,
     /// How it travels.
     pub kind: Kind,
+    /// Who may use it, by its vendor's terms.
+    pub share: Share,
     /// Everything the API wants, authorization included, by header name.
     #[serde(serialize_with = "expose_headers")]
     pub headers: BTreeMap<String, Secret>,

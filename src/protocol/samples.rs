@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::credential::Kind;
+use crate::credential::{Kind, Share};
 use crate::error::{Code, Error};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
@@ -36,6 +36,7 @@ fn credential() -> Credential {
     Credential {
         token: Secret::new("tok-1"),
         kind: Kind::Oauth,
+        share: Share::Any,
         headers: BTreeMap::from([("authorization".to_owned(), Secret::new("Bearer tok-1"))]),
         base_url: None,
         expires_at: None,

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{ApiShape, ClientAuth, DeviceDialect, Encoding, Grant, RevocationEnds, SecondStep, Share};
-use crate::credential::Kind;
+use super::{ApiShape, ClientAuth, DeviceDialect, Encoding, Grant, RevocationEnds, SecondStep};
+use crate::credential::{Kind, Share};
 
 /// `[providers.NAME]`.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -8,7 +8,8 @@ use url::Url;
 
 use super::check::{check_optional_url, check_templates, invalid, is_header_name, optional_url};
 use super::describe::{Description, MethodDescription, PortsDescription, RedirectDescription};
-use super::{CodeForm, Encoding, Grant, Method, Redirect, RedirectPorts, Share, constant};
+use super::{CodeForm, Encoding, Grant, Method, Redirect, RedirectPorts, constant};
+use crate::credential::Share;
 use crate::error::Result;
 use crate::login_id::is_name;
 

@@ -27,9 +27,9 @@ pub use client_secret::{ClientAuth, ClientSecret};
 pub use redirect::{CodeForm, Redirect, RedirectPorts};
 pub use resolve::resolve;
 pub use revocation::RevocationEnds;
-pub use share::{ApiShape, Share};
+pub use share::ApiShape;
 
-use crate::credential::{Kind, Tokens};
+use crate::credential::{Kind, Share, Tokens};
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
 pub use crate::protocol::Grant;
@@ -313,6 +313,7 @@ impl Provider {
         Credential {
             token: tokens.access_token.clone(),
             kind,
+            share: self.share_of(kind),
             headers: self.headers(kind, tokens),
             base_url: tokens.base_url.clone().or(of_kind).or_else(|| self.base_url.clone()),
             expires_at: tokens.expires_at,

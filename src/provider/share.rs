@@ -5,20 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Provider, Source, template};
-use crate::credential::Kind;
+use crate::credential::{Kind, Share};
 use crate::error::{Code, Error, Result};
 use crate::protocol::Credential;
-
-/// Who may use a login's token, by its vendor's terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Share {
-    /// Any program of this person.
-    #[default]
-    Any,
-    /// The editor that asks for it; it is not served to other programs, here or elsewhere.
-    Editor,
-}
 
 /// The form in which an API answers, and expects answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -53,7 +42,7 @@ impl Provider {
     /// # Errors
     /// `provider_refused` if the vendor keeps this kind of login to the program that signed in.
     pub fn check_shared(&self, credential: &Credential) -> Result<()> {
-        if self.share_of(credential.kind) == Share::Any {
+        if credential.share == Share::Any {
             return Ok(());
         }
         let message =

@@ -30,7 +30,7 @@ local FILES = {
   "src/credential.rs",
 }
 ---What these two hold beside is never sent.
-local ONLY = { ["src/error.rs"] = { Error = true, Level = true }, ["src/credential.rs"] = { Kind = true } }
+local ONLY = { ["src/error.rs"] = { Error = true, Level = true }, ["src/credential.rs"] = { Kind = true, Share = true } }
 ---What is written by hand, and how it looks to Lua.
 local BY_HAND = { Qr = "string[]", State = "ConvState", Code = "string" }
 M.BY_HAND = BY_HAND
@@ -59,7 +59,7 @@ local function beside(text, into)
   elseif serde then
     into.serde = into.serde .. " " .. serde
   end
-  return doc ~= nil or serde ~= nil or text:find("^#%[derive%(.*%)%]$") ~= nil
+  return doc ~= nil or serde ~= nil or text == "#[default]" or text:find("^#%[derive%(.*%)%]$") ~= nil
 end
 
 ---@param text string
