@@ -186,6 +186,55 @@ local function check_port()
   end
 end
 
+---The status of an answer that the gateway gives to a key, or nil if there is none within `WAIT`. The request comes from
+---outside, as any program's does.
+---@param url string
+---@param key string
+---@return integer? status
+local function gateway_status(url, key)
+  local host, port = url:match("^http://([%d.]+):(%d+)")
+  local tcp, text, done = assert(vim.uv.new_tcp()), "", false
+  tcp:connect(host, tonumber(port) --[[@as integer]], function(err)
+    if err then
+      done = true
+      return
+    end
+    local head = "GET / HTTP/1.1\r\nhost: %s:%s\r\nauthorization: Bearer %s\r\nconnection: close\r\n\r\n"
+    tcp:write(head:format(host, port, key))
+    tcp:read_start(function(_, data)
+      text, done = text .. (data or ""), done or not data
+    end)
+  end)
+  vim.wait(WAIT, function()
+    return done
+  end, 10)
+  tcp:close()
+  return tonumber(text:match("^HTTP/1%.1 (%d+)")) --[[@as integer?]]
+end
+
+---Opens the gateway and tries it with a wrong key and with its own. Without a login in its path the right one is let in
+---and told so: nothing is sent to a provider.
+local function check_gateway()
+  health.start("conv: gateway")
+  if require("conv.config").get().gateway == false then
+    return health.info("It is switched off: every host gets the token itself")
+  end
+  local gateway, err = require("conv.gateway").base()
+  if not gateway then
+    return tell(err --[[@as ConvError]], health.error)
+  end
+  local base, key = gateway.url, gateway.key
+  local wrong, right = gateway_status(base, key:reverse()), gateway_status(base, key)
+  if wrong == 401 and right and right ~= 401 and right ~= 503 then
+    return health.ok(("It answers at %s, and to its own key only"):format(base))
+  end
+  local found = ("It answers %s to a wrong key and %s to its own"):format(
+    wrong or "nothing",
+    right or "nothing"
+  )
+  health.error(found, { "Restart Neovim; `gateway = false` does without it." })
+end
+
 local function check_surroundings()
   health.start("conv: browser")
   local browser, why = require("conv.environment").browser()
@@ -213,6 +262,9 @@ function M.check()
     if #result.logins == 0 then
       health.info("Nobody is logged in yet: `:ConvLogin` begins")
     end
+  end
+  if result then
+    check_gateway()
   end
   require("conv.integration_health").check()
   check_surroundings()

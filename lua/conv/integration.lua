@@ -7,6 +7,9 @@
 -- A new host is a file in integrations/ with a `host` (below), tests/nvim/cases/host_NAME.lua, and a section `conv-NAME` in
 -- the help with the lines to paste; `make doc` writes the rows of the tables. host_health.lua fails if one is missing.
 
+local address = require("conv.integration_address")
+local gateway = require("conv.integration_gateway")
+
 local M = {}
 
 ---What an integration says of its host. `:checkhealth conv`, the tables of the help and of the README are made from it.
@@ -18,6 +21,7 @@ local M = {}
 ---@field fresh string when a token is asked for anew
 ---@field refused string what the requests after a 401 have
 ---@field shown string where the host puts a token on its way to the server
+---@field gateway "default"|"asked"|"none" whether it gets the gateway's key in place of a token: by itself, because it keeps a token for long or shows it on a command line; if it is asked for; or never, because its addresses cannot be set
 ---@field outside? string the file in which it is wired, where that is none of ours to read
 ---@field check? fun(tell: fun(problem: string, advice: string)) what else can be wrong; called once it is loaded
 
@@ -26,6 +30,8 @@ local M = {}
 ---@field url? string|fun(): string its address, asked for once the credential is there; nil if it is made from that
 ---@field option? string the host's name for that address, for the message
 ---@field plain? string name of a host that sends nothing but the token
+---@field host? conv.HostInfo who is to get the gateway in place of a token, where that is wanted
+---@field gateway? boolean what the person's config says of it for this host
 
 ---The address of the request is made from the credential (`base_url`, `chat_url`).
 M.OWN = {} ---@type conv.Destination
@@ -79,45 +85,11 @@ local function on_its_way(login)
   return require("conv.errors").new("starting", message, "Try again in a moment.")
 end
 
----Scheme, host and port of an address, in one spelling.
----@param url string
----@return string?
-local function origin(url)
-  local lower = url:lower()
-  local scheme = lower:match("^https?%f[:]")
-  local authority = lower:match("^https?://([^/?#]+)")
-  if not (scheme and authority) then
-    return nil
-  end
-  local default = scheme == "http" and ":80" or ":443"
-  if vim.endswith(authority, default) then
-    authority = authority:sub(1, -#default - 1)
-  end
-  return scheme .. "://" .. authority
-end
-
 ---Whether a credential may be sent to an address: to its own server only.
----@param credential ConvCredential
----@param url string
----@param option string the host's name for the address
----@return ConvError? err
-function M.check_origin(credential, url, option)
-  local mine, theirs = origin(credential.base_url or ""), origin(url)
-  if not mine or mine == theirs then
-    return nil
-  end
-  local message = ("The login `%s` is for %s, not for %s."):format(
-    credential.login,
-    mine,
-    theirs or "what is no address"
-  )
-  local hint = ("Set `%s` to %s, or log in another way with `:ConvLogin %s`."):format(
-    option,
-    credential.base_url,
-    credential.login
-  )
-  return require("conv.errors").new("config_invalid", message, hint)
-end
+M.check_origin = address.check
+
+---Where a request goes: there, or to the gateway in its place.
+M.route = gateway.route
 
 ---A credential for a host that sends nothing but its value. What needs more headers would only be refused.
 ---@param credential ConvCredential
@@ -135,29 +107,44 @@ function M.check_plain_key(credential, host)
   return require("conv.errors").new("provider_refused", message, hint)
 end
 
+---The same, for a host that the gateway can serve.
+---@param host conv.HostInfo
+---@param opts? { gateway?: boolean }
+---@return conv.Destination
+function M.own(host, opts)
+  return { host = host, gateway = opts and opts.gateway }
+end
+
 ---@param to conv.Destination
 ---@param credential? ConvCredential
 ---@param err? ConvError
----@return ConvCredential? credential, ConvError? err
+---@return conv.Admitted? credential, ConvError? err
 local function admit(to, credential, err)
+  if not credential then
+    return nil, err
+  end
   local url = to.url
-  if credential and url then
-    err = M.check_origin(
-      credential,
-      type(url) == "function" and url() or url --[[@as string]],
-      to.option or "url"
-    )
+  if type(url) == "function" then
+    url = url() --[[@as string]]
   end
-  if credential and to.plain then
-    err = err or M.check_plain_key(credential, to.plain)
+  local given
+  given, err = gateway.exchange(credential, to, url)
+  if not given then
+    return nil, err
   end
-  return not err and credential or nil, err
+  if url then
+    given.address, err = gateway.route(given, url, to.option or "url")
+  end
+  if to.plain then
+    err = err or M.check_plain_key(given, to.plain)
+  end
+  return not err and given or nil, err
 end
 
 ---A credential that is good now, at once or after a bounded wait (`cold_wait`). For completion and for questions.
 ---@param login string
 ---@param to conv.Destination
----@return ConvCredential? credential, ConvError? err
+---@return conv.Admitted? credential, ConvError? err
 function M.peek(login, to)
   if not package.loaded.conv and vim.in_fast_event() then
     vim.schedule(function()
@@ -179,7 +166,7 @@ end
 ---The same without waiting: `done` runs on the main loop.
 ---@param login string
 ---@param to conv.Destination
----@param done fun(credential?: ConvCredential, err?: ConvError)
+---@param done fun(credential?: conv.Admitted, err?: ConvError)
 function M.get(login, to, done)
   require("conv").get(login, {}, function(err, credential)
     done(admit(to, credential, err))
@@ -193,7 +180,7 @@ end
 
 ---@param login string
 ---@param to conv.Destination
----@return ConvCredential? credential, ConvError? err
+---@return conv.Admitted? credential, ConvError? err
 local function wait_for(login, to)
   local credential, err = M.peek(login, to)
   local patient = err and err.code == "starting" and not vim.in_fast_event()
@@ -214,7 +201,7 @@ end
 ---A credential for a request that a person has just sent: a refresh may take its time, but not for ever.
 ---@param login string
 ---@param to conv.Destination
----@return ConvCredential? credential, ConvError? err
+---@return conv.Admitted? credential, ConvError? err
 function M.credential(login, to)
   local outermost = not deadline
   deadline = deadline or now() + REQUEST_WAIT
@@ -231,7 +218,7 @@ end
 ---The same, and the person is told if there is none.
 ---@param login string
 ---@param to conv.Destination
----@return ConvCredential?
+---@return conv.Admitted?
 function M.request(login, to)
   local credential, err = M.credential(login, to)
   if err then
@@ -243,7 +230,7 @@ end
 ---The same for completion: told once, not at each key.
 ---@param login string
 ---@param to conv.Destination
----@return ConvCredential?
+---@return conv.Admitted?
 function M.complete(login, to)
   local credential, err = M.peek(login, to)
   M.complain(login, err)
@@ -346,6 +333,24 @@ function M.fixed_url(login, url, option)
   local hint = ("Give `%s` beside it, see `:h conv-integrations`."):format(option)
   M.tell(require("conv.errors").new("config_invalid", message, hint))
   return M.NOWHERE
+end
+
+---@param login string
+---@return string[] names of the variables below
+function M.agent_variables(login)
+  return vim.tbl_keys(gateway.variables(M.provider(login), { url = "", key = "" }))
+end
+
+---What points a program at the gateway, by variable. The gateway is opened now; without it there is nothing, and the
+---person is told.
+---@param login string
+---@return table<string, string>
+function M.agent_env(login)
+  local opened, err = require("conv.gateway").open(login, true)
+  if err then
+    M.tell(err)
+  end
+  return opened and gateway.variables(M.provider(login), opened) or {}
 end
 
 ---The API answered 401: a token that can be refreshed is, so that the next request has another.

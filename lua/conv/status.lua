@@ -12,6 +12,8 @@ local M = {}
 local logins = {}
 ---@type conv.StoreReport?
 local store
+---@type conv.GatewayReport?
+local gateway
 ---Whether `logins` came from the backend, and up to which news.
 local live, last_seq = false, -1
 ---@type conv.BackendState
@@ -172,9 +174,9 @@ function M.on_changed(data)
   replace(new, first and next(announced) == nil)
 end
 
----@param result { logins: ConvLoginStatus[], store?: conv.StoreReport }
+---@param result { logins: ConvLoginStatus[], store?: conv.StoreReport, gateway?: conv.GatewayReport }
 function M.on_status(result)
-  store = result.store or store
+  store, gateway = result.store or store, result.gateway
   M.on_changed({ logins = result.logins })
 end
 
@@ -238,7 +240,13 @@ end
 ---@return ConvStatus
 function M.all()
   M.show()
-  return { backend = backend_state, logins = vim.deepcopy(logins), store = store, text = last_text }
+  return {
+    backend = backend_state,
+    logins = vim.deepcopy(logins),
+    store = store,
+    gateway = gateway,
+    text = last_text,
+  }
 end
 
 ---@param login string

@@ -177,6 +177,7 @@ error("lua/conv/types.lua holds types only")
 ---@field backend conv.BackendState
 ---@field logins table<string, ConvLoginStatus>
 ---@field store? conv.StoreReport
+---@field gateway? conv.GatewayReport
 ---@field text string the statusline's text
 
 ---@class (exact) ConvGetOpts

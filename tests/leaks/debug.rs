@@ -6,7 +6,7 @@ use std::path::Path;
 
 use convocations::broker::{Broker, Event};
 use convocations::config::Config;
-use convocations::credential::{Binding, Kind, Tokens};
+use convocations::credential::{Binding, Kind, Share, Tokens};
 use convocations::error::{Code, Error};
 use convocations::http::{Head, Http, Reply};
 use convocations::oauth::device::{DeviceAuthorization, Poll};
@@ -55,6 +55,7 @@ fn credential() -> Credential {
     Credential {
         token: planted(),
         kind: Kind::Oauth,
+        share: Share::Any,
         headers: BTreeMap::from([("authorization".into(), planted())]),
         base_url: None,
         expires_at: None,

@@ -125,6 +125,14 @@ local function fields_section()
   return lines
 end
 
+---What each integration does about the gateway: for the help, and for the README's table.
+---@type table<string, [string, string]>
+local GATEWAY = {
+  default = { "It gets the gateway's key in place of a token: |conv-gateway-hosts|.", "by default" },
+  asked = { "It gets the gateway's key with `gateway = true`.", "`gateway = true`" },
+  none = { "It always gets the token itself.", "–" },
+}
+
 ---What each companion plugin does with a token, from the integrations.
 ---@return string[]
 local function companions()
@@ -133,7 +141,7 @@ local function companions()
     local info, tag = found.info, "|conv-" .. found.id .. "|"
     table.insert(lines, info.name .. (" "):rep(math.max(1, 78 - #info.name - #tag)) .. tag)
     wrapped(lines, 4, ("Fresh: %s. After a 401: %s."):format(info.fresh, info.refused))
-    wrapped(lines, 4, ("On its way it is in %s."):format(info.shown))
+    wrapped(lines, 4, ("On its way it is in %s. %s"):format(info.shown, GATEWAY[info.gateway][1]))
   end
   table.insert(lines, "")
   return lines
@@ -145,7 +153,8 @@ local function companion_rows()
   return vim.tbl_map(function(found)
     local info = found.info
     local use = info.use:find("^%.") and ("`%s` `%s`"):format(found.id, info.use) or ("`%s`"):format(info.use)
-    return ("| %s | %s | %s | `:h conv-%s` |"):format(info.name, use, info.fresh, found.id)
+    local gateway = GATEWAY[info.gateway][2]
+    return ("| %s | %s | %s | %s | `:h conv-%s` |"):format(info.name, use, info.fresh, gateway, found.id)
   end, require("conv.integration_health").list())
 end
 
@@ -208,14 +217,46 @@ local function top_value(lines, key)
   end
 end
 
+---What points a program at the gateway, by variable: a provider's `[exec_gateway]`, and for an API of OpenAI's form what
+---OpenAI's SDKs read (src/provider/share.rs).
+---@param lines string[]
+---@return string
+local function gateway_variables(lines)
+  local found, inside = {}, false ---@type table<string, string>, boolean
+  if not top_value(lines, "api") then
+    found = {
+      OPENAI_BASE_URL = "{gateway_url}/v1",
+      OPENAI_API_BASE = "{gateway_url}/v1",
+      OPENAI_API_KEY = "{gateway_key}",
+    }
+  end
+  for _, line in ipairs(lines) do
+    local name, value = line:match('^([%u_]+) = "(.-)"')
+    inside = line == "[exec_gateway]" or (inside and not line:find("^%["))
+    if inside and name then
+      found[name] = value
+    end
+  end
+  local names = vim.tbl_keys(found)
+  table.sort(names)
+  return table.concat(
+    vim.tbl_map(function(name)
+      return ("%s = %q"):format(name, found[name])
+    end, names),
+    ", "
+  )
+end
+
 ---What is known of each built-in provider before anybody is logged in, as a Lua table.
 ---@return string
 local function builtin()
   local lines = {
     "-- The built-in providers: what people call them, and where their API is, for hosts that must know it before anybody is",
-    "-- logged in. Written by `make doc` from src/provider/builtin; a credential's own `base_url` wins.",
+    "-- logged in; and the variables that point a program at the gateway. Written by `make doc` from src/provider/builtin; a",
+    "-- credential's own `base_url` wins.",
     "",
-    "---@type table<string, { name: string, base_url: string? }>",
+    "---@type table<string, { name: string, base_url: string?, gateway: table<string, string>? }>",
+    "-- stylua: ignore",
     "return {",
   }
   local folder = root .. "/src/provider/builtin"
@@ -227,6 +268,9 @@ local function builtin()
     local id, name = file:match("^[^.]+"), top_value(text, "name")
     local fields = ("name = %q"):format(name) .. (url and (", base_url = %q"):format(url) or "")
     local key = id:find("^%l+$") and id or ("[%q]"):format(id)
+    if vim.list_contains(text, "[exec_gateway]") then
+      fields = ("%s, gateway = { %s }"):format(fields, gateway_variables(text))
+    end
     table.insert(lines, ("  %s = { %s },"):format(key, fields))
   end
   vim.list_extend(lines, { "}", "" })
@@ -260,7 +304,12 @@ update(path, function(old)
   return replace(new, "conv-errors", errors_section(protocol.codes(root)))
 end)
 update(root .. "/README.md", function(old)
-  return replace_between(old, "^|%-%-%-|%-%-%-|%-%-%-|%-%-%-|$", "^| Claude Code, Codex", companion_rows())
+  return replace_between(
+    old,
+    "^|%-%-%-|%-%-%-|%-%-%-|%-%-%-|%-%-%-|$",
+    "^| Claude Code, Codex",
+    companion_rows()
+  )
 end)
 update(root .. "/doc/developing.md", function(old)
   for _, part in ipairs({ { "src", ".rs", "//!" }, { "lua", ".lua", "--" } }) do

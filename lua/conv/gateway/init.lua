@@ -32,8 +32,8 @@ local M = {}
 ---@type conv.GatewayDoor?
 local door
 
----Whether the running backend serves.
-local is_served = false
+---Whether the running backend serves, and whether it has been asked to.
+local is_served, is_asked = false, false
 
 ---256 random bits, base64url.
 ---@return string
@@ -44,6 +44,9 @@ end
 
 ---Tells the backend what to serve, and gives it the listener if it has none.
 local function hand_over()
+  if is_asked then
+    return
+  end
   local held = assert(door)
   local logins = vim.tbl_keys(held.logins)
   table.sort(logins)
@@ -51,7 +54,9 @@ local function hand_over()
   if not is_served then
     params = vim.tbl_extend("error", params, held.listener.params())
   end
+  is_asked = true
   backend.call("gateway.open", params, function(err, result)
+    is_asked = false
     if err then
       is_served = false
       held.listener.refuse(err)
@@ -59,6 +64,9 @@ local function hand_over()
     end
     is_served = true
     held.listener.taken(result)
+    if vim.tbl_count(held.logins) > #logins then
+      hand_over()
+    end
   end)
 end
 
@@ -73,29 +81,56 @@ local function open_door()
   return { port = port, key = new_key(), logins = {}, listener = listener }
 end
 
+---What was opened for a login; from memory.
+---@param login string
+---@return ConvGateway?
+function M.held(login)
+  if door and door.logins[login] then
+    return { url = ("http://127.0.0.1:%d/%s"):format(door.port, login), key = door.key }
+  end
+end
+
+---@return ConvError? err
+local function ensure_door()
+  if door then
+    return nil
+  end
+  local err
+  door, err = open_door()
+  if door then
+    door.listener.wait()
+  end
+  return err
+end
+
+---Where it is, without a login, to be tried.
+---@return ConvGateway? gateway, ConvError? err
+function M.base()
+  local err = ensure_door()
+  return door and { url = ("http://127.0.0.1:%d"):format(door.port), key = door.key } or nil, err
+end
+
 ---The address and the key for a login. Starts no process.
 ---@param login string checked
+---@param anyway? boolean whatever the option `gateway` says
 ---@return ConvGateway? gateway, ConvError? err
-function M.open(login)
-  if require("conv.config").get().gateway == false then
+function M.open(login, anyway)
+  if not anyway and require("conv.config").get().gateway == false then
     return nil,
       errors.new("config_invalid", "The gateway is switched off.", "Remove `gateway = false` to use it.")
   end
-  local err
+  local err = ensure_door()
   if not door then
-    door, err = open_door()
-    if not door then
-      return nil, err
-    end
-    door.listener.wait()
+    return nil, err
   end
   if not door.logins[login] then
     door.logins[login] = true
-    if is_served then
-      vim.schedule(hand_over)
+    -- A backend that runs serves before anybody connects: a host may hold the editor up while it waits for an answer.
+    if backend.state() == "ready" then
+      hand_over()
     end
   end
-  return { url = ("http://127.0.0.1:%d/%s"):format(door.port, login), key = door.key }
+  return M.held(login)
 end
 
 ---What is open, without the key.
@@ -111,7 +146,7 @@ end
 
 bus.on("backend", function(data)
   if data.state ~= "ready" and data.state ~= "starting" then
-    is_served = false
+    is_served, is_asked = false, false
     if door then
       door.listener.wait()
     end

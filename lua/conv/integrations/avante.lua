@@ -1,5 +1,6 @@
 -- avante.nvim: `:h conv-avante`. It calls `parse_api_key` for each request, keeps the address from setup, and asks for a
--- key by itself unless `api_key_name` begins with `cmd:` (the command is never run).
+-- key by itself unless `api_key_name` begins with `cmd:` (the command is never run). What it knows of a provider it knows
+-- by that address: so it stays, and the gateway's is put into what is made of it.
 
 local headers_of = require("conv.integration_headers")
 local integration = require("conv.integration")
@@ -18,6 +19,7 @@ M.host = {
   fresh = "each request",
   refused = "refreshed for the next request",
   shown = "curl's arguments",
+  gateway = "default",
   check = function(tell)
     for name, provider in pairs(integration.module("avante.config").providers or {}) do
       local wired = type(provider) == "table" and ours[provider.parse_api_key or false]
@@ -32,6 +34,7 @@ M.host = {
 ---@class (exact) conv.avante.Opts
 ---@field model? string
 ---@field endpoint? string where the API is, if not where the built-in provider is
+---@field gateway? boolean
 ---@field extra_headers? table<string, string>|fun(headers: table<string, string>): table<string, string>?
 ---@field [string] any what avante takes beside
 
@@ -111,6 +114,24 @@ local function account(login)
   return integration.account(login, ok and type(sidebar) == "table" and (sidebar.code or {}).bufnr)
 end
 
+---A function of the provider below.
+---@param base string
+---@param name string
+---@return function
+local function inherited(base, name)
+  local ok, provider = pcall(integration.module, "avante.providers." .. base)
+  provider = ok and provider or integration.module("avante.providers")[base]
+  return provider[name]
+end
+
+---For an `env` of `acp_providers.NAME`: what points an agent at the gateway.
+---@param login string
+---@return table<string, string>
+function M.agent_env(login)
+  integration.wire("avante", login)
+  return integration.agent_env(login)
+end
+
 ---For `providers.NAME`.
 ---@param login string
 ---@param opts? conv.avante.Opts
@@ -119,19 +140,51 @@ function M.provider(login, opts)
   integration.wire("avante", login)
   local given = vim.deepcopy(opts or {})
   local endpoint = integration.fixed_url(login, given.endpoint or integration.base_url(login), "endpoint")
-  local to = { url = endpoint, option = "endpoint" } ---@type conv.Destination
-  local more = given.extra_headers
-  given.endpoint, given.extra_headers = nil, nil
+  local to = { url = endpoint, option = "endpoint", host = M.host, gateway = given.gateway } ---@type conv.Destination
+  local more, parse_curl_args = given.extra_headers, given.parse_curl_args ---@type any, any
+  given.endpoint, given.extra_headers, given.parse_curl_args, given.gateway = nil, nil, nil, nil
   answer_login_request()
   local base = given.__inherited_from or (integration.provider(login) == "anthropic" and "claude" or "openai")
-  local last ---@type ConvCredential? of the last request
+  local last ---@type conv.Admitted? of the last request
   local function parse_api_key()
     local ask = is_suggestion() and integration.complete or integration.request
     last = ask(account(login), to)
     return last and last.token
   end
   ours[parse_api_key] = true
+
+  ---@param self table
+  ---@param ... any
+  ---@return table? arguments, any problem
+  local function routed_curl_args(self, ...)
+    last = nil
+    local made, problem = (parse_curl_args or inherited(base, "parse_curl_args"))(self, ...)
+    if not (made and last) then
+      return made, problem
+    end
+    local url, err = integration.route(last, made.url, "endpoint")
+    if err then
+      integration.tell(err)
+    end
+    made.url = url
+    return url and made or nil, problem
+  end
+
+  ---The list of models, from where the requests go.
+  ---@param self table
+  ---@return any
+  local function list_models(self)
+    local credential = integration.peek(account(login), to)
+    local own = self.endpoint
+    self.endpoint = credential and credential.address or own
+    local ok, models = pcall(inherited(base, "list_models"), self)
+    self.endpoint = own
+    return ok and models or {}
+  end
+
   return vim.tbl_extend("force", {
+    list_models = base == "openai" and list_models or nil,
+    parse_curl_args = routed_curl_args,
     __inherited_from = base,
     endpoint = endpoint,
     api_key_name = "cmd:convocations token " .. tostring(login),

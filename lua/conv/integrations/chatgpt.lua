@@ -25,13 +25,15 @@ M.host = {
   fresh = "each request",
   refused = "the same token until it ends",
   shown = "curl's arguments",
+  gateway = "default",
 }
 
 ---What answers when the host reads a field that it does not find in its module.
 ---@param login string
 ---@param kept table<string, string> addresses as the host's setup found them
+---@param gateway? boolean
 ---@return fun(module: table, field: string): any
-local function answer(login, kept)
+local function answer(login, kept, gateway)
   local token ---@type string? of the request whose address was read last
   return function(_, field)
     if field == HEADER then
@@ -41,16 +43,19 @@ local function answer(login, kept)
     elseif not (ADDRESSES[field] and kept[field]) then
       return nil
     end
-    local url = kept[field]
-    local credential = integration.request(login, { url = url, option = "api_host_cmd", plain = HOST })
+    local credential = integration.request(
+      login,
+      { url = kept[field], option = "api_host_cmd", plain = HOST, host = M.host, gateway = gateway }
+    )
     token = credential and credential.token
-    return credential and url or integration.REFUSAL
+    return credential and credential.address or integration.REFUSAL
   end
 end
 
 ---Before ChatGPT's setup, or after it: address and header are asked for at each request.
 ---@param login? string default: `openai`
-function M.follow(login)
+---@param opts? { gateway?: boolean }
+function M.follow(login, opts)
   local name = login or "openai"
   integration.wire("chatgpt", name)
   local api = integration.module("chatgpt.api")
@@ -62,7 +67,7 @@ function M.follow(login)
   rawset(api, HEADER, nil)
   rawset(api, "OPENAI_API_KEY", MANAGED)
   setmetatable(api, {
-    __index = answer(name, kept),
+    __index = answer(name, kept, (opts or {}).gateway),
     __newindex = function(module, field, value)
       if ADDRESSES[field] then
         kept[field] = value

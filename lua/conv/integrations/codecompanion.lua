@@ -15,11 +15,13 @@ M.host = {
   fresh = "each request",
   refused = "refreshed for the next request",
   shown = "a file, left behind after an error; for a list of models curl's arguments",
+  gateway = "default",
 }
 
 ---@class (exact) conv.codecompanion.Opts
 ---@field from? string codecompanion's own adapter to build on; default: `anthropic`, else `openai_compatible`
 ---@field model? string the model to begin with
+---@field gateway? boolean
 ---@field [string] any what codecompanion's `extend` takes
 
 ---An adapter of ours: whose login it has, and what its last request was sent with.
@@ -27,11 +29,14 @@ M.host = {
 ---@field login string
 ---@field models conv.Destination? where the list of models is asked for; nil: where the requests go
 ---@field blocks boolean whether that holds the editor up
----@field last? ConvCredential
+---@field gateway? boolean
+---@field url? any the adapter's own, where another was put in its place
+---@field last? conv.Admitted
 
 ---@param adapter table
+---@param wired? conv.codecompanion.Wired
 ---@return conv.Destination
-local function destination(adapter)
+local function destination(adapter, wired)
   local function url()
     return (
       tostring(adapter.url):gsub("${(.-)}", function(name)
@@ -43,29 +48,29 @@ local function destination(adapter)
       end)
     )
   end
-  return { url = url, option = "url" }
+  return { url = url, option = "url", host = wired and M.host, gateway = wired and wired.gateway }
 end
 
 ---A header with a credential in it, fresh whenever it is asked for and absent where the login has none of that name.
----@param login string
+---@param wired conv.codecompanion.Wired
 ---@param name string as in `headers.find`
 ---@return fun(adapter: table): string?
-local function header(login, name)
+local function header(wired, name)
   return function(adapter)
-    local credential = integration.peek(login, destination(adapter))
+    local credential = integration.peek(wired.login, destination(adapter, wired))
     return credential and headers.find(credential, name)
   end
 end
 
 ---Puts the login's headers into an adapter; the token itself stays out of it.
 ---@param adapter table
----@param login string
+---@param wired conv.codecompanion.Wired
 ---@param credential ConvCredential
-local function dress(adapter, login, credential)
+local function dress(adapter, wired, credential)
   adapter.headers = headers.apply(adapter.headers or {}, credential)
   for name, value in pairs(adapter.headers) do
     if type(value) == "string" and value:find(credential.token, 1, true) then
-      adapter.headers[name] = header(login, name:lower())
+      adapter.headers[name] = header(wired, name:lower())
     end
   end
 end
@@ -124,13 +129,45 @@ local function release_chats(stopped)
   end)
 end
 
+---Puts the address in its place, where the adapter's own is written into it.
+---@param adapter table
+---@param wired conv.codecompanion.Wired
+---@param credential conv.Admitted
+local function reach(adapter, wired, credential)
+  local url = destination(adapter).url --[[@as fun(): string]]
+  if credential.address and credential.address ~= url() then
+    wired.url, adapter.url = adapter.url, credential.address
+  end
+end
+
+---Calls what asks a vendor's fixed address for a list of models, with another one in its place. Which the host does in
+---one function of its own.
+---@param credential conv.Admitted
+---@param ask fun(): any
+---@return any
+local function with_models_from(credential, ask)
+  local ok, fetch = pcall(integration.module, "codecompanion.adapters.utils.models.fetch")
+  if not (ok and type(fetch) == "table" and fetch.get) then
+    return nil
+  end
+  local original = fetch.get
+  fetch.get = function(source, ...)
+    local url = integration.route(credential, tostring(source.url), "url")
+    return url and original(vim.tbl_extend("force", source, { url = url }), ...) or nil
+  end
+  local done, found = pcall(ask)
+  fetch.get = original
+  return done and found or not done and error(found, 0) or nil
+end
+
 ---Stops a request that has no login. The adapter's own handler has its say after that.
 ---@param original? fun(self: table): boolean? false stops the request
 ---@param wired conv.codecompanion.Wired
 ---@return fun(self: table): boolean
 local function setup(original, wired)
   local function handler(self)
-    local credential = integration.request(wired.login, destination(self))
+    self.url = wired.url or self.url
+    local credential = integration.request(wired.login, destination(self, wired))
     if not credential then
       release_chats(handler)
       return false
@@ -139,7 +176,8 @@ local function setup(original, wired)
       return false
     end
     choose_model(self)
-    dress(self, wired.login, credential)
+    dress(self, wired, credential)
+    reach(self, wired, credential)
     wired.last = credential
     return true
   end
@@ -173,7 +211,7 @@ local function models(inner, wired, none)
     if wired.blocks and opts and opts.async then
       return none()
     end
-    local to = wired.models or (adapter and destination(adapter)) or integration.OWN
+    local to = wired.models or (adapter and destination(adapter, wired)) or integration.own(M.host, wired)
     local credential, err = integration.peek(wired.login, to)
     if not credential then
       -- Another server than the login's has no list for it, and that is no fault of the person's.
@@ -181,7 +219,13 @@ local function models(inner, wired, none)
       return none()
     end
     if adapter then
-      dress(adapter, wired.login, credential)
+      dress(adapter, wired, credential)
+    end
+    if wired.models and credential.upstream then
+      local more = { n = select("#", ...), ... }
+      return with_models_from(credential, function()
+        return inner(adapter, opts, unpack(more, 1, more.n))
+      end) or none()
     end
     return inner(adapter, opts, ...)
   end
@@ -199,12 +243,14 @@ local function guard_models(wired, adapter)
   end
 end
 
----@param login string
+---@param wired conv.codecompanion.Wired
 ---@param from string
 ---@return table changes
-local function addresses(login, from)
+local function addresses(wired, from)
+  local login = wired.login
   local function base()
-    return integration.base_url(login, (integration.peek(login, integration.OWN))) or integration.NOWHERE
+    return integration.base_url(login, (integration.peek(login, integration.own(M.host, wired))))
+      or integration.NOWHERE
   end
   if from == "anthropic" then
     return { url = "${url}/v1/messages", env = { url = base } }
@@ -226,13 +272,28 @@ end
 
 ---@param login string
 ---@param from string
+---@param gateway? boolean
 ---@return conv.codecompanion.Wired
-local function wire(login, from)
-  local wired = { login = account(login), blocks = from == "openai_compatible" } ---@type conv.codecompanion.Wired
+local function wire(login, from, gateway)
+  ---@type conv.codecompanion.Wired
+  local wired = { login = account(login), blocks = from == "openai_compatible", gateway = gateway }
   if from ~= "openai_compatible" then
-    wired.models = destination(integration.module("codecompanion.adapters").extend(from) or {})
+    wired.models = destination(integration.module("codecompanion.adapters").extend(from) or {}, wired)
   end
   return wired
+end
+
+---The token, never nil: codecompanion would send that as the text `${api_key}`.
+---@param login string
+---@param wired? conv.codecompanion.Wired
+---@return fun(adapter?: table): string
+local function token_of(login, wired)
+  return function(adapter)
+    local is_request = type(adapter) == "table" and adapter.url ~= nil
+    local to = is_request and destination(adapter, wired) or integration.OWN
+    local credential = integration.complete(login, to)
+    return credential and credential.token or ""
+  end
 end
 
 ---For `adapters.http.NAME`.
@@ -242,14 +303,14 @@ end
 function M.adapter(login, opts)
   integration.wire("codecompanion", login)
   local changes = vim.deepcopy(opts or {})
-  local from, model = changes.from, changes.model
+  local from, model, gateway = changes.from, changes.model, changes.gateway ---@type any, any, any
   from = from or (integration.provider(login) == "anthropic" and "anthropic" or "openai_compatible")
-  changes.from, changes.model = nil, nil
+  changes.from, changes.model, changes.gateway = nil, nil, nil
   return function()
-    local wired = wire(login, from)
-    local ours = addresses(wired.login, from)
+    local wired = wire(login, from, gateway)
+    local ours = addresses(wired, from)
     ours.formatted_name = integration.title(wired.login)
-    ours.env = vim.tbl_extend("force", ours.env or {}, { api_key = M.env(wired.login) })
+    ours.env = vim.tbl_extend("force", ours.env or {}, { api_key = token_of(wired.login, wired) })
     ours.schema = model and { model = { default = model } } or nil
     local extend = integration.module("codecompanion.adapters").extend
     local adapter = extend(from, vim.tbl_deep_extend("force", ours, changes)) --[[@as table?]]
@@ -264,18 +325,26 @@ function M.adapter(login, opts)
   end
 end
 
----For an adapter's `env`: the token at each request, and at each connection of an agent (ACP). Never nil, which
----codecompanion would send as the text `${api_key}`.
+---For an adapter's `env`: the token at each request, and at each connection of an agent (ACP).
 ---@param login string
 ---@return fun(adapter?: table): string
 function M.env(login)
   integration.wire("codecompanion", login)
-  return function(adapter)
-    local is_request = type(adapter) == "table" and adapter.url ~= nil
-    local to = is_request and destination(adapter) or integration.OWN
-    local credential = integration.complete(login, to)
-    return credential and credential.token or ""
+  return token_of(login)
+end
+
+---For the `env` of an agent (ACP): what points it at the gateway, at each connection.
+---@param login string
+---@return table<string, fun(): string>
+function M.agent_env(login)
+  integration.wire("codecompanion", login)
+  local env = {} ---@type table<string, fun(): string>
+  for _, name in ipairs(integration.agent_variables(login)) do
+    env[name] = function()
+      return integration.agent_env(login)[name] or ""
+    end
   end
+  return env
 end
 
 return M

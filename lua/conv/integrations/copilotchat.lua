@@ -15,9 +15,11 @@ M.host = {
   fresh = "each request",
   refused = "the same token until it ends",
   shown = "curl's arguments",
+  gateway = "default",
 }
 
 ---@class (exact) conv.copilotchat.Opts
+---@field gateway? boolean
 ---@field models? (string|table)[] ids, or what CopilotChat's `get_models` returns
 ---@field get_models? fun(headers: table<string, string>): table[]
 ---@field prepare_input? fun(inputs: table[], options: table): table, table<string, string>?
@@ -131,7 +133,8 @@ function M.provider(login, opts)
   integration.wire("copilotchat", login)
   local given = vim.tbl_extend("force", {}, opts or {})
   local models, prepare_input = given.models, given.prepare_input ---@type any, any
-  given.models, given.prepare_input = nil, nil
+  local get_url, gateway = given.get_url, given.gateway ---@type any, any
+  given.models, given.prepare_input, given.get_url, given.gateway = nil, nil, nil, nil
   if not models and not given.get_models then
     local hint = 'Give `models`, such as `{ models = { "gpt-5" } }`: see `:h conv-copilotchat`.'
     integration.tell(
@@ -141,7 +144,8 @@ function M.provider(login, opts)
   ---@param options table of a request
   ---@return conv.Destination
   local function destination(options)
-    return given.get_url and { url = given.get_url(options), option = "get_url" } or integration.OWN
+    local url = get_url and get_url(options) or nil
+    return { url = url, option = "get_url", host = M.host, gateway = gateway }
   end
   return vim.tbl_extend("force", {
     -- The request brings headers of its own, below. Here a credential is for `get_models`, if the person wrote one.
@@ -155,9 +159,10 @@ function M.provider(login, opts)
     get_models = function()
       return listed(models or {})
     end,
-    get_url = function()
-      return integration.chat_url(login, (integration.peek(account(login), integration.OWN)))
-        or integration.NOWHERE
+    get_url = function(options)
+      local credential = integration.peek(account(login), destination(options))
+      local url = get_url and (credential and credential.address or get_url(options))
+      return url or integration.chat_url(login, credential) or integration.NOWHERE
     end,
     prepare_input = function(inputs, options)
       local credential, err = wait(login, destination(options))

@@ -29,6 +29,7 @@ M.host = {
   fresh = "each request",
   refused = "the same token until it ends",
   shown = "curl's arguments",
+  gateway = "none",
 }
 
 ---A service that somebody added to flemma: its login, and where its requests go.

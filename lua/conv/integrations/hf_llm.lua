@@ -24,6 +24,7 @@ M.host = {
   fresh = "each completion",
   refused = "the same token until it ends",
   shown = "its language server",
+  gateway = "asked",
   check = function(tell)
     if not ours[integration.module("llm.language_server").get_completions] then
       tell(HOST .. " is not attached", "Call `attach` after its setup, see `:h conv-hf_llm`.")
@@ -32,40 +33,45 @@ M.host = {
 }
 
 ---@param config table the host's
+---@param gateway? boolean
 ---@return conv.Destination
-local function destination(config)
-  local url = vim.env.LLM_NVIM_URL or config.url or DEFAULT[config.backend] or "none"
-  return { url = url, option = "url", plain = HOST }
+local function destination(config, gateway)
+  local fixed = vim.env.LLM_NVIM_URL -- the host prefers it to its config
+  local url = fixed or config.url or DEFAULT[config.backend] or "none"
+  local host = not fixed and config.url and M.host or nil
+  return { url = url, option = "url", plain = HOST, host = host, gateway = gateway }
 end
 
----Lends the host a token for one call.
+---Lends the host a token for one call, and the address where it is good.
 ---@param config table the host's
----@param credential ConvCredential
+---@param credential conv.Admitted
 ---@param call fun(): any
 ---@return any
 local function lending(config, credential, call)
   local tokenizer = type(config.tokenizer) == "table" and config.tokenizer or {}
-  local own, own_tokenizer = config.api_token, tokenizer.api_token
+  local own, own_tokenizer, url = config.api_token, tokenizer.api_token, config.url
   config.api_token = credential.token
+  config.url = url and credential.address
   if tokenizer.repository and not integration.check_origin(credential, DEFAULT.huggingface, "url") then
     tokenizer.api_token = credential.token
   end
   local ok, result = pcall(call)
-  config.api_token, tokenizer.api_token = own, own_tokenizer
+  config.api_token, tokenizer.api_token, config.url = own, own_tokenizer, url
   return ok and result or not ok and error(result, 0) or nil
 end
 
 ---@param original fun(...: any): any
 ---@param login string
+---@param gateway? boolean
 ---@return fun(...: any): any
-local function get_completions(original, login)
+local function get_completions(original, login, gateway)
   return function(...)
     local arguments = { n = select("#", ...), ... }
     local function call()
       return original(unpack(arguments, 1, arguments.n))
     end
     local config = integration.module("llm.config").get()
-    local credential = integration.complete(login, destination(config))
+    local credential = integration.complete(login, destination(config, gateway))
     if credential then
       return lending(config, credential, call)
     end
@@ -75,14 +81,15 @@ end
 
 ---After the host's own setup. Nothing starts before the first completion.
 ---@param login? string default: `huggingface`
-function M.attach(login)
+---@param opts? { gateway?: boolean }
+function M.attach(login, opts)
   local name = login or "huggingface"
   integration.wire("hf_llm", name)
   local server = integration.module("llm.language_server")
   if ours[server.get_completions] then
     return
   end
-  local wrapped = get_completions(server.get_completions, name)
+  local wrapped = get_completions(server.get_completions, name, (opts or {}).gateway)
   ours[wrapped] = true
   server.get_completions = wrapped
 end

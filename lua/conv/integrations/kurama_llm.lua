@@ -23,11 +23,13 @@ M.host = {
   fresh = "each request",
   refused = "the same token until it ends",
   shown = "curl's arguments",
+  gateway = "default",
 }
 
 ---@class (exact) conv.kurama_llm.Opts
 ---@field model? string
 ---@field url? string
+---@field gateway? boolean
 ---@field [string] any what this host's config takes beside
 
 ---The parameters of the requests that have this key: of the one that is being made, and of older ones.
@@ -45,27 +47,30 @@ local function requests_of(fetch_key)
   return found
 end
 
----Why a key that is there may not be sent with these requests.
----@param credential ConvCredential
+---Sends these requests where the key is good, or says why it may not be sent with them.
+---@param credential conv.Admitted
 ---@param requests table[]
 ---@return ConvError? err
-local function check(credential, requests)
+local function route(credential, requests)
   for _, params in ipairs(requests) do
-    local err = integration.check_origin(credential, tostring(params.url), "url")
+    local url, err = integration.route(credential, tostring(params.url), "url")
     if err then
       return err
     end
+    params.url = url
   end
 end
 
 ---@param login string
 ---@param url string where the key goes, as far as we know
+---@param gateway? boolean
 ---@return fun(): string
-local function fetch_key(login, url)
+local function fetch_key(login, url, gateway)
+  local to = { url = url, option = "url", plain = HOST, host = M.host, gateway = gateway } ---@type conv.Destination
   local function fetch()
     local requests = requests_of(fetch)
-    local credential, err = integration.credential(login, { url = url, option = "url", plain = HOST })
-    err = err or (credential and check(credential, requests))
+    local credential, err = integration.credential(login, to)
+    err = err or (credential and route(credential, requests))
     if credential and not err then
       return credential.token
     end
@@ -84,13 +89,16 @@ end
 ---@return table
 function M.model(login, opts)
   integration.wire("kurama_llm", login)
-  local url = integration.fixed_url(login, opts and opts.url or integration.chat_url(login), "url")
+  local given = vim.tbl_extend("force", {}, opts or {})
+  local gateway = given.gateway
+  given.gateway = nil
+  local url = integration.fixed_url(login, given.url or integration.chat_url(login), "url")
   return vim.tbl_extend("force", {
     name = tostring(login),
     url = url,
     api_type = "openai",
-    fetch_key = fetch_key(login, url),
-  }, opts or {})
+    fetch_key = fetch_key(login, url, gateway),
+  }, given)
 end
 
 return M

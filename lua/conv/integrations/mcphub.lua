@@ -16,6 +16,7 @@ M.host = {
   refused = "the same token until the server is restarted",
   outside = "servers.json",
   shown = "the server's environment, for a local one",
+  gateway = "none",
 }
 
 ---The text for one variable of a server's own `env` in servers.json, for those who write that file from Lua.

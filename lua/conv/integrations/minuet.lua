@@ -19,12 +19,14 @@ M.host = {
   fresh = "each completion",
   refused = "the same token until it ends",
   shown = "curl's arguments",
+  gateway = "default",
 }
 
 ---@class (exact) conv.minuet.Opts
 ---@field model? string
 ---@field name? string
 ---@field end_point? string
+---@field gateway? boolean
 ---@field transform? (fun(data: conv.minuet.Data): conv.minuet.Data)[]
 ---@field [string] any what minuet's `provider_options.NAME` takes beside
 
@@ -36,12 +38,13 @@ M.host = {
 ---Puts headers and address of the login into a request, or sends it nowhere.
 ---@param login string
 ---@param end_point? string what the person set
+---@param gateway? boolean
 ---@return fun(data: conv.minuet.Data): conv.minuet.Data
-local function transform(login, end_point)
-  local to = end_point and { url = end_point, option = "end_point" } or integration.OWN
+local function transform(login, end_point, gateway)
+  local to = { url = end_point, option = "end_point", host = M.host, gateway = gateway } ---@type conv.Destination
   return function(data)
     local credential = integration.complete(login, to)
-    local url = credential and (end_point or integration.chat_url(login, credential))
+    local url = credential and (credential.address or integration.chat_url(login, credential))
     headers.strip_credentials(data.headers)
     if credential and url then
       headers.apply(data.headers, credential)
@@ -58,9 +61,9 @@ end
 function M.options(login, opts)
   integration.wire("minuet", login)
   local given = vim.tbl_extend("force", {}, opts or {})
-  local transforms = { transform(login, given.end_point) }
+  local transforms = { transform(login, given.end_point, given.gateway) }
   vim.list_extend(transforms, given.transform or {})
-  given.transform = nil
+  given.transform, given.gateway = nil, nil
   return vim.tbl_extend("force", {
     name = integration.provider(login),
     end_point = integration.chat_url(login) or integration.NOWHERE,

@@ -16,6 +16,7 @@ M.host = {
   fresh = "each request",
   refused = "the same token until it ends",
   shown = "curl's arguments",
+  gateway = "default",
 }
 
 ---@class (exact) conv.model.Handlers
@@ -44,9 +45,10 @@ end
 ---What to give a provider of OpenAI's shape.
 ---@param login string
 ---@param options table
+---@param to conv.Destination
 ---@return table? options, ConvError? err
-local function for_openai(login, options)
-  local credential, err = integration.credential(login, integration.OWN)
+local function for_openai(login, options, to)
+  local credential, err = integration.credential(login, to)
   local base = credential and integration.base_url(login, credential)
   if credential and not base then
     local message = ("The address of `%s` is not known here."):format(tostring(login))
@@ -63,9 +65,11 @@ end
 ---For `provider` of a chat or of a prompt.
 ---@param login string
 ---@param base table the host's own provider: `model.providers.openai` or `model.providers.anthropic`
+---@param opts? { gateway?: boolean }
 ---@return table
-function M.provider(login, base)
+function M.provider(login, base, opts)
   integration.wire("model", login)
+  local own = integration.own(M.host, opts)
   return setmetatable({
     ---@param handlers conv.model.Handlers
     ---@param params table
@@ -73,7 +77,7 @@ function M.provider(login, base)
     ---@return fun() cancel
     request_completion = function(handlers, params, options)
       local prepare = base == package.loaded[ANTHROPIC] and for_anthropic or for_openai
-      local ready, err = prepare(login, vim.deepcopy(options or {}))
+      local ready, err = prepare(login, vim.deepcopy(options or {}), own)
       if ready then
         return base.request_completion(handlers, params, ready)
       end

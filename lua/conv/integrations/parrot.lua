@@ -19,6 +19,7 @@ M.host = {
   fresh = "each query",
   refused = "the same token until it ends",
   shown = "curl's arguments, and the screen when curl fails",
+  gateway = "default",
 }
 
 ---@alias conv.parrot.Address string|string[]|fun(self: table): string|string[]
@@ -28,6 +29,7 @@ M.host = {
 ---@field name? string
 ---@field endpoint? conv.parrot.Address
 ---@field model_endpoint? conv.parrot.Address
+---@field gateway? boolean
 ---@field headers? table<string, string>|fun(self: table): table<string, string> beside those of the login
 ---@field [string] any what a provider of parrot takes beside
 
@@ -75,19 +77,23 @@ function M.provider(login, opts)
   integration.wire("parrot", login)
   local given = vim.tbl_extend("force", {}, opts or {})
   local endpoint, model_endpoint, more = given.endpoint, given.model_endpoint, given.headers
-  given.endpoint, given.model_endpoint = nil, nil
-  local current ---@type ConvCredential? of the query that asks for headers now
+  local to = integration.own(M.host, given)
+  given.endpoint, given.model_endpoint, given.gateway = nil, nil, nil
+  local current ---@type conv.Admitted? of the query that asks for headers now
 
   ---Where to send it: to the credential's own server, else nowhere.
   ---@param address string
   ---@param option string
   ---@return string
   local function admitted(address, option)
-    local err = current and integration.check_origin(current, address, option)
+    if not current then
+      return integration.NOTHING
+    end
+    local url, err = integration.route(current, address, option)
     if err then
       integration.tell(err)
     end
-    return current and not err and address or integration.NOTHING
+    return url or integration.NOTHING
   end
 
   local made = vim.tbl_extend("force", {
@@ -98,7 +104,7 @@ function M.provider(login, opts)
   function made.headers(provider)
     local own = type(more) == "function" and more(provider) or more or {}
     local result = vim.tbl_extend("force", { ["Content-Type"] = "application/json" }, own)
-    current = integration.request(login, integration.OWN)
+    current = integration.request(login, to)
     return current and headers.apply(result, current) or result
   end
 

@@ -131,6 +131,24 @@ local function place(page, store)
   end
 end
 
+---The gateway, once somebody asked for it: where it is and what went through; never the key.
+---@param page conv.Page
+---@param report? conv.GatewayReport
+local function gateway(page, report)
+  local door = package.loaded["conv.gateway"] and require("conv.gateway").status()
+  if not door then
+    return
+  end
+  local logins = #door.logins > 0 and table.concat(door.logins, ", ") or "no login yet"
+  local text = ("The gateway is open at http://127.0.0.1:%d for %s."):format(door.port, logins)
+  if report then
+    local counts = " Requests: %d, open: %d, refused: %d."
+    text = text .. counts:format(report.requests, report.open, report.refused)
+  end
+  page:gap()
+  page:para(text, "ConvMuted")
+end
+
 ---Providers without a login, each of which can be logged in to.
 ---@param view conv.StatusView
 ---@param logins table<string, ConvLoginStatus>
@@ -193,6 +211,7 @@ function M.lines(columns, view)
     page:para("Nobody is logged in yet.", "ConvMuted")
   end
   place(page, all.store)
+  gateway(page, all.gateway)
   page:gap()
   for _, found in ipairs(others(view, all.logins)) do
     about(found.id, function()

@@ -110,6 +110,53 @@ return function(case)
     end)
   end)
 
+  case("the health report tries it, and the status window shows it without its key", function(t)
+    t:sandbox()
+    local nvim = t:real()
+    flows.log_in(t, nvim, "openrouter")
+    local function page(command, with)
+      nvim:cmd(command)
+      return t:wait(command, function()
+        local text = nvim:lua("return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')")
+        return text:find(with) and text
+      end)
+    end
+    local report = page("checkhealth conv", "conv: gateway")
+    local door = gateway(nvim, "openrouter")
+    t:match(
+      report,
+      "OK It answers at " .. vim.pesc(door.url:match("^http://[^/]+")) .. ", and to its own key only"
+    )
+    nvim:cmd("bwipeout!")
+    t:eq(ask(door, "/v1/models").status, 200)
+    local shown = page("ConvStatus", "Requests:")
+    t:match(shown, "open at http://127.0.0.1:%d+%s+for openrouter")
+    t:match(shown, "Requests:%s+1,%s+open:%s+0,%s+refused:%s+2%.")
+    t:ok(not shown:find(door.key, 1, true) and not report:find(door.key, 1, true), "the key is shown")
+  end)
+
+  case("where it does not answer as it must, the health report says so", function(t)
+    t:sandbox()
+    local nvim = t:real()
+    local port = nvim:lua([[
+      local server = vim.uv.new_tcp()
+      server:bind("127.0.0.1", 0)
+      server:listen(8, function()
+        local client = vim.uv.new_tcp()
+        server:accept(client)
+        client:write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", function() client:close() end)
+      end)
+      require("conv.gateway").base = function()
+        return { url = "http://127.0.0.1:" .. server:getsockname().port, key = "conv-x" }
+      end
+      return server:getsockname().port
+    ]])
+    t:ok(port > 0)
+    nvim:cmd("checkhealth conv")
+    local text = nvim:lua("return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')")
+    t:match(text, "ERROR It answers 200 to a wrong key and 200 to its own")
+  end)
+
   case("switched off, and a wrong name, are answers", function(t)
     t:sandbox()
     local nvim = t:real({ options = { gateway = false } })

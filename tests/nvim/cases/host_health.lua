@@ -82,7 +82,7 @@ return function(case)
     local help = table.concat(vim.fn.readfile(t.root .. "/doc/conv.txt"), "\n")
     local readme = table.concat(vim.fn.readfile(t.root .. "/README.md"), "\n")
     for _, host in ipairs(listed) do
-      for _, field in ipairs({ "name", "module", "marker", "use", "fresh", "refused", "shown" }) do
+      for _, field in ipairs({ "name", "module", "marker", "use", "fresh", "refused", "shown", "gateway" }) do
         t:ok(type(host[field]) == "string", host.id .. " has no " .. field)
       end
       t:ok(vim.list_contains(files, host.id .. ".lua"), host.id)

@@ -9,13 +9,14 @@ local M = { providers = {} }
 function M.query(name, text)
   M.answer = nil
   vault.run_with_secret(name, function()
+    local endpoint = M.providers[name].endpoint -- read before the secret, as there
     local key = vault.get_secret(name)
     if not key then
       M.answer = false
       return
     end
     local headers = { ["Content-Type"] = "application/json", Authorization = "Bearer " .. key }
-    local answer = require("curl").post(M.providers[name].endpoint, headers, require("curl").question(text))
+    local answer = require("curl").post(endpoint, headers, require("curl").question(text))
     M.answer = { status = answer.status, body = answer.body }
   end)
 end

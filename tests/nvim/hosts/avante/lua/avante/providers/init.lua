@@ -14,32 +14,6 @@ local function is_command(name)
   return type(name) == "table" or name:match("^cmd:")
 end
 
-function bases.openai.parse_curl_args(self)
-  local headers = { ["Content-Type"] = "application/json" }
-  if self.api_key_name and self.api_key_name ~= "" then
-    local key = self.parse_api_key()
-    if key == nil then
-      return nil, config.provider .. ": API key is not set"
-    end
-    headers.Authorization = "Bearer " .. key
-  end
-  return { url = self.endpoint .. "/chat/completions", headers = M.extended(headers, self.extra_headers) }
-end
-
-function bases.claude.parse_curl_args(self)
-  local headers = {
-    ["Content-Type"] = "application/json",
-    ["anthropic-version"] = "2023-06-01",
-    ["anthropic-beta"] = "prompt-caching-2024-07-31",
-  }
-  local key = self.parse_api_key()
-  if key == nil then
-    return nil, config.provider .. ": API key is not set"
-  end
-  headers["x-api-key"] = key
-  return { url = self.endpoint .. "/v1/messages", headers = M.extended(headers, self.extra_headers) }
-end
-
 function M.extended(headers, extra)
   if type(extra) == "function" then
     return extra(headers) or headers

@@ -135,10 +135,8 @@ end
 
 -- The list of the vendor, whatever address the requests have, with the adapter's headers as they are at that time.
 function M.models_of_vendor(adapter)
-  M.get_env_vars(adapter)
-  local headers = M.set_env_vars(adapter, adapter.headers)
-  table.insert(M.asked, { url = "https://api.anthropic.com/v1/models", headers = headers })
-  return {}
+  local source = { name = "Anthropic", url = "https://api.anthropic.com/v1/models" }
+  return require("codecompanion.adapters.utils.models.fetch").get(source, adapter)
 end
 
 return M
