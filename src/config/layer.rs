@@ -41,7 +41,7 @@ pub struct Settings {
 }
 
 /// A layer that was checked.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Checked {
     /// The settings that are valid.
     pub settings: Settings,
@@ -258,7 +258,7 @@ pub fn parse(text: &str) -> Result<Value, String> {
 }
 
 /// What the Convocations app keeps in a layer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct AppTables {
     /// Whether there is anything of the app's.
     pub is_there: bool,

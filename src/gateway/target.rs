@@ -3,6 +3,8 @@
 //! Guarantees: what comes out lies under the login's own base URL, whatever was asked for: no other host, and no way up
 //! by `..`, encoded or not. Knows no credential.
 
+use std::fmt;
+
 use url::Url;
 
 use crate::login_id::LoginId;
@@ -10,8 +12,9 @@ use crate::login_id::LoginId;
 /// Times that percent-encoding is taken off when a way up is looked for: servers in between may do so more than once.
 const DECODINGS: usize = 3;
 
-/// What a request asks for: a login, and what is meant of its API.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a request asks for: a login, and what is meant of its API. Its `Debug` shows the login alone: some programs put
+/// their key into the query.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     /// The first segment of the path.
     pub login: LoginId,
@@ -19,6 +22,12 @@ pub struct Target {
     pub rest: String,
     /// The query, without `?`, as it was written.
     pub query: Option<String>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({}, …)", self.login)
+    }
 }
 
 /// Why there is no address.
@@ -144,6 +153,13 @@ mod tests {
     fn address(base: &str, path: &str) -> Result<String, BadTarget> {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         Target::parse(path, query)?.under(base).map(String::from)
+    }
+
+    /// Gemini's clients do so, where no header is set.
+    #[test]
+    fn debug_shows_no_key_of_the_query() {
+        let target = Target::parse("/google/models", Some("key=sk-planted")).unwrap();
+        assert_eq!(format!("{target:?}"), "Target(google, …)");
     }
 
     #[test]

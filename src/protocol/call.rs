@@ -1,6 +1,8 @@
 //! What the methods take and answer. Unknown fields of parameters are refused: a plugin that sends one expects more
 //! than this program does.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,8 +11,8 @@ use crate::login_id::LoginId;
 use crate::secret::Secret;
 
 /// Must be the first call; may be repeated to bring new options. Touches no keyring. Errors: `protocol_mismatch`,
-/// `config_invalid`.
-#[derive(Debug, Deserialize)]
+/// `config_invalid`. Its `Debug` shows no option, which may hold what a person put into a header.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
     /// The protocol that the plugin speaks.
@@ -20,6 +22,12 @@ pub struct Hello {
     /// The shape of the settings file; may be empty.
     #[serde(default)]
     pub options: Option<Value>,
+}
+
+impl fmt::Debug for Hello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hello({}, {:?}, …)", self.protocol, self.version)
+    }
 }
 
 /// Who answers, and the settings that Lua needs a say of, as they hold.

@@ -8,12 +8,15 @@ use convocations::broker::{Broker, Event};
 use convocations::config::Config;
 use convocations::credential::{Binding, Kind, Share, Tokens};
 use convocations::error::{Code, Error};
+use convocations::gateway::Key;
 use convocations::http::{Head, Http, Reply};
 use convocations::oauth::device::{DeviceAuthorization, Poll};
 use convocations::oauth::{
     AuthorizeRequest, CodeExchange, Failure, Known, Pkce, Prepared, Registration, Registrations,
 };
-use convocations::protocol::{Credential, Input, LoginEvent, Qr, Stage};
+use convocations::protocol::{
+    Credential, GatewayOpen, Hello, Input, Invalidate, LoginEvent, LoginInput, Qr, Stage,
+};
 use convocations::provider::ClientAuth;
 use convocations::secret::Secret;
 use convocations::services::Services;
@@ -104,7 +107,7 @@ fn stages() -> Vec<Stage> {
     vec![open, device]
 }
 
-/// A value of each, by the type's name.
+/// A value of each, by the type's path in the source.
 fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     let config = config(dir);
     let provider = config.provider("openrouter").unwrap();
@@ -117,7 +120,8 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     let change = Change::Login(Box::new(new.clone()));
     let stored: Stored = store.read(&login).unwrap().unwrap();
     let http = Http::new(std::time::Duration::from_secs(1));
-    let broker = Broker::new(Services::new(config.clone(), store.clone()));
+    let services = Services::new(config.clone(), store.clone());
+    let broker = Broker::new(services.clone());
     let [open, device]: [Stage; 2] = stages().try_into().unwrap();
     let event = LoginEvent { id: 1, login: login.clone(), method: "browser".into(), stage: open.clone() };
     let body = json!({ "access_token": PLANTED }).to_string().into_bytes();
@@ -157,40 +161,52 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     let known = Known { client_secret: Some(planted()), registrations: registrations.clone() };
     let head = Head { status: StatusCode::OK, headers: headers() };
     let prepared = Prepared { method: method.clone(), registration: Some(registration()) };
+    let hello = Hello { protocol: 1, version: "1".into(), options: Some(json!({ "header": PLANTED })) };
+    let rejected = Invalidate { login: "openrouter".into(), token: planted() };
+    let opens = GatewayOpen { key: planted(), port: 1, logins: Vec::new(), socket: None };
     let failure = Failure::Refused(Error::new(Code::ProviderRefused, "No."));
     vec![
-        ("AuthorizeRequest", Box::new(authorize)),
-        ("Backend", Box::new(backend)),
-        ("Binding", Box::new(tokens().binding)),
-        ("Broker", Box::new(broker)),
-        ("CodeExchange", Box::new(code)),
-        ("Config", Box::new(config)),
-        ("Credential", Box::new(credential())),
-        ("DeviceAuthorization", Box::new(device_code)),
-        ("Entry", Box::new(entry)),
-        ("Event", Box::new(Event::Credential(Box::new(credential())))),
-        ("Failure", Box::new(failure)),
-        ("Head", Box::new(head)),
-        ("Http", Box::new(http)),
-        ("Index", Box::new(index)),
-        ("Known", Box::new(known)),
-        ("LoginEvent", Box::new(event)),
-        ("Method", Box::new(method)),
-        ("NewLogin", Box::new(new)),
-        ("Change", Box::new(change)),
-        ("Pkce", Box::new(Pkce::from_verifier(planted()))),
-        ("Poll", Box::new(Poll::Done(Box::new(tokens())))),
-        ("Prepared", Box::new(prepared)),
-        ("Provider", Box::new(provider)),
-        ("Qr", Box::new(Qr::of(planted().expose()))),
-        ("Registration", Box::new(registration())),
-        ("Registrations", Box::new(registrations)),
-        ("Reply", Box::new(reply)),
-        ("Secret", Box::new(planted())),
-        ("Stage", Box::new(vec![open, device])),
-        ("Store", Box::new(store)),
-        ("Stored", Box::new(stored)),
-        ("Tokens", Box::new(tokens())),
+        ("broker::Broker", Box::new(broker)),
+        ("broker::events::Event", Box::new(Event::Credential(Box::new(credential())))),
+        ("config::Config", Box::new(config)),
+        ("credential::Binding", Box::new(tokens().binding)),
+        ("credential::Tokens", Box::new(tokens())),
+        (
+            "gateway::admit::Key",
+            Box::new(Key::from_text(Secret::new(format!("conv-{}", PLANTED.repeat(4)))).unwrap()),
+        ),
+        ("http::Head", Box::new(head)),
+        ("http::Http", Box::new(http)),
+        ("http::Reply", Box::new(reply)),
+        ("oauth::authorize::AuthorizeRequest", Box::new(authorize)),
+        ("oauth::device::DeviceAuthorization", Box::new(device_code)),
+        ("oauth::device::Poll", Box::new(Poll::Done(Box::new(tokens())))),
+        ("oauth::failure::Failure", Box::new(failure)),
+        ("oauth::pkce::Pkce", Box::new(Pkce::from_verifier(planted()))),
+        ("oauth::prepare::Known", Box::new(known)),
+        ("oauth::prepare::Prepared", Box::new(prepared)),
+        ("oauth::registration::Registration", Box::new(registration())),
+        ("oauth::registration::Registrations", Box::new(registrations)),
+        ("oauth::token::CodeExchange", Box::new(code)),
+        ("protocol::call::GatewayOpen", Box::new(opens)),
+        ("protocol::call::Hello", Box::new(hello)),
+        ("protocol::call::Invalidate", Box::new(rejected)),
+        ("protocol::call::LoginInput", Box::new(LoginInput { id: 1, text: planted() })),
+        ("protocol::credential::Credential", Box::new(credential())),
+        ("protocol::login::LoginEvent", Box::new(event)),
+        ("protocol::login::Qr", Box::new(Qr::of(planted().expose()))),
+        ("protocol::login::Stage", Box::new(vec![open, device])),
+        ("provider::Method", Box::new(method)),
+        ("provider::Provider", Box::new(provider)),
+        ("secret::Secret", Box::new(planted())),
+        ("services::Services", Box::new(services)),
+        ("store::Store", Box::new(store)),
+        ("store::Stored", Box::new(stored)),
+        ("store::entry::Backend", Box::new(backend)),
+        ("store::entry::Entry", Box::new(entry)),
+        ("store::index::Index", Box::new(index)),
+        ("store::update::Change", Box::new(change)),
+        ("store::update::NewLogin", Box::new(new)),
     ]
 }
 
@@ -222,112 +238,157 @@ fn debug_of_no_public_type_shows_a_secret() {
 
 /// Public types with a `Debug` that hold no secret: numbers, names, settings, other people's types of the same kind.
 const NOTHING_SECRET: &[&str] = &[
-    "BackendKind",
-    "Cause",
-    "Current",
-    "Distrust",
-    "KeyringError",
-    "Patience",
-    "Place",
-    "Unplaced",
-    "Updated",
-    "BodyError",
-    "Budget",
-    "CallbackConfig",
-    "Client",
-    "ClientAuth",
-    "ClientSecret",
-    "CodeDescription",
-    "CodeForm",
-    "Clock",
-    "Description",
-    "DeviceDialect",
-    "DisplayName",
-    "Draft",
-    "Encoding",
-    "Error",
-    "Forms",
-    "Grant",
-    "HttpConfig",
-    "Identity",
-    "Input",
-    "Kind",
-    "Limited",
-    "Limits",
-    "LoginId",
-    "LoginLock",
-    "LoginRequest",
-    "LoginStatus",
-    "Logins",
-    "Logout",
-    "MethodDescription",
-    "Notice",
-    "OAuthError",
-    "Paths",
-    "PortsDescription",
-    "Rate",
-    "RateChange",
-    "Rates",
-    "Receiver",
-    "Redirect",
-    "RedirectDescription",
-    "RedirectPorts",
-    "RefreshConfig",
-    "Refusal",
-    "Removed",
-    "Replaced",
-    "Revocation",
-    "Revoked",
-    "Route",
-    "Schedule",
-    "SealKind",
-    "SecondStep",
-    "Settings",
-    "Source",
-    "Stamp",
-    "State",
-    "StepUp",
-    "Stop",
-    "StoreBackend",
-    "StoreConfig",
-    "StoreLock",
-    "TransportError",
-    "Trouble",
-    "UpstreamError",
-    "Use",
-    "UseDescription",
-    "Validity",
-    "Keyring",
-    "CredentialCache",
+    "authority::budget::Budget",
+    "authority::client::Client",
+    "authority::client::Identity",
+    "authority::client::Registration",
+    "authority::display_name::DisplayName",
+    "authority::exchange::Forms",
+    "authority::exchange::OAuthError",
+    "authority::limit::Limited",
+    "authority::limit::Rate",
+    "authority::limit::RateChange",
+    "authority::limit::Rates",
+    "authority::resource::Receiver",
+    "authority::route::Route",
+    "authority::seal::SealKind",
+    "authority::settings::Settings",
+    "authority::upstream::UpstreamError",
+    "bounded_server::Limits",
+    "bounded_server::Stop",
+    "broker::cache::CredentialCache",
+    "broker::cache::Look",
+    "cli::layout::Size",
+    "clock::Clock",
+    "config::CallbackConfig",
+    "config::HttpConfig",
+    "config::RefreshConfig",
+    "config::StoreBackend",
+    "config::StoreConfig",
+    "config::layer::Settings",
+    "credential::Kind",
+    "credential::Validity",
+    "error::Ends",
+    "error::Error",
+    "error::Level",
+    "gateway::Counts",
+    "gateway::admit::Hosts",
+    "gateway::admit::Refused",
+    "gateway::forward::RateLimits",
+    "gateway::serve::Listener",
+    "gateway::socket::Socket",
+    "gateway::target::BadTarget",
+    "gateway::target::Target",
+    "http::transport_error::BodyError",
+    "http::transport_error::TransportError",
+    "login::events::LoginRequest",
+    "login::registry::Logins",
+    "login_id::LoginId",
+    "oauth::device::Schedule",
+    "oauth::discovery::StepUp",
+    "oauth::prepare::Draft",
+    "oauth::revoke::Revocation",
+    "paths::Paths",
+    "private_file::Distrust",
+    "protocol::call::GatewayOpened",
+    "protocol::call::GatewayReport",
+    "protocol::call::Get",
+    "protocol::call::Grant",
+    "protocol::call::HelloAnswer",
+    "protocol::call::LoginCancel",
+    "protocol::call::LoginStart",
+    "protocol::call::LoginStarted",
+    "protocol::call::Logout",
+    "protocol::call::LogoutResult",
+    "protocol::call::Method",
+    "protocol::call::Nothing",
+    "protocol::call::Provider",
+    "protocol::call::Providers",
+    "protocol::call::ProvidersAnswer",
+    "protocol::call::Revoked",
+    "protocol::call::Shutdown",
+    "protocol::call::Status",
+    "protocol::call::StatusAnswer",
+    "protocol::login::Input",
+    "protocol::login::Replaced",
+    "protocol::status::Changed",
+    "protocol::status::LoginStatus",
+    "protocol::status::Notice",
+    "protocol::status::StoreReport",
+    "protocol::status::Weight",
+    "provider::DeviceDialect",
+    "provider::Encoding",
+    "provider::SecondStep",
+    "provider::Source",
+    "provider::Use",
+    "provider::client_secret::ClientAuth",
+    "provider::client_secret::ClientSecret",
+    "provider::describe::CodeDescription",
+    "provider::describe::Description",
+    "provider::describe::MethodDescription",
+    "provider::describe::PortsDescription",
+    "provider::describe::RedirectDescription",
+    "provider::describe::UseDescription",
+    "provider::redirect::CodeForm",
+    "provider::redirect::Redirect",
+    "provider::redirect::RedirectPorts",
+    "provider::revocation::RevocationEnds",
+    "provider::share::ApiShape",
+    "provider::share::Share",
+    "signals::Asked",
+    "store::Stamp",
+    "store::entry::BackendKind",
+    "store::keyring::Keyring",
+    "store::keyring::KeyringError",
+    "store::keyring::Patience",
+    "store::lock::LoginLock",
+    "store::lock::StoreLock",
+    "store::place::Cause",
+    "store::place::Place",
+    "store::place::Unplaced",
+    "store::update::Current",
+    "store::update::Refusal",
+    "store::update::Removed",
+    "store::update::Updated",
+    "wording::Face",
 ];
 
-fn public_types_with_debug(folder: &Path, found: &mut Vec<String>) {
+/// The path of each below `folder`, whose own path is `module`: two of one name are two.
+fn public_types_with_debug(folder: &Path, module: &str, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        let inner = match name.split('.').next().unwrap() {
+            "mod" => module.to_owned(),
+            stem if module.is_empty() => stem.to_owned(),
+            stem => format!("{module}::{stem}"),
+        };
         if path.is_dir() {
-            public_types_with_debug(&path, found);
-        } else {
+            public_types_with_debug(&path, &inner, found);
+        } else if name.ends_with(".rs") {
             let text = std::fs::read_to_string(&path).unwrap();
-            let mut derives = false;
-            for line in text.lines() {
-                let name = ["pub struct ", "pub enum ", "impl fmt::Debug for "].iter().find_map(|start| {
-                    let is_own = derives || start.starts_with("impl");
-                    line.strip_prefix(start).filter(|_| is_own)
-                });
-                found.extend(
-                    name.map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned()),
-                );
-                derives = line.starts_with("#[derive(") && line.contains("Debug")
-                    || derives && line.starts_with(['#', '/']);
-            }
+            found.extend(types_with_debug(&text).into_iter().map(|name| format!("{inner}::{name}")));
         }
     }
+}
+
+fn types_with_debug(text: &str) -> Vec<&str> {
+    let (mut derives, mut found) = (false, Vec::new());
+    for line in text.lines() {
+        let name = ["pub struct ", "pub enum ", "impl fmt::Debug for "].iter().find_map(|start| {
+            let is_own = derives || start.starts_with("impl");
+            line.strip_prefix(start).filter(|_| is_own)
+        });
+        found.extend(name.map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap()));
+        derives = line.starts_with("#[derive(") && line.contains("Debug")
+            || derives && line.starts_with(['#', '/']);
+    }
+    found
 }
 
 #[test]
 fn a_new_public_type_is_looked_at() {
     let (mut found, dir) = (Vec::new(), TestDir::new());
-    public_types_with_debug(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    public_types_with_debug(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut found);
     let built: Vec<&str> = values(&dir).into_iter().map(|(name, _)| name).collect();
     let known = |name: &String| built.contains(&name.as_str()) || NOTHING_SECRET.contains(&name.as_str());
     let new: Vec<&String> = found.iter().filter(|name| !known(name)).collect();
