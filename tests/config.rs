@@ -249,19 +249,24 @@ fn every_example_of_the_help_is_valid() {
 #[test]
 fn the_help_tells_each_default() {
     let (help, config) = (help(), Config::builtin());
-    for (key, default) in [
+    let defaults = [
         ("store.backend", "\"auto\"".to_owned()),
         ("store.keyring_timeout", config.store.keyring_timeout.to_string()),
         ("callback.port", config.callback.port.to_string()),
         ("callback.timeout", config.callback.timeout.to_string()),
         ("refresh.margin", config.refresh.margin.to_string()),
         ("http.timeout", config.http.timeout.to_string()),
-    ] {
+    ];
+    for (key, default) in &defaults {
         let (_, entry) =
             help.split_once(&format!("*conv-option-{key}*\n")).unwrap_or_else(|| panic!("{key}"));
         let kind = entry.lines().next().unwrap();
         assert!(kind.ends_with(&format!("default {default}")), "{key}: {kind}");
     }
+    // What the editor's schema has in a section goes to this program: each must be known here.
+    let shown = help.split("*conv-option-").skip(1).filter_map(|rest| rest.split_once('*'));
+    let shared: Vec<_> = shown.map(|(key, _)| key).filter(|key| key.contains('.')).collect();
+    assert_eq!(shared, defaults.each_ref().map(|(key, _)| *key), "in the order of the help");
 }
 
 /// Any value at any key: settings, or one error that names a key and repeats no value.

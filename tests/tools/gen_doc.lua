@@ -117,8 +117,9 @@ local function fields_section()
       comment, renamed = nil, nil
     elseif line == "}" and lines[#lines] ~= "" then
       table.insert(lines, "")
+    elseif line:find("^    /// ") then
+      comment = (comment and comment .. " " or "") .. line:match("^    /// (.*)")
     else
-      comment = line:match("^    /// (.*)") or comment
       renamed = line:match('rename = "(.-)"') or renamed
     end
   end
