@@ -1,6 +1,7 @@
 //! The wall clock, replaceable in tests.
 //!
-//! Expiry is always judged by the wall clock at the moment of use (rule 1): timers stop while a machine sleeps.
+//! Expiry is always judged by the wall clock at the moment of use (rule 1): timers stop while a machine
+//! sleeps.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

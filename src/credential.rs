@@ -1,4 +1,5 @@
-//! What is stored for a login, and how long a token must be good for. Shared words of store, oauth, login and broker.
+//! What is stored for a login, and how long a token must be good for. Shared words of store, oauth, login and
+//! broker.
 //!
 //! Guarantees: tokens stand in [`Secret`] everywhere; `Debug` of all of these shows none.
 
@@ -41,8 +42,8 @@ pub enum Share {
 
 /// The secret part of a stored login: one JSON value, in a keyring item or in a sealed blob.
 ///
-/// It repeats `expires_at` so that it is complete alone: after a crash between the keyring write and the index
-/// write, this value is the truth and the index catches up.
+/// It repeats `expires_at` so that it is complete alone: after a crash between the keyring write and the
+/// index write, this value is the truth and the index catches up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tokens {
     /// What an API call carries (the second step's token, where a provider has a second step).
@@ -75,8 +76,8 @@ pub struct Tokens {
     /// Values that header templates need (`{account_id}` …), by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, String>,
-    /// Origins of the addresses that may be sent what renews or ends this login: those of the method it was made by, at
-    /// that time. Empty for what never renews itself, and for logins that are older than this.
+    /// Origins of the addresses that may be sent what renews or ends this login: those of the method it was
+    /// made by, at that time. Empty for what never renews itself, and for logins that are older than this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<String>,
     /// Set where the provider's description does not say it all.
@@ -84,8 +85,8 @@ pub struct Tokens {
     pub binding: Option<Binding>,
 }
 
-/// The server and the client that a login is bound to, where discovery or registration brought them: later requests
-/// go to this very server as this very client, whatever its documents say by then.
+/// The server and the client that a login is bound to, where discovery or registration brought them: later
+/// requests go to this very server as this very client, whatever its documents say by then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Binding {
     /// RFC 6749, 3.2.
@@ -143,13 +144,14 @@ impl Tokens {
 pub enum Validity {
     /// Exactly so many seconds, as a caller asked for.
     AtLeast(i64),
-    /// The settings' margin; for a token whose whole life is no longer than that, half of its life, or it would be
-    /// refreshed at each use.
+    /// The settings' margin; for a token whose whole life is no longer than that, half of its life, or it
+    /// would be refreshed at each use.
     Margin(i64),
 }
 
 impl Validity {
-    /// What a caller asked for, or the settings' margin. A token that has ended is not asked for by any number.
+    /// What a caller asked for, or the settings' margin. A token that has ended is not asked for by any
+    /// number.
     pub fn new(asked: Option<i64>, margin: i64) -> Self {
         asked.map_or(Self::Margin(margin), |seconds| Self::AtLeast(seconds.max(0)))
     }

@@ -27,7 +27,8 @@ pub enum Level {
 pub enum Ends {
     /// Time: the same call may succeed later without anything being done.
     Passing,
-    /// A person, by something that changes the store or the settings: until news of that, the answer stays the same.
+    /// A person, by something that changes the store or the settings: until news of that, the answer stays
+    /// the same.
     Lasting,
     /// Something else, such as a keyring that is unlocked, of which no news comes: only another try tells.
     Untold,
@@ -54,7 +55,8 @@ macro_rules! codes {
                 Code::ALL.iter().copied().find(|code| code.as_str() == name)
             }
 
-            /// The command line's exit status: 2 usage, 3 log in, 4 refused, 5 try again, 6 store, 130 cancelled.
+            /// The command line's exit status: 2 usage, 3 log in, 4 refused, 5 try again, 6 store, 130
+            /// cancelled.
             pub const fn exit_status(self) -> u8 {
                 match self { $(Code::$variant => $exit,)* }
             }
@@ -69,9 +71,9 @@ macro_rules! codes {
                 match self { $(Code::$variant => Level::$level,)* }
             }
 
-            /// Whether, as the end of a login, it may mean that the server no longer knows this program. Most servers
-            /// say so to the person in the browser alone, so a login that nobody finished counts too; trouble on the
-            /// way there does not.
+            /// Whether, as the end of a login, it may mean that the server no longer knows this program. Most
+            /// servers say so to the person in the browser alone, so a login that nobody finished counts too;
+            /// trouble on the way there does not.
             pub const fn may_be_about_us(self) -> bool {
                 match self { $(Code::$variant => $about_us,)* }
             }
@@ -84,8 +86,8 @@ macro_rules! codes {
     };
 }
 
-// Every code with all that depends on it, in the help, in Lua (`make doc`) and here: name, exit status, what ends it, how
-// loud it is, whether it may be about this program's registration, meaning.
+// Every code with all that depends on it, in the help, in Lua (`make doc`) and here: name, exit status, what
+// ends it, how loud it is, whether it may be about this program's registration, meaning.
 codes! {
     NotLoggedIn = "not_logged_in", 3, Lasting, Warn, false, "No source yields a credential for this login.";
     LoginExpired = "login_expired", 3, Lasting, Warn, false, "The stored login can no longer be refreshed.";

@@ -1,7 +1,7 @@
 //! Text in a page.
 //!
-//! Guarantees: pure; what is put in is text and nothing else, and shows what it is: no markup, no quotes that end an
-//! attribute, no controls, and none of the characters that turn the text around or take no room.
+//! Guarantees: pure; what is put in is text and nothing else, and shows what it is: no markup, no quotes that
+//! end an attribute, no controls, and none of the characters that turn the text around or take no room.
 
 use crate::text::is_hidden;
 

@@ -1,8 +1,9 @@
-//! HTTP as this program does it: TLS by rustls on ring, no redirect followed, bodies of bounded size, time limits.
+//! HTTP as this program does it: TLS by rustls on ring, no redirect followed, bodies of bounded size, time
+//! limits.
 //!
-//! Guarantees: what goes to this machine passes no proxy; nothing of a URL's path or query, a header or a body goes
-//! into an error; an error tells whether the request can have reached the other side, because a refresh token that was
-//! sent may be spent (rule 4). The log has hosts and paths, no query, header or body.
+//! Guarantees: what goes to this machine passes no proxy; nothing of a URL's path or query, a header or a
+//! body goes into an error; an error tells whether the request can have reached the other side, because a
+//! refresh token that was sent may be spent (rule 4). The log has hosts and paths, no query, header or body.
 
 mod transport_error;
 
@@ -23,14 +24,15 @@ use crate::error::{Code, Error};
 const MAX_BODY: usize = 1 << 20;
 /// Longest time for a connection to stand, so that a dead address is told from a slow provider.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection is kept for the next request of the same login: TLS keeps what it last read until the end of
-/// the connection, and a refresh on one that the server is about to close may be lost (rule 4).
+/// How long a connection is kept for the next request of the same login: TLS keeps what it last read until
+/// the end of the connection, and a refresh on one that the server is about to close may be lost (rule 4).
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// Set once a client had to be made with Mozilla's list.
 static MOZILLA: AtomicBool = AtomicBool::new(false);
 
-/// A client that is set up when first used. Cheap to clone. Its `Debug` tells no proxy, which may have a password.
+/// A client that is set up when first used. Cheap to clone. Its `Debug` tells no proxy, which may have a
+/// password.
 #[derive(Clone)]
 pub struct Http(Arc<Inner>);
 
@@ -115,8 +117,8 @@ impl Http {
         self.request(Method::POST, url)
     }
 
-    /// The client for plain `http:`, which leads to this machine only: to a proxy it would carry its secrets in the
-    /// clear. It trusts nobody's certificate, so that none need be there.
+    /// The client for plain `http:`, which leads to this machine only: to a proxy it would carry its secrets
+    /// in the clear. It trusts nobody's certificate, so that none need be there.
     fn direct(&self) -> Result<Client, TransportError> {
         let nobody = || tls(rustls::RootCertStore::empty());
         self.set_up(&self.0.direct, || builder().no_proxy().tls_backend_preconfigured(nobody()))
@@ -190,21 +192,24 @@ impl Http {
     }
 }
 
-/// A client builder with this program's rules: its own name, no redirects (a token in a body must not travel on).
+/// A client builder with this program's rules: its own name, no redirects (a token in a body must not travel
+/// on).
 pub fn builder() -> ClientBuilder {
     let name = concat!("convocations/", env!("CARGO_PKG_VERSION"));
     plain_builder().http1_only().pool_idle_timeout(KEEP_ALIVE).user_agent(name)
 }
 
-/// The same for requests of others that are passed on: nothing said of this program, and HTTP/2 where the server has it.
+/// The same for requests of others that are passed on: nothing said of this program, and HTTP/2 where the
+/// server has it.
 pub fn plain_builder() -> ClientBuilder {
     // An error means that a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT)
 }
 
-/// Makes a client that trusts who this system trusts or, on a system that has no list of authorities at all (a minimal
-/// container), Mozilla's list of the day this program was built. A list that the person named has to be there.
+/// Makes a client that trusts who this system trusts or, on a system that has no list of authorities at all
+/// (a minimal container), Mozilla's list of the day this program was built. A list that the person named has
+/// to be there.
 ///
 /// # Errors
 /// If TLS or a proxy cannot be set up.

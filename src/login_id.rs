@@ -1,4 +1,5 @@
-//! The name of a login: `PROVIDER` or `PROVIDER@ACCOUNT`, `[a-z0-9][a-z0-9-]*` each, anything else refused by name.
+//! The name of a login: `PROVIDER` or `PROVIDER@ACCOUNT`, `[a-z0-9][a-z0-9-]*` each, anything else refused by
+//! name.
 
 use std::fmt;
 use std::str::FromStr;

@@ -19,11 +19,12 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The person's own folders, from the environment. Where there is no home folder, as for a container's nameless user,
-    /// `CONVOCATIONS_DIR` holds the log too.
+    /// The person's own folders, from the environment. Where there is no home folder, as for a container's
+    /// nameless user, `CONVOCATIONS_DIR` holds the log too.
     ///
     /// # Errors
-    /// `config_invalid` if `CONVOCATIONS_DIR` is not an absolute path, or if it is not set and there is no home folder.
+    /// `config_invalid` if `CONVOCATIONS_DIR` is not an absolute path, or if it is not set and there is no
+    /// home folder.
     pub fn from_env() -> Result<Self> {
         let own = std::env::var_os("CONVOCATIONS_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
         if own.as_ref().is_some_and(|own| !own.is_absolute()) {
@@ -53,7 +54,8 @@ impl Paths {
         self.config.join(SETTINGS_FILE)
     }
 
-    /// The file that the person's settings may share with the Convocations app, which writes it anew; only ever read.
+    /// The file that the person's settings may share with the Convocations app, which writes it anew; only
+    /// ever read.
     pub fn config_file(&self) -> PathBuf {
         self.config.join(SHARED_SETTINGS_FILE)
     }

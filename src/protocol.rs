@@ -1,13 +1,14 @@
-//! What is said between the parts: every shape that crosses the pipe to Neovim, and every `--json` shape, in one place.
+//! What is said between the parts: every shape that crosses the pipe to Neovim, and every `--json` shape, in
+//! one place.
 //!
 //! Guarantees: a field's name, type and meaning stand here alone. `make doc` writes `lua/conv/types.lua`,
-//! `lua/conv/protocol.lua` and the tables of `doc/rpc.md` from the text of these files, and the samples that the tests'
-//! pretend backend answers with from what serde makes of them; `make test` fails where one of them differs. So that
-//! the generator can read them: one field a line, each with a comment before it, plain types. Knows no other module but
-//! the plain words (`error`, `credential`, `login_id`, `secret`).
+//! `lua/conv/protocol.lua` and the tables of `doc/rpc.md` from the text of these files, and the samples that
+//! the tests' pretend backend answers with from what serde makes of them; `make test` fails where one of them
+//! differs. So that the generator can read them: one field a line, each with a comment before it, plain
+//! types. Knows no other module but the plain words (`error`, `credential`, `login_id`, `secret`).
 //!
-//! Fields may be added freely: an older plugin reads past them. What changes the meaning of a field that is there, or
-//! takes one away, raises [`PROTOCOL`].
+//! Fields may be added freely: an older plugin reads past them. What changes the meaning of a field that is
+//! there, or takes one away, raises [`PROTOCOL`].
 
 mod call;
 mod credential;
@@ -53,7 +54,8 @@ macro_rules! calls {
             #[cfg(test)]
             const ANSWERS: &'static [&'static str] = &[$(stringify!($answer),)*];
 
-            /// The call of this name, with its parameters as `read` finds them; `None` if there is no such method.
+            /// The call of this name, with its parameters as `read` finds them; `None` if there is no such
+            /// method.
             ///
             /// # Errors
             /// Those of `read`.
@@ -78,9 +80,9 @@ pub trait ReadParams<E> {
     fn read<T: Params>(self) -> Result<T, E>;
 }
 
-// The methods: name, parameters, answer, and after how many seconds the editor gives the call up. Those that reach a
-// provider outlast the backend's own limits (30 s for a request, and a lock to wait for), so that its answer says what
-// happened.
+// The methods: name, parameters, answer, and after how many seconds the editor gives the call up. Those that
+// reach a provider outlast the backend's own limits (30 s for a request, and a lock to wait for), so that its
+// answer says what happened.
 calls! {
     "hello" => Hello -> HelloAnswer, 10;
     "providers" => Providers -> ProvidersAnswer, 10;

@@ -5,8 +5,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// `N` random bytes as base64url without padding: 16 are enough that nobody guesses them, 32 make a PKCE verifier of
-/// 43 characters (RFC 7636, 4.1).
+/// `N` random bytes as base64url without padding: 16 are enough that nobody guesses them, 32 make a PKCE
+/// verifier of 43 characters (RFC 7636, 4.1).
 pub fn url_text<const N: usize>() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; N]>())
 }

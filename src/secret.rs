@@ -1,7 +1,8 @@
 //! Text that must not wander: tokens, codes, verifiers, keys.
 //!
-//! Guarantees: no `Display`, a `Debug` that shows nothing of the content, equality in constant time, memory wiped
-//! on drop, and no `Serialize`: what leaves the process goes through [`Secret::expose`], which is easy to search for.
+//! Guarantees: no `Display`, a `Debug` that shows nothing of the content, equality in constant time, memory
+//! wiped on drop, and no `Serialize`: what leaves the process goes through [`Secret::expose`], which is easy
+//! to search for.
 
 use std::fmt;
 
@@ -36,7 +37,8 @@ impl Secret {
         self.0.is_empty()
     }
 
-    /// A short name for this very secret which tells nothing about it: the first 16 hex digits of its SHA-256.
+    /// A short name for this very secret which tells nothing about it: the first 16 hex digits of its
+    /// SHA-256.
     pub fn fingerprint(&self) -> String {
         let digest = Sha256::digest(self.0.as_bytes());
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -63,8 +65,8 @@ impl<'de> serde::Deserialize<'de> for Secret {
     }
 }
 
-/// For `#[serde(serialize_with = "expose")]` on the few fields that are meant to leave: the store's sealed value
-/// and the answer to the one who asked for a token.
+/// For `#[serde(serialize_with = "expose")]` on the few fields that are meant to leave: the store's sealed
+/// value and the answer to the one who asked for a token.
 pub fn expose<S: serde::Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose())
 }

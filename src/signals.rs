@@ -1,7 +1,7 @@
 //! The signals by which a person, a closed terminal or a service manager asks a program to end.
 //!
-//! Guarantees: who waits for them is not ended by them, and can finish what must not be cut off; one that was ignored
-//! before the program began, as `nohup` has it, stays ignored.
+//! Guarantees: who waits for them is not ended by them, and can finish what must not be cut off; one that was
+//! ignored before the program began, as `nohup` has it, stays ignored.
 
 /// Waits for Ctrl-C, for SIGTERM, or for the end of the terminal.
 pub async fn asked_to_end() {
@@ -85,7 +85,8 @@ impl Asked {
 #[cfg(unix)]
 fn is_ignored(signal: libc::c_int) -> bool {
     let mut now = std::mem::MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: sigaction with no new action only writes the current one to where `now` points, and says if it did.
+    // SAFETY: sigaction with no new action only writes the current one to where `now` points, and says if it
+    // did.
     unsafe {
         let known = libc::sigaction(signal, std::ptr::null(), now.as_mut_ptr()) == 0;
         known && now.assume_init().sa_sigaction == libc::SIG_IGN

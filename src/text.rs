@@ -2,9 +2,9 @@
 //!
 //! Guarantees: pure.
 
-/// Whether a character shows nothing and does something: controls, terminal escapes, line breaks, those that turn the
-/// text around or take no room (Unicode's `Default_Ignorable_Code_Point` and `Bidi_Control`), and the fillers of Hangul
-/// and Braille, which look like blanks.
+/// Whether a character shows nothing and does something: controls, terminal escapes, line breaks, those that
+/// turn the text around or take no room (Unicode's `Default_Ignorable_Code_Point` and `Bidi_Control`), and
+/// the fillers of Hangul and Braille, which look like blanks.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -24,14 +24,14 @@ pub fn short(text: &str, max: usize) -> String {
     shown
 }
 
-/// Whether text can stand in a header and on one line: `VSCHAR` of RFC 6749, appendix A, which is all that tokens are
-/// made of.
+/// Whether text can stand in a header and on one line: `VSCHAR` of RFC 6749, appendix A, which is all that
+/// tokens are made of.
 pub fn is_credential(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// What was pasted, without blanks around it and without the marks that a terminal puts there when a program before
-/// left its bracketed paste on.
+/// What was pasted, without blanks around it and without the marks that a terminal puts there when a program
+/// before left its bracketed paste on.
 pub fn pasted(text: &str) -> &str {
     let text = text.trim();
     let text = text.strip_prefix("\u{1b}[200~").unwrap_or(text);

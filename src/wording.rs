@@ -1,8 +1,9 @@
 //! The commands that a message names, in the words of where the person is: `:ConvLogin openai` in Neovim,
 //! `convocations login openai` at a terminal.
 //!
-//! Guarantees: pure. A message is written once, with commands between backticks in the words of either face; each face puts it into its
-//! own before it is shown. What has no counterpart stays: a command line can be used from an editor too.
+//! Guarantees: pure. A message is written once, with commands between backticks in the words of either face;
+//! each face puts it into its own before it is shown. What has no counterpart stays: a command line can be
+//! used from an editor too.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,7 @@
 //! The authorization server in front of OpenRouter, over real sockets: every refusal, and the whole flow.
 //!
-//! OpenRouter's odd answers come from a small server of this test's own; the whole flow runs against the sandbox.
+//! OpenRouter's odd answers come from a small server of this test's own; the whole flow runs against the
+//! sandbox.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::SocketAddr;
@@ -702,7 +703,8 @@ async fn large_and_odd_bodies_are_refused() {
     let plain = server.http.post(server.url("/token")).header("content-type", "text/plain").body("x");
     assert_eq!(plain.send().await.unwrap().status(), StatusCode::BAD_REQUEST);
     let long = format!("{}?{}", server.url("/authorize"), "x".repeat(20_000));
-    // The rest of the URL may still be on its way when the answer is sent: the client sees it or a closed connection.
+    // The rest of the URL may still be on its way when the answer is sent: the client sees it or a closed
+    // connection.
     if let Ok(cut) = server.http.get(long).send().await {
         assert!(matches!(cut.status().as_u16(), 414 | 431), "{}", cut.status());
     }

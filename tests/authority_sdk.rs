@@ -1,6 +1,7 @@
 //! The official MCP SDKs, unmodified, sign in through the authority with the sandbox as OpenRouter.
 //!
-//! `make deps` puts the SDKs into `.deps/sdk`; where node or python is missing the test says so and is skipped.
+//! `make deps` puts the SDKs into `.deps/sdk`; where node or python is missing the test says so and is
+//! skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod common;
@@ -42,8 +43,8 @@ fn check(answer: &Value) {
     assert!(answer["body"]["data"]["label"].is_string(), "{answer}");
 }
 
-/// An MCP server of somebody who wants to be given people's OpenRouter keys: it names the authority in its metadata as
-/// its own. Returns its address.
+/// An MCP server of somebody who wants to be given people's OpenRouter keys: it names the authority in its
+/// metadata as its own. Returns its address.
 fn hostile_server(issuer: &str) -> String {
     let issuer = issuer.to_owned();
     let own = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
@@ -67,8 +68,8 @@ fn hostile_server(issuer: &str) -> String {
     format!("{base}/mcp")
 }
 
-/// Lets a client sign in to the hostile server, as far as the person gets; the page there names who wants the key, and
-/// neither it nor what the client is told in the end holds a code.
+/// Lets a client sign in to the hostile server, as far as the person gets; the page there names who wants the
+/// key, and neither it nor what the client is told in the end holds a code.
 fn lure(command: &mut Command, hostile: &str) {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

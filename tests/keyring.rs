@@ -1,4 +1,5 @@
-//! The keyring store on a real gnome-keyring: used, locked, hanging, gone, tampered with, and moved away from.
+//! The keyring store on a real gnome-keyring: used, locked, hanging, gone, tampered with, and moved away
+//! from.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
@@ -205,7 +206,8 @@ fn a_login_that_moves_leaves_nothing_behind() {
     assert_eq!(cli(&dir, &keyring, "token openrouter", "").stdout.trim(), KEY);
 }
 
-/// The bus is found by an environment variable, which belongs to a whole process: this very test, called again.
+/// The bus is found by an environment variable, which belongs to a whole process: this very test, called
+/// again.
 #[test]
 fn the_keyring_passes_the_suite() {
     const CHILD: &str = "KEYRING_TEST_SUITE_CHILD";
@@ -273,7 +275,8 @@ fn a_store_of_the_version_before_is_read_and_moves_at_its_next_write() {
     assert!(!index(&dir).contains("anthropic]"), "{}", index(&dir));
 }
 
-/// Before stores had ids two folders wrote one item: whose it is shows in what the index knows of it, as far as it can.
+/// Before stores had ids two folders wrote one item: whose it is shows in what the index knows of it, as far
+/// as it can.
 #[test]
 fn an_item_that_another_folder_wrote_before_ids_is_neither_used_nor_removed() {
     if !Keyring::is_here() {

@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use common::{Ran, Sandbox, TestDir, run};
 
-/// A provider whose issuer is reached by TLS. Its document names the sandbox's other address, so a login ends with
-/// that complaint once the document has come through, and with another one if it has not.
+/// A provider whose issuer is reached by TLS. Its document names the sandbox's other address, so a login ends
+/// with that complaint once the document has come through, and with another one if it has not.
 fn dir(sandbox: &Sandbox) -> TestDir {
     let dir = TestDir::new();
     let (url, pem) = sandbox.tls();
@@ -85,8 +85,8 @@ fn what_stays_on_this_machine_passes_no_proxy() {
     assert!(asked.try_recv().is_err(), "the proxy was passed by");
 }
 
-/// As in a minimal container: the folders where systems keep their authorities are empty. `None` where a process may
-/// not have a root of its own.
+/// As in a minimal container: the folders where systems keep their authorities are empty. `None` where a
+/// process may not have a root of its own.
 #[cfg(target_os = "linux")]
 fn without_authorities(dir: &TestDir, args: &str) -> Option<std::process::Command> {
     let own_root = ["--user", "--map-root-user", "--mount"];

@@ -446,7 +446,8 @@ fn an_entry_copied_from_another_folder_is_refused_and_named() {
     assert_eq!(key(&store(&other), "openrouter").as_deref(), Some("mine"), "a login mends it");
 }
 
-/// One entry that a newer program wrote, or a slip of the hand: that login alone fails, named, and stays as it stands.
+/// One entry that a newer program wrote, or a slip of the hand: that login alone fails, named, and stays as
+/// it stands.
 #[test]
 fn an_entry_that_is_not_understood_fails_alone() {
     let dir = TestDir::new();
@@ -536,8 +537,8 @@ fn a_logout_reaches_what_was_set_aside() {
     assert!(kept[0].contains(&two) && kept[1].contains(&two), "the other login's is still there");
 }
 
-/// A folder that was open is closed, and that is said; what a link leads to keeps its mode, since other things than ours
-/// may be kept there.
+/// A folder that was open is closed, and that is said; what a link leads to keeps its mode, since other
+/// things than ours may be kept there.
 #[test]
 fn a_folder_that_others_may_list_is_closed_and_said_but_not_through_a_link() {
     let dir = TestDir::new();

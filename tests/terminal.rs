@@ -1,5 +1,5 @@
-//! Prompts at a real terminal: nothing typed is shown, and whatever ends or stops the program leaves the terminal as it
-//! was.
+//! Prompts at a real terminal: nothing typed is shown, and whatever ends or stops the program leaves the
+//! terminal as it was.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -74,7 +74,8 @@ impl Terminal {
         run(Command::new("kill").args(["-s", name, &self.process]), "").ok();
     }
 
-    /// Waits for the end, and sees that the terminal is as it was; returns what was shown, the exit status included.
+    /// Waits for the end, and sees that the terminal is as it was; returns what was shown, the exit status
+    /// included.
     #[track_caller]
     fn finish(self) -> String {
         let Self { child, dir, .. } = self;

@@ -1,6 +1,7 @@
--- Calls to the backend and what comes back (doc/rpc.md). Starts it when first needed, answers every call exactly
--- once: by its reply, its deadline, or the backend's end. Knows nothing of logins; who wants events listens on the bus.
--- `on_reply` and `on_event` are called by the backend and never raise: a traceback would carry their arguments.
+-- Calls to the backend and what comes back (doc/rpc.md). Starts it when first needed, answers every call
+-- exactly once: by its reply, its deadline, or the backend's end. Knows nothing of logins; who wants events
+-- listens on the bus. `on_reply` and `on_event` are called by the backend and never raise: a traceback would
+-- carry their arguments.
 
 local bus = require("conv.bus")
 local calls = require("conv.calls")
@@ -78,7 +79,8 @@ local function silent()
   return errors.new("timeout", message, "`:checkhealth conv` shows which program was tried.")
 end
 
----Whether the answer to `hello` is of another protocol than ours: an old backend does not look at what we speak.
+---Whether the answer to `hello` is of another protocol than ours: an old backend does not look at what we
+---speak.
 ---@param result any
 ---@return ConvError?
 local function mismatch(result)

@@ -1,5 +1,5 @@
--- Finds the backend program, and offers to build it where it is missing. Asks only when a person is there to answer:
--- the commands call `ensure`, the API only `find`.
+-- Finds the backend program, and offers to build it where it is missing. Asks only when a person is there to
+-- answer: the commands call `ensure`, the API only `find`.
 
 local errors = require("conv.errors")
 
@@ -31,8 +31,8 @@ local function is_absolute(folder)
   return vim.startswith(folder, "/")
 end
 
----A program of `$PATH`, by its whole path. Its absolute folders only: an empty or relative one, and on Windows the current
----folder before all, would run what lies in a repository that was cloned.
+---A program of `$PATH`, by its whole path. Its absolute folders only: an empty or relative one, and on
+---Windows the current folder before all, would run what lies in a repository that was cloned.
 ---@param name string
 ---@return string?
 function M.in_path(name)

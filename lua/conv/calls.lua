@@ -1,4 +1,5 @@
--- The calls that are under way: each is answered exactly once, by its reply, its deadline, or the backend's end.
+-- The calls that are under way: each is answered exactly once, by its reply, its deadline, or the backend's
+-- end.
 
 local errors = require("conv.errors")
 local protocol = require("conv.protocol")

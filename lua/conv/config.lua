@@ -1,6 +1,6 @@
 -- What the person set: `vim.g.conv` (a table, or a function that returns one) with `setup()` over it, checked
--- against the schema. A mistake never throws: it is remembered, named with its full key path, and everything that
--- needs the backend answers with it.
+-- against the schema. A mistake never throws: it is remembered, named with its full key path, and everything
+-- that needs the backend answers with it.
 
 local errors = require("conv.errors")
 local schema = require("conv.schema")

@@ -1,17 +1,18 @@
--- What this editor holds in memory: credentials that the backend answered or pushed, and, for a short while, why
--- there is none. Freshness is by the wall clock at the moment of use; a lower revision never replaces a higher one.
--- It never prompts, and never waits longer than `cold_wait`.
+-- What this editor holds in memory: credentials that the backend answered or pushed, and, for a short while,
+-- why there is none. Freshness is by the wall clock at the moment of use; a lower revision never replaces a
+-- higher one. It never prompts, and never waits longer than `cold_wait`.
 
 local backend = require("conv.backend")
 local errors = require("conv.errors")
 
 local M = {}
 
----Seconds before its end at which a token is fetched anew, until the backend tells its own (`refresh.margin`).
+---Seconds before its end at which a token is fetched anew, until the backend tells its own
+---(`refresh.margin`).
 M.margin = 300
 
----Seconds for which a refusal is answered from memory. Those that only a person can end stay longer; news of any
----change ends them all.
+---Seconds for which a refusal is answered from memory. Those that only a person can end stay longer; news of
+---any change ends them all.
 local PASSING, LASTING = 2, 30
 local lasting = {} ---@type table<string, boolean>
 for _, code in ipairs(require("conv.protocol").codes) do
@@ -32,7 +33,8 @@ M.held = {}
 local refused = {}
 ---@type table<string, fun(err?: ConvError, credential?: ConvCredential)[]>
 local in_flight = {}
----Calls for whose answer somebody waited in vain. Nobody waits for the same answer again: a slow network must not stutter.
+---Calls for whose answer somebody waited in vain. Nobody waits for the same answer again: a slow network must
+---not stutter.
 ---@type table<string, true> by key of `in_flight`
 local in_vain = {}
 local generation = 0
@@ -58,7 +60,8 @@ local function keep(name, credential, pushed)
   local new = hold(credential)
   local is_known = old and old.token == credential.token and not M.held[name].unused_until
   if pushed and not is_known then
-    -- The first use takes the long path, which tells the backend of it: what is used is refreshed ahead of time.
+    -- The first use takes the long path, which tells the backend of it: what is used is refreshed ahead of
+    -- time.
     new.unused_until, new.fresh_until = new.fresh_until, 0
   end
   M.held[name] = new
@@ -93,8 +96,8 @@ function M.drop(login)
   refused[login] = nil
 end
 
----Somebody has a newer token, which is on its way here: until then it is asked for, and the old one is given out only
----to those who cannot wait.
+---Somebody has a newer token, which is on its way here: until then it is asked for, and the old one is given
+---out only to those who cannot wait.
 ---@param login string
 ---@param revision integer
 local function outdate(login, revision)
@@ -302,8 +305,8 @@ function M.copy(held)
   return vim.deepcopy(held.credential, true)
 end
 
----After the backend started again: ask for what is held and fresh, so that it pushes the news of these logins. A
----lapsed one is left alone.
+---After the backend started again: ask for what is held and fresh, so that it pushes the news of these
+---logins. A lapsed one is left alone.
 function M.resubscribe()
   local now = os.time()
   for name, held in pairs(M.held) do

@@ -1,5 +1,5 @@
--- Whether a login leads with the browser here: by the option `browser`, or else by what the backend says of the place it
--- runs in, which is the editor's.
+-- Whether a login leads with the browser here: by the option `browser`, or else by what the backend says of
+-- the place it runs in, which is the editor's.
 
 local M = {}
 

@@ -1,5 +1,5 @@
--- Errors are values: `{ code, message, hint }`. This file knows how loud each is (conv/protocol.lua has the codes), and
--- how a text is made safe to show.
+-- Errors are values: `{ code, message, hint }`. This file knows how loud each is (conv/protocol.lua has the
+-- codes), and how a text is made safe to show.
 
 local M = {}
 

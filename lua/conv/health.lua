@@ -1,4 +1,5 @@
--- `:checkhealth conv`: what is there, what is not, and what to do about it. Waits for the backend, but not long.
+-- `:checkhealth conv`: what is there, what is not, and what to do about it. Waits for the backend, but not
+-- long.
 
 local M = {}
 
@@ -49,7 +50,8 @@ local function check_neovim()
   end
 end
 
----Where the backend says more: its own log, and what it wrote before it had one, such as a library it did not find.
+---Where the backend says more: its own log, and what it wrote before it had one, such as a library it did not
+---find.
 local function tell_logs()
   local process = require("conv.process")
   for _, path in ipairs({ process.log_file(), process.stderr_file() }) do
@@ -125,7 +127,8 @@ local function check_login(login)
   end
 end
 
----What is wrong with a file or folder of ours, and the command that mends it. The backend mends modes too, when it writes.
+---What is wrong with a file or folder of ours, and the command that mends it. The backend mends modes too,
+---when it writes.
 ---@param path string
 ---@param needed integer the bits its owner needs
 ---@return string? problem, string? remedy
@@ -186,8 +189,8 @@ local function check_port()
   end
 end
 
----The status of an answer that the gateway gives to a key, or nil if there is none within `WAIT`. The request comes from
----outside, as any program's does.
+---The status of an answer that the gateway gives to a key, or nil if there is none within `WAIT`. The request
+---comes from outside, as any program's does.
 ---@param url string
 ---@param key string
 ---@return integer? status
@@ -212,8 +215,8 @@ local function gateway_status(url, key)
   return tonumber(text:match("^HTTP/1%.1 (%d+)")) --[[@as integer?]]
 end
 
----Opens the gateway and tries it with a wrong key and with its own. Without a login in its path the right one is let in
----and told so: nothing is sent to a provider.
+---Opens the gateway and tries it with a wrong key and with its own. Without a login in its path the right one
+---is let in and told so: nothing is sent to a provider.
 local function check_gateway()
   health.start("conv: gateway")
   if require("conv.config").get().gateway == false then

@@ -1,6 +1,6 @@
--- What can be known of the logins without a process: the plain part of credentials.toml. It reads headers and a few
--- plain fields, and skips everything else, the sealed blobs included. Only a picture until the backend runs: it
--- decides nothing.
+-- What can be known of the logins without a process: the plain part of credentials.toml. It reads headers and
+-- a few plain fields, and skips everything else, the sealed blobs included. Only a picture until the backend
+-- runs: it decides nothing.
 
 local M = {}
 

@@ -1,5 +1,6 @@
--- The API for companion plugins: `:h conv-api`. What is good in memory is answered from memory; nothing here prompts
--- or opens a browser, except `login`. A mistake is an answer `nil, { code, message, hint }`, never a Lua error.
+-- The API for companion plugins: `:h conv-api`. What is good in memory is answered from memory; nothing here
+-- prompts or opens a browser, except `login`. A mistake is an answer `nil, { code, message, hint }`, never a
+-- Lua error.
 
 local arguments = require("conv.arguments")
 local backend = require("conv.backend")
@@ -57,7 +58,8 @@ local function good(login)
   return credentials.acquire(login)
 end
 
----Calls a caller's function on the main loop. What it raises is told without its arguments, which hold the token.
+---Calls a caller's function on the main loop. What it raises is told without its arguments, which hold the
+---token.
 ---@param callback fun(err?: ConvError, result?: any)
 ---@param err? ConvError
 ---@param result? any
@@ -125,7 +127,8 @@ function M.credential(login)
   return nil, err
 end
 
----The credential, asynchronously. `cb(err, credential)` runs once, on the main loop, never before this returns.
+---The credential, asynchronously. `cb(err, credential)` runs once, on the main loop, never before this
+---returns.
 ---@param login string
 ---@param opts? ConvGetOpts
 ---@param cb? fun(err?: ConvError, credential?: ConvCredential)
@@ -216,8 +219,8 @@ function M.logout(login, opts, cb)
   end)
 end
 
----An address of this machine that stands for the login's API, and a key for it, for a program that takes both as text:
----the credential is added on the way. Good while this editor lives; starts no process.
+---An address of this machine that stands for the login's API, and a key for it, for a program that takes both
+---as text: the credential is added on the way. Good while this editor lives; starts no process.
 ---@param login string
 ---@return ConvGateway? gateway, ConvError? err
 function M.gateway(login)

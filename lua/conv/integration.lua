@@ -1,18 +1,19 @@
--- What the integrations share: a credential at the moment of a request, the words for a person when there is none, where
--- a provider's API is, and who is wired (for `:checkhealth conv`).
--- Guarantees: a credential is handed out for an address only, and for its own server's only; a person's request waits at
--- most `REQUEST_WAIT`, however many waits nest in it; nothing is loaded until a host asks, so that naming an integration
--- in a config costs nothing at startup. Knows no host. Key and address of every integration come from `peek`,
--- `credential` and `base_url`, so that both can be exchanged here.
--- A new host is a file in integrations/ with a `host` (below), tests/nvim/cases/host_NAME.lua, and a section `conv-NAME` in
--- the help with the lines to paste; `make doc` writes the rows of the tables. host_health.lua fails if one is missing.
+-- What the integrations share: a credential at the moment of a request, the words for a person when there is
+-- none, where a provider's API is, and who is wired (for `:checkhealth conv`). Guarantees: a credential is
+-- handed out for an address only, and for its own server's only; a person's request waits at most
+-- `REQUEST_WAIT`, however many waits nest in it; nothing is loaded until a host asks, so that naming an
+-- integration in a config costs nothing at startup. Knows no host. Key and address of every integration come
+-- from `peek`, `credential` and `base_url`, so that both can be exchanged here. A new host is a file in
+-- integrations/ with a `host` (below), tests/nvim/cases/host_NAME.lua, and a section `conv-NAME` in the help
+-- with the lines to paste; `make doc` writes the rows of the tables. host_health.lua fails if one is missing.
 
 local address = require("conv.integration_address")
 local gateway = require("conv.integration_gateway")
 
 local M = {}
 
----What an integration says of its host. `:checkhealth conv`, the tables of the help and of the README are made from it.
+---What an integration says of its host. `:checkhealth conv`, the tables of the help and of the README are
+---made from it.
 ---@class (exact) conv.HostInfo
 ---@field name string what people call it
 ---@field module string its main module, loaded once it is in use
@@ -36,7 +37,8 @@ local M = {}
 ---The address of the request is made from the credential (`base_url`, `chat_url`).
 M.OWN = {} ---@type conv.Destination
 
----Milliseconds for which a request that a person sent may wait for a refresh. Completion never waits that long.
+---Milliseconds for which a request that a person sent may wait for a refresh. Completion never waits that
+---long.
 local REQUEST_WAIT = 3000
 
 ---Seconds after a wait in vain in which no other request waits for the same login.
@@ -51,8 +53,8 @@ local in_vain = {}
 ---@type table<string, string> by login, the code of what was told and not mended since
 local told = {}
 
----When the request that waits now gives up, in milliseconds of `vim.uv.hrtime`. One that begins while it waits, in a
----callback, gives up then too: the editor is held up once.
+---When the request that waits now gives up, in milliseconds of `vim.uv.hrtime`. One that begins while it
+---waits, in a callback, gives up then too: the editor is held up once.
 ---@type number?
 local deadline
 
@@ -141,7 +143,8 @@ local function admit(to, credential, err)
   return not err and given or nil, err
 end
 
----A credential that is good now, at once or after a bounded wait (`cold_wait`). For completion and for questions.
+---A credential that is good now, at once or after a bounded wait (`cold_wait`). For completion and for
+---questions.
 ---@param login string
 ---@param to conv.Destination
 ---@return conv.Admitted? credential, ConvError? err
@@ -261,8 +264,8 @@ function M.text(err)
   return require("conv.errors").text(err)
 end
 
----The account of a provider to use for a buffer: as the option `login` or its `vim.b.conv_login` says. For hosts whose
----chats are buffers of their own, and are about another one.
+---The account of a provider to use for a buffer: as the option `login` or its `vim.b.conv_login` says. For
+---hosts whose chats are buffers of their own, and are about another one.
 ---@param login string
 ---@param buffer any what the host says; what is no buffer changes nothing
 ---@return string
@@ -305,14 +308,15 @@ function M.chat_url(login, credential)
   return base and (base .. path)
 end
 
----An address where nothing listens (the discard port), for hosts that must be given one and would else use another
----provider's. A request to it ends with the host's own words for a server that is not there.
+---An address where nothing listens (the discard port), for hosts that must be given one and would else use
+---another provider's. A request to it ends with the host's own words for a server that is not there.
 M.NOWHERE = "http://127.0.0.1:9/no-login"
 
 ---For curl, an answer that is empty and no error, for hosts that would repeat the error at each key.
 M.NOTHING = vim.fn.has("win32") == 0 and "file:///dev/null" or M.NOWHERE
 
----For curl, an answer in the shape of an API's error that says what to do, for hosts that fail on an empty one.
+---For curl, an answer in the shape of an API's error that says what to do, for hosts that fail on an empty
+---one.
 M.REFUSAL = vim.uri_from_fname(
   vim.fs.joinpath(
     vim.fs.dirname(vim.fs.abspath(assert(debug.getinfo(1, "S")).source:sub(2))),
@@ -341,8 +345,8 @@ function M.agent_variables(login)
   return vim.tbl_keys(gateway.variables(M.provider(login), { url = "", key = "" }))
 end
 
----What points a program at the gateway, by variable. The gateway is opened now; without it there is nothing, and the
----person is told.
+---What points a program at the gateway, by variable. The gateway is opened now; without it there is nothing,
+---and the person is told.
 ---@param login string
 ---@return table<string, string>
 function M.agent_env(login)

@@ -1,5 +1,5 @@
--- Whose server an address is, and how an address at a provider is said at the gateway that stands for it. It knows no
--- login but by the addresses that it is given.
+-- Whose server an address is, and how an address at a provider is said at the gateway that stands for it. It
+-- knows no login but by the addresses that it is given.
 
 local M = {}
 

@@ -1,8 +1,8 @@
--- What a host gets in place of a token: the gateway's key and its address, where the person or the option `gateway` wants
--- that and the gateway serves the login.
--- Guarantees: the shape of the API stays (the key stands in the headers where the token stood); what is exchanged holds
--- nothing of the login's that is secret; a login that is not served, or an address that is not its API's, is left as it is,
--- and who asked for the gateway is told why, once.
+-- What a host gets in place of a token: the gateway's key and its address, where the person or the option
+-- `gateway` wants that and the gateway serves the login. Guarantees: the shape of the API stays (the key
+-- stands in the headers where the token stood); what is exchanged holds nothing of the login's that is
+-- secret; a login that is not served, or an address that is not its API's, is left as it is, and who asked
+-- for the gateway is told why, once.
 
 local address = require("conv.integration_address")
 

@@ -1,5 +1,5 @@
--- The headers of a login put over those of a host, and the credential of a host taken away. It reads and changes tables
--- of headers and knows nothing else.
+-- The headers of a login put over those of a host, and the credential of a host taken away. It reads and
+-- changes tables of headers and knows nothing else.
 
 local M = {}
 

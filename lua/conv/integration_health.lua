@@ -1,5 +1,5 @@
--- Which companion plugins are installed, and which are wired, for `:checkhealth conv`. The plugins are the files in
--- lua/conv/integrations, wherever they are on the runtime path: there is no other list.
+-- Which companion plugins are installed, and which are wired, for `:checkhealth conv`. The plugins are the
+-- files in lua/conv/integrations, wherever they are on the runtime path: there is no other list.
 
 local integration = require("conv.integration")
 

@@ -1,5 +1,5 @@
--- The one door to the person for messages, and to other plugins for `User` events. Always scheduled, always titled,
--- never with a token: what comes from outside is redacted here.
+-- The one door to the person for messages, and to other plugins for `User` events. Always scheduled, always
+-- titled, never with a token: what comes from outside is redacted here.
 
 local errors = require("conv.errors")
 
@@ -36,8 +36,8 @@ local function shortened(text, width)
   return more
 end
 
----A text that is longer than the message line would stop the person at a "Press ENTER", and eat the next key. It goes
----to `:messages` whole, and what fits is shown.
+---A text that is longer than the message line would stop the person at a "Press ENTER", and eat the next key.
+---It goes to `:messages` whole, and what fits is shown.
 ---@param text string
 ---@param short string
 ---@param level integer
@@ -51,7 +51,8 @@ local function show_on_one_line(text, short, level)
   vim.api.nvim_echo({ { short, group } }, false, {})
 end
 
----On Neovim's own message line one message would hide the one before it: what is told together stands there together.
+---On Neovim's own message line one message would hide the one before it: what is told together stands there
+---together.
 ---@param messages conv.Message[] the most important first
 local function show_together(messages)
   local level, texts = vim.log.levels.INFO, {}

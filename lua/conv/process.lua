@@ -1,6 +1,6 @@
--- One child process: start, end, and the guard against a crash loop. It knows neither calls nor events.
--- The child is detached, so that Neovim's exit does not kill it in the middle of a refresh: it ends by itself at the
--- end of its stdin (see doc/rpc.md). What it writes to stderr goes to a file and to nobody's screen.
+-- One child process: start, end, and the guard against a crash loop. It knows neither calls nor events. The
+-- child is detached, so that Neovim's exit does not kill it in the middle of a refresh: it ends by itself at
+-- the end of its stdin (see doc/rpc.md). What it writes to stderr goes to a file and to nobody's screen.
 
 local errors = require("conv.errors")
 
@@ -78,7 +78,8 @@ function M.start(path, on_exit)
   return nil, errors.new("backend_missing", "The backend program could not be started.", hint)
 end
 
----What the last child wrote before it ended: its first line, and what to do about it if the next one says that.
+---What the last child wrote before it ended: its first line, and what to do about it if the next one says
+---that.
 ---@return string? message, string? hint
 function M.last_words()
   local next_line = vim.gsplit(vim.trim(said), "\n")

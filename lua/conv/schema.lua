@@ -1,6 +1,6 @@
--- Every option, once: type, default, what it does. Defaults, checks, the help's table and what goes to the backend
--- all come from here. Entries marked `shared` have the shape of convocations.toml and win over it; they have no default on
--- this side, because what is not set here is that file's to say.
+-- Every option, once: type, default, what it does. Defaults, checks, the help's table and what goes to the
+-- backend all come from here. Entries marked `shared` have the shape of convocations.toml and win over it;
+-- they have no default on this side, because what is not set here is that file's to say.
 
 ---@class (exact) conv.SchemaEntry
 ---@field name string

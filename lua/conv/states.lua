@@ -1,5 +1,5 @@
--- The faces of a login's states, once for all who show one: a sign and a colour. The words, and how much each matters,
--- are the backend's (conv/protocol.lua): every face says the same.
+-- The faces of a login's states, once for all who show one: a sign and a colour. The words, and how much each
+-- matters, are the backend's (conv/protocol.lua): every face says the same.
 
 local M = {}
 
@@ -95,7 +95,8 @@ function M.source(source)
   return source and source ~= "login" and (source:gsub("^env:", "$")) or nil
 end
 
----A login in one line, as every face says it: its state, where a token comes from all the same, how long that lasts.
+---A login in one line, as every face says it: its state, where a token comes from all the same, how long that
+---lasts.
 ---@param login ConvLoginStatus
 ---@return string
 function M.line(login)

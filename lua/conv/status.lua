@@ -1,6 +1,6 @@
--- What is known of every login, in one table, and what others see of it: `conv.status()`, the statusline's text in
--- `vim.g.conv_status` (written only on change), and the `User` events. Until the backend runs, the table is the
--- picture that the index gives. Nothing here waits or asks.
+-- What is known of every login, in one table, and what others see of it: `conv.status()`, the statusline's
+-- text in `vim.g.conv_status` (written only on change), and the `User` events. Until the backend runs, the
+-- table is the picture that the index gives. Nothing here waits or asks.
 
 local notify = require("conv.notify")
 local states = require("conv.states")

@@ -1,7 +1,7 @@
 //! What an operator sees of the requests: the access log on standard error, and counts for Prometheus.
 //!
-//! Guarantees: a line or a count holds address, method, route, status and time, never a query, header or body; routes and
-//! statuses are few, so memory is bounded.
+//! Guarantees: a line or a count holds address, method, route, status and time, never a query, header or
+//! body; routes and statuses are few, so memory is bounded.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

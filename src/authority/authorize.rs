@@ -1,8 +1,8 @@
 //! `GET /authorize`: checks the client's request, then shows the page that asks the person.
 //!
-//! Guarantees: client and redirect URI are checked before anything else. Nobody is redirected without having been
-//! asked: any client can register itself here, so a fault is told on our own page, with a link that says where it leads
-//! (RFC 9700, 4.11.2). A key for a foreign server is asked for in vain (rule 24).
+//! Guarantees: client and redirect URI are checked before anything else. Nobody is redirected without having
+//! been asked: any client can register itself here, so a fault is told on our own page, with a link that says
+//! where it leads (RFC 9700, 4.11.2). A key for a foreign server is asked for in vain (rule 24).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -103,8 +103,8 @@ fn check(
     }
     let budget = requested_budget(params).map_err(OAuthError::invalid_request)?;
     let (resources, foreign) = resources(server, params)?;
-    // Scopes that are not known here are left out, and the token's answer says what was given (RFC 6749, 3.3): an MCP
-    // server lists scopes of its own, and its clients ask for them all.
+    // Scopes that are not known here are left out, and the token's answer says what was given (RFC 6749,
+    // 3.3): an MCP server lists scopes of its own, and its clients ask for them all.
     let pending = Pending {
         client: client.fingerprint(),
         client_name: client.name().map(str::to_owned),

@@ -80,7 +80,8 @@ fn dollars(amount: f64) -> String {
     }
 }
 
-/// `2027-01-31T23:00:00Z` as `31 January 2027, 23:00 UTC`; `None` for what is no date of ISO 8601's extended format.
+/// `2027-01-31T23:00:00Z` as `31 January 2027, 23:00 UTC`; `None` for what is no date of ISO 8601's extended
+/// format.
 fn readable_date(text: &str) -> Option<String> {
     const MONTHS: [&str; 12] = [
         "January",

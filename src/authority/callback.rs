@@ -1,8 +1,8 @@
 //! `GET /callback`: OpenRouter's answer becomes ours.
 //!
-//! Guarantees: an answer counts only with a flow that this browser consented to. OpenRouter may leave our `state` out;
-//! then the only flow under way is meant, and among several the person says which: PKCE keeps a wrong choice from
-//! handing anybody another's key.
+//! Guarantees: an answer counts only with a flow that this browser consented to. OpenRouter may leave our
+//! `state` out; then the only flow under way is meant, and among several the person says which: PKCE keeps a
+//! wrong choice from handing anybody another's key.
 
 use subtle::ConstantTimeEq;
 use warp::http::StatusCode;

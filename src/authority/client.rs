@@ -1,14 +1,14 @@
 //! Who asks: the three forms of a client id, and what each may redirect to.
 //!
-//! Guarantees: every [`Client`] comes from a sealed registration, from a metadata document at the id's own URL, or
-//! from a bare host name, and knows exactly which redirect URIs it may use. Nothing is stored.
+//! Guarantees: every [`Client`] comes from a sealed registration, from a metadata document at the id's own
+//! URL, or from a bare host name, and knows exactly which redirect URIs it may use. Nothing is stored.
 //!
 //! * A **sealed registration** (RFC 7591, [`super::registration`]) may redirect where it registered.
-//! * An **https URL with a path** is a Client ID Metadata Document ([`super::document`]) and may redirect where
-//!   the document says.
-//! * A **bare host name** (`app.example`) stands for the web site of that name and may redirect to any https URL on
-//!   exactly that host and the default port, and nowhere else. It proves nothing about the client, so the consent
-//!   page shows the host and no other name.
+//! * An **https URL with a path** is a Client ID Metadata Document ([`super::document`]) and may redirect
+//!   where the document says.
+//! * A **bare host name** (`app.example`) stands for the web site of that name and may redirect to any https
+//!   URL on exactly that host and the default port, and nowhere else. It proves nothing about the client, so
+//!   the consent page shows the host and no other name.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

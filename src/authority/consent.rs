@@ -1,9 +1,9 @@
 //! The page that asks the person, and their decision.
 //!
-//! Guarantees: nothing goes upstream before the person allowed this very client on our own page, which names everybody
-//! who will be able to spend the key (rule 24): OpenRouter sees one client only and could not ask for us. The decision
-//! is taken from our own page in the same browser alone; the cookie that ties the upstream callback to the request is
-//! set only after it.
+//! Guarantees: nothing goes upstream before the person allowed this very client on our own page, which names
+//! everybody who will be able to spend the key (rule 24): OpenRouter sees one client only and could not ask
+//! for us. The decision is taken from our own page in the same browser alone; the cookie that ties the
+//! upstream callback to the request is set only after it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

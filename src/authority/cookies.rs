@@ -1,8 +1,10 @@
-//! What the person's browser carries between our pages: a name for the browser, and the requests it has consented to.
+//! What the person's browser carries between our pages: a name for the browser, and the requests it has
+//! consented to.
 //!
-//! Guarantees: over https every cookie has the `__Host-` prefix, so that no other host can plant one (RFC 6265bis,
-//! 4.1.3.2); each request has a cookie of its own, so that one does not replace another; a request counts only in the
-//! browser that consented to it; however many there are, they fit into what servers take of a header.
+//! Guarantees: over https every cookie has the `__Host-` prefix, so that no other host can plant one (RFC
+//! 6265bis, 4.1.3.2); each request has a cookie of its own, so that one does not replace another; a request
+//! counts only in the browser that consented to it; however many there are, they fit into what servers take
+//! of a header.
 
 use serde::{Deserialize, Serialize};
 
@@ -115,8 +117,9 @@ fn full_name(server: &AuthorizationServer, name: &str) -> String {
     format!("{}convocations-{name}", if server.is_https() { "__Host-" } else { "" })
 }
 
-/// `Lax`: the callback is a navigation that OpenRouter's page starts. Over http, which is loopback only, the prefix and
-/// `Secure` are not to be had; there the path keeps our cookies from other programs' addresses, by default at least.
+/// `Lax`: the callback is a navigation that OpenRouter's page starts. Over http, which is loopback only, the
+/// prefix and `Secure` are not to be had; there the path keeps our cookies from other programs' addresses, by
+/// default at least.
 fn cookie(server: &AuthorizationServer, name: &str, value: &str, max_age: i64) -> String {
     let name = full_name(server, name);
     let place = match server.path() {

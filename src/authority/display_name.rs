@@ -1,7 +1,7 @@
 //! A client's own name as the consent page shows it.
 //!
-//! Guarantees: pure. Nothing in a name is hidden, and letters that may pass for others are said beside it: a name is
-//! chosen freely, and a person compares it with one that they know.
+//! Guarantees: pure. Nothing in a name is hidden, and letters that may pass for others are said beside it: a
+//! name is chosen freely, and a person compares it with one that they know.
 
 use icu_properties::props::{GeneralCategory, GeneralCategoryGroup, NamedEnumeratedProperty as _, Script};
 use icu_properties::{CodePointMapData, CodePointMapDataBorrowed};
@@ -52,13 +52,15 @@ fn kind(character: char) -> Option<&'static str> {
     match SCRIPTS.get(character) {
         _ if character.is_ascii_digit() => None,
         Script::Latin if is_plain_latin(character) => Some("Latin"),
-        // Mathematical, full-width and circled letters, and those of phonetic writing: made to look like others.
+        // Mathematical, full-width and circled letters, and those of phonetic writing: made to look like
+        // others.
         Script::Latin | Script::Common | Script::Inherited => Some("letter-like signs"),
         script => Some(script.long_name()),
     }
 }
 
-/// ASCII, and the letters of European languages: Latin-1, Extended-A (but the dotless ı) and Extended Additional.
+/// ASCII, and the letters of European languages: Latin-1, Extended-A (but the dotless ı) and Extended
+/// Additional.
 fn is_plain_latin(character: char) -> bool {
     character.is_ascii()
         || matches!(character, '\u{c0}'..='\u{17f}' | '\u{1e00}'..='\u{1eff}') && character != 'ı'

@@ -1,10 +1,10 @@
 //! Client ID Metadata Documents: a client id that is an https URL, and the guarded fetch behind it.
 //!
 //! Guarantees: only public addresses are connected to, checked after the name was resolved and pinned for the
-//! connection; no redirect is followed; little time, little memory; a failure is remembered for a minute, a document
-//! for at most an hour. Only a server that itself answers on loopback alone may fetch from loopback: that is how it
-//! is tried out, and nobody else can reach it. Why a fetch failed is told to nobody but the log: the words would tell
-//! strangers what the server can reach.
+//! connection; no redirect is followed; little time, little memory; a failure is remembered for a minute, a
+//! document for at most an hour. Only a server that itself answers on loopback alone may fetch from loopback:
+//! that is how it is tried out, and nobody else can reach it. Why a fetch failed is told to nobody but the
+//! log: the words would tell strangers what the server can reach.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -171,8 +171,8 @@ fn read(id: &str, body: &[u8]) -> Lookup {
     if document.client_id != id {
         return Err("The client's metadata document names another client id.");
     }
-    // A client with a key of its own (`private_key_jwt`) is served like one without: PKCE and the redirect URI bind its
-    // codes. A shared secret in a public document is none (draft, section 4.1).
+    // A client with a key of its own (`private_key_jwt`) is served like one without: PKCE and the redirect
+    // URI bind its codes. A shared secret in a public document is none (draft, section 4.1).
     let method = document.token_endpoint_auth_method.unwrap_or_default();
     let shares_secret = document.client_secret.is_some() || method.starts_with("client_secret");
     if shares_secret || !is_plain(&document.client_name, 100) {

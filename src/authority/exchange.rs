@@ -1,7 +1,8 @@
 //! One HTTP exchange as the handlers see it: a plain request value in, a response value out.
 //!
 //! Guarantees: every response carries the headers that its kind needs (`no-store`, `nosniff`, CORS for what a
-//! browser's MCP client calls, a policy without scripts or framing for pages). Knows nothing of what the endpoints mean.
+//! browser's MCP client calls, a policy without scripts or framing for pages). Knows nothing of what the
+//! endpoints mean.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -117,7 +118,8 @@ impl OAuthError {
     }
 }
 
-/// A JSON response, never cached, readable by a page of any origin: the endpoints that answer so use no cookies.
+/// A JSON response, never cached, readable by a page of any origin: the endpoints that answer so use no
+/// cookies.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let text = serde_json::to_vec(body).unwrap_or_else(|_| b"{}".to_vec());
     let mut response = base(status, "application/json", text.into());
@@ -125,8 +127,8 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
-/// A JSON document that was made beforehand and may be kept for a little while: it changes only when the operator
-/// changes the server.
+/// A JSON document that was made beforehand and may be kept for a little while: it changes only when the
+/// operator changes the server.
 pub fn document(text: &Bytes) -> Response {
     let mut response = base(StatusCode::OK, "application/json", text.clone());
     let headers = response.headers_mut();
@@ -140,10 +142,11 @@ pub fn document(text: &Bytes) -> Response {
 pub enum Forms {
     /// There are none.
     None,
-    /// They are our own, and every redirect behind them is followed. Browsers hold the whole chain of redirects to
-    /// `form-action`, and nobody here knows where OpenRouter and the client send a person on: to a sign-in at another
-    /// host, or to an application by a scheme of its own. With the directive, that person would stay on the page with
-    /// nothing happening. Nothing is lost: no text of others gets onto the page unescaped.
+    /// They are our own, and every redirect behind them is followed. Browsers hold the whole chain of
+    /// redirects to `form-action`, and nobody here knows where OpenRouter and the client send a person on: to
+    /// a sign-in at another host, or to an application by a scheme of its own. With the directive, that
+    /// person would stay on the page with nothing happening. Nothing is lost: no text of others gets onto the
+    /// page unescaped.
     Redirected,
 }
 
@@ -172,8 +175,8 @@ pub fn text(status: StatusCode, body: &str) -> Response {
     base(status, "text/plain; charset=utf-8", format!("{body}\n").into())
 }
 
-/// Plain text that a page's script may read too: an MCP client in a browser tells "not here" from "not allowed" by the
-/// status.
+/// Plain text that a page's script may read too: an MCP client in a browser tells "not here" from "not
+/// allowed" by the status.
 pub fn public_text(status: StatusCode, body: &str) -> Response {
     let mut response = text(status, body);
     allow_any_origin(response.headers_mut());

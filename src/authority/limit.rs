@@ -1,7 +1,9 @@
-//! Requests per address and window, so that nobody can keep a server busy with sealing or OpenRouter with codes.
+//! Requests per address and window, so that nobody can keep a server busy with sealing or OpenRouter with
+//! codes.
 //!
-//! Guarantees: bounded memory whatever the number of addresses, and an address that is held back stays so: when there
-//! are too many, those with the fewest requests are forgotten first. Each instance counts for itself.
+//! Guarantees: bounded memory whatever the number of addresses, and an address that is held back stays so:
+//! when there are too many, those with the fewest requests are forgotten first. Each instance counts for
+//! itself.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

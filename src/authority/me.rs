@@ -1,5 +1,5 @@
-//! `GET /me`: what OpenRouter says about the key in the `Authorization` header. Also how an MCP client learns where
-//! to sign in: without a key the answer is 401 with the way to the metadata (RFC 9728, 5.1).
+//! `GET /me`: what OpenRouter says about the key in the `Authorization` header. Also how an MCP client learns
+//! where to sign in: without a key the answer is 401 with the way to the metadata (RFC 9728, 5.1).
 
 use serde_json::json;
 use warp::http::{StatusCode, header};
@@ -22,8 +22,9 @@ pub async fn me(server: &AuthorizationServer, request: &Request) -> Response {
     }
 }
 
-/// The answer when OpenRouter gives none that is of use, whoever asked. RFC 6749 has no name for a passing fault at the
-/// token endpoint; the ones of its section 4.1.2.1 are what clients know, with an HTTP status that says "try again".
+/// The answer when OpenRouter gives none that is of use, whoever asked. RFC 6749 has no name for a passing
+/// fault at the token endpoint; the ones of its section 4.1.2.1 are what clients know, with an HTTP status
+/// that says "try again".
 pub fn unavailable(error: &UpstreamError) -> Response {
     let UpstreamError::Unavailable(wait) = error else {
         let words = "The answer of OpenRouter makes no sense.";

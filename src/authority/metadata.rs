@@ -1,5 +1,5 @@
-//! The two well-known documents (RFC 8414, RFC 9728). They tell the truth only: every value here is enforced by
-//! the endpoint it speaks of.
+//! The two well-known documents (RFC 8414, RFC 9728). They tell the truth only: every value here is enforced
+//! by the endpoint it speaks of.
 
 use serde_json::{Value, json};
 
@@ -37,8 +37,8 @@ pub fn protected_resource(issuer: &str, path: &str) -> Value {
     })
 }
 
-/// What follows the well-known part for an issuer or resource with the path `issuer_path` (RFC 8414, 3.1: it is
-/// inserted between host and path): the resource's own path below the issuer, if there is such a resource.
+/// What follows the well-known part for an issuer or resource with the path `issuer_path` (RFC 8414, 3.1: it
+/// is inserted between host and path): the resource's own path below the issuer, if there is such a resource.
 pub fn resource_path<'a>(issuer_path: &str, suffix: &'a str) -> Option<&'a str> {
     match suffix.strip_prefix(issuer_path)? {
         "" | "/" => Some(""),

@@ -1,9 +1,11 @@
-//! An OAuth 2.1 authorization server in front of OpenRouter's key flow, for MCP clients. The way in is [`Authority`].
+//! An OAuth 2.1 authorization server in front of OpenRouter's key flow, for MCP clients. The way in is
+//! [`Authority`].
 //!
-//! Guarantees: no key, registration, request or code is stored; whatever has to come back travels sealed with the
-//! client or the browser (`seal`), so instances share nothing but the secret. The key that a person makes on
-//! OpenRouter's page is handed to the client that started the request, bound to its redirect URI and PKCE challenge,
-//! for a resource that the page named, and to nobody else (rule 24). Knows nothing of Neovim, the store or logins.
+//! Guarantees: no key, registration, request or code is stored; whatever has to come back travels sealed with
+//! the client or the browser (`seal`), so instances share nothing but the secret. The key that a person makes
+//! on OpenRouter's page is handed to the client that started the request, bound to its redirect URI and PKCE
+//! challenge, for a resource that the page named, and to nobody else (rule 24). Knows nothing of Neovim, the
+//! store or logins.
 //!
 //! | file | subject |
 //! |---|---|

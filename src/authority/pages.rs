@@ -1,8 +1,9 @@
-//! The pages that a person sees here: "may this application have a key?", "which sign-in was it?" and "this does not
-//! work".
+//! The pages that a person sees here: "may this application have a key?", "which sign-in was it?" and "this
+//! does not work".
 //!
-//! Guarantees: everything that came from outside is escaped; whatever an application says of itself stands in a row of
-//! its own and is called its own word; every address is shown whole, with its host set off; no script, nothing loaded.
+//! Guarantees: everything that came from outside is escaped; whatever an application says of itself stands in
+//! a row of its own and is called its own word; every address is shown whole, with its host set off; no
+//! script, nothing loaded.
 
 use url::Url;
 
@@ -161,7 +162,8 @@ fn name_row(name: Option<&str>) -> String {
 /// What is known of the client beside its own word.
 fn identity(client: &Client, redirect_uri: &str) -> String {
     match client.identity() {
-        // MCP, security considerations of 2026-07-28: a document cannot keep a local program from using its id.
+        // MCP, security considerations of 2026-07-28: a document cannot keep a local program from using its
+        // id.
         Identity::Document(url) if is_local(redirect_uri) => format!(
             "described at {}<span class=\"warn\">Any program on this computer can pose as it.</span>",
             address(url)

@@ -1,8 +1,8 @@
 //! The exchange of a code at OpenRouter, which goes on when the connection that asked for it breaks.
 //!
-//! Guarantees: OpenRouter's code works once, so an exchange that was sent is never cancelled. If nobody was there to
-//! take its key, whoever comes within a minute with the same code gets it, and has proved by then that the code is
-//! theirs; after that it is gone. Bounded in number; nothing of it is written anywhere.
+//! Guarantees: OpenRouter's code works once, so an exchange that was sent is never cancelled. If nobody was
+//! there to take its key, whoever comes within a minute with the same code gets it, and has proved by then
+//! that the code is theirs; after that it is gone. Bounded in number; nothing of it is written anywhere.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

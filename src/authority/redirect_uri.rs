@@ -29,13 +29,14 @@ pub fn check(text: &str) -> Result<Url, &'static str> {
         "https" if url.host().is_some() => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
         "http" => Err("A redirect URI may use http only for a loopback host."),
-        // Any application on the computer may claim a scheme (RFC 8252, 7.1 and 8.6), and the page could not say whose it is.
+        // Any application on the computer may claim a scheme (RFC 8252, 7.1 and 8.6), and the page could not
+        // say whose it is.
         _ => Err("A redirect URI must be https, or http to a loopback host."),
     }
 }
 
-/// The ones of a client's redirect URIs that are allowed: of a list with an application's own scheme in it, the others
-/// still work (RFC 7591, 3.2.1: a server may register less than it was asked for, and says so).
+/// The ones of a client's redirect URIs that are allowed: of a list with an application's own scheme in it,
+/// the others still work (RFC 7591, 3.2.1: a server may register less than it was asked for, and says so).
 ///
 /// # Errors
 /// One sentence for `error_description` if none is left, or more than `most`.
@@ -50,7 +51,8 @@ pub fn allowed(uris: Vec<String>, most: usize) -> Result<Vec<String>, &'static s
     }
 }
 
-/// Whether `requested` is `registered`: the same text, or for loopback the same but for the port (RFC 8252, 7.3).
+/// Whether `requested` is `registered`: the same text, or for loopback the same but for the port (RFC 8252,
+/// 7.3).
 pub fn matches(registered: &str, requested: &str) -> bool {
     registered == requested || same_but_for_port(registered, requested)
 }

@@ -1,5 +1,5 @@
-//! `POST /register` (RFC 7591): the reply's client id *is* the registration, sealed. Kept for older clients; newer
-//! ones bring a metadata document (MCP authorization, 2026-07-28).
+//! `POST /register` (RFC 7591): the reply's client id *is* the registration, sealed. Kept for older clients;
+//! newer ones bring a metadata document (MCP authorization, 2026-07-28).
 
 use serde::Deserialize;
 use serde_json::json;
@@ -66,8 +66,9 @@ fn check(metadata: Metadata, now: i64) -> Result<Registration, OAuthError> {
     Ok(Registration { redirect_uris, client_name, issued_at: now, budget })
 }
 
-/// The reply says what was registered, which may be less than was asked for (RFC 7591, 3.2.1): redirect URIs that are
-/// not allowed are missing, a confidential client gets to know that it is a public one, and the scope is ours.
+/// The reply says what was registered, which may be less than was asked for (RFC 7591, 3.2.1): redirect URIs
+/// that are not allowed are missing, a confidential client gets to know that it is a public one, and the
+/// scope is ours.
 fn seal(server: &AuthorizationServer, registration: &Registration) -> Result<Response, OAuthError> {
     let client_id = server.sealer.seal(SealKind::Client, registration, None);
     let client_id = client_id.map_err(|_| invalid("The metadata cannot be kept."))?;

@@ -1,8 +1,9 @@
 //! What a key may be asked for (RFC 8707).
 //!
-//! Guarantees (rule 24): a key is given for this server's own addresses, for OpenRouter's API and for what the operator
-//! listed, and for nothing else; a server on that list is told apart, since the consent page has to name it. Without
-//! this, an MCP server could name this server in its RFC 9728 document and be handed a key by any honest client.
+//! Guarantees (rule 24): a key is given for this server's own addresses, for OpenRouter's API and for what
+//! the operator listed, and for nothing else; a server on that list is told apart, since the consent page has
+//! to name it. Without this, an MCP server could name this server in its RFC 9728 document and be handed a
+//! key by any honest client.
 
 use url::Url;
 
@@ -40,7 +41,8 @@ impl Resources {
         Ok(Self { own: [issuer.to_owned(), format!("{issuer}{ME}")], openrouter: openrouter.clone(), listed })
     }
 
-    /// The one spelling of a requested resource and who receives its key; `None` if there is no key for it here.
+    /// The one spelling of a requested resource and who receives its key; `None` if there is no key for it
+    /// here.
     pub fn find(&self, text: &str) -> Option<(String, Receiver)> {
         let url = canonical(text)?;
         if self.own.contains(&url) || self.is_openrouter(&url) {

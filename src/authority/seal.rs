@@ -1,8 +1,8 @@
 //! Sealed values: what other servers keep in a database, this one hands out encrypted.
 //!
-//! Guarantees: a value opens only under the current or the previous secret, only as the kind it was sealed as, only
-//! before its end, and only if not one bit of it changed. Nothing about a value is kept anywhere, so any number of
-//! instances share nothing but the secret. Knows nothing of HTTP or OAuth.
+//! Guarantees: a value opens only under the current or the previous secret, only as the kind it was sealed
+//! as, only before its end, and only if not one bit of it changed. Nothing about a value is kept anywhere, so
+//! any number of instances share nothing but the secret. Knows nothing of HTTP or OAuth.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -85,8 +85,9 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
-    /// Opens what [`Sealer::seal`] made of the same kind; `None` for anything else: foreign, changed, of another
-    /// kind, of an unknown secret, or past its end at `now` (Unix seconds). Why is not told, on purpose.
+    /// Opens what [`Sealer::seal`] made of the same kind; `None` for anything else: foreign, changed, of
+    /// another kind, of an unknown secret, or past its end at `now` (Unix seconds). Why is not told, on
+    /// purpose.
     pub fn open<T: DeserializeOwned>(&self, kind: SealKind, text: &str, now: i64) -> Option<T> {
         if text.len() > MAX_SEALED_LEN {
             return None;

@@ -1,5 +1,6 @@
-//! Where the secret under the sealed values comes from: the environment, a file, or for a server that only this
-//! machine can reach a file of our own making. Never the command line: arguments are visible to other users.
+//! Where the secret under the sealed values comes from: the environment, a file, or for a server that only
+//! this machine can reach a file of our own making. Never the command line: arguments are visible to other
+//! users.
 
 use std::fs::OpenOptions;
 use std::io::Read as _;
@@ -27,9 +28,9 @@ pub struct Secrets {
 /// Longest secret file that is read, in bytes.
 const MAX_FILE_LEN: u64 = 4096;
 
-/// Finds the secrets: `CONVOCATIONS_AUTHORITY_SECRET` and `CONVOCATIONS_AUTHORITY_SECRET_PREVIOUS`, else `file` (its
-/// first two lines), else the variables' old names, else, if `own` is given, that file, made with mode 0600 and a random
-/// secret if it is not there yet.
+/// Finds the secrets: `CONVOCATIONS_AUTHORITY_SECRET` and `CONVOCATIONS_AUTHORITY_SECRET_PREVIOUS`, else
+/// `file` (its first two lines), else the variables' old names, else, if `own` is given, that file, made with
+/// mode 0600 and a random secret if it is not there yet.
 ///
 /// # Errors
 /// `config_invalid` if there is none; `store_unreadable` or `store_unwritable` if a file cannot be used.

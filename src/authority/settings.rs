@@ -17,7 +17,8 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     /// OpenRouter's address.
     pub upstream: String,
-    /// MCP servers that a key may be asked for, beside this server and OpenRouter. Each can spend what it is given.
+    /// MCP servers that a key may be asked for, beside this server and OpenRouter. Each can spend what it is
+    /// given.
     pub resources: Vec<String>,
     /// The operator's file with the secret; the environment goes before it.
     pub secret_file: Option<PathBuf>,
@@ -34,8 +35,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A server on `listen` in front of `upstream` that keeps its secret in `own_secret`, with everything else as it is
-    /// if nobody says.
+    /// A server on `listen` in front of `upstream` that keeps its secret in `own_secret`, with everything
+    /// else as it is if nobody says.
     pub fn new(listen: SocketAddr, upstream: &str, own_secret: PathBuf) -> Self {
         Self {
             listen,

@@ -1,11 +1,11 @@
 //! `POST /token` (RFC 6749, 4.1.3; RFC 7636, 4.6): our code becomes an OpenRouter key.
 //!
-//! Guarantees: a code is bound to client, redirect URI, challenge and resource, and every mismatch is refused before
-//! OpenRouter hears of it. A code works once because OpenRouter's own code inside it does.
+//! Guarantees: a code is bound to client, redirect URI, challenge and resource, and every mismatch is refused
+//! before OpenRouter hears of it. A code works once because OpenRouter's own code inside it does.
 //!
-//! The key is handed out as the access token on purpose, and it is not token pass-through: its audience *is* the API
-//! that the client will call, the person named its budget for this client on OpenRouter's page, and this server never
-//! accepts it to act upstream for anybody (`/me` only tells its holder about it).
+//! The key is handed out as the access token on purpose, and it is not token pass-through: its audience *is*
+//! the API that the client will call, the person named its budget for this client on OpenRouter's page, and
+//! this server never accepts it to act upstream for anybody (`/me` only tells its holder about it).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -105,8 +105,8 @@ async fn read(server: &AuthorizationServer, request: &Request) -> Result<Authori
     Ok(code)
 }
 
-/// The code names its client, so the request need not. A client that is unknown here is told to register again, whatever
-/// the code.
+/// The code names its client, so the request need not. A client that is unknown here is told to register
+/// again, whatever the code.
 async fn check_client(
     server: &AuthorizationServer,
     params: &Params,
@@ -143,8 +143,8 @@ fn check(server: &AuthorizationServer, params: &Params, code: &AuthorizationCode
     }
 }
 
-/// RFC 8707, 2.2: what was asked for, or a part of it. A request that named nothing was for this server and OpenRouter:
-/// the page named nobody else.
+/// RFC 8707, 2.2: what was asked for, or a part of it. A request that named nothing was for this server and
+/// OpenRouter: the page named nobody else.
 fn is_granted(server: &AuthorizationServer, code: &AuthorizationCode, resource: &str) -> bool {
     match server.resources.find(resource) {
         Some((_, Receiver::Own)) if code.resources.is_empty() => true,

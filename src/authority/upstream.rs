@@ -1,4 +1,5 @@
-//! OpenRouter, as far as this server talks to it: its sign-in page, the exchange of a code, and what a key is.
+//! OpenRouter, as far as this server talks to it: its sign-in page, the exchange of a code, and what a key
+//! is.
 //!
 //! Guarantees: every answer, however odd, becomes one of three errors; nothing of a body goes into an error.
 
@@ -34,7 +35,8 @@ const KEY_FIELDS: &[&str] = &[
 pub enum UpstreamError {
     /// It does not accept the code or the key.
     Refused,
-    /// It cannot be reached, is slow, is limiting or has a fault; with its wish to be left alone, if it named one.
+    /// It cannot be reached, is slow, is limiting or has a fault; with its wish to be left alone, if it named
+    /// one.
     Unavailable(Option<Duration>),
     /// Its answer is not what it documents.
     Malformed,
@@ -111,7 +113,8 @@ impl Upstream {
     /// Spends a code (OpenRouter, `POST /api/v1/auth/keys`).
     ///
     /// # Errors
-    /// An [`UpstreamError`]. A code whose answer was lost is spent all the same; the client has to start again.
+    /// An [`UpstreamError`]. A code whose answer was lost is spent all the same; the client has to start
+    /// again.
     pub async fn exchange(&self, code: &str, verifier: &str) -> std::result::Result<Secret, UpstreamError> {
         let body = json!({ "code": code, "code_verifier": verifier, "code_challenge_method": "S256" });
         let request = self.http.post(self.at("/api/v1/auth/keys")).json(&body);

@@ -27,7 +27,8 @@ pub struct Look {
 #[derive(Debug)]
 struct Held {
     credential: Credential,
-    /// The index as it was when it said the same: any change by anybody makes us look again. `None`: look in any case.
+    /// The index as it was when it said the same: any change by anybody makes us look again. `None`: look in
+    /// any case.
     stamp: Option<Stamp>,
     /// Whether somebody asked for it since it was made (rule 6).
     used: bool,
@@ -78,7 +79,8 @@ impl CredentialCache {
         self.looks.get(login).filter(|look| look.outcome.is_ok() || look.revision == revision)
     }
 
-    /// The credential that would be handed out without a look, if the index has not changed since and `is_good`.
+    /// The credential that would be handed out without a look, if the index has not changed since and
+    /// `is_good`.
     pub fn peek(
         &self,
         login: &LoginId,

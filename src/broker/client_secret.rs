@@ -1,4 +1,5 @@
-//! The client secret of a provider of one's own, as it is at this moment: one that was changed counts at once.
+//! The client secret of a provider of one's own, as it is at this moment: one that was changed counts at
+//! once.
 
 use super::Broker;
 use crate::credential::Tokens;

@@ -1,4 +1,5 @@
-//! Logout: revoked at the provider where that is possible, deleted here in any case, and the truth told about both.
+//! Logout: revoked at the provider where that is possible, deleted here in any case, and the truth told about
+//! both.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,8 @@ impl Broker {
     pub async fn logout(&self, login: &LoginId) -> Result<LogoutResult> {
         let lock = self.lock_if_soon(login).await;
         if lock.is_some() {
-            // The newest tokens are the ones to take back. Those that still cannot be stored are given back later.
+            // The newest tokens are the ones to take back. Those that still cannot be stored are given back
+            // later.
             let _ = self.write_pending(login).await;
         }
         let name = login.clone();

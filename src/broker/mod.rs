@@ -1,9 +1,10 @@
-//! "A fresh credential for this login": sources, memory, one refresh at a time, refresh ahead of time, logout.
+//! "A fresh credential for this login": sources, memory, one refresh at a time, refresh ahead of time,
+//! logout.
 //!
 //! Guarantees (rules 1 to 7): freshness is judged by the wall clock at the moment of use; one login is
-//! refreshed by one process at a time, which reads the store again first; what a refresh brought is durable before it
-//! is handed out; a failed refresh deletes nothing; a refresh once begun is finished whoever stops waiting; a slow
-//! provider or keyring holds up no other login. Knows no editor and no terminal.
+//! refreshed by one process at a time, which reads the store again first; what a refresh brought is durable
+//! before it is handed out; a failed refresh deletes nothing; a refresh once begun is finished whoever stops
+//! waiting; a slow provider or keyring holds up no other login. Knows no editor and no terminal.
 
 mod cache;
 mod client_secret;
@@ -39,7 +40,8 @@ use cache::{CredentialCache, Look};
 use refresh::{Backoff, Goal, PendingWrites, SingleFlight};
 use sources::{Found, Passed};
 
-/// Longest time that an exit waits for refreshes under way: their answers may be the only copy of a rotated token.
+/// Longest time that an exit waits for refreshes under way: their answers may be the only copy of a rotated
+/// token.
 pub const FINISH_TIME: Duration = Duration::from_secs(15);
 /// Events that a slow listener may fall behind by.
 const EVENTS: usize = 256;
@@ -56,7 +58,8 @@ struct Inner {
     clock: Clock,
     cache: Mutex<CredentialCache>,
     shared: Shared,
-    /// One read of a login's secret at a time: a keyring that hangs takes one thread for each login and no more.
+    /// One read of a login's secret at a time: a keyring that hangs takes one thread for each login and no
+    /// more.
     reading: Mutex<HashMap<LoginId, Arc<tokio::sync::Mutex<()>>>>,
     telling: tokio::sync::Mutex<()>,
     events: broadcast::Sender<Event>,
@@ -76,8 +79,8 @@ impl Broker {
         Self::with(services, Shared::default())
     }
 
-    /// A broker of other settings in this one's place: refreshes under way, and what the store has not taken yet, are
-    /// its own from now on.
+    /// A broker of other settings in this one's place: refreshes under way, and what the store has not taken
+    /// yet, are its own from now on.
     #[must_use]
     pub fn reconfigured(&self, services: Services) -> Self {
         let shared = self.0.shared.clone();
@@ -102,12 +105,12 @@ impl Broker {
         }))
     }
 
-    /// A credential that is good for more than `min_validity` seconds (the settings' margin if not given), or the
-    /// newest one there is if even a new one ends sooner.
+    /// A credential that is good for more than `min_validity` seconds (the settings' margin if not given), or
+    /// the newest one there is if even a new one ends sooner.
     ///
     /// # Errors
-    /// `not_logged_in` if no source yields one; `login_expired` if the stored login can no longer be refreshed and no
-    /// other source yields one; the store's errors; those of a refresh that failed for now.
+    /// `not_logged_in` if no source yields one; `login_expired` if the stored login can no longer be
+    /// refreshed and no other source yields one; the store's errors; those of a refresh that failed for now.
     pub async fn get(&self, login: &LoginId, min_validity: Option<i64>) -> Result<Credential> {
         let validity = Validity::new(min_validity, self.0.config.refresh.margin);
         if let Some(credential) = self.remembered(login, validity) {
@@ -126,8 +129,8 @@ impl Broker {
         }
     }
 
-    /// What to do after the API answered 401 to `rejected`: a newer credential if there is one already, else the same
-    /// login refreshed once (rule 5).
+    /// What to do after the API answered 401 to `rejected`: a newer credential if there is one already, else
+    /// the same login refreshed once (rule 5).
     ///
     /// # Errors
     /// As for [`Broker::get`]; `provider_refused` if the refused token is one that cannot be refreshed.
@@ -210,7 +213,8 @@ impl Broker {
         found
     }
 
-    /// Shows what a look brought from now on (rule 22): that a keyring is locked by now, say, or unlocked again.
+    /// Shows what a look brought from now on (rule 22): that a keyring is locked by now, say, or unlocked
+    /// again.
     fn note_look(&self, login: &LoginId, look: Look) {
         if let Err(error) = &look.outcome {
             tracing::debug!(%login, error = %error.code(), "no credential: {error}");

@@ -1,7 +1,8 @@
 //! What happens without being asked: news of what other processes did, and what each tick is for.
 //!
-//! The index's folder is watched, so that a token which another process has fetched is here before the next request.
-//! Where nothing can be watched (a network drive, say, or no folder yet), and for time that passes, there is a tick.
+//! The index's folder is watched, so that a token which another process has fetched is here before the next
+//! request. Where nothing can be watched (a network drive, say, or no folder yet), and for time that passes,
+//! there is a tick.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use crate::error::Code;
 use crate::protocol::Credential;
 use crate::store::Stamp;
 
-/// Time between ticks: also where nothing is watched, a login made in one editor is to show in another within a second.
+/// Time between ticks: also where nothing is watched, a login made in one editor is to show in another within
+/// a second.
 const TICK: Duration = Duration::from_millis(500);
 
 /// Wakes at changes in a folder, as long as it is held.
@@ -95,7 +97,8 @@ impl Broker {
         self.tell_all().await;
     }
 
-    /// Pushes what this process would hand out now for a login that it has handed out, if that is another token.
+    /// Pushes what this process would hand out now for a login that it has handed out, if that is another
+    /// token.
     async fn push_newer(&self, held: Credential) {
         // A token that ended is no news; whoever needs one asks.
         match self.look(&held.login, Validity::AtLeast(0), false).await {

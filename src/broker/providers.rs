@@ -9,7 +9,8 @@ use crate::store::{Index, Store};
 /// All providers.
 ///
 /// # Errors
-/// `config_invalid`. An index that cannot be read leaves the logins out: what there is to log in to is known anyway.
+/// `config_invalid`. An index that cannot be read leaves the logins out: what there is to log in to is known
+/// anyway.
 pub fn providers(config: &Config, store: &Store) -> Result<protocol::ProvidersAnswer> {
     let index = store.index().unwrap_or_default();
     let describe = |id: String| Ok(describe(&*config.provider(&id)?, &index));

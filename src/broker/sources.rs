@@ -1,4 +1,5 @@
-//! Where a credential comes from (`:h conv-providers`): the first source that yields one, in the provider's order.
+//! Where a credential comes from (`:h conv-providers`): the first source that yields one, in the provider's
+//! order.
 //!
 //! Guarantees: no network; a store that cannot be read is an error and not a reason to try the next source.
 
@@ -30,8 +31,8 @@ pub(super) struct Passed {
     pub fingerprint: String,
 }
 
-/// The credential if one is good already, for callers without a runtime: `None` means that more has to be done than
-/// reading.
+/// The credential if one is good already, for callers without a runtime: `None` means that more has to be
+/// done than reading.
 ///
 /// # Errors
 /// As for [`super::Broker::get`].
@@ -132,8 +133,8 @@ fn stored(
     let Some(stored) = store.read(login)? else { return Ok(Login::None) };
     let now = clock.now();
     let refused = is_refused(&stored);
-    // When the refresh token is spent the access token may not be: it is good until its end, or until the API refused
-    // it, which only the index knows.
+    // When the refresh token is spent the access token may not be: it is good until its end, or until the API
+    // refused it, which only the index knows.
     let fresh = match refused {
         true => stored.tokens.is_fresh(now, 0) && stored.entry.expires_at.is_none_or(|end| end > now),
         false => stored.tokens.is_fresh(now, validity.seconds(stored.tokens.lifetime())),

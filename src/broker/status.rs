@@ -1,8 +1,8 @@
 //! How every login is: what a `get` would answer now (rule 22).
 //!
-//! Two ways to know it. Whoever asks is answered by a look at the secrets themselves, which may take a keyring's time
-//! limit. What is told without being asked comes of the index, the environment and the last look, and asks no keyring:
-//! what nobody has looked at is `stored`, and no more is claimed of it.
+//! Two ways to know it. Whoever asks is answered by a look at the secrets themselves, which may take a
+//! keyring's time limit. What is told without being asked comes of the index, the environment and the last
+//! look, and asks no keyring: what nobody has looked at is `stored`, and no more is claimed of it.
 
 use std::sync::PoisonError;
 
@@ -43,8 +43,8 @@ impl Outlook {
 }
 
 impl Broker {
-    /// The state of one login, or of all that exist: stored ones, and providers that a variable or the app speaks for.
-    /// Looks at each secret, as a `get` would.
+    /// The state of one login, or of all that exist: stored ones, and providers that a variable or the app
+    /// speaks for. Looks at each secret, as a `get` would.
     ///
     /// # Errors
     /// `unknown_login`, or `store_unreadable`.
@@ -188,7 +188,8 @@ fn app_known(inner: &Inner, login: &LoginId, entry: Option<&Entry>, passed: bool
     }
 }
 
-/// A credential is there. That the login was refused, or passed over for another source, is for the person to mend.
+/// A credential is there. That the login was refused, or passed over for another source, is for the person to
+/// mend.
 fn of_good(source: &str, entry: Option<&Entry>, passed: bool) -> Outlook {
     let refused = source == "login" && entry.is_some_and(|entry| entry.needs_login.is_some());
     Outlook::good(if passed || refused { State::NeedsLogin } else { State::Valid }, source)

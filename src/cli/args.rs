@@ -119,7 +119,8 @@ pub enum Command {
         #[command(subcommand)]
         action: SecretAction,
     },
-    /// Serve a local address that adds the credential to each request, for programs that take a base URL and a key
+    /// Serve a local address that adds the credential to each request, for programs that take a base URL and
+    /// a key
     Gateway(GatewayArgs),
     /// Serve the OAuth authorization server in front of OpenRouter, for MCP clients
     Authority(AuthorityArgs),
@@ -204,11 +205,12 @@ pub struct AuthorityArgs {
     /// Where to serve Prometheus metrics
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
-    /// An MCP server that a key may be asked for, and that will be able to spend it; the page names it (repeatable)
+    /// An MCP server that a key may be asked for, and that will be able to spend it; the page names it
+    /// (repeatable)
     #[arg(long, value_name = "URL")]
     pub resource: Vec<String>,
-    /// The secret's file: current on the first line, previous on the second. `CONVOCATIONS_AUTHORITY_SECRET` in the
-    /// environment wins
+    /// The secret's file: current on the first line, previous on the second. `CONVOCATIONS_AUTHORITY_SECRET`
+    /// in the environment wins
     #[arg(long, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
     /// OpenRouter's address
@@ -217,7 +219,8 @@ pub struct AuthorityArgs {
     /// Count requests by the last address in X-Forwarded-For: behind exactly one reverse proxy
     #[arg(long)]
     pub trust_forwarded_for: bool,
-    /// Requests of one address: register=20/1h, authorize=100/15m, token=50/15m are what holds without (repeatable)
+    /// Requests of one address: register=20/1h, authorize=100/15m, token=50/15m are what holds without
+    /// (repeatable)
     #[arg(long, value_name = "NAME=COUNT/TIME")]
     pub rate_limit: Vec<String>,
     /// Do not limit requests per address: where the reverse proxy does

@@ -1,7 +1,7 @@
 //! What a shell offers where a login, a provider or a method is typed.
 //!
-//! Guarantees: reads settings and the index alone: no keyring, no network, no question. Where something is wrong, nothing is
-//! offered, and nothing is said: a person is in the middle of a line.
+//! Guarantees: reads settings and the index alone: no keyring, no network, no question. Where something is
+//! wrong, nothing is offered, and nothing is said: a person is in the middle of a line.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -1,7 +1,7 @@
 //! A terminal that shows nothing of what is typed.
 //!
-//! Guarantees: it is as it was when this is dropped, and when a signal ends or stops the program before. Knows nothing
-//! of what is asked.
+//! Guarantees: it is as it was when this is dropped, and when a signal ends or stops the program before.
+//! Knows nothing of what is asked.
 
 #[cfg(unix)]
 mod modes {
@@ -33,8 +33,8 @@ mod modes {
             Self::without(libc::ECHO)
         }
 
-        /// The same, and Ctrl-C is a character for whoever reads: one that was typed before the reader was ready
-        /// would be lost otherwise.
+        /// The same, and Ctrl-C is a character for whoever reads: one that was typed before the reader was
+        /// ready would be lost otherwise.
         pub fn taking_ctrl_c() -> Option<Self> {
             Self::without(libc::ECHO | libc::ISIG)
         }
@@ -92,7 +92,8 @@ mod modes {
             return;
         }
         set(&modes.original);
-        // SAFETY: none of these calls touches memory of ours. What is raised here arrives when the handler returns.
+        // SAFETY: none of these calls touches memory of ours. What is raised here arrives when the handler
+        // returns.
         unsafe {
             if signal == libc::SIGTSTP {
                 libc::raise(libc::SIGSTOP);

@@ -1,5 +1,6 @@
-//! `convocations exec`: a program with the provider's variables, for tools that know nothing else. What is in an
-//! environment is seen by the program's children too, and does not become fresh: a token subcommand is better.
+//! `convocations exec`: a program with the provider's variables, for tools that know nothing else. What is in
+//! an environment is seen by the program's children too, and does not become fresh: a token subcommand is
+//! better.
 
 use std::ffi::OsString;
 use std::io;
@@ -41,8 +42,8 @@ pub fn run(context: &Context, login: &LoginId, command: &[OsString]) -> Result<E
     start(&mut child).or_else(|error| Ok(cannot_run(&child, &error)))
 }
 
-/// The program, without the keys of this provider that are in the environment: another one would win over ours in some
-/// programs.
+/// The program, without the keys of this provider that are in the environment: another one would win over
+/// ours in some programs.
 ///
 /// # Errors
 /// `invalid_argument` if none was named.
@@ -72,8 +73,8 @@ fn start(child: &mut Command) -> io::Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
 }
 
-/// Says why a program cannot be run; the exit status is the one that shells have for it (POSIX, Shell Command Language,
-/// 2.8.2).
+/// Says why a program cannot be run; the exit status is the one that shells have for it (POSIX, Shell Command
+/// Language, 2.8.2).
 pub fn cannot_run(program: &Command, error: &io::Error) -> ExitCode {
     let name = redact(&short(&program.get_program().to_string_lossy(), MAX_NAME));
     let (message, hint, status) = match error.kind() {

@@ -196,7 +196,8 @@ fn print(
     output::line(&lines.join("\n"))
 }
 
-/// Runs a program to its end. Ctrl-C at the terminal is the program's affair; being asked to end is passed on.
+/// Runs a program to its end. Ctrl-C at the terminal is the program's affair; being asked to end is passed
+/// on.
 async fn run_child(mut program: Command) -> Result<ExitCode> {
     editor::give_back();
     let started = program.spawn();

@@ -1,7 +1,7 @@
 //! Text as it fits a terminal.
 //!
-//! Guarantees: a line that is redrawn is never wider than the terminal, so that it stays one line; prose breaks between
-//! words, an address never. What no terminal reads is left as it is. Knows no command.
+//! Guarantees: a line that is redrawn is never wider than the terminal, so that it stays one line; prose
+//! breaks between words, an address never. What no terminal reads is left as it is. Knows no command.
 
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
@@ -57,7 +57,8 @@ pub fn beside(head: &str, text: &str, columns: Option<usize>) -> String {
     format!("{head}{}", text.replace('\n', &format!("\n{}", " ".repeat(width))))
 }
 
-/// The first of several wordings, best first, that leaves the last cell of a line free; of the last one, what fits.
+/// The first of several wordings, best first, that leaves the last cell of a line free; of the last one, what
+/// fits.
 pub fn one_line<'a>(wordings: &[&'a str], columns: usize) -> std::borrow::Cow<'a, str> {
     let room = columns.saturating_sub(1);
     match wordings.iter().find(|text| display_width(text) <= room) {

@@ -1,8 +1,8 @@
 //! The command line: everything outside the editor (`convocations help`).
 //!
-//! Guarantees: `token` prints a token and a newline or nothing; errors are one line on standard error with the hint
-//! on the next; exit status 0, 2 usage, 3 log in, 4 refused, 5 try again, 6 store, 130 cancelled; no secret is ever
-//! taken from an argument or printed but by `token`.
+//! Guarantees: `token` prints a token and a newline or nothing; errors are one line on standard error with
+//! the hint on the next; exit status 0, 2 usage, 3 log in, 4 refused, 5 try again, 6 store, 130 cancelled; no
+//! secret is ever taken from an argument or printed but by `token`.
 
 mod args;
 mod authority;
@@ -118,8 +118,8 @@ fn logged(command: Command, paths: Paths) -> Result<ExitCode> {
     result
 }
 
-/// What programs call again and again, `convocations token LOGIN` and `convocations rpc`: setting up the argument
-/// parser would cost as much as reading the token.
+/// What programs call again and again, `convocations token LOGIN` and `convocations rpc`: setting up the
+/// argument parser would cost as much as reading the token.
 fn plain() -> Option<Command> {
     let mut args = std::env::args_os().skip(1);
     let (name, login, end) = (args.next()?, args.next(), args.next());

@@ -1,10 +1,11 @@
-//! Opens an address in the person's browser. No shell takes part, and only web addresses are opened (D1). A browser that
-//! is started here outlives the terminal: Ctrl-C is for the login.
+//! Opens an address in the person's browser. No shell takes part, and only web addresses are opened (D1). A
+//! browser that is started here outlives the terminal: Ctrl-C is for the login.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Starts the browser; `false` if none can be started. That it was started does not mean that anybody sees it.
+/// Starts the browser; `false` if none can be started. That it was started does not mean that anybody sees
+/// it.
 pub fn in_browser(url: &str) -> bool {
     if !(url.starts_with("https://") || url.starts_with("http://")) || url.chars().any(char::is_control) {
         return false;
@@ -47,7 +48,8 @@ fn openers(url: &str) -> Vec<Command> {
     vec![with_address(Command::new(opener), url)]
 }
 
-/// One of `BROWSER`'s list: a program and its arguments, with the address where they say `%s`, else at their end.
+/// One of `BROWSER`'s list: a program and its arguments, with the address where they say `%s`, else at their
+/// end.
 fn with_arguments(browser: &str, url: &str) -> Option<Command> {
     let mut words = browser.split_whitespace();
     let mut command = Command::new(words.next()?);

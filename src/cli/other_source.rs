@@ -1,5 +1,5 @@
-//! What is used although, or because, a stored login was changed: a person who has just stored a key, or removed one, is
-//! told of the source that is asked all the same.
+//! What is used although, or because, a stored login was changed: a person who has just stored a key, or
+//! removed one, is told of the source that is asked all the same.
 
 use super::{Context, output};
 use crate::login_id::LoginId;

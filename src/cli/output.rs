@@ -95,7 +95,8 @@ pub fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Replaces the last line of a terminal by the first of several wordings that fits; nothing where nobody looks.
+/// Replaces the last line of a terminal by the first of several wordings that fits; nothing where nobody
+/// looks.
 pub fn progress(wordings: &[&str]) {
     if is_watched() {
         let text = layout::one_line(wordings, layout::size().columns);

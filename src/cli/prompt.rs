@@ -15,8 +15,8 @@ const MAX_LINE: u64 = 64 * 1024;
 /// `invalid_argument` if there is none, `cancelled` on Ctrl-C or Ctrl-D.
 pub fn secret(label: &str) -> Result<Secret> {
     if io::stdin().is_terminal() {
-        // Silent before it asks: whoever types at the prompt's first sight is not shown either. Ctrl-C would leave the
-        // terminal so, since the reader raises the signal while we are still silent.
+        // Silent before it asks: whoever types at the prompt's first sight is not shown either. Ctrl-C would
+        // leave the terminal so, since the reader raises the signal while we are still silent.
         let (_uninterrupted, _echo_off) = (Uninterrupted::begin(), EchoOff::taking_ctrl_c());
         let _ = write!(io::stderr(), "{label}");
         let _ = io::stderr().flush();
@@ -28,8 +28,8 @@ pub fn secret(label: &str) -> Result<Secret> {
     })
 }
 
-/// The next line, without its end; `None` at the end of input. Of one that is too long, the beginning: it is refused for
-/// its length, and takes no more memory than that.
+/// The next line, without its end; `None` at the end of input. Of one that is too long, the beginning: it is
+/// refused for its length, and takes no more memory than that.
 pub fn line(input: &mut impl BufRead) -> Option<Secret> {
     let mut line = zeroize::Zeroizing::new(Vec::new());
     input.take(MAX_LINE).read_until(b'\n', &mut line).ok().filter(|length| *length > 0)?;

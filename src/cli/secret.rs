@@ -42,7 +42,8 @@ fn set(context: &Context, login: &LoginId) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is asked for, and under which method it is stored: a key, or the client secret of a provider of one's own.
+/// What is asked for, and under which method it is stored: a key, or the client secret of a provider of one's
+/// own.
 fn wanted(provider: &Provider, login: &LoginId) -> Result<(&'static str, String)> {
     let refused =
         |what: &str| Error::new(Code::InvalidArgument, format!("{} takes no {what}.", provider.name));

@@ -63,8 +63,8 @@ pub fn ask(context: &Context, work: impl AsyncFnOnce(&Broker) -> Result<Credenti
     })
 }
 
-/// Waits for a refresh under way to have its answer stored, which is the only copy of a rotated token; if that takes long
-/// enough for a person to wonder, says so.
+/// Waits for a refresh under way to have its answer stored, which is the only copy of a rotated token; if
+/// that takes long enough for a person to wonder, says so.
 async fn finish(broker: &Broker) {
     let mut finished = std::pin::pin!(broker.finish_in_flight());
     tokio::select! {

@@ -1,7 +1,7 @@
 //! What clap finds wrong with a line that was typed, in this program's form: a sentence, and the way out.
 //!
-//! Guarantees: what was typed is never repeated, only names of ours are: a key that went to the wrong place stays
-//! there.
+//! Guarantees: what was typed is never repeated, only names of ours are: a key that went to the wrong place
+//! stays there.
 
 use std::process::ExitCode;
 
@@ -25,7 +25,8 @@ pub fn tell(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// clap repeats a wrong argument, which may be a key that somebody typed in the wrong place: only names of ours are told.
+/// clap repeats a wrong argument, which may be a key that somebody typed in the wrong place: only names of
+/// ours are told.
 fn mistake(error: &clap::Error) -> String {
     let names = |kind| match error.get(kind) {
         Some(ContextValue::String(name)) => name.clone(),

@@ -21,8 +21,8 @@ const TYPES: &[(&str, &str)] = &[
 /// Longest name of a setting that is repeated, in characters.
 const MAX_FIELD: usize = 64;
 
-/// The name of a setting that is not known, out of serde's message. The name is the person's, and may hold what looks
-/// like the words after it.
+/// The name of a setting that is not known, out of serde's message. The name is the person's, and may hold
+/// what looks like the words after it.
 pub(super) fn unknown_field(message: &str) -> Option<&str> {
     let rest = message.strip_prefix("unknown field `")?;
     let end = rest.rfind("`, expected ").or_else(|| rest.rfind("`, there are no fields"))?;

@@ -1,11 +1,12 @@
 //! Settings: built-in descriptions, under config.toml, under convocations.toml, under the editor's options.
 //!
-//! config.toml may be shared with the Convocations app, which leaves out what it does not know when it writes it anew;
-//! convocations.toml beside it is ours alone.
+//! config.toml may be shared with the Convocations app, which leaves out what it does not know when it writes
+//! it anew; convocations.toml beside it is ours alone.
 //!
-//! Guarantees: each layer is checked alone, so an error names the layer and the key's full path; a file that somebody
-//! else may write is not believed (rule 20); a provider's mistake is that provider's alone, and a setting that is not
-//! known is told and passed over; the app's tables are left alone; a provider is put together only when asked for.
+//! Guarantees: each layer is checked alone, so an error names the layer and the key's full path; a file that
+//! somebody else may write is not believed (rule 20); a provider's mistake is that provider's alone, and a
+//! setting that is not known is told and passed over; the app's tables are left alone; a provider is put
+//! together only when asked for.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -102,8 +103,8 @@ impl HttpConfig {
     }
 }
 
-/// All settings. Cheap to clone. Its `Debug` shows no provider's settings and nothing of the app's: a person may have
-/// put a secret there, wrong as that is.
+/// All settings. Cheap to clone. Its `Debug` shows no provider's settings and nothing of the app's: a person
+/// may have put a secret there, wrong as that is.
 #[derive(Clone)]
 pub struct Config {
     /// Where secrets go.
@@ -122,7 +123,8 @@ pub struct Config {
 
 #[derive(Default)]
 struct Providers {
-    /// What config.toml and the options say, merged; the built-in text comes under it when a provider is asked for.
+    /// What config.toml and the options say, merged; the built-in text comes under it when a provider is
+    /// asked for.
     described: BTreeMap<String, Value>,
     /// What is wrong with a provider, by its name.
     broken: BTreeMap<String, Error>,
@@ -160,7 +162,8 @@ impl Config {
         for (number, (name, layer)) in files.into_iter().chain(options).enumerate() {
             let Checked { settings: over, providers: described, broken, unknown } =
                 layer::check(&name, layer)?;
-            // The plugin has checked its options: one that is not known here is a plugin's of another version.
+            // The plugin has checked its options: one that is not known here is a plugin's of another
+            // version.
             if let Some(error) = unknown.first().filter(|_| number == in_files) {
                 return Err(error.clone());
             }
@@ -178,7 +181,8 @@ impl Config {
         Ok(config)
     }
 
-    /// What is wrong with the settings, and is passed over: settings that are not known, and providers that fail alone.
+    /// What is wrong with the settings, and is passed over: settings that are not known, and providers that
+    /// fail alone.
     pub fn problems(&self) -> &[Error] {
         &self.problems
     }

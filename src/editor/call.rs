@@ -1,6 +1,7 @@
 //! The methods of doc/rpc.md: whom each asks.
 //!
-//! Guarantees: a call of any form gets an answer; unknown fields are refused by name, and no value is repeated.
+//! Guarantees: a call of any form gets an answer; unknown fields are refused by name, and no value is
+//! repeated.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -135,7 +136,8 @@ fn params_of<T: DeserializeOwned>(method: &str, params: Value) -> Result<T> {
         let at = short(&error.path().to_string(), MAX_REPEATED);
         let place = if at == "." { String::new() } else { format!(" at `{at}`") };
         let words = error.inner().to_string();
-        // serde repeats a value of the wrong type, which may be a secret; names of fields it repeats are ours.
+        // serde repeats a value of the wrong type, which may be a secret; names of fields it repeats are
+        // ours.
         let known = ["unknown field", "missing field"].iter().any(|start| words.starts_with(start));
         let what = if known { short(&words, MAX_REPEATED) } else { "a value of the wrong type".to_owned() };
         Error::new(Code::InvalidArgument, format!("The call `{method}` has {what}{place}."))

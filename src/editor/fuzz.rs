@@ -1,5 +1,5 @@
-//! Any bytes from the editor's side of the pipe: each message is read, or it ends the channel; none of its values is
-//! repeated at length.
+//! Any bytes from the editor's side of the pipe: each message is read, or it ends the channel; none of its
+//! values is repeated at length.
 
 use nvim_rs::rpc::RpcMessage;
 use nvim_rs::rpc::model::decode;

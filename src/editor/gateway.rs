@@ -1,8 +1,8 @@
-//! The editor's gateway: its listening socket was bound by Neovim, which holds it as long as it lives; a backend takes it
-//! over, and after a crash its successor does.
+//! The editor's gateway: its listening socket was bound by Neovim, which holds it as long as it lives; a
+//! backend takes it over, and after a crash its successor does.
 //!
-//! Guarantees: what is taken over is a listener on loopback, and nothing else; it is served until this process ends, by
-//! whatever settings hold then. Knows no HTTP.
+//! Guarantees: what is taken over is a listener on loopback, and nothing else; it is served until this
+//! process ends, by whatever settings hold then. Knows no HTTP.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

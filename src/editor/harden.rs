@@ -1,8 +1,9 @@
-//! What a process asks of its system at the start: that secrets in memory reach neither the disk nor another process of
-//! the same user without its asking root, and that a backend, of which each editor has one, stays small.
+//! What a process asks of its system at the start: that secrets in memory reach neither the disk nor another
+//! process of the same user without its asking root, and that a backend, of which each editor has one, stays
+//! small.
 
-/// No core dumps, and on Linux no tracing by the user's other processes (both best effort: a failure is no reason
-/// not to run). The limit is the soft one: a program that we become or start may have its own mind.
+/// No core dumps, and on Linux no tracing by the user's other processes (both best effort: a failure is no
+/// reason not to run). The limit is the soft one: a program that we become or start may have its own mind.
 pub fn harden() {
     #[cfg(unix)]
     {
@@ -39,8 +40,8 @@ fn core_limit(soft: libc::rlim_t) -> libc::rlim_t {
     }
 }
 
-/// One heap for all threads: the threads of a backend wait more than they work, and glibc's heap for each costs every
-/// one of them four system calls at its start, and memory.
+/// One heap for all threads: the threads of a backend wait more than they work, and glibc's heap for each
+/// costs every one of them four system calls at its start, and memory.
 pub(super) fn share_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt takes two numbers and touches no memory of ours.

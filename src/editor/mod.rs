@@ -1,8 +1,8 @@
 //! The msgpack-RPC face of Neovim: `convocations rpc` (`doc/rpc.md`).
 //!
-//! Guarantees: every call gets exactly one reply, a panic's too; nothing but the protocol reaches standard output;
-//! only notifications are sent; at the end of standard input, or at a signal, the logins under way are cancelled,
-//! refreshes under way are finished (bounded), and the process ends. Never sees HTTP or files.
+//! Guarantees: every call gets exactly one reply, a panic's too; nothing but the protocol reaches standard
+//! output; only notifications are sent; at the end of standard input, or at a signal, the logins under way
+//! are cancelled, refreshes under way are finished (bounded), and the process ends. Never sees HTTP or files.
 
 mod call;
 #[cfg(any(test, fuzzing))]

@@ -1,7 +1,8 @@
 //! Standard input and output as sockets of the protocol, taken away from everybody else.
 //!
-//! Guarantees: whatever prints to standard output after [`take`] goes nowhere, so it cannot end the channel; reading
-//! and writing never block the runtime and cost no thread on Unix (Neovim gives its jobs socket pairs or pipes).
+//! Guarantees: whatever prints to standard output after [`take`] goes nowhere, so it cannot end the channel;
+//! reading and writing never block the runtime and cost no thread on Unix (Neovim gives its jobs socket pairs
+//! or pipes).
 
 #[cfg(unix)]
 pub use unix::{Output, take};

@@ -1,6 +1,7 @@
 //! Between msgpack values and serde.
 //!
-//! Guarantees: whatever Neovim sends becomes JSON or is refused; depth and kinds are bounded by what a Lua table is.
+//! Guarantees: whatever Neovim sends becomes JSON or is refused; depth and kinds are bounded by what a Lua
+//! table is.
 
 use nvim_rs::Value;
 use serde::Serialize;

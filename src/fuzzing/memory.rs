@@ -1,5 +1,5 @@
-//! How much memory a piece of work holds at once, and what it leaves in memory that it gives back; thread by thread,
-//! for the unit tests' program alone.
+//! How much memory a piece of work holds at once, and what it leaves in memory that it gives back; thread by
+//! thread, for the unit tests' program alone.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -44,8 +44,8 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-layout.size().cast_signed());
         if WANTED.try_with(|wanted| !wanted.get().0.is_empty()).unwrap_or(false) {
-            // SAFETY: the block is the caller's until it is freed below. What was never written in it is read as
-            // whatever stands there, which is what is looked for.
+            // SAFETY: the block is the caller's until it is freed below. What was never written in it is read
+            // as whatever stands there, which is what is looked for.
             look(unsafe { std::slice::from_raw_parts(pointer, layout.size()) });
         }
         // SAFETY: the caller's promises are the same.

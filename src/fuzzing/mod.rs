@@ -1,7 +1,8 @@
-//! What the fuzzers feed: one function for each way in, which takes any bytes and panics where a promise is broken.
+//! What the fuzzers feed: one function for each way in, which takes any bytes and panics where a promise is
+//! broken.
 //!
-//! Here for cargo-fuzz (`tests/fuzz/`) and for the tests below, which put variations of the same seeds to the same
-//! functions; no part of the program or of what others may use.
+//! Here for cargo-fuzz (`tests/fuzz/`) and for the tests below, which put variations of the same seeds to the
+//! same functions; no part of the program or of what others may use.
 
 #[cfg(test)]
 pub(crate) mod memory;

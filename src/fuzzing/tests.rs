@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::mutate::Mutator;
 use super::{TARGETS, Target, memory};
 
-/// Variations of each target's seeds. `CONVOCATIONS_FUZZ_RUNS` asks for more, `CONVOCATIONS_FUZZ_SEED` for the same ones.
+/// Variations of each target's seeds. `CONVOCATIONS_FUZZ_RUNS` asks for more, `CONVOCATIONS_FUZZ_SEED` for
+/// the same ones.
 const RUNS: u64 = 1500;
 
 fn number(variable: &str) -> Option<u64> {

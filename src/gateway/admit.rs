@@ -1,7 +1,7 @@
 //! Who may come in: the key, the `Host`, and no web page (rule 23).
 //!
-//! Guarantees: the key is compared in constant time, wherever the client puts it, and is taken out; what a browser
-//! sends for a page is refused before the key is looked at. Knows no login.
+//! Guarantees: the key is compared in constant time, wherever the client puts it, and is taken out; what a
+//! browser sends for a page is refused before the key is looked at. Knows no login.
 
 use std::fmt;
 use std::net::SocketAddr;

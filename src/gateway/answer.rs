@@ -1,4 +1,5 @@
-//! Answers of the gateway's own, in the shape of the API that the client speaks, so that the client shows them.
+//! Answers of the gateway's own, in the shape of the API that the client speaks, so that the client shows
+//! them.
 //!
 //! Guarantees: one sentence and what to do next, and nothing of the request.
 

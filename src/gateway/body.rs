@@ -1,7 +1,8 @@
 //! The body of an answer on its way to the client.
 //!
-//! Guarantees: passed on piece by piece, as fast as the client takes it; what is cut off upstream, or by a revoked
-//! grant, is cut off for the client too and never looks complete. An answer counts as open until its body is gone.
+//! Guarantees: passed on piece by piece, as fast as the client takes it; what is cut off upstream, or by a
+//! revoked grant, is cut off for the client too and never looks complete. An answer counts as open until its
+//! body is gone.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! One request: the credential is added, the answer streamed back, and a refused token refreshed once.
 //!
-//! Guarantees: a request goes to the base URL of its login and nowhere else; a 401 is answered by at most one refresh,
-//! shared with every other process, and one replay, and only while nothing of the answer has reached the client and the
-//! whole request is still at hand; nothing else is ever sent twice. Knows no key and no socket.
+//! Guarantees: a request goes to the base URL of its login and nowhere else; a 401 is answered by at most one
+//! refresh, shared with every other process, and one replay, and only while nothing of the answer has reached
+//! the client and the whole request is still at hand; nothing else is ever sent twice. Knows no key and no
+//! socket.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
@@ -29,8 +30,8 @@ use crate::protocol::Credential;
 use crate::provider::{ApiShape, Provider};
 use crate::secret::Secret;
 
-/// Time in which a token that was refused though it was new is not refreshed again: a revoked account answers 401 to
-/// every token, and each refresh would be in vain.
+/// Time in which a token that was refused though it was new is not refreshed again: a revoked account answers
+/// 401 to every token, and each refresh would be in vain.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
 /// Sends requests on. Shared by everything that serves.

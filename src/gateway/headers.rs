@@ -1,6 +1,7 @@
 //! Which headers travel on, and which are for one hop only (RFC 9110, 7.6.1).
 //!
-//! Guarantees: all others stay as they were, in value, number and order; the client's own credential never travels.
+//! Guarantees: all others stay as they were, in value, number and order; the client's own credential never
+//! travels.
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
@@ -29,8 +30,8 @@ pub const KEY_PLACES: [HeaderName; 4] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 
-/// The headers of a request as they travel on, but for the credential. `Expect` is answered here (RFC 9110, 10.1.1),
-/// and trailers are understood here, so both are said anew for the next hop.
+/// The headers of a request as they travel on, but for the credential. `Expect` is answered here (RFC 9110,
+/// 10.1.1), and trailers are understood here, so both are said anew for the next hop.
 pub fn for_upstream(received: &HeaderMap) -> HeaderMap {
     let takes_trailers = has_token(received, &TE, "trailers");
     let mut headers = end_to_end(received);
@@ -48,8 +49,8 @@ pub fn for_client(received: &HeaderMap) -> HeaderMap {
     end_to_end(received)
 }
 
-/// Puts in what the API wants of this login, and replaces what the client sent under these names, except where both
-/// can stand: a list of betas is a list of both.
+/// Puts in what the API wants of this login, and replaces what the client sent under these names, except
+/// where both can stand: a list of betas is a list of both.
 pub fn add_credential(headers: &mut HeaderMap, credential: &Credential) {
     for (name, value) in &credential.headers {
         let Ok(name) = HeaderName::try_from(name.as_str()) else { continue };
@@ -64,7 +65,8 @@ pub fn add_credential(headers: &mut HeaderMap, credential: &Credential) {
     }
 }
 
-/// Headers whose values are lists that a client and a login both have a say in (Anthropic's and OpenAI's betas).
+/// Headers whose values are lists that a client and a login both have a say in (Anthropic's and OpenAI's
+/// betas).
 fn is_list(name: &HeaderName) -> bool {
     matches!(name.as_str(), "anthropic-beta" | "openai-beta")
 }

@@ -38,8 +38,8 @@ mod linux {
     const BY_FAMILY: u16 = 20;
     /// `NLM_F_REQUEST` of linux/netlink.h.
     const REQUEST: u16 = 1;
-    /// Bytes of `struct nlmsghdr`, of `struct inet_diag_req_v2` and where `idiag_uid` is in `struct inet_diag_msg`
-    /// (linux/inet_diag.h).
+    /// Bytes of `struct nlmsghdr`, of `struct inet_diag_req_v2` and where `idiag_uid` is in `struct
+    /// inet_diag_msg` (linux/inet_diag.h).
     const HEADER: usize = 16;
     const QUESTION: usize = 56;
     const UID_AT: usize = 4 + 48 + 12;

@@ -1,8 +1,8 @@
 //! A request's body that can be sent a second time.
 //!
-//! Guarantees: it is passed on as it arrives, piece by piece, and only as fast as the other side takes it; its first
-//! 16 MiB are kept (shared, not copied), so that a request that was refused for its token can be sent once more, also
-//! when only a part of it had been sent. A longer one is passed on and cannot.
+//! Guarantees: it is passed on as it arrives, piece by piece, and only as fast as the other side takes it;
+//! its first 16 MiB are kept (shared, not copied), so that a request that was refused for its token can be
+//! sent once more, also when only a part of it had been sent. A longer one is passed on and cannot.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

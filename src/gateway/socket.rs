@@ -1,7 +1,7 @@
 //! A unix socket that only this user reaches.
 //!
-//! Guarantees: mode 0600 from the first moment; one that a dead process left is replaced, one that somebody listens on
-//! never; a file that is no socket is not touched. The file goes when the [`Socket`] is dropped.
+//! Guarantees: mode 0600 from the first moment; one that a dead process left is replaced, one that somebody
+//! listens on never; a file that is no socket is not touched. The file goes when the [`Socket`] is dropped.
 
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt as _;
@@ -13,7 +13,8 @@ use tokio::net::UnixListener;
 
 use crate::error::{Code, Error, Result};
 
-/// Bytes of a path that the system takes for a socket, without the NUL: `sun_path` is 108 on Linux, 104 on macOS.
+/// Bytes of a path that the system takes for a socket, without the NUL: `sun_path` is 108 on Linux, 104 on
+/// macOS.
 const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// A socket that is listened on.
@@ -25,7 +26,8 @@ pub struct Socket {
 /// Binds a socket. Needs a tokio runtime, and to be the only thread that makes files just then.
 ///
 /// # Errors
-/// `invalid_argument` for a path that is too long or where no socket can be; `busy` if somebody listens there.
+/// `invalid_argument` for a path that is too long or where no socket can be; `busy` if somebody listens
+/// there.
 pub fn bind(path: &Path) -> Result<(UnixListener, Socket)> {
     let path = std::path::absolute(path).map_err(|error| cannot(path, &error))?;
     if path.as_os_str().len() > MAX_PATH {

@@ -1,6 +1,7 @@
 //! WebSocket through the gateway (RFC 6455; RFC 9110, 7.8).
 //!
-//! Guarantees: bytes are carried both ways until either side ends. An upstream that has no WebSocket is told by 426.
+//! Guarantees: bytes are carried both ways until either side ends. An upstream that has no WebSocket is told
+//! by 426.
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode, Version};

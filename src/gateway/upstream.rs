@@ -1,7 +1,9 @@
-//! Requests to a provider's API by this program's rules for HTTP: TLS, proxies, certificates, time to connect.
+//! Requests to a provider's API by this program's rules for HTTP: TLS, proxies, certificates, time to
+//! connect.
 //!
-//! Guarantees: no redirect is followed, nothing is decoded, nothing said of this program; there is a limit for a
-//! connection to stand and none for an answer, which may stream for hours. Connections are kept and shared.
+//! Guarantees: no redirect is followed, nothing is decoded, nothing said of this program; there is a limit
+//! for a connection to stand and none for an answer, which may stream for hours. Connections are kept and
+//! shared.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,8 +15,8 @@ use reqwest::{Client, ClientBuilder, Url};
 use crate::error::Error;
 use crate::http::{self as client, plain_builder};
 
-/// Time that a connection without a request is kept, in seconds: shorter than any vendor keeps it, so that a request
-/// seldom meets one that is being closed (nginx's default is 75).
+/// Time that a connection without a request is kept, in seconds: shorter than any vendor keeps it, so that a
+/// request seldom meets one that is being closed (nginx's default is 75).
 const IDLE: Duration = Duration::from_secs(50);
 
 /// Clients, each set up when first used.
@@ -28,8 +30,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Sends a request and returns once the head of the answer is there, with the connection still at hand for an
-    /// upgrade.
+    /// Sends a request and returns once the head of the answer is there, with the connection still at hand
+    /// for an upgrade.
     ///
     /// # Errors
     /// `network`, `timeout`.

@@ -1,7 +1,7 @@
 //! Why a request brought no answer, in words for the person.
 //!
-//! Guarantees: nothing of a URL's path or query, a header or a body goes into an error; an error tells whether the
-//! request can have reached the other side.
+//! Guarantees: nothing of a URL's path or query, a header or a body goes into an error; an error tells
+//! whether the request can have reached the other side.
 
 use std::error::Error as StdError;
 

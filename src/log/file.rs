@@ -1,8 +1,9 @@
 //! The log's file, which all our processes write at once.
 //!
-//! Guarantees: private to its owner, never through a link; opened at the first line, so that a process with nothing to
-//! tell costs nothing; a line is one write, so that processes do not cut into each other's; set aside when it is long,
-//! by one process of all, and the others go on in the new one. What cannot be written is lost without a word.
+//! Guarantees: private to its owner, never through a link; opened at the first line, so that a process with
+//! nothing to tell costs nothing; a line is one write, so that processes do not cut into each other's; set
+//! aside when it is long, by one process of all, and the others go on in the new one. What cannot be written
+//! is lost without a word.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -65,7 +66,8 @@ impl LogFile {
         }
     }
 
-    /// Whether the file that is open is the one of this name: another process may have set it aside, a person removed it.
+    /// Whether the file that is open is the one of this name: another process may have set it aside, a person
+    /// removed it.
     #[cfg(unix)]
     fn is_current(&self) -> bool {
         use std::os::unix::fs::MetadataExt as _;

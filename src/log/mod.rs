@@ -1,15 +1,16 @@
-//! The log: one file for all our processes, private, rotated, redacted. Every room writes to it through `tracing`.
+//! The log: one file for all our processes, private, rotated, redacted. Every room writes to it through
+//! `tracing`.
 //!
-//! A line says one decision, as `tracing::debug!(%login, revision, "refreshed")` does, and stands in the file as
-//! `2026-11-21T17:50:03.123Z 4711 DEBUG broker::refresh: refreshed login=anthropic revision=8`. A field is a name of
-//! ours, a number or a short word (login, revision, fingerprint, host, status, ms, error code); never a secret, an
-//! address's query or a body. `error` is for what failed and was not dealt with, `warn` for what was, `info` for the
-//! begin and end of things, `debug` for each decision.
+//! A line says one decision, as `tracing::debug!(%login, revision, "refreshed")` does, and stands in the file
+//! as `2026-11-21T17:50:03.123Z 4711 DEBUG broker::refresh: refreshed login=anthropic revision=8`. A field is
+//! a name of ours, a number or a short word (login, revision, fingerprint, host, status, ms, error code);
+//! never a secret, an address's query or a body. `error` is for what failed and was not dealt with, `warn`
+//! for what was, `info` for the begin and end of things, `debug` for each decision.
 //!
-//! Guarantees: never standard output or error, which belong to the protocol and to the person; what looks like a
-//! token is taken out a second time here, though nobody should have written one; a log that cannot be written is no
-//! reason to fail, and one to which nothing is said is never opened. Other crates' events do not come here: theirs may
-//! hold whole messages. Knows no logins.
+//! Guarantees: never standard output or error, which belong to the protocol and to the person; what looks
+//! like a token is taken out a second time here, though nobody should have written one; a log that cannot be
+//! written is no reason to fail, and one to which nothing is said is never opened. Other crates' events do
+//! not come here: theirs may hold whole messages. Knows no logins.
 
 mod file;
 mod redact;
@@ -33,8 +34,8 @@ const MAX_LINE: usize = 4096;
 /// Events of this crate alone are written.
 const OURS: &str = env!("CARGO_PKG_NAME");
 
-/// Begins the log of this process, once. `CONVOCATIONS_LOG` is `debug`, `info`, `warn` (the default), `error` or `off`.
-/// From now on a panic's place goes here, and its message, which may hold a value, nowhere.
+/// Begins the log of this process, once. `CONVOCATIONS_LOG` is `debug`, `info`, `warn` (the default), `error`
+/// or `off`. From now on a panic's place goes here, and its message, which may hold a value, nowhere.
 pub fn init(paths: &Paths) {
     let wanted = std::env::var("CONVOCATIONS_LOG").unwrap_or_default();
     let known = wanted.parse::<LevelFilter>().ok().filter(|_| !wanted.is_empty());

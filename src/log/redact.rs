@@ -1,8 +1,10 @@
 //! Taking secrets out of text that should have none.
 //!
-//! Guarantees: pure. What looks like a token goes, even where it is none; a path, an address of a host and a sentence stay.
+//! Guarantees: pure. What looks like a token goes, even where it is none; a path, an address of a host and a
+//! sentence stay.
 
-/// Takes out whatever looks like a secret: long runs of token characters, known prefixes, values of telling names.
+/// Takes out whatever looks like a secret: long runs of token characters, known prefixes, values of telling
+/// names.
 pub fn redact(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut run = String::new();

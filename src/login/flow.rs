@@ -1,8 +1,8 @@
 //! One login from its first event to its last.
 //!
-//! Guarantees: ends with exactly one `done` or `failed`; begins only if its result can be stored (rule 21); until the
-//! moment of storing it can be cancelled at any await, and then nothing is stored; the listener is gone when it ends,
-//! but for the page that tells of the end.
+//! Guarantees: ends with exactly one `done` or `failed`; begins only if its result can be stored (rule 21);
+//! until the moment of storing it can be cancelled at any await, and then nothing is stored; the listener is
+//! gone when it ends, but for the page that tells of the end.
 
 use super::attempt::Attempt;
 use super::callback::pages::Outcome;

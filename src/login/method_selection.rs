@@ -35,8 +35,8 @@ pub(super) fn without_callback(provider: &Provider) -> Option<&Method> {
     provider.methods.iter().find(|method| is_headless(method))
 }
 
-/// What a login without a browser goes on with where the server has no device codes, or none for this program: the
-/// answer is pasted then. A method with a notice would have to be confirmed first.
+/// What a login without a browser goes on with where the server has no device codes, or none for this
+/// program: the answer is pasted then. A method with a notice would have to be confirmed first.
 pub(super) fn fallback<'a>(provider: &'a Provider, method: &Method, browser: bool) -> Option<&'a Method> {
     let by_paste = |method: &&Method| {
         matches!(method.grant, Grant::AuthorizationCode | Grant::MintKey) && method.notice.is_none()
@@ -45,8 +45,8 @@ pub(super) fn fallback<'a>(provider: &'a Provider, method: &Method, browser: boo
     provider.methods.iter().find(by_paste).filter(|_| needed)
 }
 
-/// Whether a device login that could not begin says that the server has no device codes for this program. Trouble
-/// that passes, and the person's own no, are not that.
+/// Whether a device login that could not begin says that the server has no device codes for this program.
+/// Trouble that passes, and the person's own no, are not that.
 pub(super) fn is_not_offered(error: &Error) -> bool {
     matches!(error.code(), Code::ConfigInvalid | Code::ProviderRefused)
 }

@@ -1,5 +1,5 @@
-//! Where the person sits: decides, for the editor and the command line alike, whether a browser can be expected to reach
-//! this machine.
+//! Where the person sits: decides, for the editor and the command line alike, whether a browser can be
+//! expected to reach this machine.
 //!
 //! Guarantees: looks at the environment and at two files; asks nobody.
 

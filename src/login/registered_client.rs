@@ -1,7 +1,9 @@
-//! Endpoints and client of a provider that is described by `issuer` or `resource`, or that gave a client secret.
+//! Endpoints and client of a provider that is described by `issuer` or `resource`, or that gave a client
+//! secret.
 //!
-//! Guarantees: registrations are kept per provider and outlive its logins; one that the server no longer knows is
-//! forgotten and made anew within the same login; logins that begin at once, in however many processes, make one.
+//! Guarantees: registrations are kept per provider and outlive its logins; one that the server no longer
+//! knows is forgotten and made anew within the same login; logins that begin at once, in however many
+//! processes, make one.
 
 use super::attempt::Attempt;
 use crate::credential::{Kind, Tokens};
@@ -117,8 +119,8 @@ pub(super) async fn settle<T>(attempt: &mut Attempt, result: &Result<T>) {
     }
 }
 
-/// Puts what identifies this program to a provider into the store: see [`Provider::client_login`]. That it cannot be
-/// kept is no fault of this login: the next one registers anew.
+/// Puts what identifies this program to a provider into the store: see [`Provider::client_login`]. That it
+/// cannot be kept is no fault of this login: the next one registers anew.
 async fn keep(attempt: &Attempt, registrations: Registrations) {
     let Some(login) = attempt.provider.client_login() else { return };
     let now = attempt.context.clock.now();

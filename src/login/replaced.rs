@@ -1,8 +1,10 @@
-//! Tokens that no login holds any more, because another one has taken its place or it could not be stored (rule 21).
+//! Tokens that no login holds any more, because another one has taken its place or it could not be stored
+//! (rule 21).
 //!
-//! Guarantees: what the provider can take back alone is taken back, within a few seconds and without a say in how the
-//! login ends; a key that the person brought along is left alone; what is in use is never taken back, nor
-//! anything that may take it along. That two refresh tokens differ proves nothing: a server may hold both under one grant.
+//! Guarantees: what the provider can take back alone is taken back, within a few seconds and without a say in
+//! how the login ends; a key that the person brought along is left alone; what is in use is never taken back,
+//! nor anything that may take it along. That two refresh tokens differ proves nothing: a server may hold both
+//! under one grant.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! The end of a login: its tokens go to the store, under the right name.
 //!
-//! Guarantees: an existing login is replaced only here, when the new one is complete, and taken back at the provider
-//! only when the new one is stored; what cannot be stored is taken back too (rule 21); a cancel that comes before the
-//! writing begins leaves everything as it was, one that comes later comes too late.
+//! Guarantees: an existing login is replaced only here, when the new one is complete, and taken back at the
+//! provider only when the new one is stored; what cannot be stored is taken back too (rule 21); a cancel that
+//! comes before the writing begins leaves everything as it was, one that comes later comes too late.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use crate::login_id::LoginId;
 use crate::provider::Source;
 use crate::store::{BackendKind, Change, Entry, LoginLock, NewLogin, Store, Stored};
 
-/// How long another writer is waited for before a login begins. One that takes longer says nothing of whether there is
-/// room.
+/// How long another writer is waited for before a login begins. One that takes longer says nothing of whether
+/// there is room.
 const CHECK_WAIT: Duration = Duration::from_millis(500);
 
 /// A stored login, without its secrets.
@@ -192,8 +192,8 @@ impl Writing {
         }
     }
 
-    /// Stores under this name, and returns what stood there; `None` if somebody else's login has got it while this one
-    /// waited.
+    /// Stores under this name, and returns what stood there; `None` if somebody else's login has got it while
+    /// this one waited.
     fn store_as(&self, login: &LoginId) -> Result<Option<(Entry, Option<Stored>)>> {
         let (mut is_ours, mut old) = (true, None);
         let updated = self.store.update(login, |current| {

@@ -1,7 +1,8 @@
-//! `private_key_jwt`: a client proves itself by a signed statement and shows no secret (RFC 7521, 4.2; RFC 7523, 2.2
-//! and 3).
+//! `private_key_jwt`: a client proves itself by a signed statement and shows no secret (RFC 7521, 4.2; RFC
+//! 7523, 2.2 and 3).
 //!
-//! Guarantees: a statement names one audience, is good for a minute and made for one request; the key goes nowhere.
+//! Guarantees: a statement names one audience, is good for a minute and made for one request; the key goes
+//! nowhere.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -67,7 +68,8 @@ fn signer(key: &Secret) -> Option<Box<dyn Signer>> {
     key.choose_scheme(&SCHEMES.map(|(scheme, _)| scheme))
 }
 
-/// TLS writes an ECDSA signature as a DER sequence of two integers; a JWT has both at their full length (RFC 7518, 3.4).
+/// TLS writes an ECDSA signature as a DER sequence of two integers; a JWT has both at their full length (RFC
+/// 7518, 3.4).
 fn fixed(der: &[u8], length: usize) -> Option<Vec<u8>> {
     // Both are short enough for lengths of one byte, but for the sequence's own, which may have two (0x81 n).
     let content = match der {

@@ -59,8 +59,8 @@ pub fn authorize_url(method: &Method, request: &AuthorizeRequest) -> Result<Url>
     Ok(url)
 }
 
-/// A parameter with `{origin}`, the callback's scheme, host and port, filled in; `None` where there is no callback.
-/// Nothing else is filled: a value may be JSON (OpenID's `claims`).
+/// A parameter with `{origin}`, the callback's scheme, host and port, filled in; `None` where there is no
+/// callback. Nothing else is filled: a value may be JSON (OpenID's `claims`).
 fn with_origin(value: &str, redirect_uri: Option<&str>) -> Option<String> {
     if !value.contains("{origin}") {
         return Some(value.to_owned());

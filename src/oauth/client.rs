@@ -1,7 +1,7 @@
 //! Who asks: the client's id and secret in a request, and what ties a login to them.
 //!
-//! Guarantees: a secret goes to the server that it was made for and to no other (the MCP specification's rule on
-//! mix-up), because a login keeps server and client together.
+//! Guarantees: a secret goes to the server that it was made for and to no other (the MCP specification's rule
+//! on mix-up), because a login keeps server and client together.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,8 @@ use super::failure::Failure;
 use crate::credential::{Binding, Tokens};
 use crate::provider::{ClientAuth, Method, Provider};
 
-/// Public clients name themselves; those with a secret show it here or in the header, never in both (RFC 6749, 2.3), and
-/// those with a key show what it has signed.
+/// Public clients name themselves; those with a secret show it here or in the header, never in both (RFC
+/// 6749, 2.3), and those with a key show what it has signed.
 ///
 /// # Errors
 /// `Configuration` if the key cannot sign.
@@ -25,7 +25,8 @@ pub(super) fn add_to_body(params: &mut Vec<(&str, String)>, method: &Method) -> 
     params.extend(method.client_id.clone().map(|id| ("client_id", id)));
     match (&method.client_secret, &method.client_id, &method.token_url) {
         (Some(key), Some(id), Some(url)) if method.client_auth == Some(ClientAuth::PrivateKeyJwt) => {
-            // The issuer, where it is known, so that no other server can use it (RFC 7523, 3; its successor's draft).
+            // The issuer, where it is known, so that no other server can use it (RFC 7523, 3; its successor's
+            // draft).
             let audience = method.issuer.as_deref().unwrap_or(url.as_str());
             let statement = assertion::make(key, method.client_key_id.as_deref(), id, audience)?;
             params.push(("client_assertion_type", assertion::TYPE.to_owned()));

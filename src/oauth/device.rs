@@ -1,7 +1,7 @@
 //! The device grant (RFC 8628), GitHub's errors at HTTP 200, and OpenAI's dialect.
 //!
-//! Guarantees: never polls sooner than the provider allows ([`Schedule`]); an answer that says nothing final keeps
-//! the login waiting. The waiting itself, and the person, are the caller's.
+//! Guarantees: never polls sooner than the provider allows ([`Schedule`]); an answer that says nothing final
+//! keeps the login waiting. The waiting itself, and the person, are the caller's.
 
 use std::time::Duration;
 
@@ -112,8 +112,8 @@ pub async fn start(
         DeviceDialect::Openai => Encoding::Json,
     };
     let reply = token::post(http, method, url, encoding, &params).await?;
-    // Metadata may name an address that nothing is at. What is said in JSON says more; but for OpenAI, which answers so
-    // where the account has device codes off.
+    // Metadata may name an address that nothing is at. What is said in JSON says more; but for OpenAI, which
+    // answers so where the account has device codes off.
     let is_openai = method.device_dialect == DeviceDialect::Openai;
     if matches!(reply.status.as_u16(), 404 | 405 | 501) && (is_openai || !failure::is_json(&reply)) {
         return Err(Failure::Configuration(not_offered(provider)));

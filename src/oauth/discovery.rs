@@ -13,7 +13,8 @@ use crate::error::{Code, Error};
 use crate::http::Http;
 use crate::provider::{ClientAuth, Grant, Method, Provider};
 
-/// More rights than a login has, which an API asked for (RFC 6750, 3.1; RFC 9470 has the same idea for other things).
+/// More rights than a login has, which an API asked for (RFC 6750, 3.1; RFC 9470 has the same idea for other
+/// things).
 #[derive(Debug, Clone, Default)]
 pub struct StepUp {
     /// What the API asks for.
@@ -75,8 +76,8 @@ pub(super) async fn discover(http: &Http, provider: &Provider) -> Result<Discove
     Ok(Discovered { server, resource: Some(resource) })
 }
 
-/// Resources write a slash behind an issuer that the issuer itself does without, and the other way about: the person's
-/// spelling decides then, and the server's document has to agree with that.
+/// Resources write a slash behind an issuer that the issuer itself does without, and the other way about: the
+/// person's spelling decides then, and the server's document has to agree with that.
 fn is_alike(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
@@ -120,8 +121,8 @@ impl Discovered {
         }
     }
 
-    /// The person's, else the resource's; with those that an API asked for. `offline_access`, which a refresh may need,
-    /// is asked for where it is offered and nowhere else.
+    /// The person's, else the resource's; with those that an API asked for. `offline_access`, which a refresh
+    /// may need, is asked for where it is offered and nowhere else.
     fn scopes(&self, own: &[String], step_up: Option<&StepUp>) -> Vec<String> {
         let offered = |scope: &str| match &self.server.scopes {
             Some(list) => list.iter().any(|known| known == scope),
@@ -148,7 +149,8 @@ impl Discovered {
     }
 }
 
-/// In the body where the server takes that, as most do; else by HTTP Basic, which all have to (RFC 6749, 2.3.1).
+/// In the body where the server takes that, as most do; else by HTTP Basic, which all have to (RFC 6749,
+/// 2.3.1).
 fn client_auth(server: &Server) -> ClientAuth {
     match server.takes_auth("client_secret_post") {
         true => ClientAuth::ClientSecretPost,
@@ -164,7 +166,8 @@ fn lacks(server: &Server, method: &Method) -> Option<&'static str> {
         Method { device_authorization_url: None, .. } if device => Some("does not offer device codes"),
         _ if device || needs_nobody => None,
         Method { authorize_url: None, .. } => Some("tells no address for signing in"),
-        // RFC 7636 is what binds the code to us; a server that does not know S256 cannot be used (MCP, RFC 9700).
+        // RFC 7636 is what binds the code to us; a server that does not know S256 cannot be used (MCP, RFC
+        // 9700).
         _ if !server.has_s256() => Some("does not promise PKCE with S256"),
         _ => None,
     }

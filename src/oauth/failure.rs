@@ -1,8 +1,8 @@
 //! What a token endpoint's answer means for a login (rule 4; RFC 6749, 5.2; peers of the real world).
 //!
-//! Guarantees: only an OAuth error that is about this very code or refresh token is `Refused`; whatever a captive
-//! portal, a proxy, an outage or a wrong setting can produce leaves the login alone. No word of an answer is passed
-//! on: known error codes become sentences of ours.
+//! Guarantees: only an OAuth error that is about this very code or refresh token is `Refused`; whatever a
+//! captive portal, a proxy, an outage or a wrong setting can produce leaves the login alone. No word of an
+//! answer is passed on: known error codes become sentences of ours.
 
 use std::time::Duration;
 
@@ -83,7 +83,8 @@ enum Meaning {
     Limited,
 }
 
-/// Codes of RFC 6749, 4.1.2.1 and 5.2, RFC 8628, 3.5, and of the providers' own (facts of GitHub, OpenAI, Anthropic).
+/// Codes of RFC 6749, 4.1.2.1 and 5.2, RFC 8628, 3.5, and of the providers' own (facts of GitHub, OpenAI,
+/// Anthropic).
 const CODES: &[(&str, Meaning)] = &[
     ("invalid_grant", Meaning::Grant),
     ("refresh_token_reused", Meaning::Grant),
@@ -158,7 +159,8 @@ fn passing(status: u16, body: Option<&Value>, retry_after: Option<Duration>, pro
             .with_hint("Try again in a moment; your login is kept."),
         _ => own_trouble(provider, &format!("HTTP {status}")),
     };
-    // A gateway's page (524 is Cloudflare's): the server behind it may have got the request, and its answer was lost.
+    // A gateway's page (524 is Cloudflare's): the server behind it may have got the request, and its answer
+    // was lost.
     Failure::Transient { error, retry_after, sent: body.is_none() && matches!(status, 502 | 504 | 524) }
 }
 
@@ -230,7 +232,8 @@ fn too_many(provider: &str) -> Error {
         .with_hint("Wait a little; your login is kept.")
 }
 
-/// A reply that has the right form and lacks what it is for. Whatever was asked for may have happened all the same.
+/// A reply that has the right form and lacks what it is for. Whatever was asked for may have happened all the
+/// same.
 pub fn lacking(provider: &str, what: &str) -> Failure {
     let error = Error::new(Code::BadResponse, format!("The answer of {provider} has no {what}."))
         .with_hint("Try again; if it stays, the provider may have changed its sign-in.");

@@ -1,5 +1,5 @@
-//! Any bytes as a provider's answer, as a header of it, and as a token: a value that keeps its promises or an error
-//! without a word of the answer.
+//! Any bytes as a provider's answer, as a header of it, and as a token: a value that keeps its promises or an
+//! error without a word of the answer.
 
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};

@@ -1,7 +1,8 @@
-//! Who a login belongs to, as far as the provider says: in the answer, in the id token, or at an address of its own.
+//! Who a login belongs to, as far as the provider says: in the answer, in the id token, or at an address of
+//! its own.
 //!
-//! Guarantees: a name for people's eyes and account ids for headers; nothing here decides who may do what, and a
-//! failure never ends a login.
+//! Guarantees: a name for people's eyes and account ids for headers; nothing here decides who may do what,
+//! and a failure never ends a login.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +25,8 @@ const OPENAI_AUTH: &str = "https://api.openai.com/auth";
 /// OpenAI's claim with the e-mail address.
 const OPENAI_PROFILE: &str = "https://api.openai.com/profile";
 
-/// The name in the token answer, else what the method's identity address says, else the id token's bare subject.
+/// The name in the token answer, else what the method's identity address says, else the id token's bare
+/// subject.
 pub(super) async fn find(http: &Http, method: &Method, tokens: &Tokens) -> Option<String> {
     if tokens.identity.is_some() {
         return tokens.identity.clone();

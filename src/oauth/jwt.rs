@@ -1,5 +1,5 @@
-//! Claims of a JWT, read and not verified: they come from the token endpoint over TLS and decide nothing but names,
-//! account ids and when to refresh.
+//! Claims of a JWT, read and not verified: they come from the token endpoint over TLS and decide nothing but
+//! names, account ids and when to refresh.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,8 +24,8 @@ const BEARABLE: i64 = 600;
 
 /// When a token that has just come ends, Unix seconds by the clock that shows `now`.
 ///
-/// `exp` is by the server's clock. Where that cannot be ours (the new token would have ended, or would live longer than
-/// it was made for), the life between `iat` and `exp` counts.
+/// `exp` is by the server's clock. Where that cannot be ours (the new token would have ended, or would live
+/// longer than it was made for), the life between `iat` and `exp` counts.
 pub fn expires_at(token: &str, now: i64) -> Option<i64> {
     let claims = claims(token)?;
     let exp = seconds(claims.get("exp")?)?;

@@ -1,7 +1,7 @@
 //! An authorization server's document about itself (RFC 8414, OpenID Connect Discovery).
 //!
-//! Guarantees: a document counts only if it names exactly the issuer that was asked for; an endpoint is https, or on
-//! this machine if the issuer is; whatever a document holds, reading it does not panic.
+//! Guarantees: a document counts only if it names exactly the issuer that was asked for; an endpoint is
+//! https, or on this machine if the issuer is; whatever a document holds, reading it does not panic.
 
 use serde_json::Value;
 use url::{Host, Url};
@@ -39,7 +39,8 @@ impl Server {
         self.pkce_methods.iter().flatten().any(|method| method == "S256")
     }
 
-    /// Whether it takes this way of a client to prove itself; RFC 8414, 2: without a list it is HTTP Basic alone.
+    /// Whether it takes this way of a client to prove itself; RFC 8414, 2: without a list it is HTTP Basic
+    /// alone.
     pub fn takes_auth(&self, name: &str) -> bool {
         match &self.auth_methods {
             Some(list) => list.iter().any(|known| known == name),
@@ -68,8 +69,8 @@ pub(super) async fn ask(http: &Http, issuer: &str, provider: &Provider) -> Resul
     Err(problem.unwrap_or_else(|| no_document(provider)))
 }
 
-/// What is known of the server of a resource that names none, as MCP servers of 2025-03-26 do not: it is at the
-/// resource's origin, described there or at the default addresses of that specification.
+/// What is known of the server of a resource that names none, as MCP servers of 2025-03-26 do not: it is at
+/// the resource's origin, described there or at the default addresses of that specification.
 ///
 /// # Errors
 /// `Transient` if the origin could not be asked; `Configuration` if its document is unusable.
@@ -187,8 +188,8 @@ pub(super) fn read(body: &Value, issuer: &str, url: &Url) -> Result<Server, &'st
     })
 }
 
-/// A URL that a server names: https, or on this machine if the server itself is. A server out there that names an
-/// address in here would have us knock at doors that it cannot reach itself.
+/// A URL that a server names: https, or on this machine if the server itself is. A server out there that
+/// names an address in here would have us knock at doors that it cannot reach itself.
 pub(super) fn trusted(text: &str, by: &Url) -> Option<Url> {
     let url = check_url("metadata", text).ok()?;
     (is_loopback(by) || !is_loopback(&url)).then_some(url)

@@ -1,7 +1,8 @@
-//! The protocol on the wire: discovery, registration, PKCE, authorize URL, exchange, refresh, device grant, revocation.
+//! The protocol on the wire: discovery, registration, PKCE, authorize URL, exchange, refresh, device grant,
+//! revocation.
 //!
-//! Guarantees: tokens and codes travel in bodies and headers only; every answer, however odd, is sorted into the
-//! classes of [`Failure`]; no word of an answer reaches an error. Knows no store, no editor, no file.
+//! Guarantees: tokens and codes travel in bodies and headers only; every answer, however odd, is sorted into
+//! the classes of [`Failure`]; no word of an answer reaches an error. Knows no store, no editor, no file.
 
 mod assertion;
 mod authorize;

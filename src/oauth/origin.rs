@@ -1,7 +1,7 @@
 //! Where what renews a login may be sent (rule 20).
 //!
-//! Guarantees: a refresh token goes to the servers that its login was made with, whatever the settings have come to name;
-//! a login that is older than this rule is bound at its next refresh.
+//! Guarantees: a refresh token goes to the servers that its login was made with, whatever the settings have
+//! come to name; a login that is older than this rule is bound at its next refresh.
 
 use url::Url;
 
@@ -10,7 +10,8 @@ use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::provider::{Method, Provider};
 
-/// The origins (RFC 6454) of a method's token endpoint, and of the other addresses that get what a login keeps.
+/// The origins (RFC 6454) of a method's token endpoint, and of the other addresses that get what a login
+/// keeps.
 pub(super) fn of(method: &Method) -> Vec<String> {
     let urls = [&method.token_url, &method.second_step_url, &method.revoke_url];
     let mut origins: Vec<String> = urls.into_iter().flatten().map(text).collect();

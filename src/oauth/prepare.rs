@@ -1,7 +1,7 @@
 //! Everything that a login by discovery needs before its first address is told: endpoints, and a client id.
 //!
-//! The client id is, in this order, the one in the settings, the URL of a Client ID Metadata Document, an earlier
-//! registration, a new one. Keeping registrations is the caller's.
+//! The client id is, in this order, the one in the settings, the URL of a Client ID Metadata Document, an
+//! earlier registration, a new one. Keeping registrations is the caller's.
 
 use super::discovery::{self, StepUp};
 use super::failure::Failure;
@@ -66,8 +66,8 @@ pub async fn discover(
 
 impl Draft {
     /// The method with a client that is known already; `None` if the server has to be registered with.
-    /// `redirect_uri` is the one that the login will use (for a device code, any that this program could use: servers
-    /// want one in a registration).
+    /// `redirect_uri` is the one that the login will use (for a device code, any that this program could use:
+    /// servers want one in a registration).
     ///
     /// # Errors
     /// `Configuration` if the client secret of the settings is not there.
@@ -117,10 +117,11 @@ impl Draft {
     }
 }
 
-/// Whether the server still knows the client of a prepared method: a code that nobody gave is shown to it, and it
-/// complains of the code or of the client. In doubt it does: the login itself will tell.
+/// Whether the server still knows the client of a prepared method: a code that nobody gave is shown to it,
+/// and it complains of the code or of the client. In doubt it does: the login itself will tell.
 ///
-/// Servers that forget a client say so to the person in the browser alone, where the login could only wait for its end.
+/// Servers that forget a client say so to the person in the browser alone, where the login could only wait
+/// for its end.
 pub async fn is_client_known(http: &Http, provider: &Provider, prepared: &Prepared) -> bool {
     let answer = token::show_no_code(http, provider, &prepared.method, prepared.redirect_uri()).await;
     !matches!(answer, Err(Failure::UnknownClient(_)))
@@ -132,7 +133,8 @@ impl Prepared {
     }
 }
 
-/// The method with the client secret that the settings name, if they name one; `stored` is what the store has.
+/// The method with the client secret that the settings name, if they name one; `stored` is what the store
+/// has.
 ///
 /// # Errors
 /// `Configuration` if it is not there.

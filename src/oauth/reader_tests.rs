@@ -1,5 +1,5 @@
-//! Whatever a server may answer with, put to every reader of answers: a value or an error, never a panic, and no word
-//! of it in an error.
+//! Whatever a server may answer with, put to every reader of answers: a value or an error, never a panic, and
+//! no word of it in an error.
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};

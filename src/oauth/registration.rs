@@ -1,7 +1,7 @@
 //! Dynamic registration of this program with a server (RFC 7591), for servers that know no better way.
 //!
-//! Guarantees: a registration belongs to one issuer and is used with no other; its secret, if the server made one, is
-//! shown nowhere.
+//! Guarantees: a registration belongs to one issuer and is used with no other; its secret, if the server made
+//! one, is shown nowhere.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -46,8 +46,8 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Whether it can be used for this login. Redirects are compared in full: RFC 8252 lets the port of a loopback
-    /// address differ, and not every server does.
+    /// Whether it can be used for this login. Redirects are compared in full: RFC 8252 lets the port of a
+    /// loopback address differ, and not every server does.
     fn serves(&self, issuer: &str, redirect_uri: &str, grant: Grant, now: i64) -> bool {
         self.issuer == issuer
             && self.redirect_uris.iter().any(|uri| uri == redirect_uri)
@@ -144,15 +144,17 @@ pub(super) async fn register(
     Err(Failure::Configuration(refused(provider)))
 }
 
-/// RFC 7591, 3.2.2. Some say it by 422, or by 400 alone; a redirect that is refused is refused to every request.
+/// RFC 7591, 3.2.2. Some say it by 422, or by 400 alone; a redirect that is refused is refused to every
+/// request.
 fn is_too_much(reply: &Reply) -> bool {
     let body = serde_json::from_slice::<Value>(&reply.body).unwrap_or_default();
     let codes = failure::codes(&body);
     matches!(reply.status.as_u16(), 400 | 422) && !codes.contains(&"invalid_redirect_uri")
 }
 
-/// The requests in the order they are tried. Servers differ in what they refuse: a second grant (django-oauth-toolkit),
-/// the lack of one (MCP's Python SDK before 2), a scope that is the resource's own, a client that proves nothing.
+/// The requests in the order they are tried. Servers differ in what they refuse: a second grant
+/// (django-oauth-toolkit), the lack of one (MCP's Python SDK before 2), a scope that is the resource's own, a
+/// client that proves nothing.
 fn requests(server: &Server, redirect_uri: &str, method: &Method) -> Vec<Value> {
     let offered =
         |grant: &str| server.grants.as_ref().is_none_or(|list| list.iter().any(|known| known == grant));
@@ -197,7 +199,8 @@ fn request(redirect_uri: &str, grants: &[&str], scopes: &[String], auth: &str) -
     body
 }
 
-/// What the server says counts, and not what was asked for (RFC 7591, 3.2.1); what it does not say was granted as asked.
+/// What the server says counts, and not what was asked for (RFC 7591, 3.2.1); what it does not say was
+/// granted as asked.
 pub(super) fn read(body: &Value, wanted: &Value, issuer: &str) -> Option<Registration> {
     let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let list = |key: &str| {

@@ -1,7 +1,7 @@
 //! A protected resource, such as an MCP server, says who signs its tokens (RFC 9728).
 //!
-//! Guarantees: no token is sent while asking; a document counts only if it is about the very resource that was asked
-//! for: the same origin, and a path that is the same or leads to it.
+//! Guarantees: no token is sent while asking; a document counts only if it is about the very resource that
+//! was asked for: the same origin, and a path that is the same or leads to it.
 
 use std::time::Duration;
 
@@ -77,8 +77,8 @@ pub(super) async fn ask(http: &Http, url: &Url, provider: &Provider) -> Result<A
     problem.map_or(Ok(answer), Err)
 }
 
-/// Calls the resource without a token and reads its refusal: by GET and, since many refuse only what they serve, by
-/// POST. Nothing of an answer but its head is waited for: one that lets anybody in may never end.
+/// Calls the resource without a token and reads its refusal: by GET and, since many refuse only what they
+/// serve, by POST. Nothing of an answer but its head is waited for: one that lets anybody in may never end.
 async fn knock(http: &Http, url: &Url) -> Result<Answer, Failure> {
     let accept = "application/json, text/event-stream";
     let get = http.get(url.clone())?.header(reqwest::header::ACCEPT, accept).timeout(KNOCK);
@@ -130,7 +130,8 @@ pub(super) fn read(body: &Value, asked: &Url, challenge: &Challenge) -> Option<R
     (!issuers.is_empty()).then(|| Resource { name: Some(name.to_owned()), issuers, scopes })
 }
 
-/// Whether a resource's name covers an address: the same origin, and a path that is the same or a folder above it.
+/// Whether a resource's name covers an address: the same origin, and a path that is the same or a folder
+/// above it.
 fn covers(name: &str, asked: &Url) -> bool {
     let Ok(name) = Url::parse(name) else { return false };
     let (own, other) = (name.path().trim_end_matches('/'), asked.path().trim_end_matches('/'));

@@ -27,7 +27,8 @@ pub enum Revocation {
 /// Revokes the refresh token, then the access token (RFC 7009, 2.1).
 ///
 /// # Errors
-/// A [`Failure`] if the provider did not take them back; the local copy is the caller's to delete in any case.
+/// A [`Failure`] if the provider did not take them back; the local copy is the caller's to delete in any
+/// case.
 pub async fn revoke(
     http: &Http,
     provider: &Provider,
@@ -48,8 +49,8 @@ pub async fn revoke(
     match &tokens.refresh_token {
         Some(refresh) => {
             in_time(refresh, "refresh_token").await?;
-            // Its access tokens went with it where the server follows the RFC's advice; where it does not, this does it.
-            // Nothing depends on it: without the refresh token the login has ended.
+            // Its access tokens went with it where the server follows the RFC's advice; where it does not,
+            // this does it. Nothing depends on it: without the refresh token the login has ended.
             let _ = in_time(access, "access_token").await;
         }
         None => in_time(access, "access_token").await?,
@@ -73,7 +74,8 @@ async fn one(
     let reply = token::post(http, method, url, method.revoke_encoding, &params).await?;
     let is_done = reply.status == StatusCode::OK || reply.status == StatusCode::NO_CONTENT;
     match reply.body.trim_ascii_start().first() {
-        // What a server says besides 200 is its own affair (RFC 7009, 2.2), but no page and no error is a yes.
+        // What a server says besides 200 is its own affair (RFC 7009, 2.2), but no page and no error is a
+        // yes.
         Some(b'<') if is_done => Err(failure::lacking(&provider.name, "confirmation")),
         Some(b'{') if is_done => failure::read(&reply, &provider.name).map(drop),
         _ if is_done => Ok(()),

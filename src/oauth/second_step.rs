@@ -1,7 +1,8 @@
-//! The steps that data cannot describe: what some providers make of a login's tokens before an API takes them.
+//! The steps that data cannot describe: what some providers make of a login's tokens before an API takes
+//! them.
 //!
-//! Each has a name that a description's `second_step` gives. To add one: a variant of [`SecondStep`], a function, and
-//! a line in [`run`].
+//! Each has a name that a description's `second_step` gives. To add one: a variant of [`SecondStep`], a
+//! function, and a line in [`run`].
 
 use serde_json::Value;
 use url::Url;
@@ -95,15 +96,16 @@ async fn copilot_token(
     Ok(made)
 }
 
-/// `expires_at` is the server's clock; with `refresh_in` beside it a local clock that is wrong shows, and counts.
+/// `expires_at` is the server's clock; with `refresh_in` beside it a local clock that is wrong shows, and
+/// counts.
 pub(super) fn copilot_end(body: &Value, now: i64) -> Option<i64> {
     let end = body.get("expires_at").and_then(Value::as_i64);
     let soon =
         body.get("refresh_in").and_then(Value::as_i64).filter(|seconds| (1..=86_400).contains(seconds));
     let by_refresh = |soon: i64| now.saturating_add(soon + 300);
     match (end, soon) {
-        // The token is new, so an end in the past or far off means that the clocks differ: `refresh_in` plus the
-        // five minutes that GitHub leaves between it and the end is right by our own clock.
+        // The token is new, so an end in the past or far off means that the clocks differ: `refresh_in` plus
+        // the five minutes that GitHub leaves between it and the end is right by our own clock.
         (Some(end), Some(soon)) if end.abs_diff(by_refresh(soon)) > 600 => Some(by_refresh(soon)),
         (Some(end), _) => Some(end),
         (None, Some(soon)) => Some(by_refresh(soon)),

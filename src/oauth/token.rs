@@ -1,7 +1,8 @@
-//! The token endpoint: a code becomes tokens (RFC 6749, 4.1.3), a refresh token becomes newer ones (section 6).
+//! The token endpoint: a code becomes tokens (RFC 6749, 4.1.3), a refresh token becomes newer ones (section
+//! 6).
 //!
-//! Guarantees: what a reply leaves out is kept from before (rule 7); a reply of odd but legal form is taken; the
-//! parameters travel in the body only.
+//! Guarantees: what a reply leaves out is kept from before (rule 7); a reply of odd but legal form is taken;
+//! the parameters travel in the body only.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -93,8 +94,8 @@ fn check_nonce(tokens: &Tokens, nonce: Option<&Secret>, provider: &Provider) -> 
     ))
 }
 
-/// Identity and second step: what follows once a login's first tokens are there. What they were made of is spent, so a
-/// second step that fails in passing is tried again here.
+/// Identity and second step: what follows once a login's first tokens are there. What they were made of is
+/// spent, so a second step that fails in passing is tried again here.
 ///
 /// # Errors
 /// A [`Failure`].
@@ -214,7 +215,8 @@ pub async fn refresh(
     Ok(bound_to(keep_what_is_left_out(tokens(&body, &provider.name, now)?, old), method))
 }
 
-/// A client id that registration brought cannot be corrected in the settings: logging in again registers anew.
+/// A client id that registration brought cannot be corrected in the settings: logging in again registers
+/// anew.
 fn forgotten(error: Error, provider: &Provider) -> Error {
     error.with_hint(format!(
         "The server has forgotten this program; log in again with `:ConvLogin {}`, which registers it anew.",

@@ -1,7 +1,7 @@
 //! The good answers of a token endpoint (RFC 6749, 5.1), and of those that mint a key.
 //!
-//! Guarantees: what is read as a token can stand in a header; a reply of odd but legal form is taken; nothing of a
-//! reply reaches an error.
+//! Guarantees: what is read as a token can stand in a header; a reply of odd but legal form is taken; nothing
+//! of a reply reaches an error.
 
 use serde_json::Value;
 
@@ -17,8 +17,8 @@ use crate::text::is_credential;
 /// Longest lifetime that is believed, in seconds: ten years. Past it a number is a mistake of units.
 const MAX_LIFETIME: f64 = 315_360_000.0;
 
-/// Reads the tokens of a good answer (RFC 6749, 5.1). `token_type` is not looked at: providers leave it out or write
-/// it in any case, and how a token travels is the description's to say.
+/// Reads the tokens of a good answer (RFC 6749, 5.1). `token_type` is not looked at: providers leave it out
+/// or write it in any case, and how a token travels is the description's to say.
 pub(super) fn tokens(body: &Value, provider: &str, now: i64) -> Result<Tokens, Failure> {
     let secret =
         |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(Secret::new);
@@ -60,7 +60,8 @@ fn scopes(body: &Value) -> Vec<String> {
     text.split([' ', ',']).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 
-/// A minted key. OpenRouter answers 403 for a code that is wrong, used or old, and 400 for a method that differs.
+/// A minted key. OpenRouter answers 403 for a code that is wrong, used or old, and 400 for a method that
+/// differs.
 pub(super) fn minted(reply: &Reply, provider: &Provider, now: i64) -> Result<Tokens, Failure> {
     if failure::is_json(reply) && matches!(reply.status.as_u16(), 401 | 403) {
         return Err(Failure::Refused(

@@ -1,10 +1,10 @@
-//! Files that only their owner may read, written whole or not at all; and whom a file of the person's can be trusted
-//! not to have been written by.
+//! Files that only their owner may read, written whole or not at all; and whom a file of the person's can be
+//! trusted not to have been written by.
 //!
-//! Guarantees: 0600 in a 0700 folder from the first byte; a write is a temporary file, fsync, rename, fsync of the
-//! folder, so a reader sees the old or the new content and a crash leaves one of the two; a symbolic link, a foreign
-//! owner or a folder that others may write to is refused, on reading too; a file that others may read is mended and
-//! reported, and so is a folder unless a link led to it. Knows no logins.
+//! Guarantees: 0600 in a 0700 folder from the first byte; a write is a temporary file, fsync, rename, fsync
+//! of the folder, so a reader sees the old or the new content and a crash leaves one of the two; a symbolic
+//! link, a foreign owner or a folder that others may write to is refused, on reading too; a file that others
+//! may read is mended and reported, and so is a folder unless a link led to it. Knows no logins.
 
 mod platform;
 
@@ -89,8 +89,9 @@ pub fn read(path: &Path) -> Result<Option<Content>> {
     Ok(Some(Content { bytes, mended }))
 }
 
-/// Why somebody else may have written this file of the person's, which is theirs to keep where they like: behind a link,
-/// or where the system's owner has put it. Names what is wrong: the file, or the folder that it is in.
+/// Why somebody else may have written this file of the person's, which is theirs to keep where they like:
+/// behind a link, or where the system's owner has put it. Names what is wrong: the file, or the folder that
+/// it is in.
 ///
 /// # Errors
 /// That of the system, if the path leads nowhere.
@@ -111,10 +112,12 @@ pub fn distrust(path: &Path) -> io::Result<Option<(PathBuf, Distrust)>> {
     Ok(platform::may_others_replace_in(&std::fs::metadata(folder)?).map(|why| (folder.to_owned(), why)))
 }
 
-/// Replaces a private file's content durably: when this returns, a power cut does not bring the old content back.
+/// Replaces a private file's content durably: when this returns, a power cut does not bring the old content
+/// back.
 ///
 /// # Errors
-/// `store_unwritable`; the old content is whole then, or the new one is there and may not outlive a power cut.
+/// `store_unwritable`; the old content is whole then, or the new one is there and may not outlive a power
+/// cut.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = folder_of(path);
     ensure_folder(folder)?;
@@ -185,8 +188,8 @@ pub fn temporaries(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|entry| is_ours(&entry.file_name())).map(|entry| entry.path()).collect()
 }
 
-/// Gives a temporary file of a killed process the name it was written for, durably. Whether it is whole is the caller's
-/// to know, and that its writer is gone.
+/// Gives a temporary file of a killed process the name it was written for, durably. Whether it is whole is
+/// the caller's to know, and that its writer is gone.
 pub fn take_up(temporary: &Path, path: &Path) -> bool {
     let on_disk = File::open(temporary).and_then(|file| file.sync_all());
     on_disk
@@ -255,7 +258,8 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
 }
 
-/// Refuses what is not ours alone to write; takes reading from others where they had it, and says whether they had.
+/// Refuses what is not ours alone to write; takes reading from others where they had it, and says whether
+/// they had.
 fn check_file(path: &Path, file: &File, metadata: &Metadata) -> Result<bool> {
     if !metadata.is_file() {
         return Err(untrusted(path, "is not a plain file", "Move it away."));
@@ -281,9 +285,9 @@ fn check_folder(folder: &Path) -> Result<Metadata> {
     }
 }
 
-/// The folder, made 0700 if it is not there; `true` if others could list it until now. The folder may be a link that
-/// its owner set (dotfiles kept elsewhere): what it leads to must be ours, and keeps its mode, since other things than
-/// ours may be kept there.
+/// The folder, made 0700 if it is not there; `true` if others could list it until now. The folder may be a
+/// link that its owner set (dotfiles kept elsewhere): what it leads to must be ours, and keeps its mode,
+/// since other things than ours may be kept there.
 ///
 /// # Errors
 /// `store_unwritable` or `store_unreadable`.

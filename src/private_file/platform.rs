@@ -74,7 +74,8 @@ mod unix {
         may_others_write(metadata).then_some(Distrust::Writable)
     }
 
-    /// The same where the system's owner is as good as this user: a file that a distribution or its tools put there.
+    /// The same where the system's owner is as good as this user: a file that a distribution or its tools put
+    /// there.
     pub fn distrust_but_root(metadata: &Metadata) -> Option<Distrust> {
         match metadata.uid() {
             0 => may_others_write(metadata).then_some(Distrust::Writable),
@@ -101,8 +102,8 @@ mod unix {
     }
 }
 
-/// Whether a group is the primary one of this user and of nobody else, bears the user's name, and has no other member:
-/// by the text of passwd(5) and group(5).
+/// Whether a group is the primary one of this user and of nobody else, bears the user's name, and has no
+/// other member: by the text of passwd(5) and group(5).
 #[cfg(unix)]
 fn group_is_private(passwd: &str, group: &str, me: u32, gid: u32) -> bool {
     let field = |line: &str, at: usize| line.split(':').nth(at).unwrap_or_default().to_owned();

@@ -39,7 +39,8 @@ pub struct Credential {
     /// Granted scopes, if the provider named them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
-    /// The stored login's revision: of two, the higher is the newer; 0 for a credential that is not stored here.
+    /// The stored login's revision: of two, the higher is the newer; 0 for a credential that is not stored
+    /// here.
     pub revision: u64,
     /// Seconds that the token was made for, if that is known.
     #[serde(skip)]

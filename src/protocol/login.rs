@@ -13,7 +13,8 @@ use crate::error::Error;
 use crate::login_id::LoginId;
 use crate::secret::{Secret, expose, expose_opt};
 
-/// The lines of a QR code, all of one width, in half blocks. `Debug` does not draw them: the address may hold a secret.
+/// The lines of a QR code, all of one width, in half blocks. `Debug` does not draw them: the address may hold
+/// a secret.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Qr(Vec<String>);
@@ -131,7 +132,8 @@ pub enum Stage {
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<Error>,
     },
-    /// The provider is being asked for the tokens. If it does not accept a pasted code, `waiting` comes again.
+    /// The provider is being asked for the tokens. If it does not accept a pasted code, `waiting` comes
+    /// again.
     Exchanging,
     /// Stored.
     Done {

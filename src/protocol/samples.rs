@@ -1,5 +1,6 @@
-//! A full and a least sample of each shape, as serde writes it: `tests/nvim/lib/samples.json`, from which the Lua
-//! tests' pretend backend answers, and which `make doc` compares with the fields that the source declares.
+//! A full and a least sample of each shape, as serde writes it: `tests/nvim/lib/samples.json`, from which the
+//! Lua tests' pretend backend answers, and which `make doc` compares with the fields that the source
+//! declares.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! How a login is: the states, with the words that every face uses for them, and what is known beside them.
 //!
-//! Guarantees (rule 22): a state's word and sentence stand here alone; the window, the statusline, `:checkhealth`,
-//! `status` and `doctor` show these.
+//! Guarantees (rule 22): a state's word and sentence stand here alone; the window, the statusline,
+//! `:checkhealth`, `status` and `doctor` show these.
 
 use serde::{Serialize, Serializer};
 
@@ -60,8 +60,8 @@ macro_rules! states {
     };
 }
 
-// The states in the order of urgency, of which the statusline shows the first that any login has: name, word, weight,
-// sentence.
+// The states in the order of urgency, of which the statusline shows the first that any login has: name, word,
+// weight, sentence.
 states! {
     /// A source cannot be read now, or the token has ended and no new one can be had: `error` says why.
     Error = "error", "error", Error, "No token can be had now.";
@@ -107,7 +107,8 @@ pub struct LoginStatus {
     /// How its token travels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// What `get` would answer from now: `login`, `env:VARIABLE` or `app`; absent if it would answer an error.
+    /// What `get` would answer from now: `login`, `env:VARIABLE` or `app`; absent if it would answer an
+    /// error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Which backend keeps the secret: `keyring` or `local-encrypted`.

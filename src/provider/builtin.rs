@@ -1,4 +1,5 @@
-//! The descriptions that ship with the program. To add one: a file in `builtin/`, a line here, a line of test.
+//! The descriptions that ship with the program. To add one: a file in `builtin/`, a line here, a line of
+//! test.
 
 /// Name and text of every built-in description, sorted by name.
 pub const ALL: &[(&str, &str)] = &[

@@ -1,7 +1,7 @@
 //! Checks of single values, and the words in which a mistake is told.
 //!
-//! Guarantees: an error names the key by its full path and says what is allowed; the value itself is never repeated,
-//! since it could be a secret.
+//! Guarantees: an error names the key by its full path and says what is allowed; the value itself is never
+//! repeated, since it could be a secret.
 
 use url::Url;
 
@@ -58,8 +58,8 @@ pub(super) fn check_optional_url(path: &str, text: Option<&str>) -> Result<()> {
 /// # Errors
 /// `config_invalid` naming `path`. The URL itself is not repeated: it could hold a secret.
 pub fn check_url(path: &str, text: &str) -> Result<Url> {
-    // A parser takes blanks and line breaks out, or covers them up: the text itself is what is shown and opened. A brace
-    // is left of a template that has no value.
+    // A parser takes blanks and line breaks out, or covers them up: the text itself is what is shown and
+    // opened. A brace is left of a template that has no value.
     let is_plain = !text.chars().any(|c| is_hidden(c) || c.is_whitespace() || matches!(c, '{' | '}'));
     let url = Url::parse(text).ok().filter(|_| is_plain).ok_or_else(|| invalid(path, "it is not a URL."))?;
     match url.scheme() {

@@ -1,7 +1,8 @@
 //! A provider's description as it is written: every field optional, unknown ones refused.
 //!
-//! The same shape serves a built-in file, `[providers.NAME]` in the settings file and the editor's options, so that each
-//! can override the one before down to one URL. What the fields mean together is checked in `resolve`.
+//! The same shape serves a built-in file, `[providers.NAME]` in the settings file and the editor's options,
+//! so that each can override the one before down to one URL. What the fields mean together is checked in
+//! `resolve`.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +23,16 @@ pub struct Description {
     pub sources: Option<Vec<String>>,
     /// How the value of a variable travels, where it is not an API key: `oauth` or `api-key` by variable.
     pub env_kinds: BTreeMap<String, Kind>,
-    /// The kind of a token by how it begins, wherever it comes from: `oauth` or `api-key`. The longest beginning wins.
+    /// The kind of a token by how it begins, wherever it comes from: `oauth` or `api-key`. The longest
+    /// beginning wins.
     pub token_kinds: BTreeMap<String, Kind>,
     /// How a token of each kind travels; a bearer if nothing is said.
     #[serde(rename = "use")]
     pub uses: BTreeMap<Kind, UseDescription>,
     /// Variables for `convocations exec`, by kind; values are templates.
     pub exec: BTreeMap<Kind, BTreeMap<String, String>>,
-    /// Variables for `convocations exec --gateway`; values are templates of `{gateway_url}` and `{gateway_key}`.
+    /// Variables for `convocations exec --gateway`; values are templates of `{gateway_url}` and
+    /// `{gateway_key}`.
     pub exec_gateway: BTreeMap<String, String>,
     /// The form in which the API answers: `openai` (if nothing is said), `anthropic` or `gemini`.
     pub api: Option<ApiShape>,
@@ -37,10 +40,12 @@ pub struct Description {
     pub methods: Option<Vec<String>>,
     /// Ways to log in, by name.
     pub login: BTreeMap<String, MethodDescription>,
-    /// Page where a person sees and revokes what was given out; `{sha256}` stands for the key's SHA-256 in hex.
+    /// Page where a person sees and revokes what was given out; `{sha256}` stands for the key's SHA-256 in
+    /// hex.
     pub key_page: Option<String>,
-    /// What the provider ends when a token is taken back: `login`, the token's own, or `all-logins`, perhaps every one
-    /// of the person (if nothing is said; a login that another one replaces is not taken back then).
+    /// What the provider ends when a token is taken back: `login`, the token's own, or `all-logins`, perhaps
+    /// every one of the person (if nothing is said; a login that another one replaces is not taken back
+    /// then).
     pub revocation_ends: Option<RevocationEnds>,
     /// The vendor's terms, in one line, where they matter.
     pub terms: Option<String>,
@@ -78,8 +83,8 @@ pub struct MethodDescription {
     pub label: Option<String>,
     /// Shown, and to be confirmed, before the first login by this method.
     pub notice: Option<String>,
-    /// `authorization-code`, `device-code`, `client-credentials` (the program itself, without a person), `mint-key` (a
-    /// code that becomes a lasting key) or `api-key`.
+    /// `authorization-code`, `device-code`, `client-credentials` (the program itself, without a person),
+    /// `mint-key` (a code that becomes a lasting key) or `api-key`.
     pub grant: Option<Grant>,
     /// Where the person signs in (RFC 6749, 3.1).
     pub authorize_url: Option<String>,
@@ -93,8 +98,8 @@ pub struct MethodDescription {
     pub refresh_encoding: Option<Encoding>,
     /// What the provider calls this program (RFC 6749, 2.2).
     pub client_id: Option<String>,
-    /// How a client secret is shown: `client_secret_post`, `client_secret_basic`, or `private_key_jwt`, where the secret
-    /// is a private key in PEM and is never sent.
+    /// How a client secret is shown: `client_secret_post`, `client_secret_basic`, or `private_key_jwt`, where
+    /// the secret is a private key in PEM and is never sent.
     pub client_auth: Option<ClientAuth>,
     /// Name of that key (`kid`), where the server wants it.
     pub client_key_id: Option<String>,
@@ -128,10 +133,11 @@ pub struct MethodDescription {
     pub request_headers: BTreeMap<String, String>,
     /// Page where a key is made by hand.
     pub page: Option<String>,
-    /// Who may use what it yields, by the vendor's terms: `any` (if nothing is said) or `editor`, which the gateway
-    /// and the agent do not serve.
+    /// Who may use what it yields, by the vendor's terms: `any` (if nothing is said) or `editor`, which the
+    /// gateway and the agent do not serve.
     pub share: Option<Share>,
-    /// The client id that `share` speaks of, where terms bind a vendor's own client: with another, anybody may.
+    /// The client id that `share` speaks of, where terms bind a vendor's own client: with another, anybody
+    /// may.
     pub share_client_id: Option<String>,
 }
 

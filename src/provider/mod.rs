@@ -1,7 +1,7 @@
 //! Providers as data: what each one is called, how one logs in, and how its tokens travel.
 //!
-//! Guarantees: a [`Provider`] has passed every check (URLs, names, templates), so nobody after it has to. Adding a
-//! provider is a file in `builtin/` and a line in [`builtin`]. Knows no network and no store.
+//! Guarantees: a [`Provider`] has passed every check (URLs, names, templates), so nobody after it has to.
+//! Adding a provider is a file in `builtin/` and a line in [`builtin`]. Knows no network and no store.
 
 pub mod builtin;
 mod check;
@@ -47,7 +47,8 @@ pub fn is_client(login: &LoginId) -> bool {
     login.account() == Some(CLIENT_ACCOUNT)
 }
 
-/// Fills the values that are the same for every login: the options and `{version}`. Others stay as they stand.
+/// Fills the values that are the same for every login: the options and `{version}`. Others stay as they
+/// stand.
 pub(crate) fn constant(text: &str, options: &BTreeMap<String, String>) -> String {
     let value = |key: &str| match key {
         "version" => Some(VERSION.to_owned()),
@@ -207,8 +208,8 @@ pub struct Method {
 }
 
 impl Method {
-    /// Whether the answer comes back to this machine alone: there is no page to paste from, no device code, no key to
-    /// type.
+    /// Whether the answer comes back to this machine alone: there is no page to paste from, no device code,
+    /// no key to type.
     pub fn needs_callback(&self) -> bool {
         let has_page = |redirect: &Redirect| redirect.page.is_some();
         match self.grant {
@@ -282,15 +283,15 @@ impl Provider {
         self.methods.first()
     }
 
-    /// The kind of a token: what its beginning says, else `otherwise`. People put a token of one kind where one of the
-    /// other is asked for, and the API takes each in its own way only.
+    /// The kind of a token: what its beginning says, else `otherwise`. People put a token of one kind where
+    /// one of the other is asked for, and the API takes each in its own way only.
     pub fn kind_of(&self, token: &Secret, otherwise: Kind) -> Kind {
         let begins = self.token_kinds.iter().filter(|(start, _)| token.expose().starts_with(start.as_str()));
         begins.max_by_key(|(start, _)| start.len()).map_or(otherwise, |(_, kind)| *kind)
     }
 
-    /// Everything the API wants with a token, by header name. A header whose template names a value that the login
-    /// does not have is left out.
+    /// Everything the API wants with a token, by header name. A header whose template names a value that the
+    /// login does not have is left out.
     pub fn headers(&self, kind: Kind, tokens: &Tokens) -> BTreeMap<String, Secret> {
         let Some(how) = self.uses.get(&kind) else { return BTreeMap::new() };
         let filled = how.headers.iter().filter_map(|(name, template)| {
@@ -354,15 +355,15 @@ impl Provider {
         })
     }
 
-    /// The sources of a login, in order. A named account is the stored login of that name and nothing else: the
-    /// environment speaks of no account.
+    /// The sources of a login, in order. A named account is the stored login of that name and nothing else:
+    /// the environment speaks of no account.
     pub fn sources_of(&self, login: &LoginId) -> impl Iterator<Item = &Source> {
         let is_named = login.account().is_some();
         self.sources.iter().filter(move |source| !is_named || **source == Source::Login)
     }
 
-    /// Where the store keeps what identifies this program to a provider of one's own, which outlives every login:
-    /// the client secret that the person entered, or the registration that the server gave (RFC 7591).
+    /// Where the store keeps what identifies this program to a provider of one's own, which outlives every
+    /// login: the client secret that the person entered, or the registration that the server gave (RFC 7591).
     pub fn client_login(&self) -> Option<LoginId> {
         format!("{}@{CLIENT_ACCOUNT}", self.id).parse().ok()
     }

@@ -20,8 +20,8 @@ pub struct Redirect {
     pub path: String,
     /// Page of the provider that shows a code to paste.
     pub page: Option<String>,
-    /// Whether a random part, new for each login, follows the path: for a provider that gives no `state` back and does
-    /// not mind a new address at each login.
+    /// Whether a random part, new for each login, follows the path: for a provider that gives no `state` back
+    /// and does not mind a new address at each login.
     pub nonce: bool,
 }
 

@@ -20,7 +20,8 @@ use crate::text::short;
 /// Longest name that is repeated, in characters.
 const MAX_NAME: usize = 64;
 
-/// Checks a description and fills in what it leaves out. `path` is where it stands, such as `providers.mycorp`.
+/// Checks a description and fills in what it leaves out. `path` is where it stands, such as
+/// `providers.mycorp`.
 ///
 /// # Errors
 /// `config_invalid` with the key's path and what is allowed.

@@ -1,4 +1,5 @@
-//! Who may use what a method of login yields, how an API shapes its errors, and what points a program at the gateway.
+//! Who may use what a method of login yields, how an API shapes its errors, and what points a program at the
+//! gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +24,8 @@ pub enum ApiShape {
 }
 
 impl Provider {
-    /// Who may use a credential of a kind: the strictest word of the methods that yield it, since a token from a
-    /// variable does not tell which it came by.
+    /// Who may use a credential of a kind: the strictest word of the methods that yield it, since a token
+    /// from a variable does not tell which it came by.
     pub fn share_of(&self, kind: Kind) -> Share {
         let of_kind = self.methods.iter().filter(|method| method.kind() == kind);
         of_kind.map(|method| method.share).max().unwrap_or_default()
@@ -55,8 +56,8 @@ impl Provider {
         Err(Error::new(Code::ProviderRefused, message).with_hint(hint))
     }
 
-    /// Variables that point a program at a gateway which serves this provider, by name. Where the description names
-    /// none, those that programs for OpenAI's API read, if the API is of that form.
+    /// Variables that point a program at a gateway which serves this provider, by name. Where the description
+    /// names none, those that programs for OpenAI's API read, if the API is of that form.
     pub fn exec_gateway_variables(&self, url: &str, key: &str) -> BTreeMap<String, String> {
         let fill = |template: &String| {
             template::fill(template, |name| match name {

@@ -1,8 +1,8 @@
 //! The OpenRouter key that the Convocations app keeps, read only.
 //!
-//! The app's own places, in its order: a keyring item, an encrypted copy under `secrets/`, the blob in config.toml
-//! (allquixotic/convocations, secret store): ChaCha20-Poly1305 with a nonce of 12 bytes and no associated data,
-//! under `secret.key`.
+//! The app's own places, in its order: a keyring item, an encrypted copy under `secrets/`, the blob in
+//! config.toml (allquixotic/convocations, secret store): ChaCha20-Poly1305 with a nonce of 12 bytes and no
+//! associated data, under `secret.key`.
 
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! A login's secret as it is kept, and what it is bound to (rule 20).
 //!
-//! Guarantees: a secret says of itself which store and which login it is of, and one that says otherwise than the index
-//! is refused and named; a keyring item is asked for by a login's own name alone, whatever its entry says. What the
-//! version before this one stored says nothing of the kind and has a name without the store: it is taken as long as
-//! nothing speaks against it, and becomes bound at its next write.
+//! Guarantees: a secret says of itself which store and which login it is of, and one that says otherwise than
+//! the index is refused and named; a keyring item is asked for by a login's own name alone, whatever its
+//! entry says. What the version before this one stored says nothing of the kind and has a name without the
+//! store: it is taken as long as nothing speaks against it, and becomes bound at its next write.
 
 use std::str::FromStr as _;
 
@@ -73,8 +73,8 @@ pub fn encode(login: &LoginId, store: &str, new: &NewLogin) -> Result<Secret> {
     Ok(Secret::new(text.as_str()))
 }
 
-/// The login whose secret this is. Where the secret and the index differ about the method, the secret is believed:
-/// somebody was killed between the two writes.
+/// The login whose secret this is. Where the secret and the index differ about the method, the secret is
+/// believed: somebody was killed between the two writes.
 ///
 /// # Errors
 /// `store_unreadable` if it is another's, or of a form that is not known.
@@ -110,8 +110,8 @@ fn is_own(about: &About, login: &LoginId, store: Option<&str>, entry: &Entry) ->
     }
 }
 
-/// Whether what the version before stored under a name without a store is what this entry tells of. Nothing else can
-/// tell which of several folders wrote it.
+/// Whether what the version before stored under a name without a store is what this entry tells of. Nothing
+/// else can tell which of several folders wrote it.
 pub fn is_described(entry: &Entry, secret: &Secret) -> bool {
     let Ok(tokens) = serde_json::from_str::<Tokens>(secret.expose()) else { return false };
     let is_bound = serde_json::from_str::<About>(secret.expose()).is_ok_and(|about| about.store.is_some());

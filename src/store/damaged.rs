@@ -1,7 +1,8 @@
-//! An index that is damaged beyond reading: it is set aside, and logins that are forgotten are forgotten there too.
+//! An index that is damaged beyond reading: it is set aside, and logins that are forgotten are forgotten
+//! there too.
 //!
-//! Guarantees: nobody's logins are lost with a file that no program can read; what is logged out of opens in no copy of
-//! ours any more.
+//! Guarantees: nobody's logins are lost with a file that no program can read; what is logged out of opens in
+//! no copy of ours any more.
 
 use std::path::{Path, PathBuf};
 
@@ -36,8 +37,8 @@ pub fn forget(paths: &Paths, login: &LoginId) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of a damaged index without the parts that are this login's: from the line with its name to the next such
-/// line; and parts whose own such line is lost, but in which something opens as this login's.
+/// The bytes of a damaged index without the parts that are this login's: from the line with its name to the
+/// next such line; and parts whose own such line is lost, but in which something opens as this login's.
 fn without(bytes: &[u8], login: &LoginId, key: Option<&MasterKey>) -> Vec<u8> {
     let names = [format!("[logins.{login}]"), format!("[logins.\"{login}\"]")];
     let is_own = |part: &[&[u8]]| {

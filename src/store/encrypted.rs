@@ -1,7 +1,7 @@
 //! The encrypted file's cryptography: XChaCha20-Poly1305 under `secret.key`, one fresh nonce a blob.
 //!
-//! Guarantees: a blob opens for its own login only (the name is associated data), and not if one bit changed; the
-//! key is made once and never replaced while a blob exists (rule 9).
+//! Guarantees: a blob opens for its own login only (the name is associated data), and not if one bit changed;
+//! the key is made once and never replaced while a blob exists (rule 9).
 
 use std::path::Path;
 
@@ -44,7 +44,8 @@ impl MasterKey {
         Ok(Self { key: Zeroizing::new(key), mended: content.mended })
     }
 
-    /// Reads the key, making it first if there is none and `may_make` (no blob exists that another key sealed).
+    /// Reads the key, making it first if there is none and `may_make` (no blob exists that another key
+    /// sealed).
     ///
     /// # Errors
     /// `store_unreadable` or `store_unwritable`.

@@ -1,5 +1,5 @@
-//! Any bytes as credentials.toml and as a login's secret: what cannot be read is never taken for empty, and what can
-//! be read is written the same.
+//! Any bytes as credentials.toml and as a login's secret: what cannot be read is never taken for empty, and
+//! what can be read is written the same.
 
 use std::path::Path;
 

@@ -1,8 +1,9 @@
-//! credentials.toml: which logins there are, which backend owns each secret, and what may be known without it.
+//! credentials.toml: which logins there are, which backend owns each secret, and what may be known without
+//! it.
 //!
-//! Guarantees: what cannot be read is never taken for empty (rule 9); keys of a newer program are kept, and an entry
-//! that is not understood fails alone and is kept as it stands; an index of a newer version is refused rather than
-//! misread; a text that was written to its end is known from one that was not.
+//! Guarantees: what cannot be read is never taken for empty (rule 9); keys of a newer program are kept, and
+//! an entry that is not understood fails alone and is kept as it stands; an index of a newer version is
+//! refused rather than misread; a text that was written to its end is known from one that was not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -24,7 +25,8 @@ const END: &str = "# whole: ";
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Index {
-    /// 128 random bits in hex, made with the first write: what is stored elsewhere for this index bears it (rule 20).
+    /// 128 random bits in hex, made with the first write: what is stored elsewhere for this index bears it
+    /// (rule 20).
     pub store: Option<String>,
     /// All logins that are understood.
     pub logins: BTreeMap<LoginId, Entry>,
@@ -32,7 +34,8 @@ pub struct Index {
     pub unreadable: BTreeMap<String, toml::Value>,
     /// Accepted notices, as `PROVIDER/METHOD`.
     pub confirmed_notices: BTreeSet<String>,
-    /// Highest revision that was ever written: a login made anew goes on from there, so that nobody takes it for old.
+    /// Highest revision that was ever written: a login made anew goes on from there, so that nobody takes it
+    /// for old.
     pub last_revision: u64,
     /// Accounts of keyring items that may still hold the secret of a login which is gone.
     pub(super) left: BTreeSet<String>,
@@ -80,8 +83,8 @@ pub(super) fn read(path: &Path) -> Result<(Index, bool)> {
     }
 }
 
-/// Whether the file is there and no index at all: such a one may be set aside, which one that merely cannot be read
-/// now may not.
+/// Whether the file is there and no index at all: such a one may be set aside, which one that merely cannot
+/// be read now may not.
 pub(super) fn is_damaged(path: &Path) -> bool {
     matches!(private_file::read(path), Ok(Some(content)) if toml_of(&content.bytes).is_none_or(|table| {
         !table.contains_key("version")

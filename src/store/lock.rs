@@ -1,7 +1,8 @@
-//! Locks between processes: files, locked by the operating system, which gives them back when their holder dies.
+//! Locks between processes: files, locked by the operating system, which gives them back when their holder
+//! dies.
 //!
-//! Guarantees: a [`StoreLock`] in hand is the only way to write (rule 8); a waiter notices within 30 ms that a holder
-//! is gone, however it went.
+//! Guarantees: a [`StoreLock`] in hand is the only way to write (rule 8); a waiter notices within 30 ms that
+//! a holder is gone, however it went.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -15,7 +16,8 @@ use crate::private_file;
 pub const STORE_FILE: &str = "_store.lock";
 /// Longest note that is read, in bytes. Ours are under 1 KiB.
 const MAX_NOTE: u64 = 16 << 10;
-/// Longest wait for the store's lock, which is held for milliseconds, or as long as a keyring takes for one write.
+/// Longest wait for the store's lock, which is held for milliseconds, or as long as a keyring takes for one
+/// write.
 pub(super) const STORE_WAIT: Duration = Duration::from_secs(10);
 /// The same for somebody whose login would be lost: another person's keyring may be asking for its password.
 pub(super) const STORE_WAIT_OF_A_PERSON: Duration = Duration::from_secs(30);
@@ -47,8 +49,8 @@ impl LoginLock {
         read.map(|_| note).unwrap_or_default()
     }
 
-    /// Leaves a note for the next holder, over the one before. It is a courtesy: that it cannot be written, or is lost
-    /// or cut by a crash, is no fault.
+    /// Leaves a note for the next holder, over the one before. It is a courtesy: that it cannot be written,
+    /// or is lost or cut by a crash, is no fault.
     pub fn leave_note(&mut self, note: &[u8]) {
         let written = self.file.rewind().and_then(|()| self.file.write_all(note));
         let _ = written.and_then(|()| self.file.set_len(note.len() as u64));

@@ -1,10 +1,10 @@
 //! Where logins are kept: an index, and for each login a secret in the keyring or sealed beside the index.
 //!
-//! Guarantees: reading takes no lock and never sees a half-written file; writing is [`Store::update`] and nothing else:
-//! one lock, one reading of the newest content, one durable write (rule 8); what cannot be read now is never taken for
-//! empty, and nothing is written over it (rule 9); a backend that is gone affects its own logins only (rule 11); a secret
-//! opens only for the store and the login it was made for (rule 20). Everything blocks but [`Store::run`]. Knows no
-//! network.
+//! Guarantees: reading takes no lock and never sees a half-written file; writing is [`Store::update`] and
+//! nothing else: one lock, one reading of the newest content, one durable write (rule 8); what cannot be read
+//! now is never taken for empty, and nothing is written over it (rule 9); a backend that is gone affects its
+//! own logins only (rule 11); a secret opens only for the store and the login it was made for (rule 20).
+//! Everything blocks but [`Store::run`]. Knows no network.
 
 mod app_key;
 mod bound;
@@ -87,7 +87,8 @@ impl Store {
         Self { shared: Arc::new(shared), interactive: false }
     }
 
-    /// The same store, which may let a locked keyring ask the person: for calls that a person just made and waits for.
+    /// The same store, which may let a locked keyring ask the person: for calls that a person just made and
+    /// waits for.
     #[must_use]
     pub fn interactive(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), interactive: true }
@@ -106,7 +107,8 @@ impl Store {
         Ok(index)
     }
 
-    /// The index as a new login finds it: empty too where the file is no index at all, since the login sets that aside.
+    /// The index as a new login finds it: empty too where the file is no index at all, since the login sets
+    /// that aside.
     ///
     /// # Errors
     /// `store_unreadable` if it cannot be read now or is of a newer version.
@@ -206,9 +208,9 @@ impl Store {
         Ok(lock)
     }
 
-    /// A login's lock for one who replaces or removes the login: `None` if somebody has it for too long. A refresh that
-    /// hangs, or whose process was stopped, is no reason to wait for ever: when it goes on it finds the login changed,
-    /// and gives way.
+    /// A login's lock for one who replaces or removes the login: `None` if somebody has it for too long. A
+    /// refresh that hangs, or whose process was stopped, is no reason to wait for ever: when it goes on it
+    /// finds the login changed, and gives way.
     ///
     /// # Errors
     /// `store_unwritable` if there can be no lock.
@@ -243,8 +245,8 @@ impl Store {
         Ok(lock)
     }
 
-    /// Finishes the write of a process that was killed in it, if there is one: whoever has a login's lock is about to
-    /// read what that process had got.
+    /// Finishes the write of a process that was killed in it, if there is one: whoever has a login's lock is
+    /// about to read what that process had got.
     fn finish_for_the_killed(&self) {
         if !private_file::temporaries(&self.shared.paths.config_dir()).is_empty() {
             // That it cannot be done now is told by whatever is done next.
@@ -252,8 +254,8 @@ impl Store {
         }
     }
 
-    /// Takes up an index that was written to its end and never got its name: its writer, who had this lock, is dead. What
-    /// is not complete, or older than what is there, is of no use to anybody.
+    /// Takes up an index that was written to its end and never got its name: its writer, who had this lock,
+    /// is dead. What is not complete, or older than what is there, is of no use to anybody.
     fn take_up_unfinished(&self, _: &StoreLock) {
         let file = self.shared.paths.index_file();
         for path in private_file::temporaries(&self.shared.paths.config_dir()) {
@@ -270,8 +272,8 @@ impl Store {
         }
     }
 
-    /// Whether a login could be stored now, as far as files can tell. What is about to be spent at a provider for good
-    /// is spent only if this says yes.
+    /// Whether a login could be stored now, as far as files can tell. What is about to be spent at a provider
+    /// for good is spent only if this says yes.
     ///
     /// # Errors
     /// `store_unwritable`, `store_unreadable`, or `busy` if somebody writes for too long.
@@ -289,13 +291,14 @@ impl Store {
     /// The OpenRouter key of the Convocations app, by its reference in config.toml.
     ///
     /// # Errors
-    /// `keyring_locked` or `keyring_unavailable` if the key is in a keyring that gives no answer, `store_unreadable` if
-    /// there is one that cannot be opened.
+    /// `keyring_locked` or `keyring_unavailable` if the key is in a keyring that gives no answer,
+    /// `store_unreadable` if there is one that cannot be opened.
     pub fn app_key(&self, reference: Option<&Value>) -> Result<Option<Secret>> {
         app_key::find(&self.shared.paths, reference, &self.shared.keyring)
     }
 
-    /// What the person should be told, once: modes that were mended, files set aside, backends that were changed.
+    /// What the person should be told, once: modes that were mended, files set aside, backends that were
+    /// changed.
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }

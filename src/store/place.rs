@@ -1,7 +1,7 @@
 //! Where a login's secret goes, and what it may leave where it was.
 //!
-//! Guarantees: a place in which something may have been left is noted until it is known to be empty; nothing is removed
-//! that another login, or another folder's store, may still need.
+//! Guarantees: a place in which something may have been left is noted until it is known to be empty; nothing
+//! is removed that another login, or another folder's store, may still need.
 
 use std::collections::BTreeSet;
 
@@ -52,8 +52,8 @@ impl Unplaced {
 }
 
 impl Writing<'_> {
-    /// Puts the secret where it belongs and says where that is. The keyring item comes before the index: a reader
-    /// finds the newest tokens by either.
+    /// Puts the secret where it belongs and says where that is. The keyring item comes before the index: a
+    /// reader finds the newest tokens by either.
     pub(super) fn place(
         &mut self,
         old: Option<&Entry>,
@@ -73,7 +73,8 @@ impl Writing<'_> {
         match put {
             Ok(place) => Ok(place),
             Err(why) if setting == StoreBackend::Keyring => Err(Unplaced::Keyring(why)),
-            // A rotated token that is not stored is a lost login: the encrypted file takes it, and that is said.
+            // A rotated token that is not stored is a lost login: the encrypted file takes it, and that is
+            // said.
             Err(why) => self.in_file_instead(old, secret, why).map_err(Unplaced::File),
         }
     }
@@ -101,8 +102,8 @@ impl Writing<'_> {
     pub(super) fn sealed(&self, secret: &Secret, fell_back: bool) -> Result<Place> {
         let paths = &self.store.shared.paths;
         let is_sealed = |entry: &Entry| entry.backend.is_sealed();
-        // The app seals under the same key, and an entry that is not understood may: a blob of theirs is as good a reason
-        // not to make a new one.
+        // The app seals under the same key, and an entry that is not understood may: a blob of theirs is as
+        // good a reason not to make a new one.
         let others = self.index.logins.iter().any(|(name, entry)| name != self.login && is_sealed(entry))
             || !self.index.unreadable.is_empty()
             || paths.config_dir().join("secrets").exists();
@@ -177,8 +178,8 @@ impl Writing<'_> {
         }
     }
 
-    /// Removes what may have been left by this login, and by logins that are gone, but for `except`. Returns why
-    /// something is still there, if it is.
+    /// Removes what may have been left by this login, and by logins that are gone, but for `except`. Returns
+    /// why something is still there, if it is.
     pub(super) fn remove_left(&mut self, patience: Patience, except: Option<&String>) -> Option<Error> {
         let own = self.index.logins.get_mut(self.login).map(|entry| std::mem::take(&mut entry.left));
         let (own, why) = self.still_there(own.unwrap_or_default(), patience, except);
@@ -230,8 +231,8 @@ impl Writing<'_> {
         (left, why)
     }
 
-    /// Removes every keyring item of a login that was just taken out of the index, and what others have left. What cannot
-    /// be removed stays noted, and is told.
+    /// Removes every keyring item of a login that was just taken out of the index, and what others have left.
+    /// What cannot be removed stays noted, and is told.
     pub(super) fn remove_items(&mut self, entry: Option<&Entry>) -> Option<Error> {
         let mut accounts = entry.map(|entry| entry.left.clone()).unwrap_or_default();
         if let Some(Backend::Keyring { account }) = entry.map(|entry| &entry.backend) {

@@ -8,7 +8,8 @@ use crate::private_file;
 use crate::protocol::StoreReport;
 
 impl Store {
-    /// Where new logins go, and why; and whether they could be written there. Asks the keyring: not for startup.
+    /// Where new logins go, and why; and whether they could be written there. Asks the keyring: not for
+    /// startup.
     pub fn backend_report(&self) -> StoreReport {
         let mut report = self.chosen_backend();
         let folder = private_file::may_write(&self.shared.paths.config_dir());

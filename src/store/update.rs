@@ -1,10 +1,10 @@
 //! Changing a login: its secret first, then the index.
 //!
-//! Guarantees: a change sees the newest content and is one durable write, under one lock; whoever reads finds the old
-//! login or the new one, whichever write fails and whenever the process is killed. A keyring item and the index cannot
-//! be written as one, so the item says by which method it was made, and an item whose index could not be written is put
-//! back, unless it came of a refresh, which has spent the old one. What a refresh brought for a login in the file is
-//! written there first, also where the login then goes to the keyring.
+//! Guarantees: a change sees the newest content and is one durable write, under one lock; whoever reads finds
+//! the old login or the new one, whichever write fails and whenever the process is killed. A keyring item and
+//! the index cannot be written as one, so the item says by which method it was made, and an item whose index
+//! could not be written is put back, unless it came of a refresh, which has spent the old one. What a refresh
+//! brought for a login in the file is written there first, also where the login then goes to the keyring.
 
 use std::collections::BTreeMap;
 
@@ -57,8 +57,8 @@ pub struct Refusal {
 pub enum Change {
     /// It stays as it is, and nothing is written.
     Nothing,
-    /// A person has logged in. It stays in its backend unless the settings name another one; a new one goes where
-    /// [`Store::backend_report`] says. If it cannot be stored, the old login is whole.
+    /// A person has logged in. It stays in its backend unless the settings name another one; a new one goes
+    /// where [`Store::backend_report`] says. If it cannot be stored, the old login is whole.
     Login(Box<NewLogin>),
     /// A refresh has spent the old secret: this one is never taken back.
     Renewed(Box<NewLogin>),
@@ -113,7 +113,8 @@ pub struct Updated {
 pub struct Removed {
     /// What the index said; `None` for an entry that is not understood.
     pub entry: Option<Entry>,
-    /// Why something is left in the keyring, if it is: it is removed at the next write that finds the keyring well.
+    /// Why something is left in the keyring, if it is: it is removed at the next write that finds the keyring
+    /// well.
     pub leftover: Option<Error>,
 }
 
@@ -123,9 +124,9 @@ impl Store {
     /// An index that is damaged beyond reading is set aside first, with a warning.
     ///
     /// # Errors
-    /// What `change` returns; `busy` if somebody else writes for too long; `store_unwritable`, `store_unreadable`,
-    /// `keyring_locked` or `keyring_unavailable`: the old login is whole then, but for [`Change::Renewed`], which a
-    /// keyring may hold already.
+    /// What `change` returns; `busy` if somebody else writes for too long; `store_unwritable`,
+    /// `store_unreadable`, `keyring_locked` or `keyring_unavailable`: the old login is whole then, but for
+    /// [`Change::Renewed`], which a keyring may hold already.
     pub fn update(
         &self,
         login: &LoginId,
@@ -161,8 +162,8 @@ impl Store {
         Ok(self.update(login, |_| Ok(Change::Removed))?.removed)
     }
 
-    /// The newest index, under the lock. One that is damaged beyond reading is set aside, so that it does not stand
-    /// in the way of logging in or out; one that merely cannot be read now is an error.
+    /// The newest index, under the lock. One that is damaged beyond reading is set aside, so that it does not
+    /// stand in the way of logging in or out; one that merely cannot be read now is an error.
     fn index_to_write(&self, _lock: &StoreLock) -> Result<Index> {
         let path = self.shared.paths.index_file();
         match self.index() {
@@ -213,7 +214,8 @@ impl Writing<'_> {
         self.finish(gone)
     }
 
-    /// A secret that is in no place may be written all the same, after a call that timed out: somebody has to know.
+    /// A secret that is in no place may be written all the same, after a call that timed out: somebody has to
+    /// know.
     fn unplaced(mut self, old: Option<&Entry>, why: Unplaced) -> Error {
         if self.note_unconfirmed(old, &why) {
             let _ = self.write();

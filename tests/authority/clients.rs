@@ -1,5 +1,5 @@
-//! What clients of others send: lists with redirects that are not allowed, scopes of their own, bodies without a client,
-//! and names made to be mistaken.
+//! What clients of others send: lists with redirects that are not allowed, scopes of their own, bodies
+//! without a client, and names made to be mistaken.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! What only a browser decides: redirects behind the consent form, tabs that share cookies, frames, and what stands on
-//! the screen.
+//! What only a browser decides: redirects behind the consent form, tabs that share cookies, frames, and what
+//! stands on the screen.
 
 use crate::common::chromium::Browser;
 use crate::sites::{authority, authorize_url, openrouter, page, site, to};

@@ -1,5 +1,5 @@
-//! The authority with programs that nobody here wrote: a real browser in front of it, and a real reverse proxy;
-//! and its own program as an operator starts it.
+//! The authority with programs that nobody here wrote: a real browser in front of it, and a real reverse
+//! proxy; and its own program as an operator starts it.
 //!
 //! Where such a program is missing, its tests say so and are skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]

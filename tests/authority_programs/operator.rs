@@ -1,4 +1,5 @@
-//! `convocations authority` as an operator starts it: where the secret comes from, and what is said about arguments.
+//! `convocations authority` as an operator starts it: where the secret comes from, and what is said about
+//! arguments.
 
 use crate::common::{self, Child, TestDir, eventually};
 

@@ -1,5 +1,5 @@
-//! Sites of others around the authority: an OpenRouter that signs people in at another host, a client, and a third
-//! party behind each.
+//! Sites of others around the authority: an OpenRouter that signs people in at another host, a client, and a
+//! third party behind each.
 
 #![allow(dead_code)]
 
@@ -62,8 +62,8 @@ pub fn parameter(url: &Url, name: &str) -> String {
     pair.map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-/// An OpenRouter that sends people through a sign-in at another origin, and that agrees without a question. With
-/// `echo` it sends `state` back.
+/// An OpenRouter that sends people through a sign-in at another origin, and that agrees without a question.
+/// With `echo` it sends `state` back.
 pub fn openrouter(echo: bool) -> String {
     let (sign_in, _) = site(|url| {
         let back = Url::parse(&parameter(url, "back")).unwrap();

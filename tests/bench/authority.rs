@@ -1,5 +1,5 @@
-//! The authority's rows: metadata and a whole authorize–callback–token round, against a bare warp server that answers
-//! the same bytes.
+//! The authority's rows: metadata and a whole authorize–callback–token round, against a bare warp server that
+//! answers the same bytes.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -115,8 +115,8 @@ async fn futures_join<F: Future<Output = u32>>(all: [F; CLIENTS]) -> Vec<u32> {
     done
 }
 
-/// The rates of two addresses, measured in turns so that whatever else the machine does falls on both; the median of
-/// each.
+/// The rates of two addresses, measured in turns so that whatever else the machine does falls on both; the
+/// median of each.
 async fn in_turns(http: &Client, url: &str, floor: &str) -> (f64, f64) {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {

@@ -1,5 +1,5 @@
--- The editor's rows of `make bench`: a token from memory against a table lookup, and startup with and without the
--- plugin. Run by `nvim -l`; exits with 1 if a budget is missed.
+-- The editor's rows of `make bench`: a token from memory against a table lookup, and startup with and without
+-- the plugin. Run by `nvim -l`; exits with 1 if a budget is missed.
 
 local here = vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, "S").source:sub(2), ":p")))
 local root = vim.fs.dirname(vim.fs.dirname(here))
@@ -44,7 +44,8 @@ local function token(t)
   )
 end
 
----The text is in a variable, and lualine's component reads it: a tenth more is what two measures of one thing differ by.
+---The text is in a variable, and lualine's component reads it: a tenth more is what two measures of one thing
+---differ by.
 local function statusline(t)
   t:sandbox()
   local nvim = t:real()
@@ -94,8 +95,8 @@ local function startup()
   )
 end
 
----`conv.gateway()` in a config: the key, and a port that is bound and listened on, which is also the floor. Each editor
----has one, so each is measured once, loading included.
+---`conv.gateway()` in a config: the key, and a port that is bound and listened on, which is also the floor.
+---Each editor has one, so each is measured once, loading included.
 local function gateway(t)
   t:sandbox()
   local opened, floor = {}, {}

@@ -1,5 +1,6 @@
-//! The gateway's rows: what it adds to a request and to each chunk of a stream, how many it carries, what it needs, each
-//! against the same without it, and beside nginx as a plain reverse proxy where that is installed.
+//! The gateway's rows: what it adds to a request and to each chunk of a stream, how many it carries, what it
+//! needs, each against the same without it, and beside nginx as a plain reverse proxy where that is
+//! installed.
 //!
 //! The API behind is in this program, so that one clock times both ends of a chunk's way.
 

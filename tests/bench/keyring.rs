@@ -64,7 +64,8 @@ pub fn rows(table: &mut Table) {
     table.row("`convocations token`, keyring", "`secret-tool lookup`", in_turns(RUNS, token, lookup), 0.8);
 }
 
-/// What else prints a secret on this machine, against the floor of `convocations token`: no budget, for comparison.
+/// What else prints a secret on this machine, against the floor of `convocations token`: no budget, for
+/// comparison.
 pub fn other_tools(table: &mut Table) {
     let dir = TestDir::new();
     let program = floors::read_a_file();

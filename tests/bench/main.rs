@@ -1,10 +1,10 @@
 //! `make bench`: the budgets of the design, each a ratio against a floor measured in the same run.
 //!
-//! The floors are beside this file: `floor.rs` reads a file and prints it; this program itself, called with `echo`,
-//! answers msgpack with msgpack and does nothing else, and with `echo keyring` reads an item of a keyring before; a
-//! bare warp server answers the same bytes as the authority. Other tools that print a secret are rows without a budget
-//! if they are installed.
-//! A row that misses its budget says so and the program exits with 1.
+//! The floors are beside this file: `floor.rs` reads a file and prints it; this program itself, called with
+//! `echo`, answers msgpack with msgpack and does nothing else, and with `echo keyring` reads an item of a
+//! keyring before; a bare warp server answers the same bytes as the authority. Other tools that print a
+//! secret are rows without a budget if they are installed. A row that misses its budget says so and the
+//! program exits with 1.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod authority;
@@ -67,8 +67,9 @@ fn stored() -> TestDir {
     dir
 }
 
-/// The median times of two things done in turns, so that a machine that slows down slows both, and on one processor,
-/// so that neither has to wake another for every message: what that takes depends on where the two are put.
+/// The median times of two things done in turns, so that a machine that slows down slows both, and on one
+/// processor, so that neither has to wake another for every message: what that takes depends on where the two
+/// are put.
 fn in_turns<A, B>(runs: usize, mut first: impl FnMut() -> A, mut second: impl FnMut() -> B) -> [Duration; 2] {
     let before = processors::stay();
     let mut times = [Vec::with_capacity(runs), Vec::with_capacity(runs)];
@@ -146,7 +147,8 @@ fn memory_and_size(dir: &TestDir, table: &mut Table) {
     table.limit("size of the program, MiB", size as f64 / f64::from(1 << 20), 8.0);
 }
 
-/// 64 processes on one expired login: the provider takes a second; the last is to have its token a second later.
+/// 64 processes on one expired login: the provider takes a second; the last is to have its token a second
+/// later.
 fn storm(table: &mut Table) {
     let sandbox = Sandbox::start();
     let dir = TestDir::new();

@@ -1,5 +1,5 @@
-//! A program at the other end of a pipe that is spoken to in msgpack, by the same few lines for the floor and for what
-//! is held against it.
+//! A program at the other end of a pipe that is spoken to in msgpack, by the same few lines for the floor and
+//! for what is held against it.
 
 use std::io::{BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

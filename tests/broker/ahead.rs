@@ -15,7 +15,8 @@ async fn pushed(events: &mut Receiver<Event>) -> Credential {
         .await
 }
 
-/// Lets the background go round at least twice: what a second process's broker does is told by the first one's tick.
+/// Lets the background go round at least twice: what a second process's broker does is told by the first
+/// one's tick.
 async fn two_ticks(desk: &Desk, broker: &Broker) {
     for _ in 0..2 {
         let mut events = broker.subscribe();

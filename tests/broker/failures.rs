@@ -1,5 +1,5 @@
-//! What a failed refresh does to a login (rules 4 and 7): nothing, unless the provider has refused exactly this
-//! refresh token.
+//! What a failed refresh does to a login (rules 4 and 7): nothing, unless the provider has refused exactly
+//! this refresh token.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! The broker by itself, with a clock that stands still, against the pretend providers: rules 1 to 7 and 11, one by
-//! one. Many real processes are in `tests/processes.rs`.
+//! The broker by itself, with a clock that stands still, against the pretend providers: rules 1 to 7 and 11,
+//! one by one. Many real processes are in `tests/processes.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../common/mod.rs"]

@@ -1,4 +1,5 @@
-//! One refresh of a login at a time, and what was refreshed is read before anybody is asked (rules 2, 3 and 5).
+//! One refresh of a login at a time, and what was refreshed is read before anybody is asked (rules 2, 3 and
+//! 5).
 
 use std::time::{Duration, Instant};
 

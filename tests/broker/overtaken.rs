@@ -1,5 +1,5 @@
-//! Tokens that are over by the time they could be handed out: the machine slept, or its clock was set, while a refresh
-//! was on its way (rule 1: fresh is what is fresh at the moment of use).
+//! Tokens that are over by the time they could be handed out: the machine slept, or its clock was set, while
+//! a refresh was on its way (rule 1: fresh is what is fresh at the moment of use).
 
 use convocations::broker::Broker;
 use convocations::credential::Kind;

@@ -1,5 +1,5 @@
-//! A store that cannot be written just now: nothing is spent that could not be kept (rule 3), and what was spent all
-//! the same is kept in memory until it can be stored.
+//! A store that cannot be written just now: nothing is spent that could not be kept (rule 3), and what was
+//! spent all the same is kept in memory until it can be stored.
 
 use convocations::broker::{Broker, Event};
 use convocations::credential::{Kind, Tokens};

@@ -1,4 +1,5 @@
-//! `convocations rpc` as Neovim drives it: calls by number, replies and events by name. Everything has a time limit.
+//! `convocations rpc` as Neovim drives it: calls by number, replies and events by name. Everything has a time
+//! limit.
 #![allow(dead_code)]
 
 use std::collections::VecDeque;

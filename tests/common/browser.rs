@@ -24,8 +24,8 @@ impl Page {
     }
 }
 
-/// Opens an authorize URL, following the provider's own redirects as a browser does. Panics with the page's text
-/// if it is no consent page.
+/// Opens an authorize URL, following the provider's own redirects as a browser does. Panics with the page's
+/// text if it is no consent page.
 pub fn open(authorize_url: &str) -> Page {
     let mut url = authorize_url.to_owned();
     let mut response = http::get(&url);
@@ -68,7 +68,8 @@ pub fn approve_and_copy(authorize_url: &str) -> String {
     shown_code(&response.text())
 }
 
-/// Opens a device page, types the user code and approves as `account`. The page must then say that it is done.
+/// Opens a device page, types the user code and approves as `account`. The page must then say that it is
+/// done.
 pub fn approve_device(verification_uri: &str, user_code: &str, account: &str) {
     let done = open(verification_uri).press("approve", &[("user_code", user_code), ("account", account)]);
     assert_eq!(done.status, 200, "{}", done.text());
@@ -98,8 +99,8 @@ pub fn visit(url: &str) -> Response {
     http::get_with(url, &headers)
 }
 
-/// The person in front of our authority: allows on its page, approves on OpenRouter's, and is sent back to the client.
-/// Returns where to, or panics with the page where it ended.
+/// The person in front of our authority: allows on its page, approves on OpenRouter's, and is sent back to
+/// the client. Returns where to, or panics with the page where it ended.
 pub fn sign_in_through_authority(authorize_url: &str) -> String {
     let page = http::get(authorize_url);
     assert_eq!(page.status, 200, "{}", page.text());
@@ -127,8 +128,8 @@ fn cookie_of(response: &Response) -> String {
     pairs.collect::<Vec<_>>().join("; ")
 }
 
-/// Comes back to the program with the answer, as the browser does: requests the callback and then the page that it is
-/// sent on to, for which the program waits a little at its end.
+/// Comes back to the program with the answer, as the browser does: requests the callback and then the page
+/// that it is sent on to, for which the program waits a little at its end.
 pub fn arrive(callback: &str) -> Response {
     let answer = visit(callback);
     let next = url::Url::parse(callback).unwrap().join(&answer.location()).unwrap();

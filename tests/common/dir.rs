@@ -87,8 +87,8 @@ impl TestDir {
         std::fs::write(file, text).unwrap();
     }
 
-    /// A key as the Convocations app seals it, under a master key that is written for it: its reference in config.toml, which
-    /// is its file under `secrets/` too.
+    /// A key as the Convocations app seals it, under a master key that is written for it: its reference in
+    /// config.toml, which is its file under `secrets/` too.
     #[cfg(unix)]
     pub fn app_key(&self, text: &str) -> serde_json::Value {
         use base64::Engine as _;

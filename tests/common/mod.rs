@@ -1,7 +1,8 @@
-//! What the Rust tests share: the sandbox, folders of their own, a person at the browser, small HTTP, processes.
+//! What the Rust tests share: the sandbox, folders of their own, a person at the browser, small HTTP,
+//! processes.
 //!
-//! Everything is blocking and has a time limit; nothing sleeps where something can be awaited. Used as `mod common;`
-//! by test binaries that each need only a part.
+//! Everything is blocking and has a time limit; nothing sleeps where something can be awaited. Used as `mod
+//! common;` by test binaries that each need only a part.
 #![allow(dead_code, unused_imports)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 

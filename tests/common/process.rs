@@ -32,7 +32,8 @@ impl Ran {
     }
 }
 
-/// Runs a program to its end with `input` on stdin. Panics, with what it said, if it takes longer than [`LIMIT`].
+/// Runs a program to its end with `input` on stdin. Panics, with what it said, if it takes longer than
+/// [`LIMIT`].
 pub fn run(command: &mut Command, input: &str) -> Ran {
     let mut child = Child::spawn(command);
     child.say(input);
@@ -40,8 +41,8 @@ pub fn run(command: &mut Command, input: &str) -> Ran {
     child.finish(LIMIT)
 }
 
-/// Lets a program be ended by signals, though the tests were started with some of them ignored: with `nohup`, as a job
-/// in the background, by a CI. What is ignored is handed down to every program that is started.
+/// Lets a program be ended by signals, though the tests were started with some of them ignored: with `nohup`,
+/// as a job in the background, by a CI. What is ignored is handed down to every program that is started.
 #[cfg(unix)]
 pub fn heed_signals(command: &mut Command) -> &mut Command {
     use std::os::unix::process::CommandExt as _;

@@ -138,8 +138,8 @@ impl Sandbox {
         self.control("reset", json!({}));
     }
 
-    /// All calls: `{total, routes: {ROUTE: n}, grants: {"ROUTE:GRANT": n}, list: [{route, method, path, query,
-    /// headers, fields, at, status}]}`.
+    /// All calls: `{total, routes: {ROUTE: n}, grants: {"ROUTE:GRANT": n}, list: [{route, method, path,
+    /// query, headers, fields, at, status}]}`.
     pub fn calls(&self) -> Value {
         self.read("calls").json()
     }
@@ -173,7 +173,8 @@ impl Sandbox {
         assert_eq!(answer.status, 200, "{route} was called {} times, not {count}", answer.text());
     }
 
-    /// Waits until a call has come to a hold: see [`fault::hold`] and [`fault::hold_reply`]. Panics after 10 s.
+    /// Waits until a call has come to a hold: see [`fault::hold`] and [`fault::hold_reply`]. Panics after 10
+    /// s.
     #[track_caller]
     pub fn wait_for_hold(&self, name: &str) {
         let answer = http::get(&self.at(&format!("/_control/wait?held={name}&ms=10000")));
@@ -228,7 +229,8 @@ fn texts(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The usual faults. They are JSON, so any two can be merged by hand; all fields are in `tests/sandbox/fault.rs`.
+/// The usual faults. They are JSON, so any two can be merged by hand; all fields are in
+/// `tests/sandbox/fault.rs`.
 pub mod fault {
     use serde_json::{Value, json};
 
@@ -318,8 +320,8 @@ fn program() -> PathBuf {
     PROGRAM.get_or_init(build).clone()
 }
 
-/// A program that is given is built already: an old one fails many tests, none of which says why. Cargo lists the
-/// sources beside it.
+/// A program that is given is built already: an old one fails many tests, none of which says why. Cargo lists
+/// the sources beside it.
 fn current(program: PathBuf) -> PathBuf {
     let changed = |path: &std::path::Path| path.metadata().and_then(|found| found.modified()).ok();
     let list = std::fs::read_to_string(program.with_extension("d")).unwrap_or_default();

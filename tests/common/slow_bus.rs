@@ -1,4 +1,5 @@
-//! A session bus in front of the real one, on which the keyring carries a write out at once and confirms it late.
+//! A session bus in front of the real one, on which the keyring carries a write out at once and confirms it
+//! late.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};

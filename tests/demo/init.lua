@@ -1,4 +1,5 @@
--- The editor of `make demo`: the plugin, a statusline, a guide, and commands that play the browser and a companion.
+-- The editor of `make demo`: the plugin, a statusline, a guide, and commands that play the browser and a
+-- companion.
 
 local root = assert(vim.env.CONV_DEMO_ROOT)
 vim.opt.runtimepath:prepend(root)
@@ -51,7 +52,8 @@ local function play(decision)
       return person.approve_device(url, code)
     end
     local callback = person[decision](url)
-    -- The plugin's answer to the browser needs this editor's loop only for the window, not for the page itself.
+    -- The plugin's answer to the browser needs this editor's loop only for the window, not for the page
+    -- itself.
     person.visit(callback)
   end)
   if not ok then

@@ -1,4 +1,5 @@
-//! A login in the browser whose writes fail, or whose process is killed, at every system call that changes a file.
+//! A login in the browser whose writes fail, or whose process is killed, at every system call that changes a
+//! file.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A wall clock that is wrong, and one that went on while the machine slept: what a token's end is judged by (rule 1).
+//! A wall clock that is wrong, and one that went on while the machine slept: what a token's end is judged by
+//! (rule 1).
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! What a test and the program that it makes unreliable share: a file of numbers, mapped by the program's side.
+//! What a test and the program that it makes unreliable share: a file of numbers, mapped by the program's
+//! side.
 //!
 //! Used by both sides, each of which needs a part.
 #![allow(dead_code)]

@@ -1,5 +1,5 @@
-//! Many processes of all kinds on one login: commands, backends, real Neovims. One refresh, one token, nobody fails, and
-//! whoever is killed is followed at once (rules 2 to 5).
+//! Many processes of all kinds on one login: commands, backends, real Neovims. One refresh, one token, nobody
+//! fails, and whoever is killed is followed at once (rules 2 to 5).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -145,7 +145,8 @@ fn lived_through(fault: &str, then: &'static str) -> Row {
     Row { fault: fault.to_owned(), seen: Seen::default(), then }
 }
 
-/// Killed when its request is on the way: whoever waits behind it sends the very same token, which is good still.
+/// Killed when its request is on the way: whoever waits behind it sends the very same token, which is good
+/// still.
 fn killed_before_the_provider_has_done_anything() -> Vec<Row> {
     let sandbox = Sandbox::start();
     sandbox.switch(json!({"anthropic": {"tokens": {"reuse": "revoke-family"}}}));
@@ -165,8 +166,8 @@ fn killed_before_the_provider_has_done_anything() -> Vec<Row> {
     vec![lived_through("killed before the provider has done anything", then)]
 }
 
-/// The calls that change a file behind the provider's answer, of which kind they are, and whether the new tokens are
-/// stored by then: once they are written to their end, whoever comes next gives the file its name.
+/// The calls that change a file behind the provider's answer, of which kind they are, and whether the new
+/// tokens are stored by then: once they are written to their end, whoever comes next gives the file its name.
 const STEPS: [(i64, &str, &str, bool); 6] = [
     (6, "open", "after the reply", false),
     (7, "open", "before the store's write", false),

@@ -1,4 +1,5 @@
-//! A folder with logins in it, what they are at a moment, and commands that are run there with or without faults.
+//! A folder with logins in it, what they are at a moment, and commands that are run there with or without
+//! faults.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -89,7 +90,8 @@ impl Desk {
         run(self.unreliable.under(&mut self.dir.convocations(args.split_whitespace())), input)
     }
 
-    /// Panics if a secret stands in clear in any file of the test's folders, the log among them, or in what was said.
+    /// Panics if a secret stands in clear in any file of the test's folders, the log among them, or in what
+    /// was said.
     #[track_caller]
     pub fn no_secret_wandered(&self, sandbox: &Sandbox, said: &str) {
         let mut secrets = sandbox.secrets();

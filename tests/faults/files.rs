@@ -1,5 +1,5 @@
-//! A folder in bad shape: what cannot be read is never taken for empty, what cannot be written loses nothing, and each
-//! is told (rules 3, 8, 9 and 12).
+//! A folder in bad shape: what cannot be read is never taken for empty, what cannot be written loses nothing,
+//! and each is told (rules 3, 8, 9 and 12).
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -389,7 +389,8 @@ const FULL: &str = "mount -t tmpfs -o size=16k,mode=700 none $0 && cd $0 && cp -
                     { head -c 64k /dev/zero >full 2>/dev/null; true; }";
 const READ_ONLY: &str = "mount --bind $0 $0 && mount -o remount,ro,bind $0 && cd $0";
 
-/// A disk that is really full, and a folder that is really read-only: mounted for one command, where that is allowed.
+/// A disk that is really full, and a folder that is really read-only: mounted for one command, where that is
+/// allowed.
 #[test]
 fn a_disk_that_is_really_full_and_a_folder_that_is_really_read_only() {
     let sandbox = Sandbox::start();
@@ -421,8 +422,8 @@ fn a_disk_that_is_really_full_and_a_folder_that_is_really_read_only() {
     }
 }
 
-/// What cannot be written is said where people look, and not only when a login cannot be stored. As somebody else than
-/// root, who may write everywhere.
+/// What cannot be written is said where people look, and not only when a login cannot be stored. As somebody
+/// else than root, who may write everywhere.
 #[test]
 fn a_folder_that_cannot_be_written_is_said_by_doctor_and_status() {
     use std::os::unix::fs::MetadataExt as _;

@@ -1,5 +1,5 @@
-//! A write that fails, or whose process is killed, at every system call that changes a file: what is stored is the old
-//! or the new content, no other login is touched, and who failed says so.
+//! A write that fails, or whose process is killed, at every system call that changes a file: what is stored
+//! is the old or the new content, no other login is touched, and who failed says so.
 
 use std::time::Duration;
 
@@ -128,8 +128,8 @@ fn interrupt(writing: &Writing, at: i64, blow: Blow, new: &Logins, calls: i64) {
     assert!(left.iter().all(|(_, mode)| mode & 0o077 == 0), "{case}: {left:?}");
     let again = desk.cli(writing.args, &format!("{}\n", writing.input));
     assert!(again.took < TAKE_OVER, "{case}\n{again:?}");
-    // A logout that was done before it failed has nothing more to do; nor has one that was written to its end, which the
-    // next process takes up.
+    // A logout that was done before it failed has nothing more to do; nor has one that was written to its
+    // end, which the next process takes up.
     let is_written = !left.is_empty() && desk.unreliable.kinds().contains(&"fsync");
     let is_done = found == *new || is_written;
     assert!(again.code() == 0 || (again.code() == 3 && is_done), "{case}\n{again:?}");
@@ -173,8 +173,8 @@ fn a_damaged_index_is_never_lost_on_its_way_aside() {
     });
 }
 
-/// Nothing is said to be stored that a power cut could take back: the file is on the disk before it takes the old one's
-/// place, and the folder after that; a key before it has its name.
+/// Nothing is said to be stored that a power cut could take back: the file is on the disk before it takes the
+/// old one's place, and the folder after that; a key before it has its name.
 #[test]
 fn what_is_stored_is_on_the_disk() {
     let kinds = |prepare: fn() -> Desk| {

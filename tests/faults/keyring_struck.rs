@@ -1,5 +1,6 @@
-//! A write that fails, or whose process is killed, at every system call that changes a file, with the secrets in a real
-//! keyring: the item and the index cannot be written as one, and whoever reads finds one login or the other all the same.
+//! A write that fails, or whose process is killed, at every system call that changes a file, with the secrets
+//! in a real keyring: the item and the index cannot be written as one, and whoever reads finds one login or
+//! the other all the same.
 
 use serde_json::{Value, json};
 
@@ -10,8 +11,8 @@ use crate::interrupted::{BLOWS, Blow, TAKE_OVER};
 use crate::keyring::Keyring;
 use crate::wallet::{KEY, NEW_KEY, Wallet};
 
-/// Killed at every call that changes a file, or with a disk that is full from there on: after the reply, before and after
-/// the secret's write, before the index is written.
+/// Killed at every call that changes a file, or with a disk that is full from there on: after the reply,
+/// before and after the secret's write, before the index is written.
 #[test]
 fn a_refresh_struck_anywhere_with_the_secret_in_a_keyring_is_taken_over() {
     if Keyring::is_here() {
@@ -34,7 +35,8 @@ fn struck_anywhere(moved: &[&str], blows: &[Blow]) {
     let token = untouched.cli("token anthropic", "").ok().stdout;
     assert_eq!(untouched.item("anthropic")["access_token"], json!(token.trim()), "it is in the keyring then");
     let (calls, kinds) = (untouched.desk.unreliable.get(COUNT), untouched.desk.unreliable.kinds());
-    // The rehearsal's end, and the lock behind the answer: from there on the keyring takes what a full disk does not.
+    // The rehearsal's end, and the lock behind the answer: from there on the keyring takes what a full disk
+    // does not.
     let locked = 2 + kinds.iter().position(|kind| *kind == "unlink").unwrap() as i64;
     let cases = (1..=calls).flat_map(|at| blows.iter().map(move |blow| (at, *blow)));
     let ends = each(cases, 4, |(at, blow)| {
@@ -84,7 +86,8 @@ const MOVE: &str = "a key that moves into the file";
 
 type State = [(String, String); 2];
 
-/// What the login of a command is now: how its token travels and the token, or the exit status. And another one.
+/// What the login of a command is now: how its token travels and the token, or the exit status. And another
+/// one.
 fn state(wallet: &Wallet, args: &str) -> State {
     let ask = |login: &str| {
         let ran = wallet.cli(&format!("token {login} --json"), "");
@@ -97,7 +100,8 @@ fn state(wallet: &Wallet, args: &str) -> State {
     [args.rsplit(' ').next().unwrap(), "openrouter@other"].map(ask)
 }
 
-/// The item and the index cannot be written as one: at whichever call it fails, what is found is one login or the other.
+/// The item and the index cannot be written as one: at whichever call it fails, what is found is one login or
+/// the other.
 #[test]
 fn a_keyring_and_the_index_never_tell_of_two_logins() {
     if !Keyring::is_here() {

@@ -1,5 +1,5 @@
-//! A real keyring that is locked, gone, refusing, hanging, robbed, or away for a while: five answers, none of which is
-//! "empty", and a rotated token that it does not take is not lost (rules 3, 9 and 11).
+//! A real keyring that is locked, gone, refusing, hanging, robbed, or away for a while: five answers, none of
+//! which is "empty", and a rotated token that it does not take is not lost (rules 3, 9 and 11).
 
 use std::time::Duration;
 
@@ -147,8 +147,8 @@ fn a_keyring_that_hangs_holds_up_nothing_else() {
     assert!(backend.wait_for_end(Duration::from_secs(10)).unwrap().success(), "the end waits for no keyring");
 }
 
-/// A login that is in the file, where the settings have come to name the keyring: it moves when the keyring takes it,
-/// and is refreshed where it is until then.
+/// A login that is in the file, where the settings have come to name the keyring: it moves when the keyring
+/// takes it, and is refreshed where it is until then.
 #[test]
 fn a_login_on_its_way_into_a_keyring_is_refreshed_all_the_same() {
     if !Keyring::is_here() {
@@ -197,7 +197,8 @@ fn gone_between_two_calls(locked: bool) -> Row {
     }
 }
 
-/// The keyring hangs for longer than its time, and then answers: within the backend's life, or after a command's.
+/// The keyring hangs for longer than its time, and then answers: within the backend's life, or after a
+/// command's.
 fn too_late(in_the_editor: bool) -> Row {
     let sandbox = Sandbox::start();
     let wallet = Wallet::new(&sandbox);

@@ -1,5 +1,6 @@
-//! The real program's listener under attack: whatever comes, the login waits on, and it ends only as its person wants it
-//! to (rules 13, 14, 16 and 17). Each attack by itself, and more of them, is in `src/login/callback/attacks`.
+//! The real program's listener under attack: whatever comes, the login waits on, and it ends only as its
+//! person wants it to (rules 13, 14, 16 and 17). Each attack by itself, and more of them, is in
+//! `src/login/callback/attacks`.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -121,8 +122,8 @@ fn stages(backend: &Backend) -> Vec<String> {
         .collect()
 }
 
-/// Everything that is not the person's browser, with the right answer in hand where that makes it worse. Returns the
-/// connections that stay open and silent.
+/// Everything that is not the person's browser, with the right answer in hand where that makes it worse.
+/// Returns the connections that stay open and silent.
 fn attack(callback: &Url) -> Vec<TcpStream> {
     let port = callback.port().unwrap();
     let (host, path) = (format!("{}:{port}", callback.host_str().unwrap()), callback.path());

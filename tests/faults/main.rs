@@ -1,8 +1,8 @@
 //! Whatever fails around the program: a login is never lost by it, and the person is told what to do.
 //!
-//! Every fault is put under the real binary: files, clock and names through a library loaded before the C library,
-//! the network through servers that misbehave, the keyring through a real one that is stopped, locked or robbed.
-//! `tests/FAULTS.md` is what the person sees of each.
+//! Every fault is put under the real binary: files, clock and names through a library loaded before the C
+//! library, the network through servers that misbehave, the keyring through a real one that is stopped,
+//! locked or robbed. `tests/FAULTS.md` is what the person sees of each.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 

@@ -1,5 +1,5 @@
-//! What networks and providers do to a refresh, through the real program: each is told by its own error, and the login
-//! works once it has ended (rules 4 and 7).
+//! What networks and providers do to a refresh, through the real program: each is told by its own error, and
+//! the login works once it has ended (rules 4 and 7).
 
 use convocations::error::Code;
 use serde_json::{Value, json};

@@ -1,8 +1,9 @@
-//! A library that makes the file system, the clock and the names of one program unreliable, when loaded before the
-//! C library (`LD_PRELOAD`): the calls that change files in one folder are counted, and the chosen one fails.
+//! A library that makes the file system, the clock and the names of one program unreliable, when loaded
+//! before the C library (`LD_PRELOAD`): the calls that change files in one folder are counted, and the chosen
+//! one fails.
 //!
-//! It stands between the program and the C library and knows nothing of the program. Every call goes on to the system
-//! itself by `syscall`, so nothing here calls what it replaces.
+//! It stands between the program and the C library and knows nothing of the program. Every call goes on to
+//! the system itself by `syscall`, so nothing here calls what it replaces.
 #![cfg(target_os = "linux")]
 
 #[path = "control.rs"]
@@ -32,8 +33,8 @@ fn map() -> Option<Shared> {
     let mut file = std::env::var_os(CONTROL)?.as_bytes().to_vec();
     file.push(0);
     let folder = std::env::var_os(FOLDER)?.as_bytes().to_vec();
-    // SAFETY: the path ends with a NUL, and a mapping of the whole file lives until the process ends. Both sides use
-    // the numbers in it as atomics.
+    // SAFETY: the path ends with a NUL, and a mapping of the whole file lives until the process ends. Both
+    // sides use the numbers in it as atomics.
     unsafe {
         let fd =
             libc::syscall(libc::SYS_openat, libc::AT_FDCWD, file.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);

@@ -1,5 +1,5 @@
-//! A refresh whose writes fail, or whose process is killed, at every system call that changes a file. What the provider
-//! gave out is never lost where it had been stored, and is spent only where it could be.
+//! A refresh whose writes fail, or whose process is killed, at every system call that changes a file. What
+//! the provider gave out is never lost where it had been stored, and is spent only where it could be.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,8 @@ fn a_refresh_that_is_struck_anywhere_loses_nothing_that_was_stored() {
     assert!(!lost.is_empty() && lost.iter().all(may_be_lost), "{lost:?} of {kinds:?}");
 }
 
-/// Whether the login was lost, which only a kill, or a disk that breaks for good, between answer and store may do.
+/// Whether the login was lost, which only a kill, or a disk that breaks for good, between answer and store
+/// may do.
 fn strike(sandbox: &Sandbox, at: i64, blow: Blow) -> bool {
     let (desk, old) = expired(sandbox);
     desk.unreliable.strike(at, blow.how, blow.stays);

@@ -1,5 +1,6 @@
-//! `tests/FAULTS.md`: every fault and what the person sees. Its tables are what the tests have seen, so they cannot be
-//! out of date: a table that differs fails, and `UPDATE_FAULTS=1 cargo test --test faults` writes it anew.
+//! `tests/FAULTS.md`: every fault and what the person sees. Its tables are what the tests have seen, so they
+//! cannot be out of date: a table that differs fails, and `UPDATE_FAULTS=1 cargo test --test faults` writes
+//! it anew.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

@@ -193,8 +193,8 @@ fn the_connection_of_a_stranger_is_told_nothing_after_an_end() {
     assert!(TcpStream::connect(served.host()).is_err() || served.connect().is_closed());
 }
 
-/// RFC 9112, 6.3: the chunks count; what a server that believes the length would see as a request of its own is one here
-/// too, and has no key.
+/// RFC 9112, 6.3: the chunks count; what a server that believes the length would see as a request of its own
+/// is one here too, and has no key.
 #[test]
 fn a_length_beside_chunks_smuggles_nothing() {
     let served = Served::with_key(&Upstream::echo());

@@ -1,5 +1,5 @@
-//! The gateway as its clients and the APIs behind it see it, byte for byte: a real `convocations gateway` between raw
-//! sockets.
+//! The gateway as its clients and the APIs behind it see it, byte for byte: a real `convocations gateway`
+//! between raw sockets.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 

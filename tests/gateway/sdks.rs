@@ -1,4 +1,5 @@
-//! Programs that others wrote, unmodified, behind `exec --gateway`, with a token that ends between two requests.
+//! Programs that others wrote, unmodified, behind `exec --gateway`, with a token that ends between two
+//! requests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,7 +53,8 @@ impl Person {
         command
     }
 
-    /// Runs a client that asks twice, ends the token in between, and holds what the model said against the questions.
+    /// Runs a client that asks twice, ends the token in between, and holds what the model said against the
+    /// questions.
     fn asks_twice(&self, command: &mut Command) {
         let mut child = Child::spawn(command);
         let line = |child: &Child, number: usize| {

@@ -1,4 +1,5 @@
-//! The authority hands out other people's keys: it says, logs and keeps none of them, with OpenRouter in any state.
+//! The authority hands out other people's keys: it says, logs and keeps none of them, with OpenRouter in any
+//! state.
 
 use std::time::Duration;
 

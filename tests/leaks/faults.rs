@@ -1,5 +1,5 @@
-//! A refresh that goes wrong in every way the sandbox knows, with every provider that refreshes: what is told and
-//! written about it holds no secret, not even one that the provider's answer repeats.
+//! A refresh that goes wrong in every way the sandbox knows, with every provider that refreshes: what is told
+//! and written about it holds no secret, not even one that the provider's answer repeats.
 
 use serde_json::{Value, json};
 

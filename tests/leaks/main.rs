@@ -1,4 +1,5 @@
-//! Rule 18: no token, code, verifier or state is anywhere but where it belongs, with every provider and every fault.
+//! Rule 18: no token, code, verifier or state is anywhere but where it belongs, with every provider and every
+//! fault.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,4 +1,5 @@
-//! What stays in a backend's memory of secrets that have served: of a login that was refreshed, only what holds now.
+//! What stays in a backend's memory of secrets that have served: of a login that was refreshed, only what
+//! holds now.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -68,7 +69,8 @@ fn forgets_what_is_spent(way: Way) -> bool {
     true
 }
 
-/// The ways whose refresh makes everything before it worthless: GitHub's token, of which Copilot's are made, is not spent.
+/// The ways whose refresh makes everything before it worthless: GitHub's token, of which Copilot's are made,
+/// is not spent.
 #[test]
 fn what_is_spent_is_gone_from_memory() {
     let is_spent = |way: &&Way| way.refresh.is_some_and(|route| !route.starts_with("github."));

@@ -1,4 +1,5 @@
-//! A whole life of a login by every way: in, used, refreshed, used by programs, out. Nothing of it is left in sight.
+//! A whole life of a login by every way: in, used, refreshed, used by programs, out. Nothing of it is left in
+//! sight.
 
 use serde_json::{Value, json};
 
@@ -7,8 +8,8 @@ use crate::common::{Sandbox, TestDir, run};
 use crate::search::{Places, secrets, shown};
 use crate::ways::{self, KEY, Person, WAYS, Way};
 
-/// What the backend said, without what is meant for the person's eyes (an address to open, a code to type) and
-/// without the tokens that were asked for.
+/// What the backend said, without what is meant for the person's eyes (an address to open, a code to type)
+/// and without the tokens that were asked for.
 pub fn told(backend: &Backend) -> Vec<u8> {
     let is_meant = |message: &Message| match message {
         Message::Reply(_, _, result) => result["token"].is_string(),
@@ -25,7 +26,8 @@ pub fn told(backend: &Backend) -> Vec<u8> {
     .collect()
 }
 
-/// What proxies and logs of servers see of the requests that were ours, and not the browser's: address and name.
+/// What proxies and logs of servers see of the requests that were ours, and not the browser's: address and
+/// name.
 fn asked(sandbox: &Sandbox) -> Vec<u8> {
     let calls = sandbox.calls();
     let ours = calls["list"].as_array().unwrap().iter().filter_map(|call| {

@@ -1,5 +1,5 @@
-//! This program's own authorization server as the issuer of a provider: discovery, registration, two consent pages,
-//! and an OpenRouter key at the end.
+//! This program's own authorization server as the issuer of a provider: discovery, registration, two consent
+//! pages, and an OpenRouter key at the end.
 
 use convocations::authority::{Authority, Settings};
 use convocations::clock::Clock;

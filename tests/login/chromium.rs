@@ -20,7 +20,8 @@ fn through(url: String, button: &'static str, text: &'static str) -> Option<Stri
     Some(seen)
 }
 
-/// A web app on the callback's port as developers leave it behind: its service worker answers every page from now on.
+/// A web app on the callback's port as developers leave it behind: its service worker answers every page from
+/// now on.
 fn web_app(port: u16, browser: &mut Browser) {
     const WORKER: &str = "self.addEventListener('install', () => self.skipWaiting());\
         self.addEventListener('activate', event => event.waitUntil(clients.claim()));\

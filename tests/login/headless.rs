@@ -1,4 +1,5 @@
-//! Without a browser here (SSH, containers, `--no-browser`): every provider ends in a prompt that a person can use.
+//! Without a browser here (SSH, containers, `--no-browser`): every provider ends in a prompt that a person
+//! can use.
 
 use convocations::error::Code;
 use convocations::login::{Input, Stage};

@@ -1,6 +1,7 @@
 //! A provider that nobody here wrote: npm's `oidc-provider`, through login, refresh and logout.
 //!
-//! `make deps` puts it into `.deps/sdk`; where node or the package is missing the tests say so and are skipped.
+//! `make deps` puts it into `.deps/sdk`; where node or the package is missing the tests say so and are
+//! skipped.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};

@@ -1,5 +1,5 @@
-//! A provider of one's own that follows the standards: discovery by issuer and by resource, registration, PKCE, `iss`,
-//! device codes, and what is kept of all that for refresh and logout.
+//! A provider of one's own that follows the standards: discovery by issuer and by resource, registration,
+//! PKCE, `iss`, device codes, and what is kept of all that for refresh and logout.
 
 use convocations::credential::Tokens;
 use convocations::error::Code;

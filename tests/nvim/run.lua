@@ -1,5 +1,6 @@
--- Runs the Neovim tests: `nvim -l tests/nvim/run.lua [FILTER…]`. Each case gets fresh child editors in folders of its
--- own; none sees the person's files, keyring or network. The last line says how many passed and failed.
+-- Runs the Neovim tests: `nvim -l tests/nvim/run.lua [FILTER…]`. Each case gets fresh child editors in
+-- folders of its own; none sees the person's files, keyring or network. The last line says how many passed
+-- and failed.
 
 local here = vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, "S").source:sub(2), ":p")))
 package.path = here .. "/lib/?.lua;" .. package.path

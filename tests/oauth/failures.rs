@@ -169,8 +169,8 @@ async fn retry_after_is_obeyed_in_each_form() {
     assert_eq!(refresh_at(&server.url).await.unwrap_err().into_error().retry_after(), None);
 }
 
-/// Every field of every answer with every type: an error or tokens, never a panic, and never a refusal that no OAuth
-/// error code stands for.
+/// Every field of every answer with every type: an error or tokens, never a panic, and never a refusal that
+/// no OAuth error code stands for.
 #[tokio::test]
 async fn fields_of_any_type_do_no_harm() {
     let odd = [

@@ -1,4 +1,5 @@
-//! The API behind a login: a small completion for whoever comes with a valid credential and the right headers.
+//! The API behind a login: a small completion for whoever comes with a valid credential and the right
+//! headers.
 
 use serde_json::{Value, json};
 

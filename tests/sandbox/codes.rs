@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::account::Account;
 use crate::random;
 
-/// Seconds that a code lives, at every provider here (OpenRouter documents it; OAuth 2.1 names it as the most).
+/// Seconds that a code lives, at every provider here (OpenRouter documents it; OAuth 2.1 names it as the
+/// most).
 pub const LIFETIME: i64 = 600;
 
 /// A PKCE challenge with its method, as the authorize request named them.

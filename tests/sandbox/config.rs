@@ -1,5 +1,6 @@
-//! The config.toml that points the built-in providers at this sandbox: every URL of their descriptions that leads
-//! outside is replaced, whatever its field, so that a new field or a new provider is covered without a word here.
+//! The config.toml that points the built-in providers at this sandbox: every URL of their descriptions that
+//! leads outside is replaced, whatever its field, so that a new field or a new provider is covered without a
+//! word here.
 
 use convocations::provider::builtin;
 use toml::{Table, Value};

@@ -1,4 +1,5 @@
-//! What all consent pages share: a question that waits under an unguessable id for one answer by the page's form.
+//! What all consent pages share: a question that waits under an unguessable id for one answer by the page's
+//! form.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Device codes (RFC 8628), as every provider here that has them shares them: the person types a user code on a
-//! page, and the program polls no faster than the interval allows.
+//! Device codes (RFC 8628), as every provider here that has them shares them: the person types a user code on
+//! a page, and the program polls no faster than the interval allows.
 
 use std::collections::HashMap;
 

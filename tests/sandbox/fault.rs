@@ -1,8 +1,8 @@
 //! Faults that tests plant on a route: refusals, delays, cut connections, answers out of shape.
 //!
-//! A fault's fields combine. `process` says whether the provider does its work before the answer is spoilt, as
-//! when a refresh rotates and its reply is lost; where it is not given, it follows from the rest: what only alters
-//! the true answer processes, what replaces the answer does not.
+//! A fault's fields combine. `process` says whether the provider does its work before the answer is spoilt,
+//! as when a refresh rotates and its reply is lost; where it is not given, it follows from the rest: what
+//! only alters the true answer processes, what replaces the answer does not.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -5,8 +5,8 @@ use crate::reply::Reply;
 /// Size when unpacked.
 const UNPACKED: usize = 8 << 20;
 
-/// A valid gzip stream (RFC 1952) of `UNPACKED` blanks: one fixed-Huffman block (RFC 1951, 3.2.6) with a blank and
-/// then matches of 258 bytes at distance 1, written bit by bit so that no packer is needed.
+/// A valid gzip stream (RFC 1952) of `UNPACKED` blanks: one fixed-Huffman block (RFC 1951, 3.2.6) with a
+/// blank and then matches of 258 bytes at distance 1, written bit by bit so that no packer is needed.
 pub fn bomb() -> Reply {
     let mut bits = Bits::default();
     bits.put(0b011, 3); // last block, fixed Huffman codes

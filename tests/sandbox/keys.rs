@@ -1,5 +1,6 @@
-//! Providers that know only keys: `/key/HOST/…` for every host that nobody else here plays. A key made here works
-//! for all of them, in whichever header the provider takes it; the pages where keys are made by hand are here too.
+//! Providers that know only keys: `/key/HOST/…` for every host that nobody else here plays. A key made here
+//! works for all of them, in whichever header the provider takes it; the pages where keys are made by hand
+//! are here too.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Kimi Code: the device grant of RFC 8628 by form, with headers that describe the device, short access tokens,
-//! and refresh tokens that rotate.
+//! Kimi Code: the device grant of RFC 8628 by form, with headers that describe the device, short access
+//! tokens, and refresh tokens that rotate.
 
 use serde_json::{Value, json};
 

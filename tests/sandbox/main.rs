@@ -1,14 +1,14 @@
 //! The sandbox: pretend AI providers on loopback, as strict as the real ones are known to be.
 //!
-//! Tests and `make demo` sign in here; nothing of it is in the shipped binary. It prints one JSON line when it is
-//! ready, `{"port":N,"url":"http://127.0.0.1:N"}` (and `config_toml` with `--config-toml`, `tls_url` and `ca_pem`
-//! with `--tls`), and ends when it is killed or, with `--stdin`, when its standard input ends.
+//! Tests and `make demo` sign in here; nothing of it is in the shipped binary. It prints one JSON line when
+//! it is ready, `{"port":N,"url":"http://127.0.0.1:N"}` (and `config_toml` with `--config-toml`, `tls_url`
+//! and `ca_pem` with `--tls`), and ends when it is killed or, with `--stdin`, when its standard input ends.
 //!
 //! # Providers
 //!
-//! One port; each provider under a path. `GET /_control/routes` lists every route by its name, which is what faults
-//! and counts go by (`anthropic.token`, `openrouter.keys`, `github.copilot-token` …). The rules are in each module's
-//! comment and, as tests, in `tests/sandbox_rules`.
+//! One port; each provider under a path. `GET /_control/routes` lists every route by its name, which is what
+//! faults and counts go by (`anthropic.token`, `openrouter.keys`, `github.copilot-token` …). The rules are in
+//! each module's comment and, as tests, in `tests/sandbox_rules`.
 //!
 //! | path | plays | module |
 //! |---|---|---|
@@ -22,10 +22,10 @@
 //! | `/tetrate` | OpenRouter's relative: consent page and key exchange | `tetrate` |
 //! | `/key/HOST` | every other provider, which knows only keys | `keys` |
 //!
-//! The people are `ada` (who approves if nobody is chosen) and `grace`, see `account`. Clients that are known from the
-//! start: the real providers' own ids; `sandbox-public` and `sandbox-confidential` (secret
-//! `sandbox-confidential-secret`) at `/generic`; `sandbox.apps.googleusercontent.test` (secret `sandbox-google-secret`)
-//! at `/google`.
+//! The people are `ada` (who approves if nobody is chosen) and `grace`, see `account`. Clients that are known
+//! from the start: the real providers' own ids; `sandbox-public` and `sandbox-confidential` (secret
+//! `sandbox-confidential-secret`) at `/generic`; `sandbox.apps.googleusercontent.test` (secret
+//! `sandbox-google-secret`) at `/google`.
 //!
 //! # Control
 //!
@@ -49,10 +49,11 @@
 //! | `POST lifetime {seconds}` | of access tokens, at every provider |
 //! | `POST reset {}` | forgets everything but the command line |
 //!
-//! A fault's fields combine (module `fault`): `delay_ms`, `hold`, `hold_reply`, `hang`, `drop: "before"|"after"` (the
-//! latter is a reply lost after rotating), `process`, `status`, `body` (text, or JSON), `headers`, `retry_after`
-//! (seconds, `{"date": seconds}`, or text), `shape` (`html`, `empty`, `truncated`, `cut-short`, `huge`, `gzip-bomb`,
-//! `binary`), `omit` and `set` (fields of the true reply), `drip_ms`.
+//! A fault's fields combine (module `fault`): `delay_ms`, `hold`, `hold_reply`, `hang`, `drop:
+//! "before"|"after"` (the latter is a reply lost after rotating), `process`, `status`, `body` (text, or
+//! JSON), `headers`, `retry_after` (seconds, `{"date": seconds}`, or text), `shape` (`html`, `empty`,
+//! `truncated`, `cut-short`, `huge`, `gzip-bomb`, `binary`), `omit` and `set` (fields of the true reply),
+//! `drip_ms`.
 
 mod account;
 mod anthropic;

@@ -1,4 +1,5 @@
-//! Which handler answers a path. Every provider brings its own table; the names are what `/_control` speaks of.
+//! Which handler answers a path. Every provider brings its own table; the names are what `/_control` speaks
+//! of.
 
 use warp::http::Method;
 

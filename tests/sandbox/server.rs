@@ -83,7 +83,8 @@ async fn answer(sandbox: Arc<Sandbox>, request: Request) -> Response {
     if request.path.starts_with("/_control/") {
         return on_wire(control::answer(&sandbox, &request).await, &Fault::default());
     }
-    // As the servers in front of many providers have it: a POST says how long its body is, also of an empty one.
+    // As the servers in front of many providers have it: a POST says how long its body is, also of an empty
+    // one.
     let says = |name| request.headers.contains_key(name);
     if request.method == Method::POST && !says("content-length") && !says("transfer-encoding") {
         return on_wire(Reply::text(411, "text/plain", "Length Required"), &Fault::default());

@@ -1,5 +1,5 @@
-//! What tests can turn: every provider's choices, read and changed as JSON by `/_control/switches`. Providers with
-//! many keep them in a file of their own.
+//! What tests can turn: every provider's choices, read and changed as JSON by `/_control/switches`. Providers
+//! with many keep them in a file of their own.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,8 +43,8 @@ pub struct Switches {
 pub struct OpenRouter {
     /// Whether the callback gets back a `state` that the authorize URL carried.
     pub echo_state: bool,
-    /// Whether a callback address or referrer that differs from the first one's in its port is answered 409 too, as it was
-    /// seen before any port was taken.
+    /// Whether a callback address or referrer that differs from the first one's in its port is answered 409
+    /// too, as it was seen before any port was taken.
     pub one_callback: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Tetrate's agent router, a relative of OpenRouter: a consent page with `callback`, a code, and a key for it. The
-//! switches give the key Poe's name and an end.
+//! Tetrate's agent router, a relative of OpenRouter: a consent page with `callback`, a code, and a key for
+//! it. The switches give the key Poe's name and an end.
 
 use serde_json::{Value, json};
 use url::Url;

@@ -1,5 +1,5 @@
-//! The same sandbox over TLS, with a certificate authority that was made a moment ago and that nobody trusts until
-//! a test says so.
+//! The same sandbox over TLS, with a certificate authority that was made a moment ago and that nobody trusts
+//! until a test says so.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Access and refresh tokens of one provider: lifetimes, rotation, families.
 //!
-//! A refresh token is spent by its use. Spending it twice is refused and, by a switch, also ends the whole family,
-//! that is every token that came from the same login (RFC 9700, 4.14.2).
+//! A refresh token is spent by its use. Spending it twice is refused and, by a switch, also ends the whole
+//! family, that is every token that came from the same login (RFC 9700, 4.14.2).
 
 use std::collections::HashMap;
 
@@ -156,7 +156,8 @@ impl Tokens {
         self.refresh.insert(token.to_owned(), refresh);
     }
 
-    /// The refresh token of a reply: a new one, the `presented` one or none, as the rules say. `made` is the new one.
+    /// The refresh token of a reply: a new one, the `presented` one or none, as the rules say. `made` is the
+    /// new one.
     pub fn next_refresh(
         &mut self,
         family: usize,

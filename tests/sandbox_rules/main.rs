@@ -1,4 +1,5 @@
-//! The sandbox holds to its rules: what passes against it has met every check that the real providers are known for.
+//! The sandbox holds to its rules: what passes against it has met every check that the real providers are
+//! known for.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../common/mod.rs"]

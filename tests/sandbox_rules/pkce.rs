@@ -1,4 +1,5 @@
-//! URLs and PKCE pairs as these tests write them, by hand: nothing of the product is used to judge the sandbox.
+//! URLs and PKCE pairs as these tests write them, by hand: nothing of the product is used to judge the
+//! sandbox.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

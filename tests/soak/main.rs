@@ -1,10 +1,10 @@
-//! Days of use in minutes: tokens of half a minute, a clock that runs, several processes' brokers on one store, and
-//! whatever goes wrong with a provider, at random.
+//! Days of use in minutes: tokens of half a minute, a clock that runs, several processes' brokers on one
+//! store, and whatever goes wrong with a provider, at random.
 //!
-//! After every step: a login that was made and not logged out is there, can be read, and its refresh token is the one
-//! that the provider would take; unless the provider itself refused it, or the answer that held the next one was
-//! lost on the way. `CONVOCATIONS_SOAK_SECONDS` is the real time it runs (12; `make soak` asks for half an hour),
-//! `CONVOCATIONS_SOAK_SEED` repeats a run as far as threads allow.
+//! After every step: a login that was made and not logged out is there, can be read, and its refresh token is
+//! the one that the provider would take; unless the provider itself refused it, or the answer that held the
+//! next one was lost on the way. `CONVOCATIONS_SOAK_SECONDS` is the real time it runs (12; `make soak` asks
+//! for half an hour), `CONVOCATIONS_SOAK_SEED` repeats a run as far as threads allow.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 #[path = "../common/mod.rs"]

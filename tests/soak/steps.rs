@@ -143,8 +143,8 @@ impl World {
         self.processes.iter().map(ask).collect()
     }
 
-    /// What was handed out is good by the clock here and stored; what was not has a reason that passes, or one that
-    /// the check after the step will look into.
+    /// What was handed out is good by the clock here and stored; what was not has a reason that passes, or
+    /// one that the check after the step will look into.
     fn judge(&mut self, (login, answer): Answer) {
         match answer {
             Ok(credential) => {
@@ -164,7 +164,8 @@ impl World {
         }
     }
 
-    /// After all: with nothing in the way, every login gives a token, if need be after its person logged in again.
+    /// After all: with nothing in the way, every login gives a token, if need be after its person logged in
+    /// again.
     pub async fn everybody_gets_a_token(&mut self) {
         for (name, ..) in LOGINS {
             let login: LoginId = name.parse().unwrap();

@@ -85,8 +85,8 @@ impl Truth {
     }
 }
 
-/// Faults that come after the work, or take the new token out of the answer; one that comes byte by byte may take
-/// longer than anybody waits.
+/// Faults that come after the work, or take the new token out of the answer; one that comes byte by byte may
+/// take longer than anybody waits.
 fn is_lost(fault: &Value) -> bool {
     let omitted = fault["omit"].as_array().is_some_and(|names| names.contains(&"access_token".into()));
     let cut = fault["drop"] == "after" || fault["shape"] == "truncated" || fault["shape"] == "cut-short";
@@ -155,7 +155,8 @@ impl World {
         self.log_in_again_where_refused();
     }
 
-    /// The record grows, and is read as a whole: waits until nobody asks a provider any more, and begins it anew.
+    /// The record grows, and is read as a whole: waits until nobody asks a provider any more, and begins it
+    /// anew.
     pub async fn forget_record(&mut self) {
         self.sandbox.no_faults();
         for process in &self.processes {

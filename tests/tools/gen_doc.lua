@@ -1,7 +1,8 @@
--- Writes the option table, a provider's fields, the companion plugins and the error codes into doc/conv.txt, from where
--- the code has them, the companion plugins into README.md, the map into doc/developing.md (gen_map.lua),
--- lua/conv/builtin.lua from the built-in providers, and what src/protocol declares (gen_protocol.lua).
--- `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it fails if a file is not what it would write.
+-- Writes the option table, a provider's fields, the companion plugins and the error codes into doc/conv.txt,
+-- from where the code has them, the companion plugins into README.md, the map into doc/developing.md
+-- (gen_map.lua), lua/conv/builtin.lua from the built-in providers, and what src/protocol declares
+-- (gen_protocol.lua). `nvim -l tests/tools/gen_doc.lua` writes; with `--check` it fails if a file is not what
+-- it would write.
 
 local here =
   vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(assert(debug.getinfo(1, "S")).source:sub(2), ":p")))
@@ -93,7 +94,8 @@ local function errors_section(codes)
   return lines
 end
 
--- The fields of a provider stand in the Rust source alone, where serde reads them: name and comment come from there.
+-- The fields of a provider stand in the Rust source alone, where serde reads them: name and comment come from
+-- there.
 ---@return string[]
 local function fields_section()
   local titles = {
@@ -218,8 +220,8 @@ local function top_value(lines, key)
   end
 end
 
----What points a program at the gateway, by variable: a provider's `[exec_gateway]`, and for an API of OpenAI's form what
----OpenAI's SDKs read (src/provider/share.rs).
+---What points a program at the gateway, by variable: a provider's `[exec_gateway]`, and for an API of
+---OpenAI's form what OpenAI's SDKs read (src/provider/share.rs).
 ---@param lines string[]
 ---@return string
 local function gateway_variables(lines)

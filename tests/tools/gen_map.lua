@@ -1,5 +1,5 @@
--- The map of doc/developing.md: each file of src and lua with the first sentence of its own comment, so that the map
--- cannot say anything else than the file. Part of tests/tools/gen_doc.lua.
+-- The map of doc/developing.md: each file of src and lua with the first sentence of its own comment, so that
+-- the map cannot say anything else than the file. Part of tests/tools/gen_doc.lua.
 
 local M = {}
 

@@ -1,6 +1,6 @@
 -- Writes what Lua and the reader know of the wire from where it is declared, src/protocol: the wire's part of
--- lua/conv/types.lua, lua/conv/protocol.lua, and the tables of doc/rpc.md. Also holds the samples that serde wrote
--- against the declarations. Part of tests/tools/gen_doc.lua, which gives it `update`.
+-- lua/conv/types.lua, lua/conv/protocol.lua, and the tables of doc/rpc.md. Also holds the samples that serde
+-- wrote against the declarations. Part of tests/tools/gen_doc.lua, which gives it `update`.
 
 local source = require("protocol_source")
 

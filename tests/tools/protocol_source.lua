@@ -1,5 +1,5 @@
--- Reads src/protocol, where the shapes of the wire are declared: plain Rust, one field a line, each with a comment.
--- A line that it cannot read is an error, so nothing is left out unseen.
+-- Reads src/protocol, where the shapes of the wire are declared: plain Rust, one field a line, each with a
+-- comment. A line that it cannot read is an error, so nothing is left out unseen.
 
 local M = {}
 

@@ -1,6 +1,6 @@
--- The listening socket itself goes to the backend, and a copy stays here: nothing stands between a client and the
--- backend, and the port is this editor's while it lives. Needs Unix, where a descriptor can be sent over a socket
--- (SCM_RIGHTS, which libuv has as write2), and LuaJIT's ffi for the copy that libuv does not poll.
+-- The listening socket itself goes to the backend, and a copy stays here: nothing stands between a client and
+-- the backend, and the port is this editor's while it lives. Needs Unix, where a descriptor can be sent over
+-- a socket (SCM_RIGHTS, which libuv has as write2), and LuaJIT's ffi for the copy that libuv does not poll.
 
 local M = {}
 

@@ -1,7 +1,7 @@
--- A local address that a program uses in place of a provider's, and a key for it: the credential is added on the way.
--- The port is bound here and held while the editor lives; no process is started before the first connection. Then the
--- backend takes it over, and after a crash its successor does: address and key stay good. Knows nothing of HTTP but the
--- one answer that says that the backend cannot be started.
+-- A local address that a program uses in place of a provider's, and a key for it: the credential is added on
+-- the way. The port is bound here and held while the editor lives; no process is started before the first
+-- connection. Then the backend takes it over, and after a crash its successor does: address and key stay
+-- good. Knows nothing of HTTP but the one answer that says that the backend cannot be started.
 
 local backend = require("conv.backend")
 local bus = require("conv.bus")
@@ -125,7 +125,8 @@ function M.open(login, anyway)
   end
   if not door.logins[login] then
     door.logins[login] = true
-    -- A backend that runs serves before anybody connects: a host may hold the editor up while it waits for an answer.
+    -- A backend that runs serves before anybody connects: a host may hold the editor up while it waits for an
+    -- answer.
     if backend.state() == "ready" then
       hand_over()
     end

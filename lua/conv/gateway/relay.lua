@@ -1,5 +1,6 @@
--- Where the listening socket cannot be handed over (Windows, or a Neovim without LuaJIT): connections are taken here and
--- their bytes carried to a port of the backend's own, both ways, as fast as the slower side takes them.
+-- Where the listening socket cannot be handed over (Windows, or a Neovim without LuaJIT): connections are
+-- taken here and their bytes carried to a port of the backend's own, both ways, as fast as the slower side
+-- takes them.
 
 local M = {}
 

@@ -1,6 +1,6 @@
--- avante.nvim: `:h conv-avante`. It calls `parse_api_key` for each request, keeps the address from setup, and asks for a
--- key by itself unless `api_key_name` begins with `cmd:` (the command is never run). What it knows of a provider it knows
--- by that address: so it stays, and the gateway's is put into what is made of it.
+-- avante.nvim: `:h conv-avante`. It calls `parse_api_key` for each request, keeps the address from setup, and
+-- asks for a key by itself unless `api_key_name` begins with `cmd:` (the command is never run). What it knows
+-- of a provider it knows by that address: so it stays, and the gateway's is put into what is made of it.
 
 local headers_of = require("conv.integration_headers")
 local integration = require("conv.integration")
@@ -58,8 +58,8 @@ function M.login_of(provider)
   return type(name) == "string" and name:match("^cmd:convocations token (%S+)$") or nil
 end
 
----Avante says that it would like a login: when its window opens for the first time, and in insert mode. So this only
----says what to type, without a prompt and without holding anybody up.
+---Avante says that it would like a login: when its window opens for the first time, and in insert mode. So
+---this only says what to type, without a prompt and without holding anybody up.
 local function answer_login_request()
   vim.api.nvim_create_autocmd("User", {
     group = vim.api.nvim_create_augroup("conv.avante", { clear = true }),
@@ -79,7 +79,8 @@ local function answer_login_request()
   })
 end
 
----What avante does with an answer that is an error: what the provider below does, else what it does without one.
+---What avante does with an answer that is an error: what the provider below does, else what it does without
+---one.
 ---@param base string
 ---@param result table
 local function inherited_error(base, result)
@@ -93,8 +94,8 @@ local function inherited_error(base, result)
   end)
 end
 
----Whether avante asks while a person types, for a suggestion: in insert mode, and not in a window of its own, from where
----a message can be sent in that mode.
+---Whether avante asks while a person types, for a suggestion: in insert mode, and not in a window of its own,
+---from where a message can be sent in that mode.
 ---@return boolean
 local function is_suggestion()
   return not vim.in_fast_event()

@@ -1,6 +1,7 @@
--- ChatGPT.nvim: `:h conv-chatgpt`. It has no hook: a command that it runs at setup stays for the session, logout or not.
--- But it reads an address and then a header of its module `chatgpt.api` for each request: so `follow` answers these two.
--- Where there is no login the address is a file of ours with an error in it, since the host fails on an empty answer.
+-- ChatGPT.nvim: `:h conv-chatgpt`. It has no hook: a command that it runs at setup stays for the session,
+-- logout or not. But it reads an address and then a header of its module `chatgpt.api` for each request: so
+-- `follow` answers these two. Where there is no login the address is a file of ours with an error in it,
+-- since the host fails on an empty answer.
 
 local integration = require("conv.integration")
 

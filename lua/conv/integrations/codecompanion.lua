@@ -1,5 +1,5 @@
--- codecompanion.nvim: `:h conv-codecompanion`. It resolves an adapter's `env` and headers for each request, and lets a
--- setup handler stop it: so every request is fresh, and one without a login ends in our message.
+-- codecompanion.nvim: `:h conv-codecompanion`. It resolves an adapter's `env` and headers for each request,
+-- and lets a setup handler stop it: so every request is fresh, and one without a login ends in our message.
 
 local headers = require("conv.integration_headers")
 local integration = require("conv.integration")
@@ -51,7 +51,8 @@ local function destination(adapter, wired)
   return { url = url, option = "url", host = wired and M.host, gateway = wired and wired.gateway }
 end
 
----A header with a credential in it, fresh whenever it is asked for and absent where the login has none of that name.
+---A header with a credential in it, fresh whenever it is asked for and absent where the login has none of
+---that name.
 ---@param wired conv.codecompanion.Wired
 ---@param name string as in `headers.find`
 ---@return fun(adapter: table): string?
@@ -113,8 +114,8 @@ local function chats(bufnr)
   return ok and found or nil
 end
 
----A chat whose request was stopped waits for its end for ever, with a buffer that cannot be changed: the host calls
----nobody back. So it is stopped as by its own key.
+---A chat whose request was stopped waits for its end for ever, with a buffer that cannot be changed: the host
+---calls nobody back. So it is stopped as by its own key.
 ---@param stopped function the handler that stopped it
 local function release_chats(stopped)
   vim.schedule(function()
@@ -140,8 +141,8 @@ local function reach(adapter, wired, credential)
   end
 end
 
----Calls what asks a vendor's fixed address for a list of models, with another one in its place. Which the host does in
----one function of its own.
+---Calls what asks a vendor's fixed address for a list of models, with another one in its place. Which the
+---host does in one function of its own.
 ---@param credential conv.Admitted
 ---@param ask fun(): any
 ---@return any
@@ -197,8 +198,8 @@ local function on_exit(original, wired)
   end
 end
 
----Asks for models only with a login, with its headers, and of its own server: else there are none. Where that holds the
----editor up, not for a question that can do without an answer.
+---Asks for models only with a login, with its headers, and of its own server: else there are none. Where that
+---holds the editor up, not for a question that can do without an answer.
 ---@param inner any
 ---@param wired conv.codecompanion.Wired
 ---@param none fun(): any

@@ -1,5 +1,6 @@
--- CopilotChat.nvim: `:h conv-copilotchat`. It keeps headers until the time that comes with them, and an empty list of
--- models for five minutes after a failure. So nothing fails before the request itself, which brings fresh headers.
+-- CopilotChat.nvim: `:h conv-copilotchat`. It keeps headers until the time that comes with them, and an empty
+-- list of models for five minutes after a failure. So nothing fails before the request itself, which brings
+-- fresh headers.
 
 local headers = require("conv.integration_headers")
 local integration = require("conv.integration")
@@ -59,7 +60,8 @@ local function wait(asked, to)
   end, 1)()
 end
 
----Seconds for which CopilotChat may keep headers of a credential that does not expire, so that a logout is seen.
+---Seconds for which CopilotChat may keep headers of a credential that does not expire, so that a logout is
+---seen.
 local SHORT = 60
 
 ---Seconds of Unix time at which CopilotChat has to ask again.
@@ -148,7 +150,8 @@ function M.provider(login, opts)
     return { url = url, option = "get_url", host = M.host, gateway = gateway }
   end
   return vim.tbl_extend("force", {
-    -- The request brings headers of its own, below. Here a credential is for `get_models`, if the person wrote one.
+    -- The request brings headers of its own, below. Here a credential is for `get_models`, if the person
+    -- wrote one.
     get_headers = function()
       local credential = given.get_models and wait(login, integration.OWN) or nil
       if credential then

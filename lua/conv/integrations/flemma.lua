@@ -1,5 +1,5 @@
--- flemma.nvim: `:h conv-flemma`. Its registry of resolvers is made for this: ours answers asynchronously, and says why if
--- it cannot. An answer is good for one request: the next one is asked for anew, from memory.
+-- flemma.nvim: `:h conv-flemma`. Its registry of resolvers is made for this: ours answers asynchronously, and
+-- says why if it cannot. An answer is good for one request: the next one is asked for anew, from memory.
 
 local integration = require("conv.integration")
 
@@ -13,7 +13,8 @@ local TTL = 1
 
 local HOST = "flemma.nvim"
 
----Where flemma sends a request of each of its services. They are written into its code, with no option for another.
+---Where flemma sends a request of each of its services. They are written into its code, with no option for
+---another.
 local SERVERS = {
   anthropic = "https://api.anthropic.com",
   moonshot = "https://api.moonshot.ai",

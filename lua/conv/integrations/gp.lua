@@ -1,6 +1,7 @@
--- gp.nvim: `:h conv-gp`. It has no hook: a command that it runs once stays for the session, logout or not. So the one
--- function that all of it asks for a secret, when a request is made, is wrapped. It reads the address of a request before
--- that, but after it has made sure of a secret: so that is where the address is put in its place.
+-- gp.nvim: `:h conv-gp`. It has no hook: a command that it runs once stays for the session, logout or not. So
+-- the one function that all of it asks for a secret, when a request is made, is wrapped. It reads the address
+-- of a request before that, but after it has made sure of a secret: so that is where the address is put in
+-- its place.
 
 local integration = require("conv.integration")
 
@@ -89,8 +90,8 @@ local function put(name, to, credential)
   end
 end
 
----After gp's setup: from now on the secrets of these providers are asked for at each request. The providers need a
----`secret` in gp's config; any text will do.
+---After gp's setup: from now on the secrets of these providers are asked for at each request. The providers
+---need a `secret` in gp's config; any text will do.
 ---@param logins table<string, string> login by gp's name of a provider
 ---@param opts? { gateway?: boolean }
 function M.follow(logins, opts)

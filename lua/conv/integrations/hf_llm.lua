@@ -1,6 +1,7 @@
--- llm.nvim of Hugging Face: `:h conv-hf_llm`. It sends `api_token` of its config with each completion, and knows no
--- function: so the one place that sends is wrapped. Our token is in the config while a completion is asked for, and no
--- longer; one without a login is not asked for, unless the person gave the host a token of their own.
+-- llm.nvim of Hugging Face: `:h conv-hf_llm`. It sends `api_token` of its config with each completion, and
+-- knows no function: so the one place that sends is wrapped. Our token is in the config while a completion is
+-- asked for, and no longer; one without a login is not asked for, unless the person gave the host a token of
+-- their own.
 
 local integration = require("conv.integration")
 
@@ -8,8 +9,8 @@ local M = {}
 
 local HOST = "llm.nvim (Hugging Face)"
 
----Where a completion goes if no address is set, by backend. The host's own default there (api-inference.huggingface.co)
----takes the same tokens: both are Hugging Face's.
+---Where a completion goes if no address is set, by backend. The host's own default there
+---(api-inference.huggingface.co) takes the same tokens: both are Hugging Face's.
 local DEFAULT = { huggingface = "https://router.huggingface.co" }
 
 ---@type table<function, true> what was put in the place of the host's function

@@ -1,6 +1,6 @@
--- llm.nvim of Kurama622: `:h conv-kurama_llm`. It fills a table with the parameters of a request, calls `fetch_key`,
--- within a coroutine when it streams, and reads the address from that table after it. So a request without a login is
--- given another address there, which answers nothing at once.
+-- llm.nvim of Kurama622: `:h conv-kurama_llm`. It fills a table with the parameters of a request, calls
+-- `fetch_key`, within a coroutine when it streams, and reads the address from that table after it. So a
+-- request without a login is given another address there, which answers nothing at once.
 
 local integration = require("conv.integration")
 

@@ -1,6 +1,6 @@
--- mcphub.nvim: `:h conv-mcphub`. Its hub runs a `${cmd: …}` each time it connects or starts a server, in the server's own
--- `headers` or `env`: so a server gets a fresh token at its connection, keeps it, and sees no other's. (`global_env` would
--- put a token into the environment of every server.)
+-- mcphub.nvim: `:h conv-mcphub`. Its hub runs a `${cmd: …}` each time it connects or starts a server, in the
+-- server's own `headers` or `env`: so a server gets a fresh token at its connection, keeps it, and sees no
+-- other's. (`global_env` would put a token into the environment of every server.)
 
 local integration = require("conv.integration")
 

@@ -1,6 +1,6 @@
--- minuet-ai.nvim: `:h conv-minuet`. It asks for a key before each completion and again after that, raises an error if
--- there is none the second time, and says so at each pause if there is none the first time. So it always gets one, and a
--- completion without a login goes to an address that answers nothing at once.
+-- minuet-ai.nvim: `:h conv-minuet`. It asks for a key before each completion and again after that, raises an
+-- error if there is none the second time, and says so at each pause if there is none the first time. So it
+-- always gets one, and a completion without a login goes to an address that answers nothing at once.
 
 local headers = require("conv.integration_headers")
 local integration = require("conv.integration")

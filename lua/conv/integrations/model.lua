@@ -1,6 +1,7 @@
--- model.nvim: `:h conv-model`. What goes through its `secrets` stays for ever, and not every prompt has a hook for a
--- token. But a provider is a table with one function that sends: so ours takes the place of that function, for chats and
--- for prompts, and answers a request without a login with an error before anything is sent.
+-- model.nvim: `:h conv-model`. What goes through its `secrets` stays for ever, and not every prompt has a
+-- hook for a token. But a provider is a table with one function that sends: so ours takes the place of that
+-- function, for chats and for prompts, and answers a request without a login with an error before anything is
+-- sent.
 
 local headers = require("conv.integration_headers")
 local integration = require("conv.integration")

@@ -1,6 +1,6 @@
--- parrot.nvim: `:h conv-parrot`. It keeps the first answer of an `api_key` function, but asks for headers, and then for
--- the address, at each query. A query that it gives up before it calls curl leaves its spinner turning: so one without a
--- login goes to an address that answers nothing at once.
+-- parrot.nvim: `:h conv-parrot`. It keeps the first answer of an `api_key` function, but asks for headers,
+-- and then for the address, at each query. A query that it gives up before it calls curl leaves its spinner
+-- turning: so one without a login goes to an address that answers nothing at once.
 
 local headers = require("conv.integration_headers")
 local integration = require("conv.integration")

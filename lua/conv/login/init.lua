@@ -1,5 +1,5 @@
--- A login as the person sees it: pick, confirm, approve, done. The backend does the work; this file leads to it.
--- `session.lua` knows how a login ends, `stages.lua` what the backend's news change.
+-- A login as the person sees it: pick, confirm, approve, done. The backend does the work; this file leads to
+-- it. `session.lua` knows how a login ends, `stages.lua` what the backend's news change.
 
 local backend = require("conv.backend")
 local bus = require("conv.bus")

@@ -1,5 +1,5 @@
--- One login in progress, and how it ends: exactly once, whatever happens, with nothing of it left on the screen but
--- the reason of a failure. At most one lives per editor.
+-- One login in progress, and how it ends: exactly once, whatever happens, with nothing of it left on the
+-- screen but the reason of a failure. At most one lives per editor.
 
 local backend = require("conv.backend")
 local errors = require("conv.errors")

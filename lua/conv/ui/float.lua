@@ -1,5 +1,5 @@
--- A window of ours: a scratch buffer that leaves nothing behind (no file, swap, undo or name), never wraps, keeps
--- inside the screen, and closes with one key. It knows nothing of what it shows.
+-- A window of ours: a scratch buffer that leaves nothing behind (no file, swap, undo or name), never wraps,
+-- keeps inside the screen, and closes with one key. It knows nothing of what it shows.
 
 local M = {}
 
@@ -192,8 +192,8 @@ function Float:columns()
   return math.min(self.opts.width, room().columns)
 end
 
----Shows these lines, and asks for them anew when the terminal's size changes. An address becomes a link in terminals
----that know links.
+---Shows these lines, and asks for them anew when the terminal's size changes. An address becomes a link in
+---terminals that know links.
 ---@param source conv.FloatSource
 function Float:set(source)
   if not self:is_open() then

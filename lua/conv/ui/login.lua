@@ -1,4 +1,5 @@
--- The login window: turns the state of a conversation into lines. It decides nothing; keys call the conversation.
+-- The login window: turns the state of a conversation into lines. It decides nothing; keys call the
+-- conversation.
 
 local float = require("conv.ui.float")
 local pages = require("conv.ui.page")

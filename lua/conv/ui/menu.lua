@@ -1,4 +1,5 @@
--- A list to pick one line of: arrows, j and k move, typing narrows, <CR> picks. It knows nothing of what the lines say.
+-- A list to pick one line of: arrows, j and k move, typing narrows, <CR> picks. It knows nothing of what the
+-- lines say.
 
 local float = require("conv.ui.float")
 local pages = require("conv.ui.page")

@@ -1,5 +1,5 @@
--- What a window of ours shows, as lines that fit its width: texts are broken at blanks, addresses never, and the keys
--- stand on as many lines as they need.
+-- What a window of ours shows, as lines that fit its width: texts are broken at blanks, addresses never, and
+-- the keys stand on as many lines as they need.
 
 local M = {}
 

@@ -1,10 +1,10 @@
--- Takes a terminal's paste into one of our buffers, instead of Neovim, which would raise an error in a buffer that cannot
--- be changed. What is pasted goes to the buffer's window and nowhere else.
+-- Takes a terminal's paste into one of our buffers, instead of Neovim, which would raise an error in a buffer
+-- that cannot be changed. What is pasted goes to the buffer's window and nowhere else.
 
 local M = {}
 
----Takes pastes while `buf` is current, with a prompt of ours open over it (`in_prompt`) too: whole, line breaks
----included, which the prompt would cut.
+---Takes pastes while `buf` is current, with a prompt of ours open over it (`in_prompt`) too: whole, line
+---breaks included, which the prompt would cut.
 ---@param buf integer
 ---@param take fun(text: string)
 ---@param in_prompt fun(): boolean

@@ -1,5 +1,6 @@
--- Tells how something long is getting on, where the person has a place for that: Neovim 0.12's progress messages,
--- or fidget or snacks if they are loaded already. Elsewhere it says nothing: our own window shows it anyway.
+-- Tells how something long is getting on, where the person has a place for that: Neovim 0.12's progress
+-- messages, or fidget or snacks if they are loaded already. Elsewhere it says nothing: our own window shows
+-- it anyway.
 
 local M = {}
 

@@ -1,5 +1,5 @@
--- Takes what the person types and nobody else may see: by a hidden prompt, which goes through no buffer, register,
--- history or undo.
+-- Takes what the person types and nobody else may see: by a hidden prompt, which goes through no buffer,
+-- register, history or undo.
 
 local M = {}
 
@@ -10,7 +10,8 @@ function M.is_open()
   return prompting
 end
 
----A macro that is being recorded would keep what is pasted or typed, in a register and then in shada: it ends here.
+---A macro that is being recorded would keep what is pasted or typed, in a register and then in shada: it ends
+---here.
 local function end_recording()
   if vim.fn.reg_recording() ~= "" then
     vim.cmd.normal({ "q", bang = true })

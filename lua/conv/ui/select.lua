@@ -1,5 +1,5 @@
--- Lets the person pick one of several: by `vim.ui.select` where they have replaced it, else by a list of ours with
--- arrows and narrowing. It knows nothing of what is picked.
+-- Lets the person pick one of several: by `vim.ui.select` where they have replaced it, else by a list of ours
+-- with arrows and narrowing. It knows nothing of what is picked.
 
 local M = {}
 
@@ -36,7 +36,8 @@ local function text(line)
   end, line)))
 end
 
----By the function that the person has put there. It may hand back a copy of its own, or call back more than once.
+---By the function that the person has put there. It may hand back a copy of its own, or call back more than
+---once.
 ---@param items any[]
 ---@param lines conv.Line[]
 ---@param opts conv.SelectOpts

@@ -1,4 +1,5 @@
--- The window of `:ConvStatus`: every login with what is known of it, live, with keys to act on the one under the cursor.
+-- The window of `:ConvStatus`: every login with what is known of it, live, with keys to act on the one under
+-- the cursor.
 
 local float = require("conv.ui.float")
 local notify = require("conv.notify")

@@ -1,4 +1,5 @@
--- What the window of `:ConvStatus` shows: lines from what is known, and which login each line is about. It asks nobody.
+-- What the window of `:ConvStatus` shows: lines from what is known, and which login each line is about. It
+-- asks nobody.
 
 local errors = require("conv.errors")
 local pages = require("conv.ui.page")

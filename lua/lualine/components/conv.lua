@@ -1,4 +1,5 @@
--- lualine finds this component as "conv". It reads a variable and nothing else; our own text is written on change.
+-- lualine finds this component as "conv". It reads a variable and nothing else; our own text is written on
+-- change.
 
 ---@diagnostic disable-next-line: unresolved-require
 local component = require("lualine.component"):extend()

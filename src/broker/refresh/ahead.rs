@@ -1,7 +1,7 @@
 //! Refreshes ahead of time, so that no request waits for the network (rule 6).
 //!
-//! Each tick compares the wall clock, so a machine that slept is noticed at the first tick after waking, and no timer is
-//! trusted over hours (rule 1).
+//! Each tick compares the wall clock, so a machine that slept is noticed at the first tick after waking, and
+//! no timer is trusted over hours (rule 1).
 
 use super::goal::Goal;
 use crate::broker::Broker;
@@ -10,7 +10,8 @@ use crate::credential::Validity;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
 
-/// Most seconds that a refresh ahead of time comes before the margin, so that many editors do not fire at once.
+/// Most seconds that a refresh ahead of time comes before the margin, so that many editors do not fire at
+/// once.
 const JITTER: u64 = 60;
 
 impl Broker {

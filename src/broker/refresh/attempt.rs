@@ -1,11 +1,12 @@
 //! One attempt to refresh one login, across processes (rules 2 to 5).
 //!
-//! The order is what keeps logins: take the login's lock, read the store again, use what somebody else has written
-//! meanwhile, else see that the store can be written, ask the provider, write durably, and only then hand out.
+//! The order is what keeps logins: take the login's lock, read the store again, use what somebody else has
+//! written meanwhile, else see that the store can be written, ask the provider, write durably, and only then
+//! hand out.
 //!
-//! A request whose answer was lost may have been carried out: the refresh token may be spent. While the old access
-//! token lives it is used on, by all processes, since sending a spent token again makes some servers revoke
-//! everything; once it has ended there is nothing to lose, and the refresh token is sent once more.
+//! A request whose answer was lost may have been carried out: the refresh token may be spent. While the old
+//! access token lives it is used on, by all processes, since sending a spent token again makes some servers
+//! revoke everything; once it has ended there is nothing to lose, and the refresh token is sent once more.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -130,8 +131,8 @@ impl Refresh<'_> {
     /// Everything that happens with the login's lock held.
     async fn locked(&self, lock: &mut LoginLock) -> Result<Credential> {
         let mut stored = self.read().await?;
-        // Twice: a refusal may be about a token that somebody without our locks has replaced meanwhile, and a new token
-        // may be over when it arrives.
+        // Twice: a refusal may be about a token that somebody without our locks has replaced meanwhile, and a
+        // new token may be over when it arrives.
         for last in [false, true] {
             match self.broker.write_pending(self.login).await {
                 Ok(Some(saved)) => stored = saved,
@@ -165,7 +166,8 @@ impl Refresh<'_> {
         self.old_or(&stored, broke_off())
     }
 
-    /// Whether a token has ended on its way here: the machine slept, or its clock was set, after it was asked for.
+    /// Whether a token has ended on its way here: the machine slept, or its clock was set, after it was asked
+    /// for.
     fn is_overtaken(&self, new: &Credential, asked_at: i64) -> bool {
         new.is_fresh(asked_at, 0) && !new.is_fresh(self.broker.0.clock.now(), 0)
     }
@@ -290,8 +292,8 @@ impl Refresh<'_> {
         }
     }
 
-    /// The refresh token is refused: remembered, so that nobody sends it again; and if the API refuses the access
-    /// token too, that it has ended.
+    /// The refresh token is refused: remembered, so that nobody sends it again; and if the API refuses the
+    /// access token too, that it has ended.
     async fn refused(&self, stored: &Stored, record: Option<&FailureRecord>) -> Result<Credential> {
         let usable = self.is_usable(stored);
         let known = is_refused(stored);

@@ -15,7 +15,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 /// The longest where the provider is not even reached: nobody is spared by more, and the network may be back.
 const UNREACHED: Duration = Duration::from_secs(5);
-/// Least time that a provider may ask to be left alone for (CLIProxyAPI clamps Anthropic's to the same bounds).
+/// Least time that a provider may ask to be left alone for (CLIProxyAPI clamps Anthropic's to the same
+/// bounds).
 const ASKED_LEAST: Duration = Duration::from_secs(5);
 /// Longest such time.
 pub(super) const ASKED_LONGEST: Duration = Duration::from_secs(300);
@@ -33,8 +34,8 @@ pub(in crate::broker) struct Backoff(Mutex<HashMap<LoginId, Pause>>);
 struct Pause {
     until: Instant,
     length: Duration,
-    /// The end of the token that is used meanwhile, Unix seconds: the pause ends with it, unless the provider asked for
-    /// it.
+    /// The end of the token that is used meanwhile, Unix seconds: the pause ends with it, unless the provider
+    /// asked for it.
     used_until: Option<i64>,
     error: Error,
 }

@@ -7,8 +7,8 @@ use crate::secret::Secret;
 /// When a refresh has reached what it is for.
 #[derive(Debug, Clone)]
 pub(in crate::broker) enum Goal {
-    /// A token that is good for long enough; or, where the provider gives none that is, any newer one than `seen`:
-    /// somebody else has just fetched it.
+    /// A token that is good for long enough; or, where the provider gives none that is, any newer one than
+    /// `seen`: somebody else has just fetched it.
     Fresh { validity: Validity, seen: Secret },
     /// Any token that is good but this one, which the API refused.
     Other { rejected: Secret },
@@ -31,7 +31,8 @@ impl Goal {
         matches!(self, Self::Other { rejected } if credential.token == *rejected)
     }
 
-    /// Whether the old token may be handed out when no new one can be had: while it lives, unless the API refuses it.
+    /// Whether the old token may be handed out when no new one can be had: while it lives, unless the API
+    /// refuses it.
     pub fn may_use_old(&self, tokens: &Tokens, now: i64) -> bool {
         matches!(self, Self::Fresh { .. }) && tokens.is_fresh(now, 0)
     }

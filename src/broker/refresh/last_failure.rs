@@ -1,9 +1,10 @@
 //! How a login's last refresh failed: a record in its lock file for whoever holds the lock next.
 //!
-//! Guarantees: many who waited behind one failure share it instead of asking the provider one after the other; a
-//! provider's wish to be left alone is heard by all processes; a refresh token whose answer was lost is known to be
-//! perhaps spent. A record is a courtesy: without it, or with a garbled one, each process finds out by itself. It holds
-//! no secret. Its times are the system's, since they are compared between processes.
+//! Guarantees: many who waited behind one failure share it instead of asking the provider one after the
+//! other; a provider's wish to be left alone is heard by all processes; a refresh token whose answer was lost
+//! is known to be perhaps spent. A record is a courtesy: without it, or with a garbled one, each process
+//! finds out by itself. It holds no secret. Its times are the system's, since they are compared between
+//! processes.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -86,8 +87,8 @@ impl FailureRecord {
         self.lost.as_ref().is_some_and(|lost| *lost == spent(tokens).fingerprint())
     }
 
-    /// The failure for somebody who has wanted a refresh since `since`, if it is theirs too: it came while they waited,
-    /// or the provider is to be left alone still.
+    /// The failure for somebody who has wanted a refresh since `since`, if it is theirs too: it came while
+    /// they waited, or the provider is to be left alone still.
     pub fn shared(&self, since: u64) -> Option<Failure> {
         let now = now();
         // A wait that is longer than any we write means that a clock was set.

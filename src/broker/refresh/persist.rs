@@ -1,7 +1,8 @@
 //! What a refresh brought becomes durable, and only then is it handed out (rule 3).
 //!
-//! Guarantees: a login that was removed or replaced meanwhile wins. What the store does not take, the only copy of a
-//! rotated token, is kept in memory and offered again by whoever comes by, at each tick, and at the end.
+//! Guarantees: a login that was removed or replaced meanwhile wins. What the store does not take, the only
+//! copy of a rotated token, is kept in memory and offered again by whoever comes by, at each tick, and at the
+//! end.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,12 +34,14 @@ impl PendingWrites {
     }
 }
 
-/// Whether what is stored is neither what was refreshed nor what came of it: then somebody has written it since. The
-/// revision alone does not tell, since a keyring takes a secret before the index does, and an index may begin anew.
+/// Whether what is stored is neither what was refreshed nor what came of it: then somebody has written it
+/// since. The revision alone does not tell, since a keyring takes a secret before the index does, and an
+/// index may begin anew.
 fn is_anothers(stored: &Tokens, old: &Tokens, new: &Tokens) -> bool {
     let is_rotated = spent(new) != spent(old);
     match spent(stored) == spent(old) {
-        // Of two that came of one refresh token the one that was stored is in use, unless it cannot be refreshed again.
+        // Of two that came of one refresh token the one that was stored is in use, unless it cannot be
+        // refreshed again.
         true => !is_rotated && stored.access_token != old.access_token && stored != new,
         false => stored != new,
     }
@@ -53,7 +56,8 @@ enum ToWrite {
 }
 
 fn to_write(store: &Store, current: &Current<'_>, old: &Stored, tokens: &Tokens) -> Result<ToWrite> {
-    // A logout leaves an index without the login. No index at all may be a drive that is not mounted just now.
+    // A logout leaves an index without the login. No index at all may be a drive that is not mounted just
+    // now.
     if store.stamp() == Stamp::default() {
         return Err(index_gone());
     }
@@ -98,7 +102,8 @@ impl Broker {
         }
     }
 
-    /// Writes under the store's lock, unless the login is gone (`None`) or has been replaced (then that one is it).
+    /// Writes under the store's lock, unless the login is gone (`None`) or has been replaced (then that one
+    /// is it).
     async fn write(&self, login: &LoginId, old: &Stored, tokens: &Tokens) -> Result<Option<Stored>> {
         let (name, old, tokens) = (login.clone(), old.clone(), tokens.clone());
         self.blocking(move |inner| {
@@ -121,7 +126,8 @@ impl Broker {
         .await?
     }
 
-    /// Brings the index up to a secret that is newer than it says: somebody was killed between the two writes.
+    /// Brings the index up to a secret that is newer than it says: somebody was killed between the two
+    /// writes.
     pub(in crate::broker) async fn catch_up(&self, login: &LoginId, stored: Stored) -> Stored {
         if stored.entry.refused.is_some() || stored.entry.expires_at == stored.tokens.expires_at {
             return stored;
@@ -148,8 +154,8 @@ impl Broker {
         !self.0.shared.pending.all().is_empty()
     }
 
-    /// Offers what is kept to the store again; the login's lock is held. `None` if there is nothing of it, or if the
-    /// login is gone by now.
+    /// Offers what is kept to the store again; the login's lock is held. `None` if there is nothing of it, or
+    /// if the login is gone by now.
     ///
     /// # Errors
     /// The store's, as before.

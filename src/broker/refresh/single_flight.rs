@@ -1,7 +1,8 @@
-//! One refresh of a login at a time within the process, joined by all who want it, and finished whoever stops waiting.
+//! One refresh of a login at a time within the process, joined by all who want it, and finished whoever stops
+//! waiting.
 //!
-//! Guarantees: work begun runs in a task of its own; a login is free again before those who wait hear of the end, also
-//! when the work panics. Knows nothing of what a refresh is.
+//! Guarantees: work begun runs in a task of its own; a login is free again before those who wait hear of the
+//! end, also when the work panics. Knows nothing of what a refresh is.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,7 @@
 //! `convocations login`: the same login as in the editor, at a terminal.
 //!
-//! Guarantees: what is pasted is never shown; the browser's callback ends the prompt; Ctrl-C, SIGTERM and the end of the
-//! terminal leave it as it was, no listener, no half login.
+//! Guarantees: what is pasted is never shown; the browser's callback ends the prompt; Ctrl-C, SIGTERM and the
+//! end of the terminal leave it as it was, no listener, no half login.
 
 use std::process::ExitCode;
 use std::time::Duration;

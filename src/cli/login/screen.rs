@@ -1,7 +1,7 @@
 //! What the person sees of a login at a terminal.
 //!
-//! Guarantees: an address and a code to type stay in sight: the line that counts the time is one line, and a QR code is
-//! drawn only where there is room for it beside them. Knows nothing of how the login goes on.
+//! Guarantees: an address and a code to type stay in sight: the line that counts the time is one line, and a
+//! QR code is drawn only where there is room for it beside them. Knows nothing of how the login goes on.
 
 use crate::cli::{layout, open, output};
 use crate::error::Error;

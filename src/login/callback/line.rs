@@ -1,8 +1,8 @@
 //! Browsers that brought a code without `state`: they wait in line until it has been tried.
 //!
-//! Guarantees: who no longer waits is no longer tried, so that a page which sends its own browser here again and again
-//! has one place in line for each of its windows; who a person clicked goes before who nobody clicked; a bounded
-//! number wait.
+//! Guarantees: who no longer waits is no longer tried, so that a page which sends its own browser here again
+//! and again has one place in line for each of its windows; who a person clicked goes before who nobody
+//! clicked; a bounded number wait.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -80,8 +80,8 @@ pub(in crate::login) fn parse(text: &str) -> Result<Pasted, CallbackRejection> {
     Ok(Pasted { address: None, params })
 }
 
-/// Whether a code, or the `state` behind it, has blanks where no terminal puts them: inside a line, or after a few
-/// letters.
+/// Whether a code, or the `state` behind it, has blanks where no terminal puts them: inside a line, or after
+/// a few letters.
 fn is_prose(text: &str) -> bool {
     pasted(text).split('#').any(|part| {
         let mut lines: Vec<&str> = part.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

@@ -1,8 +1,8 @@
 //! The wait for an answer: the browser's callback, a pasted text and the time limit against each other.
 //!
 //! Guarantees: a wrong paste is told to the one who pasted and ends nothing; stray callbacks are reported, at
-//! most twice a second however many there are; answers that have to be tried come one at a time, at most one a second,
-//! and hold up no answer that needs no trial.
+//! most twice a second however many there are; answers that have to be tried come one at a time, at most one
+//! a second, and hold up no answer that needs no trial.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use crate::provider::CodeForm;
 
 /// Least time between two reports of stray callbacks.
 const REPORT_PAUSE: Duration = Duration::from_millis(500);
-/// Least time between the beginnings of two trials: anybody can send codes here, and each asks the provider once.
+/// Least time between the beginnings of two trials: anybody can send codes here, and each asks the provider
+/// once.
 const TRIAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// An answer, and which request it belongs to.

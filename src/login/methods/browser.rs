@@ -1,8 +1,8 @@
 //! A login through the browser: authorization code (RFC 6749, RFC 8252), and its relatives that mint a key.
 //!
 //! Guarantees: the port is bound before any address is told; each address carries its own `state` and PKCE
-//! pair, and the exchange repeats the `redirect_uri` of the very address that was answered; what cannot show that it
-//! is the answer to this login never ends it.
+//! pair, and the exchange repeats the `redirect_uri` of the very address that was answered; what cannot show
+//! that it is the answer to this login never ends it.
 
 use url::Url;
 
@@ -36,7 +36,8 @@ struct Offer {
     notice: Option<String>,
 }
 
-/// Waits for the person, then asks for the tokens. `listener` is left open for the page that tells of the end.
+/// Waits for the person, then asks for the tokens. `listener` is left open for the page that tells of the
+/// end.
 pub(in crate::login) async fn obtain(
     attempt: &mut Attempt,
     talk: &mut Conversation,

@@ -1,9 +1,9 @@
 //! The keyring of the operating system, with a time limit around every call.
 //!
-//! Guarantees: found, not found, locked, absent, timed out and denied are different answers (rule 9); nothing of the
-//! libraries' errors leaves this module, since the `Debug` of some prints secrets; a call ends with its limit, and one
-//! that hangs all the same is left behind in a thread of its own and holds up nobody; a keyring that hung is not asked
-//! again for a while, except by those who must know.
+//! Guarantees: found, not found, locked, absent, timed out and denied are different answers (rule 9); nothing
+//! of the libraries' errors leaves this module, since the `Debug` of some prints secrets; a call ends with
+//! its limit, and one that hangs all the same is left behind in a thread of its own and holds up nobody; a
+//! keyring that hung is not asked again for a while, except by those who must know.
 
 #[cfg(target_os = "linux")]
 #[path = "secret_service.rs"]

@@ -1,5 +1,5 @@
-//! The keyrings of macOS and Windows, by the keyring crate. They ask the person themselves, or answer with an error,
-//! and know no limit: the caller stops waiting.
+//! The keyrings of macOS and Windows, by the keyring crate. They ask the person themselves, or answer with an
+//! error, and know no limit: the caller stops waiting.
 
 use super::{KeyringError, Limit, SERVICE};
 use crate::secret::Secret;

@@ -1,7 +1,8 @@
 //! The Secret Service of a Linux session, by D-Bus calls of our own.
 //!
-//! The keyring crate's client ends each call after two seconds, whatever the settings say, and prints to standard
-//! output, which is the protocol's. What an item is called it says here too: items are the same by either.
+//! The keyring crate's client ends each call after two seconds, whatever the settings say, and prints to
+//! standard output, which is the protocol's. What an item is called it says here too: items are the same by
+//! either.
 //!
 //! Guarantees: each call has what is left of the limit, and none begins after its end.
 
@@ -34,8 +35,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// A secret on the bus: session, parameters, value, content type.
 type Wire = (Path<'static>, Vec<u8>, Vec<u8>, String);
 
-/// Reads an item. One that is in no unlocked collection is told from one that is nowhere by asking the default
-/// collection itself: to a search, a locked one looks like an empty one.
+/// Reads an item. One that is in no unlocked collection is told from one that is nowhere by asking the
+/// default collection itself: to a search, a locked one looks like an empty one.
 pub fn read(account: &str, limit: Limit) -> Result<Option<Secret>, KeyringError> {
     let bus = Bus::connect(limit)?;
     let found = bus.search(account)?;
@@ -154,8 +155,8 @@ impl Bus {
         Ok(session)
     }
 
-    /// By service and account alone, since items of older programs have no other attributes; where that finds several,
-    /// by the third that ours have.
+    /// By service and account alone, since items of older programs have no other attributes; where that finds
+    /// several, by the third that ours have.
     fn search(&self, account: &str) -> Result<Found, KeyringError> {
         let mut wanted = HashMap::from([("service", SERVICE), ("username", account)]);
         let (unlocked, locked) = self.service("SearchItems", (wanted.clone(),))?;

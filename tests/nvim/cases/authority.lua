@@ -1,4 +1,5 @@
--- The project's own OAuth server as a provider of the plugin: by its issuer alone, in front of the pretend OpenRouter.
+-- The project's own OAuth server as a provider of the plugin: by its issuer alone, in front of the pretend
+-- OpenRouter.
 
 local flows = require("flows")
 local http = require("http")
@@ -37,7 +38,8 @@ local function cookies(answer)
   return table.concat(kept, "; ")
 end
 
----The person allows the plugin on the server's page, approves on OpenRouter's, and is sent back to the plugin.
+---The person allows the plugin on the server's page, approves on OpenRouter's, and is sent back to the
+---plugin.
 local function sign_in(issuer, url)
   local page = http.get(url)
   local fields = { request = page.body:match('name="request" value="([^"]*)"'), decision = "allow" }

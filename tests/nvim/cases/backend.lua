@@ -1,4 +1,5 @@
--- The client: every call is answered exactly once, whatever the backend does, and nothing outlives the editor.
+-- The client: every call is answered exactly once, whatever the backend does, and nothing outlives the
+-- editor.
 
 local GOOD = "return { get = function(_, reply) reply(nil, backend.credential()) end }"
 

@@ -1,5 +1,5 @@
--- The gateway of an editor: a port without a process, taken over by the backend at the first connection and by its
--- successor after a crash.
+-- The gateway of an editor: a port without a process, taken over by the backend at the first connection and
+-- by its successor after a crash.
 
 local flows = require("flows")
 local http = require("http")

@@ -1,4 +1,5 @@
--- avante.nvim: a key for each request, an address from setup, and a key prompt of its own that has to stay away.
+-- avante.nvim: a key for each request, an address from setup, and a key prompt of its own that has to stay
+-- away.
 
 local hosts = require("hosts")
 

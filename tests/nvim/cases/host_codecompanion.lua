@@ -1,4 +1,5 @@
--- codecompanion.nvim: an adapter made when a chat opens, and env, headers and address resolved for each request.
+-- codecompanion.nvim: an adapter made when a chat opens, and env, headers and address resolved for each
+-- request.
 
 local hosts = require("hosts")
 

@@ -1,4 +1,5 @@
--- CopilotChat.nvim: headers kept until their time, an empty list of models kept for minutes, and all in a coroutine.
+-- CopilotChat.nvim: headers kept until their time, an empty list of models kept for minutes, and all in a
+-- coroutine.
 
 local hosts = require("hosts")
 

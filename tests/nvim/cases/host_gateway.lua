@@ -1,5 +1,5 @@
--- The gateway in a host's hands: by itself where the host would show a token, and where it is asked for; the address and
--- the key are the gateway's, so that no token is on a command line.
+-- The gateway in a host's hands: by itself where the host would show a token, and where it is asked for; the
+-- address and the key are the gateway's, so that no token is on a command line.
 
 local hosts = require("hosts")
 

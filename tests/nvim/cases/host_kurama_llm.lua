@@ -1,4 +1,5 @@
--- llm.nvim of Kurama622: a key put behind a word whatever it is, within a coroutine or not, and an address read after it.
+-- llm.nvim of Kurama622: a key put behind a word whatever it is, within a coroutine or not, and an address
+-- read after it.
 
 local hosts = require("hosts")
 

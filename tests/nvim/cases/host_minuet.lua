@@ -1,4 +1,5 @@
--- minuet-ai.nvim: a key tested when a backend is loaded and before each completion, and asked for again after the test.
+-- minuet-ai.nvim: a key tested when a backend is loaded and before each completion, and asked for again after
+-- the test.
 
 local hosts = require("hosts")
 

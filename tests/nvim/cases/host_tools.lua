@@ -1,4 +1,5 @@
--- Tools that take a command for their key, each as it runs it: by a shell, as a list, with blanks cut off or not.
+-- Tools that take a command for their key, each as it runs it: by a shell, as a list, with blanks cut off or
+-- not.
 
 local hosts = require("hosts")
 local http = require("http")
@@ -8,7 +9,8 @@ local function run(t, command)
   return vim.system(command, { text = true, env = t:env(), clear_env = true, timeout = 10000 }):wait()
 end
 
----How each tool asks: what it runs, and the key that it makes of the answer; nil if it takes it for a failure.
+---How each tool asks: what it runs, and the key that it makes of the answer; nil if it takes it for a
+---failure.
 local TOOLS = {
   ["Claude Code (apiKeyHelper)"] = function(t, program, login)
     local done = run(t, { "sh", "-c", program .. " token " .. login })

@@ -1,5 +1,6 @@
--- The ways a plugin gets into Neovim, each in an editor that has nothing else: by hand or packer.nvim (a `start`
--- package), vim.pack (an `opt` package and `:packadd`), lazy.nvim (plugins off, and the path put in at first use).
+-- The ways a plugin gets into Neovim, each in an editor that has nothing else: by hand or packer.nvim (a
+-- `start` package), vim.pack (an `opt` package and `:packadd`), lazy.nvim (plugins off, and the path put in
+-- at first use).
 
 local LOOK = [[
   local found = require("conv.binary").find() or {}

@@ -1,4 +1,5 @@
--- What the integrations share, without a host: which address is a login's own, and what is put over a host's headers.
+-- What the integrations share, without a host: which address is a login's own, and what is put over a host's
+-- headers.
 
 local function check(nvim, mine, url)
   return nvim:lua(

@@ -1,4 +1,5 @@
--- The conversation, against a backend that does as told: what the person sees at each stage, and each way it ends.
+-- The conversation, against a backend that does as told: what the person sees at each stage, and each way it
+-- ends.
 
 ---Two providers; `login.start` runs what the case gives.
 ---@param methods string

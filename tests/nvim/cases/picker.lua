@@ -1,4 +1,5 @@
--- The list that is picked from where `vim.ui.select` is Neovim's own: arrows, j and k, typing, states in columns.
+-- The list that is picked from where `vim.ui.select` is Neovim's own: arrows, j and k, typing, states in
+-- columns.
 
 local SCRIPT = [[
   local providers = {}

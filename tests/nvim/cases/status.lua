@@ -1,4 +1,5 @@
--- What others see: the statusline's text and its states, the events, `conv.status()`, the window of `:ConvStatus`.
+-- What others see: the statusline's text and its states, the events, `conv.status()`, the window of
+-- `:ConvStatus`.
 
 ---A backend whose logins are what the file `state.lua` in its folder says; it looks again when told by `get`.
 local SCRIPT = [[

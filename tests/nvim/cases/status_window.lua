@@ -1,4 +1,5 @@
--- The window of `:ConvStatus`: where the cursor is, what each key does, and that one which does nothing says why.
+-- The window of `:ConvStatus`: where the cursor is, what each key does, and that one which does nothing says
+-- why.
 
 ---A backend with logins by name, which the case changes by `_G.tell`, and three providers.
 local SCRIPT = [[

@@ -1,4 +1,5 @@
--- Where logins are kept, as `:ConvStatus` and `:checkhealth conv` show it: also where the keyring gives no answer.
+-- Where logins are kept, as `:ConvStatus` and `:checkhealth conv` show it: also where the keyring gives no
+-- answer.
 
 local flows = require("flows")
 local keyring = require("keyring")

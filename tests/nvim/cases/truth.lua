@@ -1,4 +1,5 @@
--- What is shown of a login is what `conv.token()` would answer now: with a secret that cannot be read, nothing is green.
+-- What is shown of a login is what `conv.token()` would answer now: with a secret that cannot be read,
+-- nothing is green.
 
 local flows = require("flows")
 local keyring = require("keyring")

@@ -1,5 +1,5 @@
--- The other ways in, from the command to a request at the API: device codes, ChatGPT, several accounts, keys, and a
--- provider described in five lines.
+-- The other ways in, from the command to a request at the API: device codes, ChatGPT, several accounts, keys,
+-- and a provider described in five lines.
 
 local flows = require("flows")
 local http = require("http")

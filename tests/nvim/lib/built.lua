@@ -1,5 +1,5 @@
--- The programs that the tests start, where cargo builds them, and whether they are what the sources say now: an old one
--- fails many cases, none of which says why.
+-- The programs that the tests start, where cargo builds them, and whether they are what the sources say now:
+-- an old one fails many cases, none of which says why.
 
 local M = {}
 

@@ -1,5 +1,5 @@
--- curl as the stand-ins of the hosts use it: an address of a file is read and nothing is sent, a server that is not there
--- is exit code 7, and everything else is a request over loopback.
+-- curl as the stand-ins of the hosts use it: an address of a file is read and nothing is sent, a server that
+-- is not there is exit code 7, and everything else is a request over loopback.
 
 local M = {}
 

@@ -1,8 +1,9 @@
--- A backend that speaks the protocol of doc/rpc.md and does what a script says: the tests of the client use it to
--- crash, to be late, and to answer out of order. Runs as `nvim -l fake_backend.lua SCRIPT rpc`.
--- The script gets `backend` and returns functions by method, each called with `params, reply(err, result)`.
--- What it is asked and what it answers must look like the samples that the Rust side wrote (src/protocol/samples.rs):
--- a shape that one side alone has changed ends it with a word about what differs. What a script leaves out is added.
+-- A backend that speaks the protocol of doc/rpc.md and does what a script says: the tests of the client use
+-- it to crash, to be late, and to answer out of order. Runs as `nvim -l fake_backend.lua SCRIPT rpc`. The
+-- script gets `backend` and returns functions by method, each called with `params, reply(err, result)`. What
+-- it is asked and what it answers must look like the samples that the Rust side wrote
+-- (src/protocol/samples.rs): a shape that one side alone has changed ends it with a word about what differs.
+-- What a script leaves out is added.
 
 local uv = vim.uv
 local stdin, stdout = assert(uv.new_pipe()), assert(uv.new_pipe())

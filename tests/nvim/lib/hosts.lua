@@ -1,5 +1,6 @@
--- What the tests of the integrations share: a stand-in for a host in a child editor, a login behind it, and what a
--- person sees when there is none. The stand-ins (tests/nvim/hosts) play each host's calls as its code makes them.
+-- What the tests of the integrations share: a stand-in for a host in a child editor, a login behind it, and
+-- what a person sees when there is none. The stand-ins (tests/nvim/hosts) play each host's calls as its code
+-- makes them.
 
 local flows = require("flows")
 local person = require("person")
@@ -168,16 +169,16 @@ M.URL = {
   kimi = "/kimi/coding/v1/chat/completions",
 }
 
----What a request without a login comes to: nothing was sent. A host that calls curl all the same got an address where
----nothing is.
+---What a request without a login comes to: nothing was sent. A host that calls curl all the same got an
+---address where nothing is.
 function M.went_nowhere(t, sandbox, login, answer)
   t:ok(answer == nil or answer.status == 0, vim.inspect(answer))
   t:eq(M.requests(sandbox, login), 0, "requests that the provider saw")
 end
 
----The cases of every host: two requests with a refresh between them, a request without a login that a login mends, a
----request after a logout, and one without a backend. `host.setup` is Lua that gets the login and the address for its
----requests; `host.ask` is Lua that sends its argument, and returns nil if nothing was sent.
+---The cases of every host: two requests with a refresh between them, a request without a login that a login
+---mends, a request after a logout, and one without a backend. `host.setup` is Lua that gets the login and the
+---address for its requests; `host.ask` is Lua that sends its argument, and returns nil if nothing was sent.
 function M.usual(case, host)
   local function ask(nvim, text)
     local answer = nvim:lua(host.ask, text)

@@ -35,8 +35,8 @@ function M.all()
   return pids
 end
 
----Processes whose environment names this folder: those that a case started. Without a backend where the tests do not run
----as root: it lets nobody look.
+---Processes whose environment names this folder: those that a case started. Without a backend where the tests
+---do not run as root: it lets nobody look.
 ---@param dir string
 ---@return { pid: integer, name: string }[]
 function M.of(dir)

@@ -1,5 +1,5 @@
-//! Anthropic: authorize (claude.ai and console), the page that shows `code#state`, the token endpoint, profile and
-//! key creation.
+//! Anthropic: authorize (claude.ai and console), the page that shows `code#state`, the token endpoint,
+//! profile and key creation.
 
 mod api;
 mod authorize;

@@ -1,4 +1,5 @@
-//! The authorization endpoint. Faults of client and redirect stay on the page; all others go back to the client.
+//! The authorization endpoint. Faults of client and redirect stay on the page; all others go back to the
+//! client.
 
 use crate::codes::{Challenge, Grant};
 use crate::consent::{self, Decision};

@@ -1,4 +1,5 @@
-//! Clients: two that are known from the start, those that registered, and those that name a metadata document.
+//! Clients: two that are known from the start, those that registered, and those that name a metadata
+//! document.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +81,8 @@ impl Client {
         self.grants.is_empty() || self.grants.iter().any(|known| known == grant)
     }
 
-    /// Whether a redirect is this client's. Only a loopback address may differ, and only in its port (RFC 8252, 7.3).
+    /// Whether a redirect is this client's. Only a loopback address may differ, and only in its port (RFC
+    /// 8252, 7.3).
     pub fn may_use(&self, redirect: &str) -> bool {
         let Ok(given) = Url::parse(redirect) else { return false };
         if self.redirect_uris.is_empty() {

@@ -57,7 +57,8 @@ pub fn device_code(world: &mut World, request: &Request) -> Reply {
     Reply::json(200, &reply)
 }
 
-/// A poll at the token endpoint. The first one may come at once: the RFC only speaks of the time between polls.
+/// A poll at the token endpoint. The first one may come at once: the RFC only speaks of the time between
+/// polls.
 pub fn poll(world: &mut World, fields: &Fields, client_id: &str) -> Reply {
     let error = |code: &str| Reply::oauth_error(400, code, "See the code.");
     let now = world.clock.now_ms();

@@ -1,5 +1,5 @@
-//! The server's documents about itself (RFC 8414, OpenID Connect Discovery), with switches for what a client must
-//! notice.
+//! The server's documents about itself (RFC 8414, OpenID Connect Discovery), with switches for what a client
+//! must notice.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
-//! A provider that follows the standards: authorization server metadata (RFC 8414, OpenID), dynamic registration
-//! (RFC 7591), PKCE (RFC 7636), `iss` (RFC 9207), resources (RFC 8707, RFC 9728), the device grant (RFC 8628) and
-//! revocation (RFC 7009). Its issuer has a path, so that the well-known paths must be inserted.
+//! A provider that follows the standards: authorization server metadata (RFC 8414, OpenID), dynamic
+//! registration (RFC 7591), PKCE (RFC 7636), `iss` (RFC 9207), resources (RFC 8707, RFC 9728), the device
+//! grant (RFC 8628) and revocation (RFC 7009). Its issuer has a path, so that the well-known paths must be
+//! inserted.
 
 mod authorize;
 mod client;

@@ -1,5 +1,5 @@
-//! A protected resource, as an MCP server is one: it tells where tokens for it come from (RFC 9728) and takes only
-//! those that were made for it (RFC 8707).
+//! A protected resource, as an MCP server is one: it tells where tokens for it come from (RFC 9728) and takes
+//! only those that were made for it (RFC 8707).
 
 use serde_json::{Value, json};
 

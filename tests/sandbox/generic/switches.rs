@@ -34,8 +34,8 @@ pub struct Switches {
     pub jwt: bool,
     pub revocation: bool,
     pub device: bool,
-    /// Whether clients may use the device grant that the metadata names; if not, they are refused as Keycloak and Auth0
-    /// refuse them.
+    /// Whether clients may use the device grant that the metadata names; if not, they are refused as Keycloak
+    /// and Auth0 refuse them.
     pub device_entitled: bool,
     /// Seconds between polls; none = the reply says nothing, and 5 holds.
     pub interval: Option<i64>,

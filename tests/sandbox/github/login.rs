@@ -1,5 +1,5 @@
-//! github.com: the device flow. Pending and errors come with HTTP 200, and form-encoded to whoever does not ask
-//! for JSON.
+//! github.com: the device flow. Pending and errors come with HTTP 200, and form-encoded to whoever does not
+//! ask for JSON.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,8 @@
 //! GitHub: device login, the Copilot token exchange and the Copilot API behind it.
 //!
-//! Three hosts of the real thing are three paths here: `/github` (github.com), `/github/api` (api.github.com), and
-//! `/github/copilot-NAME` (api.NAME.githubcopilot.com), where a token of another NAME is misdirected.
+//! Three hosts of the real thing are three paths here: `/github` (github.com), `/github/api`
+//! (api.github.com), and `/github/copilot-NAME` (api.NAME.githubcopilot.com), where a token of another NAME
+//! is misdirected.
 
 mod copilot;
 mod login;

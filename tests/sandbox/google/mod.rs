@@ -1,6 +1,6 @@
-//! Google's Code Assist: form and client secret, refreshes that never give a new refresh token, and the steps that
-//! prepare an account. No provider of the product uses it (Google forbids that); it is here for providers of one's
-//! own with a client secret.
+//! Google's Code Assist: form and client secret, refreshes that never give a new refresh token, and the steps
+//! that prepare an account. No provider of the product uses it (Google forbids that); it is here for
+//! providers of one's own with a client secret.
 
 mod code_assist;
 

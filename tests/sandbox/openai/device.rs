@@ -1,5 +1,5 @@
-//! OpenAI's own dialect of the device flow: the interval is a string, pending is a 403 or 404, and in the end the
-//! server hands over a code together with a PKCE pair of its own making.
+//! OpenAI's own dialect of the device flow: the interval is a string, pending is a 403 or 404, and in the end
+//! the server hands over a code together with a PKCE pair of its own making.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! auth.openai.com's token and revocation endpoints: form for codes, form or JSON for refreshes, JSON to revoke.
+//! auth.openai.com's token and revocation endpoints: form for codes, form or JSON for refreshes, JSON to
+//! revoke.
 
 use serde_json::{Value, json};
 

@@ -1,10 +1,10 @@
 //! OpenRouter: a consent page that gives a code, and an exchange that makes a permanent key of it.
 //!
-//! As strict as its documentation (guides/overview/auth/oauth.mdx and the openapi): https or loopback callbacks, a
-//! challenge demanded without callback, the method equal in both steps, each code once and for ten minutes, JSON
-//! only. `state` is not given back, unless the switch `openrouter.echo_state` says so. It makes an app of the callback's
-//! address and the referrer, and answers 409 where they change: in anything but the port, or by the switch
-//! `openrouter.one_callback` in anything (ontola/atomic-server#1149).
+//! As strict as its documentation (guides/overview/auth/oauth.mdx and the openapi): https or loopback
+//! callbacks, a challenge demanded without callback, the method equal in both steps, each code once and for
+//! ten minutes, JSON only. `state` is not given back, unless the switch `openrouter.echo_state` says so. It
+//! makes an app of the callback's address and the referrer, and answers 409 where they change: in anything
+//! but the port, or by the switch `openrouter.one_callback` in anything (ontola/atomic-server#1149).
 
 mod authorize;
 mod key;

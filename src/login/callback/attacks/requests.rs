@@ -158,7 +158,8 @@ async fn what_is_sent_in_comes_out_in_no_header() {
     login.still_works().await;
 }
 
-/// D59: another process that is there before the browser, keeps its connection and tries what it can think of.
+/// D59: another process that is there before the browser, keeps its connection and tries what it can think
+/// of.
 #[tokio::test]
 async fn whoever_connects_first_gains_nothing_without_the_state() {
     let login = Login::start().await;

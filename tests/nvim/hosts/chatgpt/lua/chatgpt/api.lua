@@ -1,5 +1,5 @@
--- A stand-in for ChatGPT.nvim: a command run once at setup, without waiting, and addresses and a header kept in the
--- module. A request reads the address first, then the header.
+-- A stand-in for ChatGPT.nvim: a command run once at setup, without waiting, and addresses and a header kept
+-- in the module. A request reads the address first, then the header.
 
 local M = {}
 

@@ -1,5 +1,6 @@
--- A stand-in for codecompanion.nvim: a chat in a buffer of its own, from the adapter in the config to the answer. A request
--- that its setup handler stops calls nobody back: the chat stays locked until somebody stops it.
+-- A stand-in for codecompanion.nvim: a chat in a buffer of its own, from the adapter in the config to the
+-- answer. A request that its setup handler stops calls nobody back: the chat stays locked until somebody
+-- stops it.
 
 local adapters = require("codecompanion.adapters")
 

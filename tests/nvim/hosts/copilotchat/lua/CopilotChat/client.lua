@@ -1,6 +1,6 @@
--- A stand-in for CopilotChat.nvim: what it keeps of headers and models, and for how long, and how it sends. All providers
--- are asked for their models first, in the order of their names; its own `copilot` signs in to GitHub for that, and the
--- message waits.
+-- A stand-in for CopilotChat.nvim: what it keeps of headers and models, and for how long, and how it sends.
+-- All providers are asked for their models first, in the order of their names; its own `copilot` signs in to
+-- GitHub for that, and the message waits.
 
 local async = require("plenary.async")
 

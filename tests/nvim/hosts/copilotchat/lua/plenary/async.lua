@@ -1,4 +1,5 @@
--- A stand-in for plenary's coroutines: a wrapped function yields itself and its arguments, and goes on when it calls back.
+-- A stand-in for plenary's coroutines: a wrapped function yields itself and its arguments, and goes on when
+-- it calls back.
 
 local M = {}
 

@@ -1,5 +1,5 @@
--- A stand-in for gp.nvim's dispatcher: a query asks the vault by name, through its table of functions, and ends without a
--- secret.
+-- A stand-in for gp.nvim's dispatcher: a query asks the vault by name, through its table of functions, and
+-- ends without a secret.
 
 local vault = require("gp.vault")
 

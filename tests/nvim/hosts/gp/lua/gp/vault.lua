@@ -1,5 +1,5 @@
--- A stand-in for gp.nvim's vault: a command is run once, without waiting, and its answer kept for the session. The key of
--- one provider has another name.
+-- A stand-in for gp.nvim's vault: a command is run once, without waiting, and its answer kept for the
+-- session. The key of one provider has another name.
 
 local M = {}
 

@@ -1,4 +1,5 @@
--- A stand-in for llm.nvim of Hugging Face: a config that is made once, with a token of the person's own if there is one.
+-- A stand-in for llm.nvim of Hugging Face: a config that is made once, with a token of the person's own if
+-- there is one.
 
 local M = { config = nil }
 

@@ -1,5 +1,5 @@
--- A stand-in for llm.nvim of Hugging Face: each completion carries the token of the config, and the language server
--- sends it on, also if there is none.
+-- A stand-in for llm.nvim of Hugging Face: each completion carries the token of the config, and the language
+-- server sends it on, also if there is none.
 
 local config = require("llm.config")
 

@@ -1,6 +1,6 @@
--- A stand-in for mcphub.nvim and its hub: the variables of every server made when the hub starts, and the commands in a
--- server's own `env` and `headers` run when that server is connected. A command that fails is the error of that
--- connection.
+-- A stand-in for mcphub.nvim and its hub: the variables of every server made when the hub starts, and the
+-- commands in a server's own `env` and `headers` run when that server is connected. A command that fails is
+-- the error of that connection.
 
 local M = { config = {}, env = {} }
 

@@ -1,5 +1,5 @@
--- A stand-in for codecompanion.nvim: how it makes an adapter, and what it does with `env`, headers and address. A
--- variable whose function answers nil stays in the text as `${name}`, as there.
+-- A stand-in for codecompanion.nvim: how it makes an adapter, and what it does with `env`, headers and
+-- address. A variable whose function answers nil stays in the text as `${name}`, as there.
 
 local M = { asked = {} }
 
@@ -133,7 +133,8 @@ function M.models(adapter)
   end, vim.json.decode(answer.body).data)
 end
 
--- The list of the vendor, whatever address the requests have, with the adapter's headers as they are at that time.
+-- The list of the vendor, whatever address the requests have, with the adapter's headers as they are at that
+-- time.
 function M.models_of_vendor(adapter)
   local source = { name = "Anthropic", url = "https://api.anthropic.com/v1/models" }
   return require("codecompanion.adapters.utils.models.fetch").get(source, adapter)

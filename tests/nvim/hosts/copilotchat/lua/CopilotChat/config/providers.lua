@@ -1,4 +1,5 @@
--- A stand-in for CopilotChat.nvim's own providers: the shape of their requests, and the sign-in that they begin.
+-- A stand-in for CopilotChat.nvim's own providers: the shape of their requests, and the sign-in that they
+-- begin.
 
 return {
   copilot = {

@@ -1,5 +1,5 @@
--- A stand-in for flemma.nvim: resolvers are asked in the order of their priority, their answers are kept for their `ttl`,
--- and their diagnostics are shown if none has an answer.
+-- A stand-in for flemma.nvim: resolvers are asked in the order of their priority, their answers are kept for
+-- their `ttl`, and their diagnostics are shown if none has an answer.
 
 local registry = require("flemma.secrets.registry")
 

@@ -1,6 +1,6 @@
--- A stand-in for minuet-ai.nvim: the test of a key when a backend is loaded, and the headers made by putting the key
--- behind a word. Virtual text asks for a completion without that test: a nil there is an error in a callback, or for
--- Claude a request without a key.
+-- A stand-in for minuet-ai.nvim: the test of a key when a backend is loaded, and the headers made by putting
+-- the key behind a word. Virtual text asks for a completion without that test: a nil there is an error in a
+-- callback, or for Claude a request without a key.
 
 local M = { options = {} }
 

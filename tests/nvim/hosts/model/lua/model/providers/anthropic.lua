@@ -1,4 +1,5 @@
--- A stand-in for a provider of model.nvim: it has an address of its own, and needs a secret whatever the options say.
+-- A stand-in for a provider of model.nvim: it has an address of its own, and needs a secret whatever the
+-- options say.
 
 local M = { sent = nil }
 

@@ -1,4 +1,5 @@
--- A stand-in for a provider of model.nvim: without authorization and address it needs a variable, and fails for want of it.
+-- A stand-in for a provider of model.nvim: without authorization and address it needs a variable, and fails
+-- for want of it.
 
 return {
   adapt = function() end,

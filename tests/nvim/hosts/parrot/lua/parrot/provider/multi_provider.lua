@@ -1,5 +1,5 @@
--- A stand-in for parrot.nvim: a provider that is verified before each query, and keeps the first answer of its key. Its
--- spinner turns until curl has ended, so also after a query that was given up before.
+-- A stand-in for parrot.nvim: a provider that is verified before each query, and keeps the first answer of
+-- its key. Its spinner turns until curl has ended, so also after a query that was given up before.
 
 local M = {}
 M.__index = M

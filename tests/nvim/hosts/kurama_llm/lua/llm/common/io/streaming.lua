@@ -1,5 +1,6 @@
--- A stand-in for llm.nvim of Kurama622, where it streams: the parameters of a request are put into a table of the module,
--- the key is asked for within a coroutine and put behind a word whatever it is, and the address is read after that.
+-- A stand-in for llm.nvim of Kurama622, where it streams: the parameters of a request are put into a table of
+-- the module, the key is asked for within a coroutine and put behind a word whatever it is, and the address
+-- is read after that.
 
 local M = { required_params = {} }
 
