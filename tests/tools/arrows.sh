@@ -54,7 +54,7 @@ printf '%s\n' "$used" | awk -v words="$words" -v allowed="$(allowed)" '
     if (ends[2] != "everything") print ends[1] " does not use " ends[2] " any more: the table of src/lib.rs says it may" } }'
 # Every module is in the table or a plain word.
 sed -nE 's/^(pub )?mod ([a-z_]+);$/\2/p' src/lib.rs | while read -r module; do
-  grep -qE "^//! \| \[?\`$module\`\]? \|" src/lib.rs || printf '%s\n' "$words" | grep -qx "$module" ||
+  grep -qE "^//! \| \[?\`$module\`\]? \|" src/lib.rs || grep -qx "$module" <<<"$words" ||
     echo "$module is not in the table of src/lib.rs"
 done
 printf '%s\n' "$used" | tsort 2>&1 >/dev/null | sed -n 's/^tsort: \([a-z_]*\)$/\1 is in a circle of modules/p'
