@@ -10,8 +10,8 @@ use super::status::{LoginStatus, StoreReport};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
 
-/// Must be the first call; may be repeated to bring new options. Touches no keyring. Errors: `protocol_mismatch`,
-/// `config_invalid`. Its `Debug` shows no option, which may hold what a person put into a header.
+/// Must be the first call; may be repeated to bring new options. Touches no keyring. Errors:
+/// `protocol_mismatch`, `config_invalid`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
@@ -24,6 +24,7 @@ pub struct Hello {
     pub options: Option<Value>,
 }
 
+// The options may hold what a person put into a header.
 impl fmt::Debug for Hello {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Hello({}, {:?}, …)", self.protocol, self.version)
