@@ -27,6 +27,8 @@ use warp::http::{Request, Response};
 use warp::hyper::body::{Body, Frame, Incoming, SizeHint};
 use warp::hyper::service::Service;
 
+use crate::peer;
+
 /// What one listener bears.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -44,6 +46,16 @@ pub struct Limits {
     pub grace: Duration,
     /// Whether a connection may carry more than one request.
     pub keep_alive: bool,
+    /// Whether programs of other users are closed before they are read from, for listeners on loopback: see
+    /// [`peer::is_same_user`].
+    pub own_user_only: bool,
+}
+
+impl Limits {
+    fn admit(self, stream: &TcpStream, client: SocketAddr) -> bool {
+        let is_own = |here| peer::is_same_user(client, here).unwrap_or(false);
+        !self.own_user_only || stream.local_addr().is_ok_and(is_own)
+    }
 }
 
 /// Ends a [`serve`] when dropped or told to.
@@ -101,6 +113,7 @@ pub async fn serve<S, B>(
             () = stopped(&mut stop) => break,
             Some(_) = connections.tasks.join_next() => {}
             accepted = accept(&listeners) => match accepted {
+                Ok((stream, peer)) if !limits.admit(&stream, peer) => {}
                 Ok((stream, peer)) if connections.make_room(peer.ip(), limits) => {
                     let under_way = UnderWay::default();
                     let service = Counted { inner: make_service(peer), under_way: under_way.clone() };
@@ -287,6 +300,7 @@ mod tests {
             connection_time,
             grace,
             keep_alive: true,
+            own_user_only: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | [`cli`] | the command line, and the program's way in: it starts the other faces | authority, editor, gateway, broker, login, services, config, provider, store (status only), http, log, signals |
 //! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | broker, gateway, login, services, config, store (status only), signals |
-//! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http |
+//! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http, peer |
 //! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, store, provider, config, http |
 //! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | oauth, store, provider, config, http, bounded_server |
 //! | [`services`] | what everything that works on logins is given | config, store, http |
@@ -19,9 +19,10 @@
 //! | [`config`] | the settings files and the editor's options, checked and merged over the built-in descriptions | provider, private_file |
 //! | [`provider`] | descriptions as data | |
 //! | [`authority`] | the OAuth provider in front of OpenRouter | http, bounded_server, private_file |
-//! | [`bounded_server`] | HTTP on sockets, with limits; a warp filter or any other service | |
+//! | [`bounded_server`] | HTTP on sockets, with limits; a warp filter or any other service | peer |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
 //! | [`log`] | the log: one file for all processes, redacted and rotated; every module writes to it by `tracing` | private_file |
+//! | [`peer`] | whose program is at the other end of a connection | |
 //! | [`private_file`] | files that only their owner may read, and whom a file can be trusted by | |
 //! | [`signals`] | being asked to end | |
 //! | `fuzzing` | what the fuzzers feed; in tests and under cargo-fuzz only | everything |
@@ -47,6 +48,7 @@ pub mod login_id;
 pub mod loopback;
 pub mod oauth;
 pub mod paths;
+pub mod peer;
 pub mod private_file;
 pub mod protocol;
 pub mod provider;

@@ -1,7 +1,9 @@
 //! The running service: sockets, time limits, and an end that finishes what is under way.
 //!
-//! Guarantees: a public address needs a public URL and a secret that the operator chose. Knows nothing of what the
-//! endpoints mean.
+//! Guarantees: a public address needs a public URL and a secret that the operator chose. Without a public URL the server
+//! is one person's: programs of other users of the machine are closed unread on Linux. One could consent for itself, and
+//! plant the cookie it got by a page on another port of this host (RFC 6265, 8.5). Knows nothing of what the endpoints
+//! mean.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -38,6 +40,7 @@ const LIMITS: Limits = Limits {
     connection_time: Duration::from_secs(60),
     grace: Duration::from_secs(30),
     keep_alive: true,
+    own_user_only: false,
 };
 
 /// The authorization server, bound and not yet serving.
@@ -47,6 +50,7 @@ pub struct Authority {
     metrics_listener: Option<TcpListener>,
     address: SocketAddr,
     access_log: bool,
+    is_personal: bool,
     warning: Option<&'static str>,
 }
 
@@ -67,7 +71,8 @@ impl Authority {
                 "Pass `--public-url https://HOST` as clients reach this server, or listen on 127.0.0.1.",
             ));
         }
-        let own = (loopback && settings.public_url.is_none()).then_some(settings.own_secret.as_path());
+        let is_personal = loopback && settings.public_url.is_none();
+        let own = is_personal.then_some(settings.own_secret.as_path());
         let secrets = secret_source::find(settings.secret_file.as_deref(), own)?;
         let sealer = Sealer::new(&secrets.current, secrets.previous.as_ref())?;
         let listener = listen(settings.listen).await?;
@@ -79,7 +84,7 @@ impl Authority {
             None => None,
         };
         let (access_log, warning) = (settings.access_log, secrets.warning);
-        Ok(Self { server, listener, metrics_listener, address, access_log, warning })
+        Ok(Self { server, listener, metrics_listener, address, access_log, is_personal, warning })
     }
 
     /// Where it listens: the port is known only now if 0 was asked for.
@@ -113,7 +118,7 @@ impl Authority {
         let main = bounded_server::serve(
             vec![self.listener],
             move |peer| handler.clone().for_peer(peer),
-            Limits { per_address, ..LIMITS },
+            Limits { per_address, own_user_only: self.is_personal, ..LIMITS },
             stopped.clone(),
         );
         let side = async {

@@ -12,7 +12,6 @@ mod answer;
 mod body;
 mod forward;
 mod headers;
-mod peer;
 mod replay;
 mod serve;
 #[cfg(unix)]

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::body::Body;
-use super::peer;
+use crate::peer;
 
 /// Connections served at once.
 const CONNECTIONS: usize = 1024;

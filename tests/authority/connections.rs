@@ -88,3 +88,42 @@ async fn a_key_whose_connection_broke_waits_for_its_client() {
         "once"
     );
 }
+
+/// What a program of another user reads of a server; `None` where this user cannot become another.
+#[cfg(target_os = "linux")]
+#[allow(clippy::print_stdout)]
+async fn read_as_nobody(address: SocketAddr) -> Option<String> {
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let setpriv = |args: &[&str]| tokio::process::Command::new("setpriv").args(nobody).args(args).output();
+    if !setpriv(&["true"]).await.is_ok_and(|ran| ran.status.success()) {
+        println!("skipped: this user cannot become another one");
+        return None;
+    }
+    let (host, port) = (address.ip(), address.port());
+    let path = "/.well-known/oauth-authorization-server";
+    let script = format!(
+        "exec 3<>/dev/tcp/{host}/{port}; printf 'GET {path} HTTP/1.1\\r\\nHost: {host}:{port}\\r\\n\
+         Connection: close\\r\\n\\r\\n' >&3; cat <&3"
+    );
+    let ran = tokio::time::timeout(Duration::from_secs(20), setpriv(&["bash", "-c", &script])).await;
+    Some(String::from_utf8(ran.unwrap().unwrap().stdout).unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn without_a_public_url_other_users_of_the_machine_get_nothing() {
+    let upstream = Upstream::start().await;
+    let server = start(&upstream).await;
+    let metadata =
+        |server: &Server| server.http.get(format!("{}/.well-known/oauth-authorization-server", server.base));
+    let Some(read) = read_as_nobody(server.address).await else { return };
+    assert_eq!(read, "");
+    assert_eq!(metadata(&server).send().await.unwrap().status(), StatusCode::OK, "its own user is served");
+    let settings = Settings {
+        public_url: Some("https://auth.example.com".to_owned()),
+        ..settings(&format!("http://{}", upstream.address))
+    };
+    let public = start_with(settings, "p").await;
+    let read = read_as_nobody(public.address).await.unwrap();
+    assert!(read.starts_with("HTTP/1.1 200"), "a proxy may be anybody's: {read}");
+}

@@ -35,6 +35,7 @@ const LIMITS: Limits = Limits {
     connection_time: Duration::from_secs(60),
     grace: Duration::from_secs(5),
     keep_alive: false,
+    own_user_only: false,
 };
 /// How long the last answer may take to leave.
 const LINGER: Duration = Duration::from_secs(1);
