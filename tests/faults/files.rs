@@ -43,6 +43,7 @@ struct Case {
 }
 
 const UNREADABLE: End = Failed(Code::StoreUnreadable);
+const MISTRUSTED: End = Failed(Code::ConfigInvalid);
 const UNWRITABLE: End = Failed(Code::StoreUnwritable);
 
 /// Written by nobody: reading goes on.
@@ -139,11 +140,17 @@ fn untrusted() -> Vec<Case> {
         .mended(|desk| fs::remove_dir_all(locks(desk)).unwrap()),
         unreadable("an index that others may write to", |d| mode(index(d), 0o666), |d| mode(index(d), 0o600)),
         unreadable("a key that others may write to", |d| mode(key(d), 0o602), |d| mode(key(d), 0o600)),
-        unreadable(
-            "a folder that others may write to",
-            |desk| mode(desk.dir.config(), 0o777),
-            |desk| mode(desk.dir.config(), 0o700),
-        ),
+        // The settings are read first, and say so for the whole folder.
+        Case {
+            read: MISTRUSTED,
+            refreshed: MISTRUSTED,
+            written: MISTRUSTED,
+            ..unreadable(
+                "a folder that others may write to",
+                |desk| mode(desk.dir.config(), 0o777),
+                |desk| mode(desk.dir.config(), 0o700),
+            )
+        },
         unreadable(
             "a folder in the index's place",
             |desk| {
