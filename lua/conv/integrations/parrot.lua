@@ -81,6 +81,22 @@ function M.provider(login, opts)
   given.endpoint, given.model_endpoint, given.gateway = nil, nil, nil
   local current ---@type conv.Admitted? of the query that asks for headers now
 
+  ---The credential of a query, as all the addresses can take it: the headers are asked for before it is known which.
+  ---@param provider table
+  ---@return conv.Admitted?
+  local function ask(provider)
+    local credential = integration.request(login, to)
+    for _, address in pairs({ endpoint = endpoint, model_endpoint = model_endpoint }) do
+      local url = arguments(address, provider)[1]
+      local there = { url = url, host = to.host, gateway = to.gateway } ---@type conv.Destination
+      local found = url and credential and integration.peek(login, there)
+      if found and not found.upstream then
+        credential = found
+      end
+    end
+    return credential
+  end
+
   ---Where to send it: to the credential's own server, else nowhere.
   ---@param address string
   ---@param option string
@@ -104,7 +120,7 @@ function M.provider(login, opts)
   function made.headers(provider)
     local own = type(more) == "function" and more(provider) or more or {}
     local result = vim.tbl_extend("force", { ["Content-Type"] = "application/json" }, own)
-    current = integration.request(login, to)
+    current = ask(provider)
     return current and headers.apply(result, current) or result
   end
 
