@@ -14,6 +14,17 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether a URL's host may lead to this machine by any habit of resolvers and systems: names below `localhost`
+/// (RFC 6761, 6.3) and the unspecified address too. For refusing, where [`is_loopback`] is for allowing.
+pub fn may_be_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+        None => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,5 +40,14 @@ mod tests {
         {
             assert!(!loopback(other), "{other}");
         }
+    }
+
+    #[test]
+    fn what_may_be_this_machine_is_more() {
+        let loopback = |text: &str| may_be_loopback(&Url::parse(text).unwrap());
+        for own in ["http://a.localhost/", "http://0.0.0.0/", "http://[::]/", "http://127.0.0.1/", "data:x"] {
+            assert!(loopback(own), "{own}");
+        }
+        assert!(!loopback("https://localhost.example/") && !loopback("https://10.0.0.1/"));
     }
 }

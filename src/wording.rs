@@ -7,6 +7,11 @@
 
 use std::borrow::Cow;
 
+/// That a variable is used in place of what was stored.
+pub fn goes_before(variable: &str) -> String {
+    format!("`{variable}` of the environment goes before it. Unset that to use what was stored.")
+}
+
 /// Where the person is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Face {

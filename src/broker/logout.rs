@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::sources::{env_value, sources};
+use super::sources::env_value;
 use super::{Broker, Inner};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
@@ -106,7 +106,7 @@ fn sentence(login: &LoginId, revoked: Revoked, page: bool) -> String {
 fn nothing_stored(inner: &Inner, login: &LoginId) -> Error {
     let provider = inner.config.provider(login.provider()).ok();
     let used = provider.as_ref().and_then(|provider| {
-        sources(provider, login).find_map(|source| match source {
+        provider.sources_of(login).find_map(|source| match source {
             Source::Env { var, .. } if env_value(source).is_some() => {
                 Some(format!("What is used comes from `{var}`; unset that."))
             }

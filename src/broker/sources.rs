@@ -9,7 +9,7 @@ use crate::credential::{Kind, Tokens, Validity};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
-use crate::provider::{Provider, Source, is_client};
+use crate::provider::{Provider, Source};
 use crate::secret::Secret;
 use crate::store::{Store, Stored};
 use crate::text::is_credential;
@@ -61,7 +61,7 @@ pub(super) fn find(
 ) -> Result<Found> {
     let provider = config.provider(login.provider())?;
     let mut passed = None;
-    for source in sources(&provider, login) {
+    for source in provider.sources_of(login) {
         let credential = match source {
             Source::Env { .. } => from_env(&provider, login, source),
             Source::App => from_app(config, store, &provider, login)?,
@@ -80,15 +80,6 @@ pub(super) fn find(
         }
     }
     Err(passed.map_or_else(|| not_logged_in(&provider, login), |passed| passed.error))
-}
-
-/// A named account is the stored login of that name and nothing else: the environment speaks of no account.
-pub(super) fn sources<'a>(provider: &'a Provider, login: &'a LoginId) -> impl Iterator<Item = &'a Source> {
-    let fits = |source: &&Source| match login.account() {
-        None => true,
-        Some(_) => **source == Source::Login && !is_client(login),
-    };
-    provider.sources.iter().filter(fits)
 }
 
 /// A variable's value; an empty one counts as not set.

@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 use serde_json::Value;
 
 use super::cache::Look;
-use super::sources::{Found, env_value, find, sources};
+use super::sources::{Found, env_value, find};
 use super::{Broker, Inner};
 use crate::credential::Validity;
 use crate::error::{Code, Error, Result};
@@ -129,7 +129,7 @@ fn is_passed_over(
     entry: Option<&Entry>,
     source: &str,
 ) -> bool {
-    let mut earlier = sources(provider, login).take_while(|earlier| earlier.name() != source);
+    let mut earlier = provider.sources_of(login).take_while(|earlier| earlier.name() != source);
     earlier.any(|earlier| *earlier == Source::Login)
         && entry.is_some_and(|entry| has_ended_for_good(inner, entry))
 }
@@ -145,7 +145,7 @@ fn remembered(inner: &Inner, login: &LoginId, validity: Validity) -> Option<Stri
 /// By the index, the environment and the last look.
 fn known_of(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>) -> Outlook {
     let mut passed = false;
-    for source in sources(provider, login) {
+    for source in provider.sources_of(login) {
         match (source, entry) {
             (Source::Env { .. }, _) if env_value(source).is_some() => {
                 return of_good(&source.name(), entry, passed);

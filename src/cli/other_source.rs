@@ -3,13 +3,12 @@
 
 use super::{Context, output};
 use crate::login_id::LoginId;
+use crate::wording;
 
 /// After something was stored: says what goes before it, if something does.
 pub async fn tell_after_storing(context: &Context, login: &LoginId) {
     match used(context, login).await {
-        Some(Source::Variable(name)) => output::note(&format!(
-            "`{name}` of the environment goes before it. Unset that to use what was stored."
-        )),
+        Some(Source::Variable(name)) => output::note(&wording::goes_before(&name)),
         Some(Source::App) => output::note("The key of the Convocations app goes before it."),
         None => {}
     }

@@ -20,6 +20,7 @@ use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::provider::Source;
 use crate::store::{BackendKind, Change, Entry, LoginLock, NewLogin, Store, Stored};
+use crate::wording;
 
 /// How long another writer is waited for before a login begins. One that takes longer says nothing of whether
 /// there is room.
@@ -142,7 +143,7 @@ async fn saved(attempt: &Attempt, written: Written, tokens: &Tokens) -> Saved {
 fn hidden_by(attempt: &Attempt, login: &LoginId) -> Option<String> {
     let before = attempt.provider.sources_of(login).take_while(|source| !matches!(source, Source::Login));
     let variable = before.into_iter().find_map(Source::variable_that_is_set)?;
-    Some(format!("`{variable}` of the environment goes before it. Unset that to use what was stored."))
+    Some(wording::goes_before(variable))
 }
 
 async fn write(attempt: &Attempt, tokens: &Tokens, mut cancel: CancelToken) -> Result<Written, NotWritten> {

@@ -4,11 +4,12 @@
 //! https, or on this machine if the issuer is; whatever a document holds, reading it does not panic.
 
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use super::failure::{self, Failure};
 use crate::error::{Code, Error};
 use crate::http::Http;
+use crate::loopback::may_be_loopback;
 use crate::provider::{Provider, check_url};
 
 /// What a server says of itself, as far as a client needs it.
@@ -192,16 +193,7 @@ pub(super) fn read(body: &Value, issuer: &str, url: &Url) -> Result<Server, &'st
 /// names an address in here would have us knock at doors that it cannot reach itself.
 pub(super) fn trusted(text: &str, by: &Url) -> Option<Url> {
     let url = check_url("metadata", text).ok()?;
-    (is_loopback(by) || !is_loopback(&url)).then_some(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
-        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
-        None => true,
-    }
+    (may_be_loopback(by) || !may_be_loopback(&url)).then_some(url)
 }
 
 /// The texts of a list; whatever else is in it is left out.

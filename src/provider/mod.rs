@@ -355,11 +355,14 @@ impl Provider {
         })
     }
 
-    /// The sources of a login, in order. A named account is the stored login of that name and nothing else:
-    /// the environment speaks of no account.
-    pub fn sources_of(&self, login: &LoginId) -> impl Iterator<Item = &Source> {
-        let is_named = login.account().is_some();
-        self.sources.iter().filter(move |source| !is_named || **source == Source::Login)
+    /// The sources of a login, in order. A named account is the stored login of that name and nothing else: the
+    /// environment speaks of no account. What identifies this program to the provider is no login, and has none.
+    pub fn sources_of<'a>(&'a self, login: &'a LoginId) -> impl Iterator<Item = &'a Source> {
+        let fits = |source: &&Source| match login.account() {
+            None => true,
+            Some(_) => **source == Source::Login && !is_client(login),
+        };
+        self.sources.iter().filter(fits)
     }
 
     /// Where the store keeps what identifies this program to a provider of one's own, which outlives every
