@@ -1,10 +1,10 @@
 //! Serves HTTP on listeners with the limits that warp's own server leaves out.
 //!
-//! Guarantees: a bounded number of connections, header bytes, header time and connection time, whoever connects; one
-//! slow peer holds up no other, and many silent ones keep nobody out: when all places are taken, the oldest connection
-//! without a request under way gives way, and never one with a request. At the end of its time a connection takes no
-//! further request; the one under way is answered. Dropping the future closes everything at once. Knows nothing of what
-//! is served.
+//! Guarantees: a bounded number of connections, header bytes, header time and connection time, whoever
+//! connects; one slow peer holds up no other, and many silent ones keep nobody out: when all places are
+//! taken, the oldest connection without a request under way gives way, and never one with a request. At the
+//! end of its time a connection takes no further request; the one under way is answered. Dropping the future
+//! closes everything at once. Knows nothing of what is served.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -36,7 +36,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one address, where an address is one peer and not a proxy in front of many.
     pub per_address: Option<usize>,
-    /// Bytes of a request's line and headers; past it the answer is 431. At least 8,192, hyper's smallest buffer.
+    /// Bytes of a request's line and headers; past it the answer is 431. At least 8,192, hyper's smallest
+    /// buffer.
     pub header_bytes: usize,
     /// Time for a request's line and headers to arrive.
     pub header_time: Duration,
@@ -154,7 +155,8 @@ struct Connection {
 }
 
 impl Connections {
-    /// Makes room for one more of `peer`; `false` if every connection that could give way has a request under way.
+    /// Makes room for one more of `peer`; `false` if every connection that could give way has a request under
+    /// way.
     fn make_room(&mut self, peer: IpAddr, limits: Limits) -> bool {
         self.open.retain(|connection| !connection.task.is_finished());
         let of_peer = self.open.iter().filter(|connection| connection.peer == peer).count();
@@ -290,7 +292,8 @@ mod tests {
 
     use super::*;
 
-    /// A server whose answers take `answer`; returns what a request on a connection with these times reads to its end.
+    /// A server whose answers take `answer`; returns what a request on a connection with these times reads to
+    /// its end.
     async fn read_to_end(connection_time: Duration, grace: Duration, answer: Duration) -> String {
         let limits = Limits {
             connections: 4,

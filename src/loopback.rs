@@ -14,8 +14,9 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether a URL's host may lead to this machine by any habit of resolvers and systems: names below `localhost`
-/// (RFC 6761, 6.3) and the unspecified address too. For refusing, where [`is_loopback`] is for allowing.
+/// Whether a URL's host may lead to this machine by any habit of resolvers and systems: names below
+/// `localhost` (RFC 6761, 6.3) and the unspecified address too. For refusing, where [`is_loopback`] is for
+/// allowing.
 pub fn may_be_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -1,8 +1,8 @@
 //! Whose program is at the other end of a connection (rule 23).
 //!
 //! Guarantees: on Linux a client on loopback is this user's or is refused; asked of the kernel once for each
-//! connection. Where the system tells nothing of loopback clients (macOS, Windows), every client passes: whoever listens
-//! needs another proof besides.
+//! connection. Where the system tells nothing of loopback clients (macOS, Windows), every client passes:
+//! whoever listens needs another proof besides.
 
 use std::io;
 use std::net::SocketAddr;

@@ -129,8 +129,9 @@ fn garbage_ends_it_cleanly() {
     }
 }
 
-/// Bytes of any kind from the editor's side: a message that is none ends the channel, as it must, and never by a
-/// signal; those that are messages are answered or passed over, whatever is in them, and leave nothing behind in memory.
+/// Bytes of any kind from the editor's side: a message that is none ends the channel, as it must, and never
+/// by a signal; those that are messages are answered or passed over, whatever is in them, and leave nothing
+/// behind in memory.
 #[cfg(target_os = "linux")]
 #[test]
 fn any_bytes_are_read_or_end_it() {
@@ -217,7 +218,8 @@ fn a_login_tells_its_stages_in_order_and_the_token_follows() {
         credential["headers"]["authorization"],
         format!("Bearer {}", credential["token"].as_str().unwrap())
     );
-    // Before that it may be told as merely stored: the file is seen to change a moment before its login has ended.
+    // Before that it may be told as merely stored: the file is seen to change a moment before its login has
+    // ended.
     let changed = backend.event("changed", |data| data["logins"][0]["state"] == "valid");
     assert_eq!(changed["logins"][0]["login"], "openrouter");
     let out = backend.ok("logout", json!({"login": "openrouter"}));

@@ -1,9 +1,9 @@
 //! The running service: sockets, time limits, and an end that finishes what is under way.
 //!
-//! Guarantees: a public address needs a public URL and a secret that the operator chose. Without a public URL the server
-//! is one person's: programs of other users of the machine are closed unread on Linux. One could consent for itself, and
-//! plant the cookie it got by a page on another port of this host (RFC 6265, 8.5). Knows nothing of what the endpoints
-//! mean.
+//! Guarantees: a public address needs a public URL and a secret that the operator chose. Without a public URL
+//! the server is one person's: programs of other users of the machine are closed unread on Linux. One could
+//! consent for itself, and plant the cookie it got by a page on another port of this host (RFC 6265, 8.5).
+//! Knows nothing of what the endpoints mean.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,7 +27,8 @@ use crate::bounded_server::{self, Limits, Stop};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 
-/// Largest body that an endpoint takes, in bytes: a registration is under 8 KiB, a token request under 16 KiB.
+/// Largest body that an endpoint takes, in bytes: a registration is under 8 KiB, a token request under 16
+/// KiB.
 const MAX_BODY: usize = 32 * 1024;
 /// Time for a body to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -55,11 +56,12 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Binds, and finds the secret: in the environment, in the operator's file, or for loopback use in a file of its own.
+    /// Binds, and finds the secret: in the environment, in the operator's file, or for loopback use in a file
+    /// of its own.
     ///
     /// # Errors
-    /// `config_invalid` for a public address without a public URL or secret, `port_in_use` if it cannot listen, and those
-    /// of the secret's file.
+    /// `config_invalid` for a public address without a public URL or secret, `port_in_use` if it cannot
+    /// listen, and those of the secret's file.
     pub async fn bind(settings: &Settings, clock: Clock) -> Result<Self> {
         let loopback = settings.listen.ip().is_loopback();
         if !loopback && settings.public_url.is_none() {

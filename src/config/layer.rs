@@ -141,8 +141,9 @@ impl Settings {
     }
 }
 
-/// Checks a layer; `name` says in an error which one it is. A wrong value is an error of the whole, since what it was to
-/// say is not known; a setting that is not known is passed over, and a provider's mistake is that provider's.
+/// Checks a layer; `name` says in an error which one it is. A wrong value is an error of the whole, since
+/// what it was to say is not known; a setting that is not known is passed over, and a provider's mistake is
+/// that provider's.
 pub fn check(name: &str, mut layer: Value) -> Result<Checked> {
     let table = layer.as_object_mut().and_then(|layer| layer.remove("providers"));
     let mut checked = Checked::default();

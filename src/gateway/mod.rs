@@ -1,11 +1,11 @@
 //! A local address that adds a login's credential to each request, so that no program needs to hold one.
 //!
-//! Guarantees: who may come in is decided before anything is read of a request's body (rule 23); the key that a client
-//! shows never travels on, and the credential never travels back; a login whose vendor keeps it to its own programs is
-//! refused with that reason. Knows no editor and no terminal.
+//! Guarantees: who may come in is decided before anything is read of a request's body (rule 23); the key that
+//! a client shows never travels on, and the credential never travels back; a login whose vendor keeps it to
+//! its own programs is refused with that reason. Knows no editor and no terminal.
 //!
-//! A request's way: `serve` (whose program) → `admit` (key, `Host`, no page) → `target` (which login, what address) →
-//! `forward` (credential, one replay after a 401) → `upstream`, and back through `body`.
+//! A request's way: `serve` (whose program) → `admit` (key, `Host`, no page) → `target` (which login, what
+//! address) → `forward` (credential, one replay after a 401) → `upstream`, and back through `body`.
 
 mod admit;
 mod answer;

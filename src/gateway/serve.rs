@@ -1,8 +1,8 @@
 //! Connections: taken, bounded, and answered one request after the other.
 //!
-//! Guarantees: a peer that is not this user's program is closed before it is read from; half a request's head lasts
-//! [`HEADER_TIME`]; when all places are taken, the oldest connection without a request under way gives way; a panic
-//! ends one connection. Knows neither logins nor keys.
+//! Guarantees: a peer that is not this user's program is closed before it is read from; half a request's head
+//! lasts [`HEADER_TIME`]; when all places are taken, the oldest connection without a request under way gives
+//! way; a panic ends one connection. Knows neither logins nor keys.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -1,7 +1,7 @@
 //! From the path of a request to the address it is sent on to.
 //!
-//! Guarantees: what comes out lies under the login's own base URL, whatever was asked for: no other host, and no way up
-//! by `..`, encoded or not. Knows no credential.
+//! Guarantees: what comes out lies under the login's own base URL, whatever was asked for: no other host, and
+//! no way up by `..`, encoded or not. Knows no credential.
 
 use std::fmt;
 
@@ -9,11 +9,12 @@ use url::Url;
 
 use crate::login_id::LoginId;
 
-/// Times that percent-encoding is taken off when a way up is looked for: servers in between may do so more than once.
+/// Times that percent-encoding is taken off when a way up is looked for: servers in between may do so more
+/// than once.
 const DECODINGS: usize = 3;
 
-/// What a request asks for: a login, and what is meant of its API. Its `Debug` shows the login alone: some programs put
-/// their key into the query.
+/// What a request asks for: a login, and what is meant of its API. Its `Debug` shows the login alone: some
+/// programs put their key into the query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     /// The first segment of the path.
@@ -59,7 +60,8 @@ impl Target {
         Ok(Self { login, rest: rest.to_owned(), query: query.map(str::to_owned) })
     }
 
-    /// The address under a base URL. A version that a client appends though the base has it already is dropped.
+    /// The address under a base URL. A version that a client appends though the base has it already is
+    /// dropped.
     ///
     /// # Errors
     /// [`BadTarget::Address`].

@@ -1,5 +1,5 @@
-//! What the methods take and answer. Unknown fields of parameters are refused: a plugin that sends one expects more
-//! than this program does.
+//! What the methods take and answer. Unknown fields of parameters are refused: a plugin that sends one
+//! expects more than this program does.
 
 use std::fmt;
 
@@ -123,8 +123,8 @@ pub struct Method {
     pub revocable: Option<bool>,
 }
 
-/// The state of one login or of all that exist. Looks at each secret that a `get` would need, within the keyring's time
-/// limit, so that it says what a `get` would.
+/// The state of one login or of all that exist. Looks at each secret that a `get` would need, within the
+/// keyring's time limit, so that it says what a `get` would.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
@@ -145,8 +145,8 @@ pub struct StatusAnswer {
     pub gateway: Option<GatewayReport>,
 }
 
-/// A credential that is good for long enough. One with less left is refreshed; the newest is answered even if its whole
-/// life is shorter than that.
+/// A credential that is good for long enough. One with less left is refreshed; the newest is answered even if
+/// its whole life is shorter than that.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Get {
@@ -167,8 +167,8 @@ pub struct Invalidate {
     pub token: Secret,
 }
 
-/// Begins a login; the rest comes as `login` events. Errors: `busy` (a login of this provider runs already in this
-/// editor), `unknown_login`, `invalid_argument` (no such method; a notice that nobody has accepted).
+/// Begins a login; the rest comes as `login` events. Errors: `busy` (a login of this provider runs already in
+/// this editor), `unknown_login`, `invalid_argument` (no such method; a notice that nobody has accepted).
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoginStart {
@@ -183,7 +183,8 @@ pub struct LoginStart {
     /// The method's notice was shown and accepted.
     #[serde(default)]
     pub confirmed: Option<bool>,
-    /// The `WWW-Authenticate` header by which an API asked for more than the login may do: that is asked for too.
+    /// The `WWW-Authenticate` header by which an API asked for more than the login may do: that is asked for
+    /// too.
     #[serde(default)]
     pub challenge: Option<String>,
 }
@@ -221,7 +222,8 @@ pub struct Logout {
     pub login: String,
 }
 
-/// Serves logins at the editor's gateway; repeated for each login more. Errors: `invalid_argument`, `port_in_use`.
+/// Serves logins at the editor's gateway; repeated for each login more. Errors: `invalid_argument`,
+/// `port_in_use`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayOpen {
@@ -231,8 +233,8 @@ pub struct GatewayOpen {
     pub port: u16,
     /// Which logins.
     pub logins: Vec<String>,
-    /// A unix socket at which Neovim gives the listener to whoever connects; without it the backend binds a port, to
-    /// which Neovim carries the bytes.
+    /// A unix socket at which Neovim gives the listener to whoever connects; without it the backend binds a
+    /// port, to which Neovim carries the bytes.
     #[serde(default)]
     pub socket: Option<String>,
 }

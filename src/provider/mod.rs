@@ -355,8 +355,9 @@ impl Provider {
         })
     }
 
-    /// The sources of a login, in order. A named account is the stored login of that name and nothing else: the
-    /// environment speaks of no account. What identifies this program to the provider is no login, and has none.
+    /// The sources of a login, in order. A named account is the stored login of that name and nothing else:
+    /// the environment speaks of no account. What identifies this program to the provider is no login, and
+    /// has none.
     pub fn sources_of<'a>(&'a self, login: &'a LoginId) -> impl Iterator<Item = &'a Source> {
         let fits = |source: &&Source| match login.account() {
             None => true,

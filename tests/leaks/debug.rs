@@ -236,7 +236,8 @@ fn debug_of_no_public_type_shows_a_secret() {
     }
 }
 
-/// Public types with a `Debug` that hold no secret: numbers, names, settings, other people's types of the same kind.
+/// Public types with a `Debug` that hold no secret: numbers, names, settings, other people's types of the
+/// same kind.
 const NOTHING_SECRET: &[&str] = &[
     "authority::budget::Budget",
     "authority::client::Client",

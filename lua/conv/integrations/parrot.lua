@@ -81,7 +81,8 @@ function M.provider(login, opts)
   given.endpoint, given.model_endpoint, given.gateway = nil, nil, nil
   local current ---@type conv.Admitted? of the query that asks for headers now
 
-  ---The credential of a query, as all the addresses can take it: the headers are asked for before it is known which.
+  ---The credential of a query, as all the addresses can take it: the headers are asked for before it is known
+  ---which.
   ---@param provider table
   ---@return conv.Admitted?
   local function ask(provider)

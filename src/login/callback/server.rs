@@ -2,8 +2,8 @@
 //!
 //! Guarantees (rules 13, 14, 16): answers only to its own `Host`, its own path and `GET`, and only while the
 //! login waits; whatever else comes is answered, counted and ends nothing; the first right answer is taken
-//! and no second; the browser is sent on, so that the code leaves its address bar, to a page that tells how the
-//! login ended. An answer that may be right and cannot show it waits in line until it has been tried.
+//! and no second; the browser is sent on, so that the code leaves its address bar, to a page that tells how
+//! the login ended. An answer that may be right and cannot show it waits in line until it has been tried.
 
 use std::convert::Infallible;
 use std::future::Future;
