@@ -4,6 +4,7 @@
 //! on mix-up), because a login keeps server and client together.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use reqwest::RequestBuilder;
 use url::form_urlencoded::byte_serialize;
@@ -12,6 +13,11 @@ use super::assertion;
 use super::failure::Failure;
 use crate::credential::{Binding, Tokens};
 use crate::provider::{ClientAuth, Method, Provider};
+
+/// Adds a description's headers.
+pub(super) fn with_headers(request: RequestBuilder, headers: &BTreeMap<String, String>) -> RequestBuilder {
+    headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+}
 
 /// Public clients name themselves; those with a secret show it here or in the header, never in both (RFC
 /// 6749, 2.3), and those with a key show what it has signed.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::client;
 use super::failure::{self, Failure, lacking};
 use super::token::{self, CodeExchange};
 use super::token_answer;
@@ -227,7 +228,7 @@ async fn poll_openai(
     }
     let body = json!({ "device_auth_id": authorization.device_code.expose(), "user_code": authorization.user_code.expose() });
     let request = http.post(url)?.header(reqwest::header::ACCEPT, "application/json").json(&body);
-    let reply = http.send(token::with_headers(request, &method.request_headers)).await?;
+    let reply = http.send(client::with_headers(request, &method.request_headers)).await?;
     if let Some(waiting) = waiting(&reply) {
         return Ok(waiting);
     }

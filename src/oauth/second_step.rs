@@ -7,8 +7,8 @@
 use serde_json::Value;
 use url::Url;
 
+use super::client::with_headers;
 use super::failure::{self, Failure, lacking};
-use super::token::with_headers;
 use super::token_answer::credential;
 use crate::credential::Tokens;
 use crate::error::{Code, Error};

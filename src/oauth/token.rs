@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::RequestBuilder;
 use url::Url;
 
 use super::failure::{self, Failure};
@@ -304,17 +303,12 @@ pub(super) async fn post(
     params: &[(&str, String)],
 ) -> Result<Reply, Failure> {
     let request = http.post(url.clone())?.header(reqwest::header::ACCEPT, "application/json");
-    let request = client::add_to_header(with_headers(request, &method.request_headers), method);
+    let request = client::add_to_header(client::with_headers(request, &method.request_headers), method);
     let request = match encoding {
         Encoding::Form => request.form(params),
         Encoding::Json => request.json(&params.iter().cloned().collect::<BTreeMap<_, _>>()),
     };
     Ok(http.send(request).await?)
-}
-
-/// Adds a description's headers.
-pub(super) fn with_headers(request: RequestBuilder, headers: &BTreeMap<String, String>) -> RequestBuilder {
-    headers.iter().fold(request, |request, (name, value)| request.header(name, value))
 }
 
 #[cfg(test)]

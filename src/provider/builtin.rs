@@ -1,5 +1,4 @@
-//! The descriptions that ship with the program. To add one: a file in `builtin/`, a line here, a line of
-//! test.
+//! The descriptions that ship with the program. To add one: the recipe in `doc/developing.md`.
 
 /// Name and text of every built-in description, sorted by name.
 pub const ALL: &[(&str, &str)] = &[
