@@ -5,6 +5,7 @@
 //! keyring before; a bare warp server answers the same bytes as the authority. Other tools that print a
 //! secret are rows without a budget if they are installed. A row that misses its budget says so and the
 //! program exits with 1.
+//! Words pick groups of rows: `cargo bench --bench budgets -- gateway`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod authority;
@@ -43,15 +44,26 @@ fn main() {
     }
     let mut table = Table::default();
     let dir = stored();
-    command_line(&dir, &mut table);
-    get_from_memory(&dir, &mut table);
-    first_token(&dir, &mut table);
-    memory_and_size(&dir, &mut table);
-    keyring::rows(&mut table);
-    storm(&mut table);
-    gateway::rows(&mut table);
-    authority::rows(&mut table);
-    keyring::other_tools(&mut table);
+    type Rows<'a> = &'a dyn Fn(&mut Table);
+    let groups: [(&str, Rows); 8] = [
+        ("token", &|table| command_line(&dir, table)),
+        ("get", &|table| get_from_memory(&dir, table)),
+        ("spawn", &|table| first_token(&dir, table)),
+        ("memory", &|table| memory_and_size(&dir, table)),
+        ("keyring", &keyring::rows),
+        ("storm", &storm),
+        ("gateway", &gateway::rows),
+        ("authority", &authority::rows),
+    ];
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    for (name, rows) in groups {
+        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+            rows(&mut table);
+        }
+    }
+    if wanted.is_empty() {
+        keyring::other_tools(&mut table);
+    }
     std::process::exit(i32::from(!table.print()));
 }
 

@@ -28,6 +28,9 @@ done
 for number in $(seq 77); do
   [ "$(grep -c "^| D$number |" tests/ATTACKS.md)" = 1 ] || complain "tests/ATTACKS.md has no line D$number, or two"
 done
+for number in S{1..17} U{1..29} C{1..15} H{1..17} M{1..14}; do
+  [ "$(grep -c "^| $number |" tests/FINDINGS.md)" = 1 ] || complain "tests/FINDINGS.md has no line $number, or two"
+done
 for table in tests/ATTACKS.md tests/FAULTS.md tests/FINDINGS.md; do
   [ -f "$table" ] || continue
   while IFS= read -r named; do
