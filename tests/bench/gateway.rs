@@ -133,7 +133,7 @@ impl Nginx {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = dir.path().display();
         let text = format!(
-            "daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr crit;\n\
+            "daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr crit;\n\
              events {{ worker_connections 2048; }}\n\
              http {{ access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;\n\
              uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e; keepalive_requests 1000000;\n\

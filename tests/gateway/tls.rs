@@ -31,7 +31,7 @@ impl Nginx {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let at = folder.display();
         let text = format!(
-            "daemon off; worker_processes 1; pid {at}/nginx.pid; error_log stderr crit; events {{ worker_connections 64; }}\n\
+            "daemon off; master_process off; pid {at}/nginx.pid; error_log stderr crit; events {{ worker_connections 64; }}\n\
              http {{ access_log off; client_body_temp_path {at}/a; proxy_temp_path {at}/b; fastcgi_temp_path {at}/c;\n\
              uwsgi_temp_path {at}/d; scgi_temp_path {at}/e;\n\
              server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {at}/cert.pem; ssl_certificate_key {at}/key.pem;\n\
