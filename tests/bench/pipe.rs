@@ -50,8 +50,13 @@ impl Pipe {
 
     fn call(&mut self, method: &str, params: Vec<(&str, Value)>) {
         self.send(&call(method, params));
-        // [2, "nvim_exec_lua", [chunk, [id, error, result]]]; nothing but replies is sent this early.
-        let answer = self.receive();
+        // [2, "nvim_exec_lua", [chunk, [id, error, result]]]; an event has its name in the id's place.
+        let answer = loop {
+            let message = self.receive();
+            if message[2][1][0].is_u64() {
+                break message;
+            }
+        };
         assert!(answer[2][1][1].is_nil(), "{method}: {answer}");
     }
 
