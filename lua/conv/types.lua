@@ -127,6 +127,7 @@ error("lua/conv/types.lua holds types only")
 ---@field default boolean Whether it is taken where nobody chooses.
 ---@field needs_browser boolean Whether there is no page to paste from, so that the browser must reach this machine.
 ---@field revocable? boolean Whether a logout takes it back at the provider; absent where only trying tells.
+---@field ends_others? boolean Whether that may end other logins of the same account too, those of other machines among them; absent where nothing is taken back.
 
 ---Nothing to say but that it was done.
 ---@class (exact) conv.Nothing

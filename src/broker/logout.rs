@@ -10,7 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::Revocation;
 use crate::protocol::{LogoutResult, Revoked};
-use crate::provider::{Grant, Provider, Source};
+use crate::provider::{Grant, Provider, RevocationEnds, Source};
 use crate::store::{self, LoginLock};
 
 /// Longest wait for a refresh under way, whose newer tokens are the ones to revoke.
@@ -49,7 +49,12 @@ impl Broker {
             let name = login.clone();
             return Err(self.blocking(move |inner| nothing_stored(inner, &name)).await?);
         };
+        let may_end_others =
+            provider.is_some_and(|provider| provider.revocation_ends == RevocationEnds::AllLogins);
         let mut message = sentence(login, revoked, page.is_some());
+        if revoked == Revoked::Yes && may_end_others {
+            message.push_str(" That may have ended your other logins there too, those of other machines among them.");
+        }
         if let Some(leftover) = removed.leftover {
             message.push_str(&format!(
                 " {} Its item is still there; a later login or logout removes it.",

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::Result;
 use crate::protocol;
-use crate::provider::{Grant, Method, Provider, Source};
+use crate::provider::{Grant, Method, Provider, RevocationEnds, Source};
 use crate::store::{Index, Store};
 
 /// All providers.
@@ -53,6 +53,8 @@ fn describe_method(provider: &Provider, method: &Method, index: &Index, default:
         default,
         needs_browser: method.needs_callback(),
         revocable: revocable(method),
+        ends_others: (revocable(method) != Some(false))
+            .then_some(provider.revocation_ends == RevocationEnds::AllLogins),
     }
 }
 

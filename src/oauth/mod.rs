@@ -34,5 +34,5 @@ pub use failure::Failure;
 pub use pkce::Pkce;
 pub use prepare::{Draft, Known, Prepared, discover, is_client_known, with_client_secret};
 pub use registration::{Registration, Registrations};
-pub use revoke::{Revocation, revoke};
+pub use revoke::{Revocation, can_revoke, revoke};
 pub use token::{CodeExchange, client_credentials, complete, exchange_code, refresh};

@@ -24,6 +24,11 @@ pub enum Revocation {
     Unsupported { page: Option<String> },
 }
 
+/// Whether the provider has an address at which these tokens are taken back.
+pub fn can_revoke(method: &Method, tokens: &Tokens) -> bool {
+    client::bound(method, tokens).revoke_url.is_some()
+}
+
 /// Revokes the refresh token, then the access token (RFC 7009, 2.1).
 ///
 /// # Errors

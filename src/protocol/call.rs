@@ -121,6 +121,10 @@ pub struct Method {
     /// Whether a logout takes it back at the provider; absent where only trying tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revocable: Option<bool>,
+    /// Whether that may end other logins of the same account too, those of other machines among them; absent
+    /// where nothing is taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends_others: Option<bool>,
 }
 
 /// The state of one login or of all that exist. Looks at each secret that a `get` would need, within the

@@ -111,6 +111,7 @@ fn method() -> Method {
         default: true,
         needs_browser: false,
         revocable: None,
+        ends_others: None,
     }
 }
 
@@ -234,7 +235,7 @@ fn shapes() -> Value {
         no_browser,
     };
     let terms = || Some("Its terms allow no other program.".to_owned());
-    let full_method = || Method { notice: terms(), terms: terms(), revocable: Some(true), ..method() };
+    let full_method = || Method { notice: terms(), terms: terms(), revocable: Some(true), ends_others: Some(true), ..method() };
     let full_provider = || Provider { terms: terms(), methods: vec![full_method()], ..provider() };
     let providers = |provider| ProvidersAnswer { providers: vec![provider] };
     let answer = |login, store, gateway| StatusAnswer { logins: vec![login], store, gateway };

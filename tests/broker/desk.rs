@@ -45,12 +45,13 @@ impl Desk {
     }
 
     pub fn with(sources: Value) -> Self {
+        Self::with_options(json!({ "providers": { "anthropic": { "sources": sources } } }))
+    }
+
+    pub fn with_options(mut options: Value) -> Self {
         let (sandbox, dir) = (Sandbox::start(), TestDir::new());
         dir.write_config(&sandbox.config_toml());
-        let options = json!({
-            "store": { "backend": "local-encrypted" },
-            "providers": { "anthropic": { "sources": sources } },
-        });
+        options["store"] = json!({ "backend": "local-encrypted" });
         let config = Config::load(&dir.paths(), Some(&options)).unwrap();
         let store = Store::new(&dir.paths(), &config.store);
         Self { sandbox, dir, config, store, clock: Clock::manual(NOW) }

@@ -87,6 +87,23 @@ async fn a_logout_is_one_whatever_the_provider_makes_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_says_when_others_may_have_ended_with_it() {
+    let login: LoginId = "openai".parse().unwrap();
+    for (ends, is_told) in [("login", false), ("all-logins", true)] {
+        let desk = Desk::with_options(json!({ "providers": { "openai": { "revocation_ends": ends } } }));
+        log_in_to_openai(&desk, &login, LIFE);
+        let out = desk.broker().logout(&login).await.unwrap();
+        assert_eq!(out.revoked, Revoked::Yes, "{out:?}");
+        assert_eq!(out.message.contains("may have ended your other logins"), is_told, "{out:?}");
+        // A provider that took nothing back has ended nothing.
+        log_in_to_openai(&desk, &login, LIFE);
+        desk.sandbox.fault_for_ever("openai.revoke", fault::status(503));
+        let out = desk.broker().logout(&login).await.unwrap();
+        assert!(!out.message.contains("other logins"), "{out:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_that_cannot_be_read_can_be_removed() {
     let desk = Desk::with(json!(["login"]));
     desk.log_in(&anthropic());

@@ -206,3 +206,19 @@ async fn what_is_kept_of_a_login_that_is_gone_is_given_back() {
         assert!(desk.sandbox.count("openai.revoke") > 0, "nobody is left with what nobody can log out");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_of_a_login_that_is_gone_is_left_where_others_may_end_with_it() {
+    let desk = Desk::with_options(json!({ "providers": { "openai": { "revocation_ends": "all-logins" } } }));
+    let login: LoginId = "openai".parse().unwrap();
+    log_in_to_openai(&desk, &login, -1);
+    desk.sandbox.fault_refresh("openai.token", 1, fault::hold("answer"));
+    let broker = got_and_not_stored(&desk, login.clone()).await;
+    desk.remove(&login);
+    let mut events = broker.subscribe();
+    broker.finish_in_flight().await;
+    assert_eq!(desk.sandbox.count("openai.revoke"), 0);
+    let told = notices(&mut events);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].error.message().contains("works until it ends"), "{told:?}");
+}

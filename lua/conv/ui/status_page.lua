@@ -56,6 +56,9 @@ local function question(view, login)
   elseif method and method.revocable == false then
     there = ("and stays good at %s until you revoke it there"):format(name)
   end
+  if method and method.ends_others then
+    there = there .. ", which may end other logins of yours there, those of other machines too"
+  end
   return ("Press x again to log out: it is deleted here, %s."):format(there)
 end
 

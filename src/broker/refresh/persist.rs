@@ -14,7 +14,9 @@ use crate::broker::sources::{credential, spent};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
+use crate::oauth;
 use crate::protocol::{Level, Notice};
+use crate::provider::{Provider, RevocationEnds};
 use crate::store::{self, Change, Current, NewLogin, Stamp, Store, Stored};
 
 /// Pause before something that failed is tried once more inside a call.
@@ -170,14 +172,18 @@ impl Broker {
         Ok(saved)
     }
 
-    /// Logged out meanwhile: nobody may be left with what the provider has given out since.
+    /// Logged out meanwhile: nobody may be left with what the provider has given out since, unless taking it
+    /// back may end a login that somebody uses (RFC 7009, 2.1); then the person is told that it lives on.
     pub(in crate::broker) async fn revoke_orphaned(&self, login: &LoginId, old: &Stored, tokens: &Tokens) {
         let Ok(provider) = self.0.config.provider(login.provider()) else { return };
-        if let Some(method) = provider.method(&old.entry.method) {
-            let fingerprint = spent(tokens).fingerprint();
-            let revoked = self.revoke_tokens(&provider, method, tokens).await.is_ok();
-            tracing::debug!(%login, fingerprint, revoked, "logged out meanwhile: what came since is taken back");
+        let Some(method) = provider.method(&old.entry.method) else { return };
+        let fingerprint = spent(tokens).fingerprint();
+        if provider.revocation_ends == RevocationEnds::AllLogins && oauth::can_revoke(method, tokens) {
+            tracing::info!(%login, fingerprint, "logged out meanwhile: what came since is left, others may depend on it");
+            return self.tell(left_alone(login, &provider, tokens));
         }
+        let revoked = self.revoke_tokens(&provider, method, tokens).await.is_ok();
+        tracing::debug!(%login, fingerprint, revoked, "logged out meanwhile: what came since is taken back");
     }
 
     /// One try for each login whose lock is free.
@@ -206,6 +212,18 @@ impl Broker {
         };
         let _ = tokio::time::timeout(LAST_TRIES, tries).await;
     }
+}
+
+fn left_alone(login: &LoginId, provider: &Provider, tokens: &Tokens) -> Event {
+    let name = &provider.name;
+    let message = format!("A refresh of `{login}` was under way when you logged out; what {name} gave out works until it ends.");
+    let why = format!("{name} may end other logins of yours when it takes this one back.");
+    let hint = match provider.key_page(tokens) {
+        Some(page) => format!("{why} You can revoke it at {page}"),
+        None => why,
+    };
+    let error = Error::new(Code::NotLoggedIn, message).with_hint(hint);
+    Event::Notice(Notice { level: Level::Warn, error, login: Some(login.clone()) })
 }
 
 fn index_gone() -> Error {

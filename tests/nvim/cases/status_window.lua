@@ -13,14 +13,15 @@ local SCRIPT = [[
     }
     return vim.tbl_filter(function(login) return not gone[login.login] end, all)
   end
-  local function provider(id, name, method, revocable)
+  local function provider(id, name, method, revocable, ends_others)
     return { id = id, name = name, builtin = true, logins = {}, env = {}, methods = {
-      { id = method, label = method, grant = "api-key", default = true, revocable = revocable } } }
+      { id = method, label = method, grant = "api-key", default = true, revocable = revocable,
+        ends_others = ends_others } } }
   end
   local store = { backend = "local-encrypted", reason = "No keyring answers." }
   return {
     providers = function(_, reply) reply(nil, { providers = {
-      provider("anthropic", "Anthropic", "subscription", true), provider("openai", "OpenAI", "api-key", false),
+      provider("anthropic", "Anthropic", "subscription", true, true), provider("openai", "OpenAI", "api-key", false),
       provider("openrouter", "OpenRouter", "browser", false), provider("xai", "xAI", "other"),
       provider("gemini", "Google Gemini", "api-key", false), provider("groq", "Groq", "api-key", false) } }) end,
     status = function(_, reply) reply(nil, { logins = logins(), store = store }) end,
@@ -140,7 +141,8 @@ return function(case)
   case("the question of a logout says what will happen to this login", function(t)
     local nvim = begin(t)
     local questions = {
-      anthropic = "it is deleted here, and Anthropic takes it back%.",
+      anthropic = "it is deleted here, and Anthropic takes it back, which may end other logins of yours there, "
+        .. "those of other machines too%.",
       openrouter = "it is deleted here, and stays good at OpenRouter until you revoke it there%.",
       xai = "it is deleted here, and xAI takes it back if it can%.",
     }
