@@ -174,10 +174,10 @@ function M.on_changed(data)
   replace(new, first and next(announced) == nil)
 end
 
----@param result { logins: ConvLoginStatus[], store?: conv.StoreReport, gateway?: conv.GatewayReport }
+---@param result { logins: ConvLoginStatus[], seq?: integer, store?: conv.StoreReport, gateway?: conv.GatewayReport }
 function M.on_status(result)
   store, gateway = result.store or store, result.gateway
-  M.on_changed({ logins = result.logins })
+  M.on_changed({ logins = result.logins, seq = result.seq })
 end
 
 ---@param data { state: conv.BackendState, error?: ConvError }

@@ -18,7 +18,7 @@ error("lua/conv/types.lua holds types only")
 ---The state of every login after any change by any process.
 ---@class (exact) conv.Changed
 ---@field logins ConvLoginStatus[] All of them.
----@field seq integer One more at each; an older one is to be ignored.
+---@field seq integer Greater the later it began to look; one smaller than another that came before is to be ignored.
 
 ---What a caller gets. Also `token --json`.
 ---@class (exact) ConvCredential
@@ -163,6 +163,7 @@ error("lua/conv/types.lua holds types only")
 ---How everything is. Also `status --json`.
 ---@class (exact) conv.StatusAnswer
 ---@field logins ConvLoginStatus[] In the order of their names.
+---@field seq? integer Where this belongs among the `changed` events; absent from `status --json`.
 ---@field store conv.StoreReport Where new logins go.
 ---@field gateway? conv.GatewayReport The editor's gateway, once it is served.
 

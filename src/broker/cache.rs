@@ -11,7 +11,8 @@ use crate::store::Stamp;
 #[derive(Debug, Default)]
 pub struct CredentialCache {
     held: HashMap<LoginId, Held>,
-    looks: HashMap<LoginId, Look>,
+    /// By the number of the look; nothing where an earlier one was made void.
+    looks: HashMap<LoginId, (u64, Option<Look>)>,
     told: HashSet<String>,
 }
 
@@ -62,21 +63,29 @@ impl CredentialCache {
         self.held.insert(credential.login.clone(), held);
     }
 
-    /// Forgets a login.
-    pub fn forget(&mut self, login: &LoginId) {
+    /// Forgets a login; looks that began before `number` count no more.
+    pub fn forget(&mut self, login: &LoginId, number: u64) {
         self.held.remove(login);
-        self.looks.remove(login);
+        self.looks.insert(login.clone(), (number, None));
     }
 
-    /// Notes what a look brought. Whether that is news: others may show the login otherwise.
-    pub fn note_look(&mut self, login: &LoginId, look: Look) -> bool {
-        let before = self.looks.insert(login.clone(), look.clone());
-        before.is_none_or(|before| before.outcome != look.outcome)
+    /// Notes what a look of this number brought, unless a newer one has ended before it. Whether that is
+    /// news: others may show the login otherwise.
+    pub fn note_look(&mut self, login: &LoginId, number: u64, look: Look) -> bool {
+        let (latest, before) = self.looks.remove(login).unwrap_or_default();
+        if latest > number {
+            self.looks.insert(login.clone(), (latest, before));
+            return false;
+        }
+        let is_news = before.is_none_or(|before| before.outcome != look.outcome);
+        self.looks.insert(login.clone(), (number, Some(look)));
+        is_news
     }
 
     /// What the last look at a login brought. A failure counts for the revision that it was about.
     pub fn last_look(&self, login: &LoginId, revision: u64) -> Option<&Look> {
-        self.looks.get(login).filter(|look| look.outcome.is_ok() || look.revision == revision)
+        let (_, look) = self.looks.get(login)?;
+        look.as_ref().filter(|look| look.outcome.is_ok() || look.revision == revision)
     }
 
     /// The credential that would be handed out without a look, if the index has not changed since and
@@ -128,5 +137,27 @@ impl CredentialCache {
     /// Whether this was not told before.
     pub fn tell_once(&mut self, what: String) -> bool {
         self.told.insert(what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    #[test]
+    fn a_look_that_began_earlier_says_nothing_against_a_newer_one() {
+        let (mut cache, login) = (CredentialCache::default(), "openrouter".parse::<LoginId>().unwrap());
+        let good = || Look { revision: 0, outcome: Ok("login".to_owned()) };
+        let failed =
+            || Look { revision: 1, outcome: Err(Error::new(Code::StoreUnreadable, "The key is missing.")) };
+        assert!(cache.note_look(&login, 2, good()));
+        assert!(!cache.note_look(&login, 1, failed()), "it began before the key was back");
+        assert_eq!(cache.last_look(&login, 1), Some(&good()));
+        assert!(cache.note_look(&login, 3, failed()), "a newer one counts");
+        cache.forget(&login, 5);
+        assert!(!cache.note_look(&login, 4, failed()), "of a login that is gone");
+        assert_eq!(cache.last_look(&login, 1), None);
+        assert!(cache.note_look(&login, 6, good()));
     }
 }

@@ -4,7 +4,7 @@ use super::status;
 use super::{Broker, Look, Passed};
 use crate::error::Error;
 use crate::login_id::LoginId;
-use crate::protocol::{Credential, Level, LoginStatus, Notice};
+use crate::protocol::{Changed, Credential, Level, Notice};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -12,7 +12,7 @@ pub enum Event {
     /// A newer credential of a login that this process has handed out.
     Credential(Box<Credential>),
     /// The state of every login, after any change by any process.
-    Changed(Vec<LoginStatus>),
+    Changed(Changed),
     /// Something that the person should be told, once.
     Notice(Notice),
 }
@@ -20,10 +20,10 @@ pub enum Event {
 impl Broker {
     /// This process has stored a login: nothing of the one before counts any more.
     pub async fn login_changed(&self, login: &LoginId) {
-        self.cache().forget(login);
+        self.forget(login);
         // Its secret was in our hands a moment ago.
         let look = Look { revision: 0, outcome: Ok("login".to_owned()) };
-        self.cache().note_look(login, look);
+        self.cache().note_look(login, self.0.shared.order.next_look(), look);
         self.0.shared.backoff.clear(login);
         self.tell_all().await;
     }
@@ -35,8 +35,9 @@ impl Broker {
         }
         // One after the other: of two states the one that was read later is told later.
         let _turn = self.0.telling.lock().await;
+        let seq = self.0.shared.order.next_picture();
         match self.blocking(status::known).await {
-            Ok(Ok(all)) => self.tell(Event::Changed(all)),
+            Ok(Ok(logins)) => self.tell(Event::Changed(Changed { logins, seq })),
             Ok(Err(error)) | Err(error) => {
                 self.tell_once(error.message().to_owned(), Level::Error, error, None)
             }

@@ -42,7 +42,7 @@ impl Broker {
         let removed = removed.await??;
         tracing::info!(%login, revoked = ?revoked, was_stored = removed.is_some(), "logged out");
         drop(lock);
-        self.cache().forget(login);
+        self.forget(login);
         self.0.shared.backoff.clear(login);
         self.tell_all().await;
         let Some(removed) = removed else {
@@ -53,7 +53,9 @@ impl Broker {
             provider.is_some_and(|provider| provider.revocation_ends == RevocationEnds::AllLogins);
         let mut message = sentence(login, revoked, page.is_some());
         if revoked == Revoked::Yes && may_end_others {
-            message.push_str(" That may have ended your other logins there too, those of other machines among them.");
+            message.push_str(
+                " That may have ended your other logins there too, those of other machines among them.",
+            );
         }
         if let Some(leftover) = removed.leftover {
             message.push_str(&format!(

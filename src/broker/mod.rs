@@ -11,6 +11,7 @@ mod client_secret;
 mod events;
 mod logout;
 mod news;
+mod order;
 mod providers;
 mod refresh;
 mod sources;
@@ -37,6 +38,7 @@ use crate::secret::Secret;
 use crate::services::Services;
 use crate::store::Store;
 use cache::{CredentialCache, Look};
+use order::Order;
 use refresh::{Backoff, Goal, PendingWrites, SingleFlight};
 use sources::{Found, Passed};
 
@@ -71,6 +73,7 @@ struct Shared {
     flights: Arc<SingleFlight>,
     backoff: Arc<Backoff>,
     pending: Arc<PendingWrites>,
+    order: Arc<Order>,
 }
 
 impl Broker {
@@ -135,7 +138,7 @@ impl Broker {
     /// # Errors
     /// As for [`Broker::get`]; `provider_refused` if the refused token is one that cannot be refreshed.
     pub async fn invalidate(&self, login: &LoginId, rejected: &Secret) -> Result<Credential> {
-        self.cache().forget(login);
+        self.forget(login);
         let newest = self.get(login, Some(0)).await?;
         if newest.token != *rejected {
             return Ok(newest);
@@ -143,7 +146,7 @@ impl Broker {
         if newest.source != "login" || newest.kind == Kind::ApiKey {
             return Err(key_refused(&newest));
         }
-        self.cache().forget(login);
+        self.forget(login);
         self.refreshed(login, Validity::AtLeast(0), Goal::Other { rejected: rejected.clone() }).await
     }
 
@@ -197,6 +200,7 @@ impl Broker {
 
     /// Goes through the sources, and remembers what is there.
     async fn look(&self, login: &LoginId, validity: Validity, used: bool) -> Result<Found> {
+        let number = self.0.shared.order.next_look();
         let (name, stamp) = (login.clone(), self.0.store.stamp());
         let look = move |inner: &Inner| {
             let found = sources::find(&inner.config, &inner.store, &inner.clock, &name, validity);
@@ -209,17 +213,17 @@ impl Broker {
             tracing::debug!(%login, source, revision, "read");
             self.cache().keep(credential, Some(stamp), used);
         }
-        self.note_look(login, look);
+        self.note_look(login, number, look);
         found
     }
 
     /// Shows what a look brought from now on (rule 22): that a keyring is locked by now, say, or unlocked
     /// again.
-    fn note_look(&self, login: &LoginId, look: Look) {
+    fn note_look(&self, login: &LoginId, number: u64, look: Look) {
         if let Err(error) = &look.outcome {
             tracing::debug!(%login, error = %error.code(), "no credential: {error}");
         }
-        if self.cache().note_look(login, look) && self.0.events.receiver_count() > 0 {
+        if self.cache().note_look(login, number, look) && self.0.events.receiver_count() > 0 {
             let broker = self.clone();
             tokio::spawn(async move { broker.tell_all().await });
         }
@@ -244,6 +248,11 @@ impl Broker {
     pub async fn finish_in_flight(&self) {
         let _ = tokio::time::timeout(FINISH_TIME, self.0.shared.flights.all_done()).await;
         self.write_at_last().await;
+    }
+
+    /// Nothing that was held or seen of a login counts any more.
+    fn forget(&self, login: &LoginId) {
+        self.cache().forget(login, self.0.shared.order.next_look());
     }
 
     fn cache(&self) -> MutexGuard<'_, CredentialCache> {

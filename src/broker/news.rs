@@ -106,7 +106,7 @@ impl Broker {
                 tracing::debug!(login = %held.login, revision = credential.revision, "another process has a newer one");
                 self.tell(Event::Credential(credential));
             }
-            Err(error) if error.code() == Code::NotLoggedIn => self.cache().forget(&held.login),
+            Err(error) if error.code() == Code::NotLoggedIn => self.forget(&held.login),
             _ => {}
         }
     }

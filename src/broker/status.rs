@@ -14,7 +14,7 @@ use super::{Broker, Inner};
 use crate::credential::Validity;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::protocol::{LoginStatus, State};
+use crate::protocol::{Changed, LoginStatus, State};
 use crate::provider::{Provider, Source, is_client};
 use crate::store::{Entry, Index};
 
@@ -49,6 +49,26 @@ impl Broker {
     /// # Errors
     /// `unknown_login`, or `store_unreadable`.
     pub async fn status(&self, login: Option<&LoginId>) -> Result<Vec<LoginStatus>> {
+        Ok(self.picture(login).await?.logins)
+    }
+
+    /// [`Broker::status`] with its place among the events: one that took long is older than what was told
+    /// meanwhile, and what it brought is told anew then.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn picture(&self, login: Option<&LoginId>) -> Result<Changed> {
+        let order = &self.0.shared.order;
+        let seq = order.next_picture();
+        let logins = self.look_at(login).await?;
+        if order.is_overtaken(seq) {
+            let broker = self.clone();
+            tokio::spawn(async move { broker.tell_all().await });
+        }
+        Ok(Changed { logins, seq })
+    }
+
+    async fn look_at(&self, login: Option<&LoginId>) -> Result<Vec<LoginStatus>> {
         match login.cloned() {
             None => self.blocking(|inner| all(inner, looked_at)).await?,
             Some(login) => {
@@ -111,9 +131,10 @@ fn looked_at(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<
         let passed = is_passed_over(inner, provider, login, entry, &source);
         return of_good(&source, entry, passed);
     }
+    let number = inner.shared.order.next_look();
     let found = find(&inner.config, &inner.store, &inner.clock, login, margin);
     let look = look(inner, login, &found);
-    cache(inner).note_look(login, look);
+    cache(inner).note_look(login, number, look);
     match found {
         Ok(Found::Good { credential, passed }) => of_good(&credential.source, entry, passed.is_some()),
         Ok(Found::Stale { .. }) => of_stale(inner, login, entry),

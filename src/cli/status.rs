@@ -17,7 +17,7 @@ pub fn run(context: &Context, one: Option<&LoginId>, as_json: bool) -> Result<Ex
 fn show(context: &Context, logins: Vec<LoginStatus>, as_json: bool) -> Result<ExitCode> {
     if as_json {
         let store = context.store.backend_report();
-        return output::json(&StatusAnswer { logins, store, gateway: None });
+        return output::json(&StatusAnswer { logins, seq: None, store, gateway: None });
     }
     if logins.is_empty() {
         return output::line("You are not logged in anywhere. `convocations login` begins.");

@@ -11,8 +11,8 @@ use super::session::{Session, login, said_hello};
 use crate::error::{Code, Error, Result};
 use crate::login::{self, LoginRequest};
 use crate::protocol::{
-    Call, Credential, Hello, HelloAnswer, LoginStart, LoginStarted, Nothing, PROTOCOL, Params, ReadParams,
-    Status, StatusAnswer,
+    Call, Changed, Credential, Hello, HelloAnswer, LoginStart, LoginStarted, Nothing, PROTOCOL, Params,
+    ReadParams, Status, StatusAnswer,
 };
 use crate::text::short;
 
@@ -91,11 +91,11 @@ fn hello(editor: &Editor, hello: &Hello) -> Result<HelloAnswer> {
 
 async fn status(session: &Session, params: &Status) -> Result<StatusAnswer> {
     let one = params.login.as_deref().map(login).transpose()?;
-    let logins = session.broker.status(one.as_ref()).await?;
+    let Changed { logins, seq } = session.broker.picture(one.as_ref()).await?;
     let store = session.store.clone();
     let report = tokio::task::spawn_blocking(move || store.backend_report()).await;
     let gateway = session.gateway.report().await;
-    Ok(StatusAnswer { logins, store: report.map_err(|_| broke_off())?, gateway })
+    Ok(StatusAnswer { logins, seq: Some(seq), store: report.map_err(|_| broke_off())?, gateway })
 }
 
 fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {

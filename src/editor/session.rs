@@ -1,7 +1,6 @@
 //! What a `hello` set up: settings, store, broker and logins for one editor.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
@@ -17,7 +16,7 @@ use crate::gateway::Forwarder;
 use crate::login::{LoginContext, LoginRequest, Logins};
 use crate::login_id::LoginId;
 use crate::paths::Paths;
-use crate::protocol::{Changed, Event, Level, LoginEvent, Notice, ProvidersAnswer, Stage};
+use crate::protocol::{Event, Level, LoginEvent, Notice, ProvidersAnswer, Stage};
 use crate::services::Services;
 use crate::store::Store;
 use crate::wording::Face;
@@ -122,15 +121,11 @@ fn tell(sender: &RpcSender, error: Error) {
 
 /// Sends the broker's events, and the store's warnings, to the editor.
 async fn pass_on(broker: Broker, store: Store, sender: RpcSender) {
-    static SEQUENCE: AtomicU64 = AtomicU64::new(0);
     let mut events = broker.subscribe();
     loop {
         match events.recv().await {
             Ok(broker::Event::Credential(credential)) => sender.event(&Event::Credential(credential)),
-            Ok(broker::Event::Changed(logins)) => {
-                let seq = SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1;
-                sender.event(&Event::Changed(Changed { logins, seq }));
-            }
+            Ok(broker::Event::Changed(changed)) => sender.event(&Event::Changed(changed)),
             Ok(broker::Event::Notice(notice)) => sender.event(&Event::Log(notice)),
             // Too slow to hear all of it: the state of now makes up for what was missed.
             Err(RecvError::Lagged(_)) => broker.tell_all().await,

@@ -142,6 +142,9 @@ pub struct Status {
 pub struct StatusAnswer {
     /// In the order of their names.
     pub logins: Vec<LoginStatus>,
+    /// Where this belongs among the `changed` events; absent from `status --json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
     /// Where new logins go.
     pub store: StoreReport,
     /// The editor's gateway, once it is served.

@@ -235,10 +235,16 @@ fn shapes() -> Value {
         no_browser,
     };
     let terms = || Some("Its terms allow no other program.".to_owned());
-    let full_method = || Method { notice: terms(), terms: terms(), revocable: Some(true), ends_others: Some(true), ..method() };
+    let full_method = || Method {
+        notice: terms(),
+        terms: terms(),
+        revocable: Some(true),
+        ends_others: Some(true),
+        ..method()
+    };
     let full_provider = || Provider { terms: terms(), methods: vec![full_method()], ..provider() };
     let providers = |provider| ProvidersAnswer { providers: vec![provider] };
-    let answer = |login, store, gateway| StatusAnswer { logins: vec![login], store, gateway };
+    let answer = |login, seq, store, gateway| StatusAnswer { logins: vec![login], seq, store, gateway };
     let gateway = || GatewayReport { requests: 3, open: 1, refused: 0 };
     let changed = |login| Changed { logins: vec![login], seq: 1 };
     json!({
@@ -248,8 +254,8 @@ fn shapes() -> Value {
         "Provider": pair(full_provider(), provider()),
         "Method": pair(full_method(), method()),
         "StatusAnswer": pair(
-            answer(full_status(), report(Some(full_error())), Some(gateway())),
-            answer(status(), report(None), None),
+            answer(full_status(), Some(1), report(Some(full_error())), Some(gateway())),
+            answer(status(), None, report(None), None),
         ),
         "LoginStatus": pair(full_status(), status()),
         "StoreReport": pair(report(Some(full_error())), report(None)),

@@ -146,11 +146,11 @@ pub struct StoreReport {
 }
 
 /// The state of every login after any change by any process.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Changed {
     /// All of them.
     pub logins: Vec<LoginStatus>,
-    /// One more at each; an older one is to be ignored.
+    /// Greater the later it began to look; one smaller than another that came before is to be ignored.
     pub seq: u64,
 }
 

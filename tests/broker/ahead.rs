@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use convocations::broker::{Broker, Event};
-use convocations::protocol::{Credential, State};
+use convocations::protocol::{Changed, Credential, State};
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 
@@ -91,7 +91,9 @@ async fn begun(desk: &Desk, broker: &Broker) -> usize {
     }
     let all = std::iter::from_fn(|| events.try_recv().ok());
     let refreshing = |event: &Event| match event {
-        Event::Changed(logins) => logins.iter().any(|status| status.state == State::Refreshing),
+        Event::Changed(Changed { logins, .. }) => {
+            logins.iter().any(|status| status.state == State::Refreshing)
+        }
         _ => false,
     };
     all.filter(refreshing).count()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use convocations::broker::Event;
 use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
-use convocations::protocol::State;
+use convocations::protocol::{Changed, State};
 use convocations::secret::Secret;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ async fn a_login_and_a_logout_elsewhere_show_within_a_second() {
     let background = broker.run_background();
     let state = |state: State| {
         move |event: Event| match event {
-            Event::Changed(logins) => {
+            Event::Changed(Changed { logins, .. }) => {
                 let mine = logins.iter().find(|status| status.login == anthropic());
                 (mine.map_or(State::LoggedOut, |status| status.state) == state).then_some(())
             }
@@ -113,7 +113,7 @@ async fn the_last_news_is_never_an_older_state() {
     let mut last = 0;
     loop {
         match events.recv().await {
-            Ok(Event::Changed(logins)) => {
+            Ok(Event::Changed(Changed { logins, .. })) => {
                 let revision = logins.first().map_or(0, |status| status.revision);
                 assert!(revision >= last, "{revision} after {last}");
                 last = revision;
@@ -155,7 +155,9 @@ async fn what_is_told_unasked_claims_no_more_than_somebody_has_seen() {
     let mut events = broker.subscribe();
     let of = |wanted: State| {
         move |event: Event| match event {
-            Event::Changed(logins) if logins[0].state == wanted => Some(logins[0].error.clone()),
+            Event::Changed(Changed { logins, .. }) if logins[0].state == wanted => {
+                Some(logins[0].error.clone())
+            }
             _ => None,
         }
     };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use convocations::broker::{Broker, Event, FINISH_TIME};
 use convocations::error::Code;
-use convocations::protocol::State;
+use convocations::protocol::{Changed, State};
 use convocations::secret::Secret;
 use serde_json::json;
 
@@ -178,6 +178,6 @@ async fn whoever_waited_behind_a_failure_shares_it() {
 }
 
 fn is_refreshing(event: Event) -> Option<()> {
-    let Event::Changed(logins) = event else { return None };
+    let Event::Changed(Changed { logins, .. }) = event else { return None };
     logins.iter().any(|status| status.state == State::Refreshing).then_some(())
 }

@@ -128,7 +128,18 @@ fn refused_calls() -> Vec<Case> {
 
 fn untrusted() -> Vec<Case> {
     vec![
-        unreadable("files of another user", |desk| desk.unreliable.set(USER, 1), healthy),
+        // Without settings, which would be told first; root's are believed, those of whoever tests are not.
+        unreadable(
+            "files of another user",
+            |desk| {
+                fs::remove_file(desk.dir.paths().config_file()).unwrap();
+                desk.unreliable.set(USER, 1);
+            },
+            |desk| {
+                healthy(desk);
+                put_back(desk);
+            },
+        ),
         unreadable("the index is a symbolic link", |desk| replace_by_link(desk, index(desk)), put_back),
         unreadable("the key is a symbolic link", |desk| replace_by_link(desk, key(desk)), put_back),
         unwritable("the locks are symbolic links", |desk| {

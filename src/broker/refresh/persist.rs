@@ -216,7 +216,9 @@ impl Broker {
 
 fn left_alone(login: &LoginId, provider: &Provider, tokens: &Tokens) -> Event {
     let name = &provider.name;
-    let message = format!("A refresh of `{login}` was under way when you logged out; what {name} gave out works until it ends.");
+    let message = format!(
+        "A refresh of `{login}` was under way when you logged out; what {name} gave out works until it ends."
+    );
     let why = format!("{name} may end other logins of yours when it takes this one back.");
     let hint = match provider.key_page(tokens) {
         Some(page) => format!("{why} You can revoke it at {page}"),

@@ -115,6 +115,32 @@ return function(case)
     end
   end)
 
+  case("an answer that was long on its way says nothing against what is newer", function(t)
+    local nvim = t:editor({
+      options = {
+        icons = false,
+        binary = t:fake([[
+      local asked
+      local function one(state) return { backend.status({ login = "anthropic", state = state }) } end
+      local store = { backend = "local-encrypted", reason = "No keyring answers." }
+      return {
+        status = function(_, reply) asked = reply end,
+        get = function(params, reply)
+          backend.event("changed", { seq = 2, logins = one("valid") })
+          asked(nil, { seq = 1, logins = one("error"), store = store })
+          reply(nil, backend.credential({ login = params.login }))
+        end,
+      }
+    ]]),
+      },
+    })
+    nvim:lua('require("conv").get("anthropic", nil, function() end)')
+    t:wait("what the answer says of the store", function()
+      return nvim:lua('return require("conv").status().store ~= nil')
+    end)
+    t:eq(nvim:lua("return vim.g.conv_status"), "+ anthropic")
+  end)
+
   case("several logins: the most urgent state speaks, and many become a number", function(t)
     local nvim = begin(
       t,

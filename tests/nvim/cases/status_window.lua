@@ -157,7 +157,7 @@ return function(case)
 
   case("the question ends with a restart of the backend, with ?, and when the cursor goes", function(t)
     local nvim = begin(t)
-    for _, keys in ipairs({ "R", "??", "jjjj" }) do
+    for _, keys in ipairs({ "R", "??", "jjjjjjj" }) do
       go_to(t, nvim, "anthropic")
       nvim:type("x")
       t:wait("the question", function()
