@@ -40,6 +40,34 @@ pub enum Share {
     Editor,
 }
 
+/// Which of the two stores keeps a login's secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendKind {
+    /// The keyring of the operating system.
+    Keyring,
+    /// The file beside the index, encrypted.
+    LocalEncrypted,
+}
+
+impl BackendKind {
+    /// `keyring` or `local-encrypted`, as in the files and for Lua.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::LocalEncrypted => "local-encrypted",
+        }
+    }
+
+    /// Where it keeps a secret, for a person.
+    pub const fn place(self) -> &'static str {
+        match self {
+            Self::Keyring => "your system keyring",
+            Self::LocalEncrypted => "an encrypted file on this machine",
+        }
+    }
+}
+
 /// The secret part of a stored login: one JSON value, in a keyring item or in a sealed blob.
 ///
 /// It repeats `expires_at` so that it is complete alone: after a crash between the keyring write and the

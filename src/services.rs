@@ -24,4 +24,10 @@ impl Services {
         let http = Http::new(config.http.limit());
         Self { config, store, http, clock: Clock::System }
     }
+
+    /// The same for what a person just asked for and waits for: a locked keyring may ask them.
+    #[must_use]
+    pub fn interactive(&self) -> Self {
+        Self { store: self.store.interactive(), ..self.clone() }
+    }
 }

@@ -83,7 +83,7 @@ error("lua/conv/types.lua holds types only")
 ---@field error? ConvError What the provider said to the last answer, which did not end the login.
 ---@field identity? string Who this is, if the provider told.
 ---@field kind? "oauth"|"api-key" How the credential travels.
----@field store? string Where it is kept: `keyring` or `local-encrypted`.
+---@field store? "keyring"|"local-encrypted" Where it is kept.
 ---@field replaced? conv.Replaced What became of the login that it takes the place of, if there was one.
 ---@field notices? string[] Sentences to tell beside it.
 
@@ -101,7 +101,7 @@ error("lua/conv/types.lua holds types only")
 ---@field method? string The method it was made by; absent for a credential that is not stored here.
 ---@field kind? "oauth"|"api-key" How its token travels.
 ---@field source? string What `get` would answer from now: `login`, `env:VARIABLE` or `app`; absent if it would answer an error.
----@field store? string Which backend keeps the secret: `keyring` or `local-encrypted`.
+---@field store? "keyring"|"local-encrypted" Which backend keeps the secret.
 ---@field identity? string Who it is, if the provider told.
 ---@field scopes? string[] Granted scopes, if the provider named them.
 ---@field expires_at? integer When the token ends, Unix seconds; absent for a key that does not expire.
@@ -169,7 +169,7 @@ error("lua/conv/types.lua holds types only")
 
 ---Where new logins go, and why.
 ---@class (exact) conv.StoreReport
----@field backend string `keyring` or `local-encrypted`.
+---@field backend "keyring"|"local-encrypted" Which of the two it is.
 ---@field reason string In words.
 ---@field problem? ConvError What is wrong with it, if something is.
 

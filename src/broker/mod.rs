@@ -265,10 +265,7 @@ impl Broker {
         work: impl FnOnce(&Inner) -> T + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || work(&inner)).await.map_err(|_| {
-            Error::new(Code::StoreUnreadable, "Reading the store failed unexpectedly.")
-                .with_hint("The log file tells where; try again.")
-        })
+        self.0.store.run(move |_| work(&inner)).await
     }
 }
 

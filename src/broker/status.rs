@@ -272,7 +272,7 @@ fn described(login: &LoginId, name: &str, entry: Option<&Entry>, outlook: Outloo
         method: entry.map(|entry| entry.method.clone()),
         kind: entry.map(|entry| entry.kind),
         source: outlook.source,
-        store: entry.map(|entry| entry.backend.name()),
+        store: entry.map(|entry| entry.backend.kind()),
         identity: entry.and_then(|entry| entry.identity.clone()),
         scopes: entry.map(|entry| entry.scopes.clone()).unwrap_or_default(),
         expires_at: entry.and_then(|entry| entry.expires_at),

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::args::AuthorityArgs;
-use super::{Context, output};
+use super::context::Context;
+use super::output;
 use crate::authority::{Authority, Rates, Settings};
 use crate::error::Result;
 use crate::signals;
@@ -11,7 +12,7 @@ use crate::signals;
 pub fn run(context: &Context, args: AuthorityArgs) -> Result<ExitCode> {
     let changes = args.rate_limit.iter().map(|change| change.parse());
     let rates = changes.collect::<Result<Vec<_>>>()?.into_iter().fold(Rates::default(), Rates::with);
-    let own_secret = context.paths.config_dir().join("authority.secret");
+    let own_secret = context.paths().config_dir().join("authority.secret");
     let settings = Settings {
         public_url: args.public_url,
         metrics: args.metrics,

@@ -12,7 +12,8 @@ use clap_complete::Shell;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
 
-use super::{Args, Context};
+use super::Args;
+use super::context::Context;
 use crate::login_id::LoginId;
 use crate::paths::Paths;
 use crate::provider::{Source, is_client};
@@ -108,7 +109,7 @@ fn offer(
     fill: impl FnOnce(&Context, &mut BTreeMap<String, String>),
 ) -> Vec<CompletionCandidate> {
     let mut offered = BTreeMap::new();
-    if let Ok(context) = Paths::from_env().and_then(Context::new) {
+    if let Ok(context) = Paths::from_env().and_then(|paths| Context::new(&paths)) {
         fill(&context, &mut offered);
     }
     let typed = typed.to_string_lossy();

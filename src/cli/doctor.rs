@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Context, output};
+use super::context::Context;
+use super::output;
+use crate::credential::BackendKind;
 use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::login;
@@ -54,7 +56,7 @@ impl Report {
 pub fn run(paths: Paths, online: bool) -> Result<ExitCode> {
     let mut report = Report::default();
     report.good(&format!("convocations {}", env!("CARGO_PKG_VERSION")));
-    match Context::new(paths.clone()) {
+    match Context::new(&paths) {
         Ok(context) => look(&context, online, &mut report),
         Err(error) => report.bad(&error),
     }
@@ -85,7 +87,7 @@ fn look(context: &Context, online: bool, report: &mut Report) {
 }
 
 fn settings(context: &Context, report: &mut Report) {
-    let (own, shared) = (context.paths.settings_file(), context.paths.config_file());
+    let (own, shared) = (context.paths().settings_file(), context.paths().config_file());
     context.config.problems().iter().for_each(|problem| report.bad(problem));
     if context.config.problems().is_empty() {
         report.good(&format!("Settings are valid (`{}`).", own.display()));
@@ -105,10 +107,10 @@ fn store(context: &Context, report: &mut Report) {
     let found = context.store.backend_report();
     match found.problem {
         Some(problem) => report.bad(&problem),
-        None => report.good(&format!("New logins go to: {} ({})", found.backend, found.reason)),
+        None => report.good(&format!("New logins go to: {} ({})", found.backend.as_str(), found.reason)),
     }
     // Before the first login there is no folder to write to.
-    if context.paths.config_dir().exists()
+    if context.paths().config_dir().exists()
         && let Err(error) = context.store.check_writable()
     {
         report.bad(&error);
@@ -135,7 +137,10 @@ fn one_login(status: &LoginStatus, report: &mut Report) {
             let error = Error::new(Code::LoginExpired, text);
             report.bad(&error.with_hint(format!("Log in again with `:ConvLogin {login}`.")));
         }
-        _ => report.good(&format!("{text} ({})", status.store.or(status.source.as_deref()).unwrap_or("–"))),
+        _ => {
+            let store = status.store.map(BackendKind::as_str);
+            report.good(&format!("{text} ({})", store.or(status.source.as_deref()).unwrap_or("–")));
+        }
     }
 }
 
@@ -143,7 +148,7 @@ fn locks(context: &Context, report: &mut Report) {
     match context.store.lock(Duration::from_millis(300)) {
         Ok(_) => report.good("The store can be locked, and nobody holds it."),
         Err(error) if error.code() == Code::Busy => {
-            let holder = holder(&context.paths, STORE_LOCK_FILE);
+            let holder = holder(context.paths(), STORE_LOCK_FILE);
             report.bad(
                 &Error::new(Code::Busy, format!("Another process holds the store's lock.{holder}"))
                     .with_hint("A lock ends with its process; if that one hangs, end it."),
@@ -153,7 +158,7 @@ fn locks(context: &Context, report: &mut Report) {
     }
     for login in context.store.index().unwrap_or_default().logins.keys() {
         if let Ok(None) = context.store.try_lock_login(login) {
-            let holder = holder(&context.paths, &format!("{login}.lock"));
+            let holder = holder(context.paths(), &format!("{login}.lock"));
             report.note(
                 &format!("Another process is refreshing `{login}`.{holder}"),
                 "That may take a minute; if the process hangs or was stopped, end it.",
@@ -222,7 +227,6 @@ fn surroundings(report: &mut Report) {
 
 /// Asks each provider that somebody is logged in to for its time, by an answer's `Date`.
 async fn clocks(context: &Context, report: &mut Report) {
-    let http = context.http();
     let index = context.store.index().unwrap_or_default();
     let mut ids: Vec<&str> = index.logins.keys().map(crate::login_id::LoginId::provider).collect();
     ids.dedup();
@@ -231,7 +235,7 @@ async fn clocks(context: &Context, report: &mut Report) {
         let method = provider.methods.iter().find(|method| method.grant != Grant::ApiKey);
         let url = method.and_then(|method| method.token_url.clone());
         if let Some(url) = url {
-            clock(&http, &provider.name, url, context.clock.now(), report).await;
+            clock(&context.http, &provider.name, url, context.clock.now(), report).await;
         }
     }
 }

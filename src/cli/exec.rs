@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitCode};
 
-use super::{Context, output, token};
+use super::context::Context;
+use super::{output, token};
 use crate::broker::token_now;
 #[cfg(unix)]
 use crate::editor;

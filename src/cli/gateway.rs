@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::args::GatewayArgs;
-use super::{Context, exec, output};
+use super::context::Context;
+use super::{exec, output};
 use crate::broker::Broker;
 use crate::credential::Share;
 use crate::editor;

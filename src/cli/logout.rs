@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::{Context, output};
+use super::context::Context;
+use super::output;
 use crate::broker::Broker;
 use crate::error::Result;
 use crate::login_id::LoginId;
 use crate::protocol::LogoutResult;
 use crate::provider::is_client;
-use crate::services::Services;
 
 pub fn run(context: &Context, login: Option<String>, all: bool) -> Result<ExitCode> {
     let logins: Vec<LoginId> = match login {
@@ -25,8 +25,7 @@ pub fn run(context: &Context, login: Option<String>, all: bool) -> Result<ExitCo
         return Ok(ExitCode::SUCCESS);
     }
     context.block_on(async {
-        let store = context.store.interactive();
-        let broker = Broker::new(Services { store, ..context.services() });
+        let broker = Broker::new(context.interactive());
         let mut first_error = None;
         for login in &logins {
             match broker.logout(login).await {

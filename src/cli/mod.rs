@@ -7,6 +7,7 @@
 mod args;
 mod authority;
 mod complete;
+mod context;
 mod doctor;
 mod echo;
 mod exec;
@@ -20,7 +21,6 @@ mod other_source;
 mod output;
 mod prompt;
 mod providers;
-
 mod secret;
 mod status;
 mod token;
@@ -32,57 +32,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Args, Command};
+use context::Context;
 
-use crate::broker::Broker;
-use crate::clock::Clock;
-use crate::config::Config;
 use crate::editor;
 use crate::error::{Code, Error, Result};
-use crate::http::Http;
 use crate::log;
 use crate::paths::Paths;
-use crate::services::Services;
-use crate::store::Store;
-
-/// What every command works with.
-pub struct Context {
-    paths: Paths,
-    config: Config,
-    store: Store,
-    clock: Clock,
-}
-
-impl Context {
-    fn new(paths: Paths) -> Result<Self> {
-        let config = Config::load(&paths, None)?;
-        let store = Store::new(&paths, &config.store);
-        Ok(Self { paths, config, store, clock: Clock::System })
-    }
-
-    fn http(&self) -> Http {
-        Http::new(self.config.http.limit())
-    }
-
-    fn services(&self) -> Services {
-        let (config, store) = (self.config.clone(), self.store.clone());
-        Services { config, store, http: self.http(), clock: self.clock.clone() }
-    }
-
-    fn broker(&self) -> Broker {
-        Broker::new(self.services())
-    }
-
-    /// Runs what needs a runtime. Threads that hang in a keyring do not hold up the exit.
-    fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|_| {
-            Error::new(Code::Busy, "The runtime cannot be started.")
-                .with_hint("The system may be out of threads.")
-        })?;
-        let result = runtime.block_on(work);
-        runtime.shutdown_background();
-        result
-    }
-}
 
 /// Runs the program.
 pub fn run() -> ExitCode {
@@ -144,7 +99,7 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         Command::Doctor { online } => return doctor::run(paths, online),
         _ => {}
     }
-    let context = Context::new(paths)?;
+    let context = Context::new(&paths)?;
     let result = match command {
         Command::Token { login, json, min_validity, rejected } => {
             token::run(&context, &login.parse()?, json, min_validity, rejected)

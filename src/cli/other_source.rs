@@ -1,7 +1,8 @@
 //! What is used although, or because, a stored login was changed: a person who has just stored a key, or
 //! removed one, is told of the source that is asked all the same.
 
-use super::{Context, output};
+use super::context::Context;
+use super::output;
 use crate::login_id::LoginId;
 use crate::wording;
 

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use super::{Context, output};
+use super::context::Context;
+use super::output;
 use crate::broker;
 use crate::error::Result;
 

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use super::args::SecretAction;
-use super::{Context, other_source, output, prompt};
+use super::context::Context;
+use super::{other_source, output, prompt};
 use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login;

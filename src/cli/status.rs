@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{Context, output};
+use super::context::Context;
+use super::output;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::protocol::{LoginStatus, StatusAnswer};
@@ -39,7 +40,7 @@ fn row(status: &LoginStatus, now: i64) -> (String, String) {
         status.identity.clone(),
         status.method.clone(),
         status.source.as_ref().filter(|source| *source != "login").map(|source| format!("from {source}")),
-        status.store.map(str::to_owned),
+        status.store.map(|store| store.as_str().to_owned()),
         status.expires_at.map(|end| remaining(end - now)),
         status.error.as_ref().map(|error| error.message().to_owned()),
         status.needs_login.clone(),

@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Context, output};
+use super::context::Context;
+use super::output;
 use crate::broker::{Broker, Event, FINISH_TIME, token_now};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;

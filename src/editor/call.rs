@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 
 use super::Editor;
 use super::session::{Session, login, said_hello};
+use crate::broker;
 use crate::error::{Code, Error, Result};
 use crate::login::{self, LoginRequest};
 use crate::protocol::{
     Call, Changed, Credential, Hello, HelloAnswer, LoginStart, LoginStarted, Nothing, PROTOCOL, Params,
     ReadParams, Status, StatusAnswer,
 };
+use crate::store::Store;
 use crate::text::short;
+use crate::wording::Face;
 
 /// Most that an error repeats of what a call's parameters name, in characters.
 const MAX_REPEATED: usize = 200;
@@ -43,9 +46,9 @@ async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
     match call {
         Call::Hello(_) | Call::Shutdown(_) => Err(broke_off()),
         Call::Providers(_) => {
-            let session = session.clone();
-            let list = tokio::task::spawn_blocking(move || session.providers()).await;
-            encode::<Providers>(list.map_err(|_| broke_off())?)
+            let config = session.config.clone();
+            let list = session.store.run(move |store| broker::providers(&config, store));
+            encode::<Providers>(list.await?)
         }
         Call::Status(params) => encode::<Status>(status(session, &params).await),
         Call::Get(get) => {
@@ -92,10 +95,9 @@ fn hello(editor: &Editor, hello: &Hello) -> Result<HelloAnswer> {
 async fn status(session: &Session, params: &Status) -> Result<StatusAnswer> {
     let one = params.login.as_deref().map(login).transpose()?;
     let Changed { logins, seq } = session.broker.picture(one.as_ref()).await?;
-    let store = session.store.clone();
-    let report = tokio::task::spawn_blocking(move || store.backend_report()).await;
+    let store = session.store.run(Store::backend_report).await?;
     let gateway = session.gateway.report().await;
-    Ok(StatusAnswer { logins, seq: Some(seq), store: report.map_err(|_| broke_off())?, gateway })
+    Ok(StatusAnswer { logins, seq: Some(seq), store, gateway })
 }
 
 fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {
@@ -105,6 +107,7 @@ fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {
         browser: params.browser.unwrap_or(true),
         confirmed: params.confirmed.unwrap_or(false),
         challenge: params.challenge,
+        place: Face::Editor,
     })?;
     Ok(LoginStarted { id })
 }

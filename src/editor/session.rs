@@ -13,13 +13,12 @@ use crate::broker::{self, Broker};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::gateway::Forwarder;
-use crate::login::{LoginContext, LoginRequest, Logins};
+use crate::login::{LoginRequest, Logins};
 use crate::login_id::LoginId;
 use crate::paths::Paths;
-use crate::protocol::{Event, Level, LoginEvent, Notice, ProvidersAnswer, Stage};
+use crate::protocol::{Event, Level, LoginEvent, Notice, Stage};
 use crate::services::Services;
 use crate::store::Store;
-use crate::wording::Face;
 
 /// One editor's session. A later `hello` makes a new one, which goes on with this one's refreshes.
 pub struct Session {
@@ -33,7 +32,7 @@ pub struct Session {
     pub logins: Logins,
     /// The editor's gateway; it outlives a new `hello` too.
     pub gateway: EditorGateway,
-    context: LoginContext,
+    services: Services,
     sender: RpcSender,
     background: Vec<JoinHandle<()>>,
 }
@@ -59,22 +58,14 @@ impl Session {
             Some(before) => before.broker.reconfigured(services.clone()),
             None => Broker::new(services.clone()),
         };
-        let context = LoginContext {
-            config: config.clone(),
-            // A person waits for the end of a login: a locked keyring may ask for its password then.
-            store: store.interactive(),
-            http: services.http,
-            clock: services.clock,
-            place: Face::Editor,
-        };
         let events = tokio::spawn(pass_on(broker.clone(), store.clone(), sender.clone()));
         let background = vec![broker.run_background(), events];
-        Ok(Self { config, store, broker, logins, gateway, context, sender, background })
+        Ok(Self { config, store, broker, logins, gateway, services, sender, background })
     }
 
     /// Sends the gateway's requests by this session's settings.
     pub fn forwarder(&self) -> Forwarder {
-        Forwarder::new(self.broker.clone(), self.config.clone(), self.context.clock.clone())
+        Forwarder::new(self.broker.clone(), self.config.clone(), self.services.clock.clone())
     }
 
     /// Begins a login, whose events go to the editor.
@@ -83,7 +74,7 @@ impl Session {
     /// As for [`Logins::start`].
     pub fn start_login(&self, request: LoginRequest) -> Result<u64> {
         let (sender, mut events) = mpsc::unbounded_channel::<LoginEvent>();
-        let id = self.logins.start(&self.context, request, sender)?;
+        let id = self.logins.start(&self.services.interactive(), request, sender)?;
         let (sender, broker) = (self.sender.clone(), self.broker.clone());
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
@@ -95,14 +86,6 @@ impl Session {
             }
         });
         Ok(id)
-    }
-
-    /// All providers, as `providers` answers.
-    ///
-    /// # Errors
-    /// `store_unreadable`.
-    pub fn providers(&self) -> Result<ProvidersAnswer> {
-        broker::providers(&self.config, &self.store)
     }
 }
 

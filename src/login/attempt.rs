@@ -2,41 +2,25 @@
 
 use std::sync::Arc;
 
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::http::Http;
 use crate::login_id::LoginId;
 use crate::oauth::StepUp;
 use crate::provider::{Method, Provider, Redirect, RedirectPorts};
-use crate::store::Store;
+use crate::services::Services;
 use crate::wording::Face;
 
 use super::callback::port::Ports;
 
-/// What a login works with.
-#[derive(Clone)]
-pub struct LoginContext {
-    /// Settings and providers.
-    pub config: Config,
-    /// Where the result goes.
-    pub store: Store,
-    /// How the provider is asked.
-    pub http: Http,
-    /// The time.
-    pub clock: Clock,
-    /// Where the person is.
-    pub place: Face,
-}
-
 /// A login in progress, as far as it concerns neither the person nor the browser.
 pub(super) struct Attempt {
-    pub context: LoginContext,
+    pub services: Services,
     pub provider: Arc<Provider>,
     /// As described; discovery fills in what is missing.
     pub method: Method,
     pub login: LoginId,
     /// Whether a browser can be opened on this machine.
     pub browser: bool,
+    /// Where the person is.
+    pub place: Face,
     /// The method's notice was shown and accepted.
     pub confirmed: bool,
     /// What to go on with if `method` turns out not to be offered: see `method_selection::fallback`.
@@ -53,13 +37,13 @@ impl Attempt {
     /// The ports that the provider takes and the person prefers.
     pub fn ports(&self, redirect: &Redirect) -> Ports {
         match &redirect.ports {
-            RedirectPorts::Any => Ports::Any { preferred: self.context.config.callback.port },
+            RedirectPorts::Any => Ports::Any { preferred: self.services.config.callback.port },
             RedirectPorts::Fixed(list) => Ports::Fixed(list.clone()),
         }
     }
 
     /// The time, Unix seconds.
     pub fn now(&self) -> i64 {
-        self.context.clock.now()
+        self.services.clock.now()
     }
 }

@@ -3,6 +3,7 @@
 pub use crate::protocol::{Input, LoginEvent, Replaced, Stage};
 
 use crate::login_id::LoginId;
+use crate::wording::Face;
 
 /// What a login wants of the person.
 #[derive(Debug, Clone)]
@@ -18,4 +19,6 @@ pub struct LoginRequest {
     pub confirmed: bool,
     /// The `WWW-Authenticate` header by which an API asked for more than the login may do (RFC 6750, 3.1).
     pub challenge: Option<String>,
+    /// Where the person is, and reads what is told.
+    pub place: Face,
 }

@@ -43,7 +43,7 @@ impl Flow {
                     identity: saved.identity,
                     kind: saved.kind,
                     expires_at: saved.expires_at,
-                    store: saved.store.as_str().to_owned(),
+                    store: saved.store,
                     replaced: saved.replaced,
                     notices: saved.notices,
                 }

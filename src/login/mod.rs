@@ -36,7 +36,6 @@ mod registry;
 mod replaced;
 mod save;
 
-pub use attempt::LoginContext;
 pub use events::{Input, LoginEvent, LoginRequest, Replaced, Stage};
 pub use methods::{check_client_secret, check_key};
 pub use qr::Qr;

@@ -23,10 +23,10 @@ pub(super) async fn prepare(attempt: &mut Attempt, redirect_uri: &str) -> Result
     if is_complete && attempt.step_up.is_none() {
         return Ok(());
     }
-    let (http, provider) = (&attempt.context.http, &attempt.provider);
+    let (http, provider) = (&attempt.services.http, &attempt.provider);
     let draft = oauth::discover(http, provider, &attempt.method, attempt.step_up.as_ref()).await;
     let draft = draft.map_err(Failure::into_error)?;
-    let now = attempt.context.clock.now();
+    let now = attempt.services.clock.now();
     let known = known(attempt).await?;
     let usable = draft.with_known(provider, &known, redirect_uri, now).map_err(Failure::into_error)?;
     let usable = match usable {
@@ -45,16 +45,16 @@ pub(super) async fn prepare(attempt: &mut Attempt, redirect_uri: &str) -> Result
 /// Whether a registration is one that the server no longer knows.
 async fn is_dead(attempt: &Attempt, prepared: &Prepared) -> bool {
     prepared.registration.is_some()
-        && !oauth::is_client_known(&attempt.context.http, &attempt.provider, prepared).await
+        && !oauth::is_client_known(&attempt.services.http, &attempt.provider, prepared).await
 }
 
 /// Registers, unless another login has done so since `before` was read.
 async fn register(attempt: &Attempt, draft: &Draft, redirect_uri: &str, before: &Known) -> Result<Prepared> {
-    let (http, provider) = (&attempt.context.http, &attempt.provider);
+    let (http, provider) = (&attempt.services.http, &attempt.provider);
     // A store that cannot be locked is no reason not to register: this login says so in its own time.
     let turn = lock(attempt).await;
     let mut known = known(attempt).await?;
-    let now = attempt.context.clock.now();
+    let now = attempt.services.clock.now();
     if known.registrations != before.registrations {
         let made = draft.with_known(provider, &known, redirect_uri, now).map_err(Failure::into_error)?;
         if let Some(prepared) = made {
@@ -76,7 +76,7 @@ async fn register(attempt: &Attempt, draft: &Draft, redirect_uri: &str, before: 
 /// Waits for another login's registration; past the store's own limit this one makes its own.
 async fn lock(attempt: &Attempt) -> Option<LoginLock> {
     let login = attempt.provider.client_login()?;
-    attempt.context.store.run(move |store| store.lock_login(&login)).await.ok()?.ok()?
+    attempt.services.store.run(move |store| store.lock_login(&login)).await.ok()?.ok()?
 }
 
 async fn known(attempt: &Attempt) -> Result<Known> {
@@ -85,7 +85,7 @@ async fn known(attempt: &Attempt) -> Result<Known> {
         true => store.read(&login),
         false => Ok(None),
     };
-    let stored = attempt.context.store.interactive().run(read).await??;
+    let stored = attempt.services.store.interactive().run(read).await??;
     let Some(secret) = stored.map(|stored| stored.tokens.access_token) else { return Ok(Known::default()) };
     Ok(match Registrations::from_secret(&secret) {
         Some(registrations) => Known { registrations, client_secret: None },
@@ -123,12 +123,12 @@ pub(super) async fn settle<T>(attempt: &mut Attempt, result: &Result<T>) {
 /// cannot be kept is no fault of this login: the next one registers anew.
 async fn keep(attempt: &Attempt, registrations: Registrations) {
     let Some(login) = attempt.provider.client_login() else { return };
-    let now = attempt.context.clock.now();
+    let now = attempt.services.clock.now();
     let write = move |store: &Store| match registrations.is_empty() {
         true => store.remove(&login).map(drop),
         false => put(store, &login, &registrations.to_secret(), now),
     };
-    if let Err(error) = attempt.context.store.run(write).await.and_then(|written| written) {
+    if let Err(error) = attempt.services.store.run(write).await.and_then(|written| written) {
         tracing::warn!(provider = attempt.provider.id, error = %error.code(), "a registration could not be kept");
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::attempt::{Attempt, LoginContext};
+use super::attempt::Attempt;
 use super::cancel::{CancelToken, Deadline};
 use super::conversation::{Conversation, Teller, Typed};
 use super::events::{LoginEvent, LoginRequest};
@@ -20,6 +20,7 @@ use crate::login_id::LoginId;
 use crate::oauth::StepUp;
 use crate::provider::is_client;
 use crate::secret::Secret;
+use crate::services::Services;
 
 /// The logins of this process. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -54,32 +55,32 @@ impl Logins {
     /// `unknown_login`, `invalid_argument` (method, notice), `busy`, or what the store's index says.
     pub fn start(
         &self,
-        context: &LoginContext,
+        services: &Services,
         request: LoginRequest,
         events: mpsc::UnboundedSender<LoginEvent>,
     ) -> Result<u64> {
-        let provider = context.config.provider(request.login.provider())?;
+        let provider = services.config.provider(request.login.provider())?;
         if is_client(&request.login) {
             return Err(registered_client::is_no_login(&provider));
         }
         let method = method_selection::method(&provider, request.method.as_deref(), request.browser)?.clone();
         if method.notice.is_some() && !request.confirmed {
-            let known = context.store.index_for_login()?.confirmed_notices;
+            let known = services.store.index_for_login()?.confirmed_notices;
             if !known.contains(&provider.notice_name(&method)) {
                 return Err(method_selection::unconfirmed(&provider, &method));
             }
         }
         let step_up =
-            request.challenge.as_deref().map(|challenge| step_up(context, &request.login, challenge));
+            request.challenge.as_deref().map(|challenge| step_up(services, &request.login, challenge));
         let step_up = step_up.transpose()?;
         let (typed, receiver) = mpsc::channel(1);
         let (cancel, cancelled) = CancelToken::new();
         let id = self.enter(Handle { provider: provider.id.clone(), typed, cancel })?;
         let leave = Leave { running: Arc::downgrade(&self.0), id };
         let teller = Teller { id, login: request.login.clone(), method: method.id.clone(), events };
-        let deadline = Deadline::after(context.config.callback.timeout, &context.clock);
+        let deadline = Deadline::after(services.config.callback.timeout, &services.clock);
         let attempt = Attempt {
-            context: context.clone(),
+            services: services.clone(),
             fallback: method_selection::fallback(&provider, &method, request.browser).cloned(),
             notice: step_up.as_ref().map(|step_up| method_selection::why_again(&provider, step_up)),
             step_up,
@@ -87,6 +88,7 @@ impl Logins {
             method,
             login: request.login,
             browser: request.browser,
+            place: request.place,
             confirmed: request.confirmed,
             registered: None,
         };
@@ -156,8 +158,8 @@ impl Drop for Leave {
 }
 
 /// What an API asks for beyond what the login has been granted.
-fn step_up(context: &LoginContext, login: &LoginId, challenge: &str) -> Result<StepUp> {
-    let index = context.store.index_for_login()?;
+fn step_up(services: &Services, login: &LoginId, challenge: &str) -> Result<StepUp> {
+    let index = services.store.index_for_login()?;
     let granted = index.logins.get(login).map(|entry| entry.scopes.clone()).unwrap_or_default();
     StepUp::of(challenge, granted).ok_or_else(method_selection::no_challenge)
 }

@@ -70,7 +70,7 @@ fn is_same(old: &Tokens, new: &Tokens) -> bool {
 }
 
 async fn revoke(attempt: &Attempt, method: &Method, tokens: &Tokens) -> (Revoked, Option<String>) {
-    let (http, provider) = (&attempt.context.http, &attempt.provider);
+    let (http, provider) = (&attempt.services.http, &attempt.provider);
     let revoked = match provider.revocation_ends {
         RevocationEnds::AllLogins => Revoked::Unsupported,
         RevocationEnds::Login => {

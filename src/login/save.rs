@@ -15,11 +15,11 @@ use super::cancel::{CancelToken, cancelled};
 use super::events::Replaced;
 use super::replaced;
 use crate::config::StoreBackend;
-use crate::credential::{Kind, Tokens};
+use crate::credential::{BackendKind, Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::provider::Source;
-use crate::store::{BackendKind, Change, Entry, LoginLock, NewLogin, Store, Stored};
+use crate::store::{Change, Entry, LoginLock, NewLogin, Store, Stored};
 use crate::wording;
 
 /// How long another writer is waited for before a login begins. One that takes longer says nothing of whether
@@ -82,7 +82,7 @@ impl From<Error> for NotWritten {
 /// # Errors
 /// The store's.
 pub(super) async fn check_writable(attempt: &Attempt) -> Result<()> {
-    let needs_keyring = attempt.context.config.store.backend == StoreBackend::Keyring;
+    let needs_keyring = attempt.services.config.store.backend == StoreBackend::Keyring;
     let check = move |store: &Store| {
         store.index_for_login()?;
         match store.lock(CHECK_WAIT) {
@@ -99,7 +99,7 @@ pub(super) async fn check_writable(attempt: &Attempt) -> Result<()> {
             _ => Ok(()),
         }
     };
-    attempt.context.store.run(check).await?
+    attempt.services.store.run(check).await?
 }
 
 /// Stores the tokens.
@@ -126,7 +126,7 @@ async fn saved(attempt: &Attempt, written: Written, tokens: &Tokens) -> Saved {
         Some(old) => replaced::take_back(attempt, old, tokens).await,
         None => None,
     };
-    let warnings = attempt.context.store.take_warnings();
+    let warnings = attempt.services.store.take_warnings();
     let notices = warnings.into_iter().chain(hidden_by(attempt, &login)).collect();
     Saved {
         login,
@@ -150,7 +150,7 @@ async fn write(attempt: &Attempt, tokens: &Tokens, mut cancel: CancelToken) -> R
     let gate = Arc::new(Gate::default());
     let writing = Writing {
         // A keyring that asks the person something gets its time: they are there.
-        store: attempt.context.store.interactive(),
+        store: attempt.services.store.interactive(),
         asked: attempt.login.clone(),
         new: NewLogin {
             method: attempt.method.id.clone(),

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Revoked;
-use crate::credential::Kind;
+use crate::credential::{BackendKind, Kind};
 use crate::error::Error;
 use crate::login_id::LoginId;
 use crate::secret::{Secret, expose, expose_opt};
@@ -145,8 +145,8 @@ pub enum Stage {
         /// Unix seconds; absent for a key that does not expire.
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<i64>,
-        /// Where it is kept: `keyring` or `local-encrypted`.
-        store: String,
+        /// Where it is kept.
+        store: BackendKind,
         /// What became of the login that it takes the place of, if there was one.
         #[serde(skip_serializing_if = "Option::is_none")]
         replaced: Option<Replaced>,

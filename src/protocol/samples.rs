@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::credential::{Kind, Share};
+use crate::credential::{BackendKind, Kind, Share};
 use crate::error::{Code, Error};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
@@ -86,7 +86,7 @@ fn full_status() -> LoginStatus {
         method: Some("subscription".to_owned()),
         kind: Some(Kind::Oauth),
         source: Some("login".to_owned()),
-        store: Some("local-encrypted"),
+        store: Some(BackendKind::LocalEncrypted),
         identity: Some("me@example.com".to_owned()),
         scopes: vec!["user:inference".to_owned()],
         expires_at: Some(END),
@@ -97,7 +97,7 @@ fn full_status() -> LoginStatus {
 }
 
 fn report() -> StoreReport {
-    StoreReport { backend: "keyring", reason: "The settings say so.".to_owned(), problem: None }
+    StoreReport { backend: BackendKind::Keyring, reason: "The settings say so.".to_owned(), problem: None }
 }
 
 fn method() -> Method {
@@ -173,7 +173,7 @@ fn full_stages() -> Vec<Stage> {
             identity: text("me@example.com"),
             kind: Kind::Oauth,
             expires_at: Some(END),
-            store: "keyring".to_owned(),
+            store: BackendKind::Keyring,
             replaced: Some(replaced(text("https://login.example/keys"))),
             notices: vec!["`ANTHROPIC_API_KEY` is set.".to_owned()],
         },

@@ -5,7 +5,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::credential::Kind;
+use crate::credential::{BackendKind, Kind};
 use crate::error::{Error, Level};
 use crate::login_id::LoginId;
 
@@ -111,9 +111,9 @@ pub struct LoginStatus {
     /// error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Which backend keeps the secret: `keyring` or `local-encrypted`.
+    /// Which backend keeps the secret.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub store: Option<&'static str>,
+    pub store: Option<BackendKind>,
     /// Who it is, if the provider told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
@@ -136,8 +136,8 @@ pub struct LoginStatus {
 /// Where new logins go, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StoreReport {
-    /// `keyring` or `local-encrypted`.
-    pub backend: &'static str,
+    /// Which of the two it is.
+    pub backend: BackendKind,
     /// In words.
     pub reason: String,
     /// What is wrong with it, if something is.

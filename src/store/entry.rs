@@ -4,35 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::credential::Kind;
-
-/// Which of the two keeps a secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackendKind {
-    /// The keyring of the operating system.
-    Keyring,
-    /// The file beside the index, encrypted.
-    LocalEncrypted,
-}
-
-impl BackendKind {
-    /// `keyring` or `local-encrypted`, as in the files and for Lua.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Keyring => "keyring",
-            Self::LocalEncrypted => "local-encrypted",
-        }
-    }
-
-    /// Where it keeps a secret, for a person.
-    pub const fn place(self) -> &'static str {
-        match self {
-            Self::Keyring => "your system keyring",
-            Self::LocalEncrypted => "an encrypted file on this machine",
-        }
-    }
-}
+use crate::credential::{BackendKind, Kind};
 
 /// Where a login's secret is: the tagged object of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]

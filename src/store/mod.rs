@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-pub use entry::{Backend, BackendKind, Entry};
+pub use entry::{Backend, Entry};
 pub use index::Index;
 pub use keyring::{KeyringError, SERVICE};
 pub use lock::{LoginLock, STORE_FILE as STORE_LOCK_FILE, StoreLock, pause};

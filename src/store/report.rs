@@ -1,9 +1,9 @@
 //! Where new logins go, and what is wrong with that place.
 
 use super::Store;
-use super::entry::BackendKind;
 use super::keyring::KeyringError;
 use crate::config::StoreBackend;
+use crate::credential::BackendKind;
 use crate::private_file;
 use crate::protocol::StoreReport;
 
@@ -19,7 +19,7 @@ impl Store {
 
     fn chosen_backend(&self) -> StoreReport {
         let report = |backend: BackendKind, reason: &str, problem| StoreReport {
-            backend: backend.as_str(),
+            backend,
             reason: reason.to_owned(),
             problem,
         };
@@ -38,5 +38,5 @@ impl Store {
 
 fn fallback(why: KeyringError) -> StoreReport {
     let reason = why.error().message().to_owned();
-    StoreReport { backend: BackendKind::LocalEncrypted.as_str(), reason, problem: None }
+    StoreReport { backend: BackendKind::LocalEncrypted, reason, problem: None }
 }

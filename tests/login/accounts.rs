@@ -37,7 +37,7 @@ async fn another_person_gets_a_name_of_their_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_who_log_in_at_once_get_a_name_each() {
     let desk = Desk::new();
-    let store = &desk.context.store;
+    let store = &desk.services.store;
     let mut login = desk.start("anthropic", "subscription");
     let url = login.opened().await.url;
     let callback = person(move || browser::approve_as(&url, "grace")).await;

@@ -103,7 +103,7 @@ async fn an_oauth_token_that_is_pasted_as_a_key_is_kept_as_one() {
         login.paste(text).await.unwrap();
         login.done().await;
         login.over().await;
-        let index = desk.context.store.index().unwrap();
+        let index = desk.services.store.index().unwrap();
         assert_eq!(index.logins[&"anthropic".parse().unwrap()].kind.as_str(), kind);
     }
 }

@@ -58,7 +58,7 @@ async fn our_own_server_is_an_issuer_like_any_other() {
 
     let tokens = desk.stored("gate").unwrap();
     assert_eq!((tokens.expires_at, &tokens.refresh_token), (None, &None), "a key lasts");
-    let provider = desk.context.config.provider("gate").unwrap();
+    let provider = desk.services.config.provider("gate").unwrap();
     let login = "gate".parse().unwrap();
     let credential = provider.credential(&login, "login", Kind::Oauth, &tokens, 1);
     let me = format!("{issuer}/me");
@@ -68,6 +68,6 @@ async fn our_own_server_is_an_issuer_like_any_other() {
     });
     assert_eq!(answer.await.status, 200);
     let method = provider.default_method().unwrap();
-    let refreshed = oauth::refresh(&desk.context.http, &provider, method, &tokens, 0).await;
+    let refreshed = oauth::refresh(&desk.services.http, &provider, method, &tokens, 0).await;
     assert!(matches!(refreshed, Err(Failure::Refused(_))), "there is nothing to refresh with");
 }

@@ -2,6 +2,7 @@
 
 use convocations::error::Code;
 use convocations::login::{LoginRequest, Stage};
+use convocations::wording::Face;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -67,11 +68,12 @@ async fn what_an_api_asks_for_beyond_is_asked_for_and_said() {
         browser: true,
         confirmed: true,
         challenge: Some(challenge.to_owned()),
+        place: Face::Editor,
     };
     let (sender, mut events) = mpsc::unbounded_channel();
     let challenge =
         "Bearer error=\"insufficient_scope\", scope=\"tools:write\", resource_metadata=\"https://x\"";
-    desk.logins.start(&desk.context, again(challenge), sender).unwrap();
+    desk.logins.start(&desk.services, again(challenge), sender).unwrap();
     let Stage::OpenUrl { url, notice, .. } = events.recv().await.unwrap().stage else { panic!() };
     assert_eq!(notice.as_deref(), Some("Corp asks for more than this login may do: `tools:write`."));
     let scope = parameter(url.expose(), "scope").unwrap();
@@ -83,7 +85,7 @@ async fn what_an_api_asks_for_beyond_is_asked_for_and_said() {
     assert!(desk.stored("corp").unwrap().scopes.contains(&"tools:write".to_owned()));
     for nothing in ["", "Bearer", "Basic realm=\"x\"", "Bearer error=\"invalid_token\""] {
         let (sender, _events) = mpsc::unbounded_channel();
-        let error = desk.logins.start(&desk.context, again(nothing), sender).unwrap_err();
+        let error = desk.logins.start(&desk.services, again(nothing), sender).unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument, "{nothing}");
     }
 }

@@ -124,9 +124,9 @@ impl Browser {
 }
 
 async fn refresh(desk: &Desk, tokens: &Tokens) -> Result<Tokens, Failure> {
-    let provider = desk.context.config.provider("corp").unwrap();
+    let provider = desk.services.config.provider("corp").unwrap();
     let method = provider.default_method().unwrap();
-    oauth::refresh(&desk.context.http, &provider, method, tokens, desk.context.clock.now()).await
+    oauth::refresh(&desk.services.http, &provider, method, tokens, desk.services.clock.now()).await
 }
 
 /// Refresh with rotation, reuse refused, revocation: what follows every login.
@@ -136,9 +136,9 @@ async fn live_and_end(desk: &Desk) {
     let third = refresh(desk, &second).await.unwrap();
     assert_ne!(first.access_token, second.access_token);
     assert_ne!(second.refresh_token, third.refresh_token, "it rotates");
-    let provider = desk.context.config.provider("corp").unwrap();
+    let provider = desk.services.config.provider("corp").unwrap();
     let method = provider.default_method().unwrap();
-    let revoked = oauth::revoke(&desk.context.http, &provider, method, &third).await.unwrap();
+    let revoked = oauth::revoke(&desk.services.http, &provider, method, &third).await.unwrap();
     assert_eq!(revoked, Revocation::Revoked);
     let Err(Failure::Refused(_)) = refresh(desk, &third).await else { panic!("it was revoked") };
 }

@@ -134,7 +134,7 @@ async fn a_cancel_in_the_middle_of_the_exchange_stores_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_while_another_process_holds_the_lock_stores_nothing() {
     let desk = Desk::new();
-    let held = desk.context.store.lock(Duration::from_secs(5)).unwrap();
+    let held = desk.services.store.lock(Duration::from_secs(5)).unwrap();
     let mut login = desk.start("openrouter", "api-key");
     login.paste("sk-or-v1-typed").await.unwrap();
     let began = Instant::now();
@@ -142,14 +142,14 @@ async fn a_cancel_while_another_process_holds_the_lock_stores_nothing() {
     login.failed(Code::Cancelled).await;
     assert!(began.elapsed() < Duration::from_secs(1));
     drop(held);
-    drop(desk.context.store.lock(Duration::from_secs(5)).unwrap());
+    drop(desk.services.store.lock(Duration::from_secs(5)).unwrap());
     assert_eq!(desk.names(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_that_hangs_elsewhere_does_not_cost_the_login_just_made() {
     let desk = Desk::new();
-    let held = desk.context.store.lock_login(&"openrouter".parse().unwrap()).unwrap();
+    let held = desk.services.store.lock_login(&"openrouter".parse().unwrap()).unwrap();
     let mut login = desk.start("openrouter", "api-key");
     login.paste("sk-or-v1-typed").await.unwrap();
     login.done().await;

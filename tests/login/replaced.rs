@@ -25,9 +25,9 @@ fn corp_with_single_revocation(url: &str) -> String {
 
 /// Whether a login can still be refreshed.
 async fn lives(desk: &Desk, tokens: &Tokens) -> bool {
-    let provider = desk.context.config.provider("corp").unwrap();
+    let provider = desk.services.config.provider("corp").unwrap();
     let method = provider.default_method().unwrap();
-    match oauth::refresh(&desk.context.http, &provider, method, tokens, 0).await {
+    match oauth::refresh(&desk.services.http, &provider, method, tokens, 0).await {
         Ok(_) => true,
         Err(Failure::Refused(_)) => false,
         Err(other) => panic!("{other:?}"),
@@ -81,7 +81,7 @@ async fn the_old_grant_of_a_client_with_a_secret_is_taken_back_with_the_secret()
     let desk = Desk::describing(|url| corp_with_single_revocation(url).replace(public, client));
     let secret = Tokens::api_key(Secret::new("sandbox-confidential-secret"), 0);
     let login = "corp@oauth-client".parse().unwrap();
-    desk.context.store.put(&login, NewLogin::new("api-key", Kind::ApiKey, secret)).unwrap();
+    desk.services.store.put(&login, NewLogin::new("api-key", Kind::ApiKey, secret)).unwrap();
     assert_eq!(log_in(&desk, "corp").await.0, None);
     let replaced = log_in(&desk, "corp").await.0.unwrap();
     assert_eq!(replaced.revoked, Revoked::Yes, "{replaced:?}");
@@ -93,7 +93,7 @@ async fn what_the_provider_cannot_take_back_is_named_with_its_page() {
     desk.echo_state();
     log_in(&desk, "openrouter").await;
     let page =
-        desk.context.config.provider("openrouter").unwrap().key_page(&desk.stored("openrouter").unwrap());
+        desk.services.config.provider("openrouter").unwrap().key_page(&desk.stored("openrouter").unwrap());
     let replaced = log_in(&desk, "openrouter").await.0.unwrap();
     assert_eq!((replaced.revoked, &replaced.page), (Revoked::Unsupported, &page));
     assert!(page.is_some() && replaced.message.contains("still works"), "{replaced:?}");
@@ -113,7 +113,7 @@ async fn a_key_of_the_persons_own_is_left_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_keyring_that_the_settings_demand_nothing_is_begun() {
     let desk = Desk::in_store("keyring", |_| String::new());
-    if desk.context.store.backend_report().problem.is_none() {
+    if desk.services.store.backend_report().problem.is_none() {
         eprintln!("skipped: this session has a keyring");
         return;
     }

@@ -33,12 +33,12 @@ async fn log_in(desk: &Desk) -> Tokens {
 }
 
 async fn refresh(desk: &Desk, tokens: &Tokens) -> Result<Tokens, Failure> {
-    let provider = desk.context.config.provider("corp").unwrap();
-    let store = &desk.context.store;
+    let provider = desk.services.config.provider("corp").unwrap();
+    let store = &desk.services.store;
     let stored = provider.client_login().and_then(|login| store.read(&login).unwrap());
     let stored = stored.map(|stored| stored.tokens.access_token);
     let method = oauth::with_client_secret(&provider, provider.default_method().unwrap(), stored)?;
-    oauth::refresh(&desk.context.http, &provider, &method, tokens, 0).await
+    oauth::refresh(&desk.services.http, &provider, &method, tokens, 0).await
 }
 
 /// What a login that fails before its first address is told as.
@@ -76,9 +76,9 @@ async fn an_issuer_is_enough() {
     assert_eq!(desk.sandbox.count("generic.metadata"), 1, "a refresh asks for no document");
     let Err(Failure::Refused(_)) = refresh(&desk, &first).await else { panic!("it was spent") };
 
-    let provider = desk.context.config.provider("corp").unwrap();
+    let provider = desk.services.config.provider("corp").unwrap();
     let method = provider.default_method().unwrap();
-    let revoked = oauth::revoke(&desk.context.http, &provider, method, &second).await.unwrap();
+    let revoked = oauth::revoke(&desk.services.http, &provider, method, &second).await.unwrap();
     assert_eq!(revoked, Revocation::Revoked);
     assert_eq!(desk.sandbox.count("generic.revoke"), 2, "the refresh token, then the access token");
     let Err(Failure::Refused(_)) = refresh(&desk, &second).await else { panic!("it was revoked") };
@@ -235,7 +235,7 @@ async fn a_client_secret_comes_from_the_store() {
 
 /// As `convocations secret set corp@oauth-client` does.
 fn enter_secret(desk: &Desk, secret: &str) {
-    let store = &desk.context.store;
+    let store = &desk.services.store;
     let kind = convocations::credential::Kind::ApiKey;
     let secret = Tokens::api_key(Secret::new(secret), 0);
     store.put(&"corp@oauth-client".parse().unwrap(), NewLogin::new("api-key", kind, secret)).unwrap();
@@ -246,20 +246,17 @@ fn enter_secret(desk: &Desk, secret: &str) {
 async fn a_client_secret_that_was_changed_counts_at_once() {
     let confidential = "client_id = \"sandbox-confidential\"\nclient_secret = \"store\"\n";
     let desk = Desk::describing(|url| by_issuer(url) + confidential);
-    let context = &desk.context;
+    let store = desk.services.store.clone();
     let put = |secret: &str| {
         let tokens = Tokens::api_key(Secret::new(secret), 0);
         let kind = convocations::credential::Kind::ApiKey;
         let login = "corp@oauth-client".parse().unwrap();
-        context.store.put(&login, NewLogin::new("api-key", kind, tokens)).unwrap();
+        store.put(&login, NewLogin::new("api-key", kind, tokens)).unwrap();
     };
     put("sandbox-confidential-secret");
     let tokens = log_in(&desk).await;
     assert_eq!(tokens.binding.unwrap().client_secret, None, "not in the login");
-    let (config, store) = (context.config.clone(), context.store.clone());
-    let services = convocations::services::Services::new(config, store);
-    let services = convocations::services::Services { clock: context.clock.clone(), ..services };
-    let broker = convocations::broker::Broker::new(services);
+    let broker = convocations::broker::Broker::new(desk.services.clone());
     let corp = "corp".parse().unwrap();
     put("changed-since");
     assert!(broker.invalidate(&corp, &tokens.access_token).await.is_err());

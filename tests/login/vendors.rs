@@ -23,7 +23,7 @@ async fn by_code(desk: &Desk, login: &str, method: &str) -> Tokens {
 }
 
 fn credential(desk: &Desk, login: &str, tokens: &Tokens) -> Credential {
-    let provider = desk.context.config.provider(login).unwrap();
+    let provider = desk.services.config.provider(login).unwrap();
     provider.credential(&login.parse().unwrap(), "login", Kind::Oauth, tokens, 1)
 }
 
@@ -47,9 +47,9 @@ fn chat() -> Value {
 }
 
 async fn refresh(desk: &Desk, login: &str, method: &str, tokens: &Tokens) -> Result<Tokens, Failure> {
-    let provider = desk.context.config.provider(login).unwrap();
-    let now = desk.context.clock.now();
-    oauth::refresh(&desk.context.http, &provider, provider.method(method).unwrap(), tokens, now).await
+    let provider = desk.services.config.provider(login).unwrap();
+    let now = desk.services.clock.now();
+    oauth::refresh(&desk.services.http, &provider, provider.method(method).unwrap(), tokens, now).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +58,7 @@ async fn copilot_by_its_second_token() {
     desk.sandbox.switch(json!({ "github": { "interval": 1, "endpoint": "business" } }));
     let tokens = by_code(&desk, "github-copilot", "device").await;
     assert_eq!(tokens.identity.as_deref(), Some("ada@sandbox.test"));
-    let left = tokens.expires_at.unwrap() - desk.context.clock.now();
+    let left = tokens.expires_at.unwrap() - desk.services.clock.now();
     assert!((1700..=1800).contains(&left), "{left}");
     let used = credential(&desk, "github-copilot", &tokens);
     assert_eq!(
@@ -77,9 +77,9 @@ async fn copilot_by_its_second_token() {
     let Err(Failure::Refused(_)) = refresh(&desk, "github-copilot", "device", &newer).await else {
         panic!("the GitHub token has ended")
     };
-    let provider = desk.context.config.provider("github-copilot").unwrap();
+    let provider = desk.services.config.provider("github-copilot").unwrap();
     let method = provider.default_method().unwrap();
-    let revoked = oauth::revoke(&desk.context.http, &provider, method, &newer).await.unwrap();
+    let revoked = oauth::revoke(&desk.services.http, &provider, method, &newer).await.unwrap();
     let Revocation::Unsupported { page } = revoked else { panic!("GitHub has no such address") };
     assert!(page.unwrap().ends_with("/settings/apps/authorizations"));
 }
@@ -91,9 +91,9 @@ async fn openais_login_is_taken_back_though_its_access_token_hangs() {
     desk.sandbox.switch(json!({ "openai": { "device_interval": 1 } }));
     let tokens = by_code(&desk, "openai", "device").await;
     desk.sandbox.plant(json!({ "route": "openai.revoke", "skip": 1, "fault": fault::hang() }));
-    let provider = desk.context.config.provider("openai").unwrap();
+    let provider = desk.services.config.provider("openai").unwrap();
     let method = provider.method("device").unwrap();
-    let revoked = oauth::revoke(&desk.context.http, &provider, method, &tokens).await;
+    let revoked = oauth::revoke(&desk.services.http, &provider, method, &tokens).await;
     assert_eq!(revoked.unwrap(), Revocation::Revoked);
     assert_eq!(desk.sandbox.count("openai.revoke"), 2);
 }
@@ -138,7 +138,7 @@ async fn copilot_trouble_is_told_apart() {
     for skew in [-3600, 3600] {
         desk.sandbox.switch(json!({ "github": { "skew": skew } }));
         let newer = refresh(&desk, "github-copilot", "device", &tokens).await.unwrap();
-        let left = newer.expires_at.unwrap() - desk.context.clock.now();
+        let left = newer.expires_at.unwrap() - desk.services.clock.now();
         assert!((1700..=1800).contains(&left), "{skew}: {left}");
     }
 }
@@ -202,9 +202,9 @@ async fn chatgpt_is_revoked_in_its_own_way() {
     arrive(&approve(&opened.url).await).await;
     login.done().await;
     let tokens = desk.stored("openai").unwrap();
-    let provider = desk.context.config.provider("openai").unwrap();
+    let provider = desk.services.config.provider("openai").unwrap();
     let method = provider.method("chatgpt").unwrap();
-    let revoked = oauth::revoke(&desk.context.http, &provider, method, &tokens).await.unwrap();
+    let revoked = oauth::revoke(&desk.services.http, &provider, method, &tokens).await.unwrap();
     assert_eq!(revoked, Revocation::Revoked);
     let Err(Failure::Refused(_)) = refresh(&desk, "openai", "chatgpt", &tokens).await else {
         panic!("it was revoked")

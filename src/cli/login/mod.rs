@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::{Context, output, prompt};
+use super::context::Context;
+use super::{output, prompt};
 use crate::error::{Code, Error, Result};
-use crate::login::{self, LoginContext, LoginRequest, Logins, Stage};
+use crate::login::{self, LoginRequest, Logins, Stage};
 use crate::login_id::LoginId;
 use crate::provider::{Grant, Method, Provider};
 use crate::secret::Secret;
@@ -48,7 +49,7 @@ pub fn run(
         ));
     }
     let confirmed = confirm_notice(context, &provider, method.as_deref())?;
-    let request = LoginRequest { login, method, browser, confirmed, challenge };
+    let request = LoginRequest { login, method, browser, confirmed, challenge, place: Face::Terminal };
     context.block_on(async { converse(context, request, &provider).await })
 }
 
@@ -106,17 +107,10 @@ fn confirm_notice(context: &Context, provider: &Provider, method: Option<&str>) 
 }
 
 async fn converse(context: &Context, request: LoginRequest, provider: &Provider) -> Result<ExitCode> {
-    let login_context = LoginContext {
-        config: context.config.clone(),
-        store: context.store.interactive(),
-        http: context.http(),
-        clock: context.clock.clone(),
-        place: Face::Terminal,
-    };
     let logins = Logins::default();
     let (sender, mut events) = mpsc::unbounded_channel();
     let browser = request.browser;
-    let id = logins.start(&login_context, request, sender)?;
+    let id = logins.start(&context.interactive(), request, sender)?;
     let mut screen = Screen::new(browser, &provider.name);
     let mut typed: Option<hidden::Lines> = None;
     let (mut hope, mut refused) = (Hope::Typing, None);

@@ -84,7 +84,7 @@ impl Screen {
             Stage::Done { identity, store, replaced, notices, .. } => {
                 self.wait = None;
                 let who = identity.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
-                output::note(&format!("Logged in to {}{who} ({store}).", event.login));
+                output::note(&format!("Logged in to {}{who} ({}).", event.login, store.as_str()));
                 if let Some(replaced) = replaced {
                     let page = replaced.page.as_ref().map(|page| format!(" {page}")).unwrap_or_default();
                     output::note(&format!("{}{page}", replaced.message));

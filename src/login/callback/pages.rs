@@ -8,9 +8,9 @@ use warp::http::{Response, StatusCode};
 use warp::reply::Response as Reply;
 
 use super::params::CallbackRejection;
+use crate::credential::BackendKind;
 use crate::error::Error;
 use crate::html::escape;
-use crate::store::BackendKind;
 use crate::wording::Face;
 
 const TEMPLATE: &str = include_str!("pages/page.html");

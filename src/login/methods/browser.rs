@@ -167,7 +167,7 @@ async fn with_loopback(
         path: Secret::new(path),
         done_path: Secret::new(format!("/done/{}", Secret::random().expose())),
         expected: request.expected.clone(),
-        words: Words { provider: attempt.provider.name.clone(), place: attempt.context.place },
+        words: Words { provider: attempt.provider.name.clone(), place: attempt.place },
     };
     *listener = Some(Listener::open(bound, site));
     let requests = std::iter::once(request).chain(by_page(attempt, redirect)?).collect();
@@ -258,7 +258,7 @@ async fn exchange(
         state: request.expected.state.clone(),
         nonce: request.nonce.clone(),
     };
-    let (http, provider, method) = (&attempt.context.http, &attempt.provider, &attempt.method);
+    let (http, provider, method) = (&attempt.services.http, &attempt.provider, &attempt.method);
     tracing::info!(login = %attempt.login, "exchanges the code");
     match oauth::exchange_code(http, provider, method, &exchange, attempt.now()).await {
         // It never reached the provider, so the code is not spent: one more try.

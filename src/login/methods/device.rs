@@ -20,10 +20,10 @@ use crate::secret::Secret;
 
 /// Asks for a code.
 pub(in crate::login) async fn begin(attempt: &mut Attempt) -> Result<DeviceAuthorization> {
-    let port = attempt.context.config.callback.port;
+    let port = attempt.services.config.callback.port;
     // Never used by this login: servers want a redirect in every registration.
     registered_client::prepare(attempt, &format!("http://127.0.0.1:{port}/callback")).await?;
-    let (http, provider, method) = (&attempt.context.http, &attempt.provider, &attempt.method);
+    let (http, provider, method) = (&attempt.services.http, &attempt.provider, &attempt.method);
     device::start(http, provider, method).await.map_err(Failure::into_error)
 }
 
@@ -35,8 +35,8 @@ pub(in crate::login) async fn obtain(
 ) -> Result<Tokens> {
     // Nothing can be pasted here.
     talk.typed.close();
-    let (http, provider, method) = (&attempt.context.http, &attempt.provider, &attempt.method);
-    let deadline = Deadline::after(code.expires_in, &attempt.context.clock);
+    let (http, provider, method) = (&attempt.services.http, &attempt.provider, &attempt.method);
+    let deadline = Deadline::after(code.expires_in, &attempt.services.clock);
     tell(talk, &code, deadline.expires_at);
     let mut schedule = Schedule::new(&code);
     let mut asked_to_wait = Duration::ZERO;

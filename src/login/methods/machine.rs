@@ -13,7 +13,7 @@ pub(in crate::login) async fn obtain(attempt: &mut Attempt, talk: &mut Conversat
     talk.typed.close();
     registered_client::prepare(attempt, "").await?;
     talk.tell(Stage::Exchanging);
-    let (http, provider) = (&attempt.context.http, &attempt.provider);
+    let (http, provider) = (&attempt.services.http, &attempt.provider);
     let tokens = oauth::client_credentials(http, provider, &attempt.method, attempt.now()).await;
     tokens.map_err(Failure::into_error)
 }

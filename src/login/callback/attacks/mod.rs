@@ -117,7 +117,10 @@ fn right() -> String {
 }
 
 fn done() -> Outcome {
-    Outcome::Done { identity: Some("<ada>@example.com".into()), store: crate::store::BackendKind::Keyring }
+    Outcome::Done {
+        identity: Some("<ada>@example.com".into()),
+        store: crate::credential::BackendKind::Keyring,
+    }
 }
 
 #[track_caller]

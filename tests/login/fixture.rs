@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use convocations::broker::Broker;
-use convocations::clock::Clock;
 use convocations::config::Config;
 use convocations::credential::Tokens;
 use convocations::error::{Code, Error, Result};
-use convocations::http::Http;
-use convocations::login::{LoginContext, LoginEvent, LoginRequest, Logins, Stage};
+use convocations::login::{LoginEvent, LoginRequest, Logins, Stage};
 use convocations::secret::Secret;
+use convocations::services::Services;
 use convocations::store::Store;
 use convocations::wording::Face;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -23,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub struct Desk {
     pub dir: TestDir,
     pub sandbox: Sandbox,
-    pub context: LoginContext,
+    pub services: Services,
     pub logins: Logins,
 }
 
@@ -49,8 +48,8 @@ impl Desk {
         let port = if config.contains("[callback]") { "" } else { "[callback]\nport = 0\n" };
         let all = format!("[store]\nbackend = \"{backend}\"\n{port}{config}\n{}", sandbox.config_toml());
         dir.write_config(&all);
-        let context = context(&dir);
-        Self { dir, sandbox, context, logins: Logins::default() }
+        let services = services(&dir);
+        Self { dir, sandbox, services, logins: Logins::default() }
     }
 
     /// Starts a login that a browser can be opened for, with its notice accepted.
@@ -68,8 +67,15 @@ impl Desk {
         let logins = Logins::default();
         let (sender, events) = mpsc::unbounded_channel();
         let (login, method) = (login.parse().unwrap(), Some(method.to_owned()));
-        let request = LoginRequest { login, method, browser: true, confirmed: true, challenge: None };
-        let id = logins.start(&context(&self.dir), request, sender).unwrap();
+        let request = LoginRequest {
+            login,
+            method,
+            browser: true,
+            confirmed: true,
+            challenge: None,
+            place: Face::Editor,
+        };
+        let id = logins.start(&services(&self.dir), request, sender).unwrap();
         Login { id, events, logins, seen: Vec::new() }
     }
 
@@ -87,20 +93,20 @@ impl Desk {
             browser,
             confirmed,
             challenge: None,
+            place: Face::Editor,
         };
-        let id = self.logins.start(&self.context, request, sender)?;
+        let id = self.logins.start(&self.services, request, sender)?;
         Ok(Login { id, events, logins: self.logins.clone(), seen: Vec::new() })
     }
 
     /// Who hands tokens out, as in another process.
     pub fn broker(&self) -> Broker {
-        let LoginContext { config, store, http, clock, .. } = context(&self.dir);
-        Broker::new(convocations::services::Services { config, store, http, clock })
+        Broker::new(services(&self.dir))
     }
 
     /// What is stored, read by another store as another process would.
     pub fn stored(&self, login: &str) -> Option<Tokens> {
-        let store = context(&self.dir).store;
+        let store = services(&self.dir).store;
         store.read(&login.parse().unwrap()).unwrap().map(|stored| stored.tokens)
     }
 
@@ -111,20 +117,15 @@ impl Desk {
 
     /// The names of all stored logins.
     pub fn names(&self) -> Vec<String> {
-        let index = context(&self.dir).store.index().unwrap();
+        let index = services(&self.dir).store.index().unwrap();
         index.logins.keys().map(|login| login.to_string()).collect()
     }
 }
 
-fn context(dir: &TestDir) -> LoginContext {
+fn services(dir: &TestDir) -> Services {
     let config = Config::load(&dir.paths(), None).unwrap();
-    LoginContext {
-        store: Store::new(&dir.paths(), &config.store),
-        http: Http::new(config.http.limit()),
-        config,
-        clock: Clock::System,
-        place: Face::Editor,
-    }
+    let store = Store::new(&dir.paths(), &config.store);
+    Services::new(config, store)
 }
 
 /// A login that runs.
