@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 
 use crate::common::fault;
-use crate::desk::{Desk, Unwritable, anthropic, event, status, token};
+use crate::fixture::{Fixture, Unwritable, anthropic, event, status, token};
 
 async fn pushed(events: &mut Receiver<Event>) -> Credential {
     event(events, |event| if let Event::Credential(credential) = event { Some(*credential) } else { None })
@@ -17,43 +17,43 @@ async fn pushed(events: &mut Receiver<Event>) -> Credential {
 
 /// Lets the background go round at least twice: what a second process's broker does is told by the first
 /// one's tick.
-async fn two_ticks(desk: &Desk, broker: &Broker) {
+async fn two_ticks(fixture: &Fixture, broker: &Broker) {
     for _ in 0..2 {
         let mut events = broker.subscribe();
-        desk.log_in(&"anthropic@tick".parse().unwrap());
+        fixture.log_in(&"anthropic@tick".parse().unwrap());
         event(&mut events, |event| matches!(event, Event::Changed(_)).then_some(())).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_used_token_is_refreshed_before_its_margin_and_pushed() {
-    let desk = Desk::with(json!(["login"]));
-    let broker = desk.broker();
-    let old = desk.log_in(&anthropic());
+    let fixture = Fixture::with(json!(["login"]));
+    let broker = fixture.broker();
+    let old = fixture.log_in(&anthropic());
     let mut events = broker.subscribe();
     let background = broker.run_background();
     assert_eq!(token(&broker).await, old);
-    desk.leave(400);
-    two_ticks(&desk, &broker).await;
-    assert_eq!(desk.refreshes(), 0, "far from the margin, nobody is asked");
+    fixture.leave(400);
+    two_ticks(&fixture, &broker).await;
+    assert_eq!(fixture.refreshes(), 0, "far from the margin, nobody is asked");
     // Up to the margin itself: how long before it a process begins is its own, and may be nothing.
-    desk.clock.advance(100);
+    fixture.clock.advance(100);
     let newer = pushed(&mut events).await;
     assert_ne!(newer.token.expose(), old);
     assert_eq!(token(&broker).await, newer.token.expose());
-    assert_eq!(desk.refreshes(), 1, "and nobody had to wait for it");
+    assert_eq!(fixture.refreshes(), 1, "and nobody had to wait for it");
     background.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_sleep_it_is_refreshed_at_once_and_an_unused_one_lapses() {
-    let desk = Desk::with(json!(["login"]));
-    let broker = desk.broker();
-    let old = desk.log_in(&anthropic());
+    let fixture = Fixture::with(json!(["login"]));
+    let broker = fixture.broker();
+    let old = fixture.log_in(&anthropic());
     let mut events = broker.subscribe();
     let background = broker.run_background();
     assert_eq!(token(&broker).await, old);
-    desk.leave(-40_000);
+    fixture.leave(-40_000);
     let newer = pushed(&mut events).await;
     assert_ne!(newer.token.expose(), old, "the clock has jumped far past the end");
     // What is stored is news at once, a moment before the refresh itself has ended.
@@ -61,33 +61,33 @@ async fn after_a_sleep_it_is_refreshed_at_once_and_an_unused_one_lapses() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     // Nobody has asked since.
-    desk.leave(-40_000);
-    two_ticks(&desk, &broker).await;
-    assert_eq!(desk.refreshes(), 1);
+    fixture.leave(-40_000);
+    two_ticks(&fixture, &broker).await;
+    assert_eq!(fixture.refreshes(), 1);
     assert_ne!(token(&broker).await, newer.token.expose(), "it is refreshed when it is wanted");
     background.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_ahead_of_time_is_tried_again_and_pushes_nothing_old() {
-    let desk = Desk::with(json!(["login"]));
-    let broker = desk.broker();
-    let old = desk.log_in(&anthropic());
+    let fixture = Fixture::with(json!(["login"]));
+    let broker = fixture.broker();
+    let old = fixture.log_in(&anthropic());
     let mut events = broker.subscribe();
     let background = broker.run_background();
     assert_eq!(token(&broker).await, old);
-    desk.fault(2, fault::status(503));
-    desk.leave(299);
+    fixture.fault(2, fault::status(503));
+    fixture.leave(299);
     assert_ne!(pushed(&mut events).await.token.expose(), old);
-    assert_eq!(desk.refreshes(), 3);
+    assert_eq!(fixture.refreshes(), 3);
     background.abort();
 }
 
 /// How often a refresh is begun while the background goes round ten times.
-async fn begun(desk: &Desk, broker: &Broker) -> usize {
+async fn begun(fixture: &Fixture, broker: &Broker) -> usize {
     let mut events = broker.subscribe();
     for _ in 0..5 {
-        two_ticks(desk, broker).await;
+        two_ticks(fixture, broker).await;
     }
     let all = std::iter::from_fn(|| events.try_recv().ok());
     let refreshing = |event: &Event| match event {
@@ -101,31 +101,31 @@ async fn begun(desk: &Desk, broker: &Broker) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_login_is_not_tried_at_every_tick() {
-    let desk = Desk::with(json!(["login"]));
-    let broker = desk.broker();
-    let old = desk.log_in(&anthropic());
+    let fixture = Fixture::with(json!(["login"]));
+    let broker = fixture.broker();
+    let old = fixture.log_in(&anthropic());
     let background = broker.run_background();
     assert_eq!(token(&broker).await, old);
-    desk.fault(100, fault::oauth_error(400, "invalid_grant"));
-    desk.leave(299);
-    let begun = begun(&desk, &broker).await;
+    fixture.fault(100, fault::oauth_error(400, "invalid_grant"));
+    fixture.leave(299);
+    let begun = begun(&fixture, &broker).await;
     assert!(begun <= 2, "{begun} refreshes for nothing");
-    assert_eq!((token(&broker).await, desk.refreshes()), (old, 1));
+    assert_eq!((token(&broker).await, fixture.refreshes()), (old, 1));
     background.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_that_cannot_be_stored_is_not_tried_at_every_tick() {
-    let desk = Desk::with(json!(["login"]));
-    let broker = desk.broker();
-    let old = desk.log_in(&anthropic());
+    let fixture = Fixture::with(json!(["login"]));
+    let broker = fixture.broker();
+    let old = fixture.log_in(&anthropic());
     let background = broker.run_background();
     assert_eq!(token(&broker).await, old);
-    let unwritable = Unwritable::login(&desk, &anthropic());
-    desk.leave(299);
-    let begun = begun(&desk, &broker).await;
+    let unwritable = Unwritable::login(&fixture, &anthropic());
+    fixture.leave(299);
+    let begun = begun(&fixture, &broker).await;
     assert!(begun <= 2, "{begun} refreshes for nothing");
-    assert_eq!((token(&broker).await, desk.refreshes()), (old.clone(), 0));
+    assert_eq!((token(&broker).await, fixture.refreshes()), (old.clone(), 0));
     drop(unwritable);
     assert_ne!(token(&broker).await, old, "whoever asks brings it about");
     background.abort();
@@ -133,14 +133,14 @@ async fn a_login_that_cannot_be_stored_is_not_tried_at_every_tick() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_answers_with_the_same_token_is_not_asked_at_every_tick() {
-    let desk = Desk::with(json!(["login"]));
-    let broker = desk.broker();
-    let old = desk.log_in(&anthropic());
+    let fixture = Fixture::with(json!(["login"]));
+    let broker = fixture.broker();
+    let old = fixture.log_in(&anthropic());
     let background = broker.run_background();
     assert_eq!(token(&broker).await, old);
-    desk.fault(100, fault::set(json!({"access_token": old, "expires_in": 200})));
-    desk.leave(200);
-    begun(&desk, &broker).await;
-    assert!(desk.refreshes() <= 2, "{} refreshes", desk.refreshes());
+    fixture.fault(100, fault::set(json!({"access_token": old, "expires_in": 200})));
+    fixture.leave(200);
+    begun(&fixture, &broker).await;
+    assert!(fixture.refreshes() <= 2, "{} refreshes", fixture.refreshes());
     background.abort();
 }

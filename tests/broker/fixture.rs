@@ -26,7 +26,7 @@ pub const LIFE: i64 = 28_800;
 pub const VARIABLE: &str = "CARGO_PKG_NAME";
 pub const VARIABLE_VALUE: &str = "convocations";
 
-pub struct Desk {
+pub struct Fixture {
     pub sandbox: Sandbox,
     pub dir: TestDir,
     pub config: Config,
@@ -38,7 +38,7 @@ pub fn anthropic() -> LoginId {
     "anthropic".parse().unwrap()
 }
 
-impl Desk {
+impl Fixture {
     /// Anthropic's stored login comes first, and a variable behind it.
     pub fn new() -> Self {
         Self::with(json!(["login", format!("env:{VARIABLE}")]))
@@ -113,17 +113,17 @@ pub struct Unwritable(PathBuf);
 
 impl Unwritable {
     /// Nothing can be written.
-    pub fn store(desk: &Desk) -> Self {
-        Self::new(desk, STORE_LOCK_FILE)
+    pub fn store(fixture: &Fixture) -> Self {
+        Self::new(fixture, STORE_LOCK_FILE)
     }
 
     /// The login cannot be locked.
-    pub fn login(desk: &Desk, login: &LoginId) -> Self {
-        Self::new(desk, &format!("{login}.lock"))
+    pub fn login(fixture: &Fixture, login: &LoginId) -> Self {
+        Self::new(fixture, &format!("{login}.lock"))
     }
 
-    fn new(desk: &Desk, name: &str) -> Self {
-        let file = desk.dir.paths().locks_dir().join(name);
+    fn new(fixture: &Fixture, name: &str) -> Self {
+        let file = fixture.dir.paths().locks_dir().join(name);
         let _ = std::fs::remove_file(&file);
         std::fs::create_dir(&file).unwrap();
         Self(file)

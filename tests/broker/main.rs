@@ -6,8 +6,8 @@
 mod common;
 
 mod ahead;
-mod desk;
 mod failures;
+mod fixture;
 mod logout;
 mod news;
 mod one_refresh;

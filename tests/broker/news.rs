@@ -12,12 +12,12 @@ use convocations::secret::Secret;
 use serde_json::json;
 
 use crate::common::fault;
-use crate::desk::{Desk, LIFE, NOW, VARIABLE, anthropic, event, status, token};
+use crate::fixture::{Fixture, LIFE, NOW, VARIABLE, anthropic, event, status, token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_and_a_logout_elsewhere_show_within_a_second() {
-    let desk = Desk::with(json!(["login"]));
-    let broker = desk.broker();
+    let fixture = Fixture::with(json!(["login"]));
+    let broker = fixture.broker();
     let mut events = broker.subscribe();
     let background = broker.run_background();
     let state = |state: State| {
@@ -30,9 +30,9 @@ async fn a_login_and_a_logout_elsewhere_show_within_a_second() {
         }
     };
     let begun = Instant::now();
-    desk.log_in(&anthropic());
+    fixture.log_in(&anthropic());
     event(&mut events, state(State::Stored)).await;
-    desk.remove(&anthropic());
+    fixture.remove(&anthropic());
     event(&mut events, state(State::LoggedOut)).await;
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     background.abort();
@@ -40,9 +40,9 @@ async fn a_login_and_a_logout_elsewhere_show_within_a_second() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_token_from_elsewhere_is_pushed_and_not_counted_as_used() {
-    let desk = Desk::with(json!(["login"]));
-    let (one, other) = (desk.broker(), desk.broker());
-    let old = Secret::new(desk.log_in(&anthropic()));
+    let fixture = Fixture::with(json!(["login"]));
+    let (one, other) = (fixture.broker(), fixture.broker());
+    let old = Secret::new(fixture.log_in(&anthropic()));
     assert_eq!(token(&one).await, old.expose());
     let mut events = one.subscribe();
     let background = one.run_background();
@@ -58,14 +58,14 @@ async fn a_newer_token_from_elsewhere_is_pushed_and_not_counted_as_used() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_elsewhere_does_not_replace_a_source_that_comes_first() {
     let variable = format!("env:{VARIABLE}");
-    let desk = Desk::with(json!([variable, "login"]));
-    let broker = desk.broker();
+    let fixture = Fixture::with(json!([variable, "login"]));
+    let broker = fixture.broker();
     assert_eq!(broker.get(&anthropic(), None).await.unwrap().source, variable);
     let mut events = broker.subscribe();
     let background = broker.run_background();
     let mut pushed = Vec::new();
     for _ in 0..2 {
-        desk.log_in(&anthropic());
+        fixture.log_in(&anthropic());
         // The news of the next change come after all pushes of this one.
         event(&mut events, |event| match event {
             Event::Credential(credential) => {
@@ -84,8 +84,8 @@ async fn a_login_elsewhere_does_not_replace_a_source_that_comes_first() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_last_news_is_never_an_older_state() {
-    let desk = Desk::with(json!(["login"]));
-    let broker = desk.broker();
+    let fixture = Fixture::with(json!(["login"]));
+    let broker = fixture.broker();
     let mut events = broker.subscribe();
     let stop = Arc::new(AtomicBool::new(false));
     let tellers: Vec<_> = (0..4)
@@ -100,16 +100,16 @@ async fn the_last_news_is_never_an_older_state() {
         .collect();
     let writer = tokio::task::spawn_blocking(move || {
         for _ in 0..50 {
-            desk.log_in(&anthropic());
+            fixture.log_in(&anthropic());
         }
-        desk
+        fixture
     });
-    let desk = writer.await.unwrap();
+    let fixture = writer.await.unwrap();
     stop.store(true, Ordering::Relaxed);
     for teller in tellers {
         teller.await.unwrap();
     }
-    drop((desk, broker));
+    drop((fixture, broker));
     let mut last = 0;
     loop {
         match events.recv().await {
@@ -127,31 +127,31 @@ async fn the_last_news_is_never_an_older_state() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn status_says_what_a_get_would_answer() {
-    let desk = Desk::new();
-    let broker = desk.broker();
+    let fixture = Fixture::new();
+    let broker = fixture.broker();
     assert_eq!(status(&broker).await.source, Some(format!("env:{VARIABLE}")));
     let mut tokens = Tokens::api_key(Secret::new("sk-ant-oat01-short"), NOW);
     tokens.expires_at = Some(NOW + 120);
-    desk.put(&anthropic(), Kind::Oauth, &tokens);
-    std::fs::rename(desk.dir.paths().key_file(), desk.dir.path().join("key")).unwrap();
+    fixture.put(&anthropic(), Kind::Oauth, &tokens);
+    std::fs::rename(fixture.dir.paths().key_file(), fixture.dir.path().join("key")).unwrap();
     let shown = status(&broker).await;
     assert_eq!((shown.state, shown.source), (State::Error, None), "without the key");
     let refused = broker.get(&anthropic(), None).await.unwrap_err();
     assert_eq!((shown.error, refused.code()), (Some(refused.clone()), Code::StoreUnreadable));
-    std::fs::rename(desk.dir.path().join("key"), desk.dir.paths().key_file()).unwrap();
+    std::fs::rename(fixture.dir.path().join("key"), fixture.dir.paths().key_file()).unwrap();
     let shown = status(&broker).await;
     assert_eq!((shown.state, shown.error), (State::Valid, None), "half of its life is left");
     token(&broker).await;
     assert_eq!(status(&broker).await.state, State::Valid);
-    desk.clock.advance(61);
+    fixture.clock.advance(61);
     assert_eq!(status(&broker).await.state, State::Expiring);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_told_unasked_claims_no_more_than_somebody_has_seen() {
-    let desk = Desk::with(json!(["login"]));
-    desk.log_in(&anthropic());
-    let broker = desk.broker();
+    let fixture = Fixture::with(json!(["login"]));
+    fixture.log_in(&anthropic());
+    let broker = fixture.broker();
     let mut events = broker.subscribe();
     let of = |wanted: State| {
         move |event: Event| match event {
@@ -163,25 +163,25 @@ async fn what_is_told_unasked_claims_no_more_than_somebody_has_seen() {
     };
     broker.tell_all().await;
     assert_eq!(event(&mut events, of(State::Stored)).await, None, "nobody has looked");
-    std::fs::rename(desk.dir.paths().key_file(), desk.dir.path().join("key")).unwrap();
+    std::fs::rename(fixture.dir.paths().key_file(), fixture.dir.path().join("key")).unwrap();
     let refused = broker.get(&anthropic(), None).await.unwrap_err();
     assert_eq!(event(&mut events, of(State::Error)).await, Some(refused));
-    std::fs::rename(desk.dir.path().join("key"), desk.dir.paths().key_file()).unwrap();
+    std::fs::rename(fixture.dir.path().join("key"), fixture.dir.paths().key_file()).unwrap();
     token(&broker).await;
     assert_eq!(event(&mut events, of(State::Valid)).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refresh_that_fails_is_no_more_than_due_until_the_token_has_ended() {
-    let desk = Desk::with(json!(["login"]));
-    let broker = desk.broker();
-    desk.log_in(&anthropic());
-    desk.clock.advance(LIFE - 10);
-    desk.fault(9, fault::status(503));
+    let fixture = Fixture::with(json!(["login"]));
+    let broker = fixture.broker();
+    fixture.log_in(&anthropic());
+    fixture.clock.advance(LIFE - 10);
+    fixture.fault(9, fault::status(503));
     token(&broker).await;
     let shown = status(&broker).await;
     assert_eq!((shown.state, shown.source.as_deref()), (State::Expiring, Some("login")));
-    desk.clock.advance(11);
+    fixture.clock.advance(11);
     let refused = broker.get(&anthropic(), None).await.unwrap_err();
     let shown = status(&broker).await;
     assert_eq!((shown.state, shown.source), (State::Error, None));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::backend::Backend;
 use crate::common::{Child, Sandbox, approve, fault, visit};
 use crate::control::KILL;
-use crate::desk::{Desk, each, is_good, sent};
+use crate::fixture::{Fixture, each, is_good, sent};
 use crate::interrupted::TAKE_OVER;
 use crate::table::{self, Row, Seen};
 
@@ -23,14 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The provider's own time for one refresh, in milliseconds.
 const DELAY: u64 = 300;
 
-fn desk(sandbox: &Sandbox, left: i64) -> Desk {
-    let desk = Desk::with(&format!("{}\n[http]\ntimeout = 20\n", sandbox.config_toml()));
-    desk.put_login(sandbox, LOGIN, left);
-    desk
+fn fixture(sandbox: &Sandbox, left: i64) -> Fixture {
+    let fixture = Fixture::with(&format!("{}\n[http]\ntimeout = 20\n", sandbox.config_toml()));
+    fixture.put_login(sandbox, LOGIN, left);
+    fixture
 }
 
-fn backend(desk: &Desk) -> Backend {
-    Backend::start(&mut desk.dir.convocations(NO_ARGS), json!({}))
+fn backend(fixture: &Fixture) -> Backend {
+    Backend::start(&mut fixture.dir.convocations(NO_ARGS), json!({}))
 }
 
 fn get() -> Value {
@@ -56,9 +56,9 @@ fn nvim() -> Option<PathBuf> {
     found
 }
 
-fn editor(nvim: &Path, desk: &Desk) -> Command {
+fn editor(nvim: &Path, fixture: &Fixture) -> Command {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let mut command = desk.dir.command(nvim);
+    let mut command = fixture.dir.command(nvim);
     command.args(["--headless", "-i", "NONE", "-u"]).arg(here.join("nvim/init.lua"));
     command.arg("-c").arg(format!("luafile {}", here.join("faults/ask.lua").display()));
     command.env("ASK_LOGIN", LOGIN).env("ASK_BINARY", env!("CARGO_BIN_EXE_convocations"));
@@ -96,16 +96,16 @@ fn a_crowd_of_all_kinds_refreshes_once() {
 fn storm(crowd: Crowd, nvim: Option<&Path>, reuse: &str, planted: &Value, calls: u64) {
     let sandbox = Sandbox::start();
     sandbox.switch(json!({"anthropic": {"tokens": {"reuse": reuse}}}));
-    let desk = desk(&sandbox, -10);
+    let fixture = fixture(&sandbox, -10);
     sandbox.fault_refresh(ROUTE, 1, planted.clone());
     let about = format!("{crowd:?}, {reuse}");
-    let mut backends: Vec<Backend> = (0..crowd.backends).map(|_| backend(&desk)).collect();
+    let mut backends: Vec<Backend> = (0..crowd.backends).map(|_| backend(&fixture)).collect();
     let editors: Vec<Child> = match nvim {
-        Some(nvim) => (0..crowd.editors).map(|_| Child::spawn(&mut editor(nvim, &desk))).collect(),
+        Some(nvim) => (0..crowd.editors).map(|_| Child::spawn(&mut editor(nvim, &fixture))).collect(),
         None => Vec::new(),
     };
     let asked: Vec<u64> = backends.iter_mut().map(|backend| backend.send("get", get())).collect();
-    let command = |_| Child::spawn(&mut desk.dir.convocations(["token", LOGIN]));
+    let command = |_| Child::spawn(&mut fixture.dir.convocations(["token", LOGIN]));
     let commands: Vec<Child> = (0..crowd.commands).map(command).collect();
     let mut tokens = BTreeSet::new();
     for command in commands {
@@ -124,7 +124,7 @@ fn storm(crowd: Crowd, nvim: Option<&Path>, reuse: &str, planted: &Value, calls:
     }
     assert!(tokens.len() == 1 && is_good(&sandbox, tokens.first().unwrap()), "{about}: {tokens:?}");
     assert_eq!(sandbox.refreshes(ROUTE), calls, "{about}");
-    assert_eq!(desk.logins()[LOGIN].0, *tokens.first().unwrap(), "{about}");
+    assert_eq!(fixture.logins()[LOGIN].0, *tokens.first().unwrap(), "{about}");
 }
 
 #[test]
@@ -150,18 +150,18 @@ fn lived_through(fault: &str, then: &'static str) -> Row {
 fn killed_before_the_provider_has_done_anything() -> Vec<Row> {
     let sandbox = Sandbox::start();
     sandbox.switch(json!({"anthropic": {"tokens": {"reuse": "revoke-family"}}}));
-    let desk = desk(&sandbox, -10);
+    let fixture = fixture(&sandbox, -10);
     sandbox.fault_refresh(ROUTE, 1, fault::hold("request"));
-    let mut first = Child::spawn(&mut desk.dir.convocations(["token", LOGIN]));
+    let mut first = Child::spawn(&mut fixture.dir.convocations(["token", LOGIN]));
     sandbox.wait_for_hold("request");
-    let mut waiting = backend(&desk);
+    let mut waiting = backend(&fixture);
     let asked = waiting.send("get", get());
     waiting.event("changed", |data| data.to_string().contains("refreshing"));
     first.kill();
     let died = Instant::now();
     let token = waiting.reply(asked).unwrap()["token"].as_str().unwrap().to_owned();
     assert!(died.elapsed() < TAKE_OVER, "{:?}", died.elapsed());
-    assert!(is_good(&sandbox, &token) && desk.logins()[LOGIN].0 == token);
+    assert!(is_good(&sandbox, &token) && fixture.logins()[LOGIN].0 == token);
     let then = "those who wait refresh it themselves, within 2 s";
     vec![lived_through("killed before the provider has done anything", then)]
 }
@@ -180,13 +180,14 @@ const STEPS: [(i64, &str, &str, bool); 6] = [
 fn killed_with_others_waiting() -> Vec<Row> {
     each(STEPS, 3, |(at, kind, step, stored)| {
         let sandbox = Sandbox::start();
-        let desk = desk(&sandbox, -10);
-        let before = desk.logins();
+        let fixture = fixture(&sandbox, -10);
+        let before = fixture.logins();
         sandbox.fault_refresh(ROUTE, 1, fault::hold("answer"));
-        desk.unreliable.strike(at, KILL, true);
-        let mut first = Child::spawn(desk.unreliable.under(&mut desk.dir.convocations(["token", LOGIN])));
+        fixture.unreliable.strike(at, KILL, true);
+        let mut first =
+            Child::spawn(fixture.unreliable.under(&mut fixture.dir.convocations(["token", LOGIN])));
         sandbox.wait_for_hold("answer");
-        let mut waiting = backend(&desk);
+        let mut waiting = backend(&fixture);
         let asked = waiting.send("get", get());
         waiting.event("changed", |data| data.to_string().contains("refreshing"));
         sandbox.release("answer");
@@ -194,8 +195,8 @@ fn killed_with_others_waiting() -> Vec<Row> {
         let died = Instant::now();
         let answer = waiting.reply(asked);
         assert!(died.elapsed() < TAKE_OVER, "{step}: {:?}", died.elapsed());
-        assert_eq!(first.finish(PATIENCE).status.code(), None, "{step}: {:?}", desk.unreliable.kinds());
-        assert_eq!(desk.unreliable.kinds().last(), Some(&kind), "{step}");
+        assert_eq!(first.finish(PATIENCE).status.code(), None, "{step}: {:?}", fixture.unreliable.kinds());
+        assert_eq!(fixture.unreliable.kinds().last(), Some(&kind), "{step}");
         match answer {
             Ok(credential) => {
                 assert!(stored && is_good(&sandbox, credential["token"].as_str().unwrap()), "{step}");
@@ -204,7 +205,7 @@ fn killed_with_others_waiting() -> Vec<Row> {
             }
             Err(error) => {
                 assert!(!stored && error["code"] == Code::LoginExpired.as_str(), "{step}: {error}");
-                let seen = Seen::error(&desk, &error);
+                let seen = Seen::error(&fixture, &error);
                 Row {
                     fault: format!("killed {step}"),
                     seen,
@@ -223,8 +224,8 @@ fn begin_login(backend: &mut Backend, login: &str) -> String {
 
 fn login_during_a_refresh() -> Vec<Row> {
     let sandbox = Sandbox::start();
-    let desk = desk(&sandbox, -10);
-    let (mut refreshing, mut other) = (backend(&desk), backend(&desk));
+    let fixture = fixture(&sandbox, -10);
+    let (mut refreshing, mut other) = (backend(&fixture), backend(&fixture));
     let callback = begin_login(&mut other, LOGIN);
     sandbox.fault_refresh(ROUTE, 1, fault::hold("answer"));
     let asked = refreshing.send("get", get());
@@ -237,7 +238,7 @@ fn login_during_a_refresh() -> Vec<Row> {
     let made = other.ok("get", get())["token"].clone();
     let pushed = || refreshing.ok("get", get())["token"] == made;
     assert!(is_good(&sandbox, made.as_str().unwrap()) && pushed_soon(pushed));
-    assert_eq!((desk.logins()[LOGIN].0.as_str(), sandbox.refreshes(ROUTE)), (made.as_str().unwrap(), 1));
+    assert_eq!((fixture.logins()[LOGIN].0.as_str(), sandbox.refreshes(ROUTE)), (made.as_str().unwrap(), 1));
     vec![lived_through(
         "a login while another process refreshes",
         "the new login is the one that stays, for both",
@@ -251,8 +252,8 @@ fn pushed_soon(mut is_there: impl FnMut() -> bool) -> bool {
 fn two_logins_at_once() -> Vec<Row> {
     let sandbox = Sandbox::start();
     for names in [["anthropic", "anthropic"], ["anthropic@one", "anthropic@two"]] {
-        let desk = desk(&sandbox, 3600);
-        let mut backends = [backend(&desk), backend(&desk)];
+        let fixture = fixture(&sandbox, 3600);
+        let mut backends = [backend(&fixture), backend(&fixture)];
         let callbacks: Vec<String> =
             backends.iter_mut().zip(names).map(|(backend, name)| begin_login(backend, name)).collect();
         std::thread::scope(|scope| {
@@ -271,7 +272,7 @@ fn two_logins_at_once() -> Vec<Row> {
                 })
                 .collect();
             assert!(tokens.len() == 1 && is_good(&sandbox, tokens.first().unwrap()), "{name}: {tokens:?}");
-            assert_eq!(desk.logins()[name].0, *tokens.first().unwrap(), "{name}");
+            assert_eq!(fixture.logins()[name].0, *tokens.first().unwrap(), "{name}");
         }
     }
     vec![lived_through(
@@ -282,8 +283,8 @@ fn two_logins_at_once() -> Vec<Row> {
 
 fn logout_during_a_refresh() -> Vec<Row> {
     let sandbox = Sandbox::start();
-    let desk = desk(&sandbox, -10);
-    let (mut refreshing, mut other) = (backend(&desk), backend(&desk));
+    let fixture = fixture(&sandbox, -10);
+    let (mut refreshing, mut other) = (backend(&fixture), backend(&fixture));
     sandbox.fault_refresh(ROUTE, 1, fault::hold("answer"));
     let asked = refreshing.send("get", get());
     sandbox.wait_for_hold("answer");
@@ -295,15 +296,15 @@ fn logout_during_a_refresh() -> Vec<Row> {
     for backend in [&mut refreshing, &mut other] {
         backend.fails("get", get(), "not_logged_in");
     }
-    assert!(!desk.logins().contains_key(LOGIN));
+    assert!(!fixture.logins().contains_key(LOGIN));
     vec![lived_through("a logout while another process refreshes", "it stays logged out, for both")]
 }
 
 /// A refresh that hangs is not waited for for ever, and what it brings in the end overwrites nothing.
 fn behind_a_refresh_that_hangs(what: &str) -> Vec<Row> {
     let sandbox = Sandbox::start();
-    let desk = desk(&sandbox, -10);
-    let (mut refreshing, mut other) = (backend(&desk), backend(&desk));
+    let fixture = fixture(&sandbox, -10);
+    let (mut refreshing, mut other) = (backend(&fixture), backend(&fixture));
     sandbox.fault_refresh(ROUTE, 1, fault::hold_reply("answer"));
     let asked = refreshing.send("get", get());
     sandbox.wait_for_hold("answer");
@@ -313,10 +314,10 @@ fn behind_a_refresh_that_hangs(what: &str) -> Vec<Row> {
     } else {
         other.ok("logout", get());
     }
-    let after = desk.logins();
+    let after = fixture.logins();
     sandbox.release("answer");
     let answer = refreshing.reply(asked);
-    assert_eq!(desk.logins(), after, "{what}");
+    assert_eq!(fixture.logins(), after, "{what}");
     match after.get(LOGIN) {
         Some(made) => assert_eq!(answer.unwrap()["token"], made.0, "{what}"),
         None => assert_eq!(answer.unwrap_err()["code"], "not_logged_in", "{what}"),

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::backend::Backend;
 use crate::common::{Ran, Sandbox, fault, run};
 use crate::control::{LOCKING, READING, USER};
-use crate::desk::{Desk, OTHER_KEY, each, is_good, sent};
+use crate::fixture::{Fixture, OTHER_KEY, each, is_good, sent};
 use crate::table::{self, Row, Seen};
 
 const NO_ARGS: [&str; 0] = [];
@@ -30,9 +30,9 @@ use End::{Done, Failed};
 /// A folder in bad shape, and what becomes of three commands in it.
 struct Case {
     fault: &'static str,
-    make: fn(&Desk),
+    make: fn(&Fixture),
     /// Brings back what was there, if a person would have to.
-    mend: fn(&Desk),
+    mend: fn(&Fixture),
     /// A token that is good is asked for.
     read: End,
     /// A token that has to be refreshed is asked for.
@@ -47,42 +47,42 @@ const MISTRUSTED: End = Failed(Code::ConfigInvalid);
 const UNWRITABLE: End = Failed(Code::StoreUnwritable);
 
 /// Written by nobody: reading goes on.
-fn unwritable(fault: &'static str, make: fn(&Desk)) -> Case {
+fn unwritable(fault: &'static str, make: fn(&Fixture)) -> Case {
     Case { fault, make, mend: healthy, read: Done, refreshed: UNWRITABLE, written: UNWRITABLE, then: "" }
 }
 
 /// Read by nobody, and so not written either.
-fn unreadable(fault: &'static str, make: fn(&Desk), mend: fn(&Desk)) -> Case {
+fn unreadable(fault: &'static str, make: fn(&Fixture), mend: fn(&Fixture)) -> Case {
     Case { fault, make, mend, read: UNREADABLE, refreshed: UNREADABLE, written: UNREADABLE, then: "" }
 }
 
-fn index(desk: &Desk) -> PathBuf {
-    desk.dir.paths().index_file()
+fn index(fixture: &Fixture) -> PathBuf {
+    fixture.dir.paths().index_file()
 }
 
-fn key(desk: &Desk) -> PathBuf {
-    desk.dir.paths().key_file()
+fn key(fixture: &Fixture) -> PathBuf {
+    fixture.dir.paths().key_file()
 }
 
-fn kept(desk: &Desk, file: &Path) -> PathBuf {
-    desk.dir.path().join(file.file_name().unwrap())
+fn kept(fixture: &Fixture, file: &Path) -> PathBuf {
+    fixture.dir.path().join(file.file_name().unwrap())
 }
 
 /// Nothing is wrong with the system's calls.
-fn healthy(desk: &Desk) {
-    desk.unreliable.strike(0, 0, false);
+fn healthy(fixture: &Fixture) {
+    fixture.unreliable.strike(0, 0, false);
     for word in [LOCKING, READING, USER] {
-        desk.unreliable.set(word, 0);
+        fixture.unreliable.set(word, 0);
     }
 }
 
-fn put_back(desk: &Desk) {
-    fs::create_dir_all(desk.dir.config()).unwrap();
-    mode(desk.dir.config(), 0o700);
-    for file in [index(desk), key(desk), desk.dir.paths().config_file()] {
+fn put_back(fixture: &Fixture) {
+    fs::create_dir_all(fixture.dir.config()).unwrap();
+    mode(fixture.dir.config(), 0o700);
+    for file in [index(fixture), key(fixture), fixture.dir.paths().config_file()] {
         let _ = fs::remove_file(&file);
         let _ = fs::remove_dir(&file);
-        fs::copy(kept(desk, &file), &file).unwrap();
+        fs::copy(kept(fixture, &file), &file).unwrap();
     }
 }
 
@@ -90,8 +90,8 @@ fn mode(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-fn locks(desk: &Desk) -> PathBuf {
-    desk.dir.paths().locks_dir()
+fn locks(fixture: &Fixture) -> PathBuf {
+    fixture.dir.paths().locks_dir()
 }
 
 fn cases() -> Vec<Case> {
@@ -100,7 +100,7 @@ fn cases() -> Vec<Case> {
     all.extend(damaged());
     all.push(Case {
         fault: "no folder",
-        make: |desk| fs::remove_dir_all(desk.dir.config()).unwrap(),
+        make: |fixture| fs::remove_dir_all(fixture.dir.config()).unwrap(),
         mend: put_back,
         read: Failed(Code::NotLoggedIn),
         refreshed: Failed(Code::NotLoggedIn),
@@ -112,13 +112,15 @@ fn cases() -> Vec<Case> {
 
 fn refused_calls() -> Vec<Case> {
     vec![
-        unwritable("disk full", |desk| desk.unreliable.strike(1, libc::ENOSPC.into(), true)),
-        unwritable("over quota", |desk| desk.unreliable.strike(1, libc::EDQUOT.into(), true)),
-        unwritable("read-only folder", |desk| desk.unreliable.strike(1, libc::EROFS.into(), true)),
-        unwritable("no permission to write", |desk| desk.unreliable.strike(1, libc::EACCES.into(), true)),
-        unwritable("a disk that fails", |desk| desk.unreliable.strike(1, libc::EIO.into(), true)),
-        unwritable("no locks on this file system (ENOLCK)", |desk| {
-            desk.unreliable.set(LOCKING, libc::ENOLCK.into());
+        unwritable("disk full", |fixture| fixture.unreliable.strike(1, libc::ENOSPC.into(), true)),
+        unwritable("over quota", |fixture| fixture.unreliable.strike(1, libc::EDQUOT.into(), true)),
+        unwritable("read-only folder", |fixture| fixture.unreliable.strike(1, libc::EROFS.into(), true)),
+        unwritable("no permission to write", |fixture| {
+            fixture.unreliable.strike(1, libc::EACCES.into(), true)
+        }),
+        unwritable("a disk that fails", |fixture| fixture.unreliable.strike(1, libc::EIO.into(), true)),
+        unwritable("no locks on this file system (ENOLCK)", |fixture| {
+            fixture.unreliable.set(LOCKING, libc::ENOLCK.into());
         }),
         unreadable("no permission to read", |d| d.unreliable.set(READING, libc::EACCES.into()), healthy),
         unreadable("a disk that cannot be read", |d| d.unreliable.set(READING, libc::EIO.into()), healthy),
@@ -131,24 +133,28 @@ fn untrusted() -> Vec<Case> {
         // Without settings, which would be told first; root's are believed, those of whoever tests are not.
         unreadable(
             "files of another user",
-            |desk| {
-                fs::remove_file(desk.dir.paths().config_file()).unwrap();
-                desk.unreliable.set(USER, 1);
+            |fixture| {
+                fs::remove_file(fixture.dir.paths().config_file()).unwrap();
+                fixture.unreliable.set(USER, 1);
             },
-            |desk| {
-                healthy(desk);
-                put_back(desk);
+            |fixture| {
+                healthy(fixture);
+                put_back(fixture);
             },
         ),
-        unreadable("the index is a symbolic link", |desk| replace_by_link(desk, index(desk)), put_back),
-        unreadable("the key is a symbolic link", |desk| replace_by_link(desk, key(desk)), put_back),
-        unwritable("the locks are symbolic links", |desk| {
+        unreadable(
+            "the index is a symbolic link",
+            |fixture| replace_by_link(fixture, index(fixture)),
+            put_back,
+        ),
+        unreadable("the key is a symbolic link", |fixture| replace_by_link(fixture, key(fixture)), put_back),
+        unwritable("the locks are symbolic links", |fixture| {
             for name in [STORE_LOCK_FILE, "anthropic.lock", "openrouter.lock"] {
-                let _ = fs::remove_file(locks(desk).join(name));
-                symlink(kept(desk, &index(desk)), locks(desk).join(name)).unwrap();
+                let _ = fs::remove_file(locks(fixture).join(name));
+                symlink(kept(fixture, &index(fixture)), locks(fixture).join(name)).unwrap();
             }
         })
-        .mended(|desk| fs::remove_dir_all(locks(desk)).unwrap()),
+        .mended(|fixture| fs::remove_dir_all(locks(fixture)).unwrap()),
         unreadable("an index that others may write to", |d| mode(index(d), 0o666), |d| mode(index(d), 0o600)),
         unreadable("a key that others may write to", |d| mode(key(d), 0o602), |d| mode(key(d), 0o600)),
         // The settings are read first, and say so for the whole folder.
@@ -158,15 +164,15 @@ fn untrusted() -> Vec<Case> {
             written: MISTRUSTED,
             ..unreadable(
                 "a folder that others may write to",
-                |desk| mode(desk.dir.config(), 0o777),
-                |desk| mode(desk.dir.config(), 0o700),
+                |fixture| mode(fixture.dir.config(), 0o777),
+                |fixture| mode(fixture.dir.config(), 0o700),
             )
         },
         unreadable(
             "a folder in the index's place",
-            |desk| {
-                fs::remove_file(index(desk)).unwrap();
-                fs::create_dir(index(desk)).unwrap();
+            |fixture| {
+                fs::remove_file(index(fixture)).unwrap();
+                fs::create_dir(index(fixture)).unwrap();
             },
             put_back,
         ),
@@ -176,64 +182,68 @@ fn untrusted() -> Vec<Case> {
 fn damaged() -> Vec<Case> {
     let aside = |fault, make| Case { written: Done, then: SET_ASIDE, ..unreadable(fault, make, put_back) };
     vec![
-        aside("an index that was cut off", |desk| {
-            let text = fs::read_to_string(index(desk)).unwrap();
-            fs::write(index(desk), &text[..text.len() / 2]).unwrap();
+        aside("an index that was cut off", |fixture| {
+            let text = fs::read_to_string(index(fixture)).unwrap();
+            fs::write(index(fixture), &text[..text.len() / 2]).unwrap();
         }),
-        aside("an index of 0 bytes", |desk| fs::write(index(desk), "").unwrap()),
-        aside("an index of garbage", |desk| fs::write(index(desk), b"\xff\xfe\x00garbage").unwrap()),
+        aside("an index of 0 bytes", |fixture| fs::write(index(fixture), "").unwrap()),
+        aside("an index of garbage", |fixture| fs::write(index(fixture), b"\xff\xfe\x00garbage").unwrap()),
         unreadable(
             "an index that is far too large",
             |d| File::options().write(true).open(index(d)).and_then(|file| file.set_len(17 << 20)).unwrap(),
             put_back,
         ),
-        unreadable("an index of a newer version", |desk| edit(desk, "version = 1", "version = 2"), put_back),
+        unreadable(
+            "an index of a newer version",
+            |fixture| edit(fixture, "version = 1", "version = 2"),
+            put_back,
+        ),
         Case {
             written: Done,
             then: "the other login is stored, and the entry stays as it stands",
             ..unreadable(
                 "entries that are not known",
-                |desk| edit(desk, "local-encrypted", "punch-card"),
+                |fixture| edit(fixture, "local-encrypted", "punch-card"),
                 put_back,
             )
         },
-        unreadable("no key", |desk| fs::remove_file(key(desk)).unwrap(), put_back),
-        unreadable("a key that was cut off", |desk| fs::write(key(desk), [7; 31]).unwrap(), put_back),
+        unreadable("no key", |fixture| fs::remove_file(key(fixture)).unwrap(), put_back),
+        unreadable("a key that was cut off", |fixture| fs::write(key(fixture), [7; 31]).unwrap(), put_back),
         Case {
             written: Done,
             then: "a new login is stored, and opens with this key",
-            ..unreadable("another key", |desk| fs::write(key(desk), [7; 32]).unwrap(), put_back)
+            ..unreadable("another key", |fixture| fs::write(key(fixture), [7; 32]).unwrap(), put_back)
         },
     ]
 }
 
-fn replace_by_link(desk: &Desk, file: PathBuf) {
+fn replace_by_link(fixture: &Fixture, file: PathBuf) {
     fs::remove_file(&file).unwrap();
-    symlink(kept(desk, &file), &file).unwrap();
+    symlink(kept(fixture, &file), &file).unwrap();
 }
 
-fn edit(desk: &Desk, from: &str, to: &str) {
-    let text = fs::read_to_string(index(desk)).unwrap();
+fn edit(fixture: &Fixture, from: &str, to: &str) {
+    let text = fs::read_to_string(index(fixture)).unwrap();
     assert!(text.contains(from));
-    fs::write(index(desk), text.replace(from, to)).unwrap();
+    fs::write(index(fixture), text.replace(from, to)).unwrap();
 }
 
 impl Case {
-    fn mended(mut self, mend: fn(&Desk)) -> Self {
+    fn mended(mut self, mend: fn(&Fixture)) -> Self {
         self.mend = mend;
         self
     }
 }
 
 /// A key, a login that has ended, and copies of the files beside the folder.
-fn desk(sandbox: &Sandbox, left: i64) -> Desk {
-    let desk = Desk::with(&sandbox.config_toml());
-    desk.put_key("openrouter@other", OTHER_KEY);
-    desk.put_login(sandbox, "anthropic", left);
-    for file in [index(&desk), key(&desk), desk.dir.paths().config_file()] {
-        fs::copy(&file, kept(&desk, &file)).unwrap();
+fn fixture(sandbox: &Sandbox, left: i64) -> Fixture {
+    let fixture = Fixture::with(&sandbox.config_toml());
+    fixture.put_key("openrouter@other", OTHER_KEY);
+    fixture.put_login(sandbox, "anthropic", left);
+    for file in [index(&fixture), key(&fixture), fixture.dir.paths().config_file()] {
+        fs::copy(&file, kept(&fixture, &file)).unwrap();
     }
-    desk
+    fixture
 }
 
 #[test]
@@ -247,17 +257,17 @@ fn every_fault_of_the_folder_is_told_and_loses_nothing() {
 }
 
 fn output_on_a_full_disk(sandbox: &Sandbox) -> Row {
-    let desk = desk(sandbox, 3600);
-    let mut shell = desk.dir.command("sh");
+    let fixture = fixture(sandbox, 3600);
+    let mut shell = fixture.dir.command("sh");
     shell.args(["-c", "exec \"$0\" token anthropic >/dev/full"]).arg(env!("CARGO_BIN_EXE_convocations"));
-    let seen = Seen::failed(&desk, &run(&mut shell, ""), Code::StoreUnwritable);
+    let seen = Seen::failed(&fixture, &run(&mut shell, ""), Code::StoreUnwritable);
     Row { fault: "standard output on a full disk: a token that is good".to_owned(), seen, then: "" }
 }
 
 #[test]
 fn a_log_that_cannot_be_written_is_no_reason_to_fail() {
     let sandbox = Sandbox::start();
-    let log = |desk: &Desk| desk.dir.state_home().join("convocations");
+    let log = |fixture: &Fixture| fixture.dir.state_home().join("convocations");
     let made: [fn(&Path, &Path); 3] = [
         |log, _| fs::write(log, "not a folder").unwrap(),
         |log, _| {
@@ -270,17 +280,17 @@ fn a_log_that_cannot_be_written_is_no_reason_to_fail() {
         },
     ];
     for make in made {
-        let desk = desk(&sandbox, -10);
-        let elsewhere = desk.dir.path().join("somebody's file");
+        let fixture = fixture(&sandbox, -10);
+        let elsewhere = fixture.dir.path().join("somebody's file");
         fs::write(&elsewhere, "theirs").unwrap();
-        make(&log(&desk), &elsewhere);
-        let mut command = desk.dir.convocations(NO_ARGS);
+        make(&log(&fixture), &elsewhere);
+        let mut command = fixture.dir.convocations(NO_ARGS);
         let mut backend = Backend::start(command.env("CONVOCATIONS_LOG", "debug"), json!({}));
         let token = backend.ok("get", json!({"login": "anthropic"}))["token"].clone();
         assert!(is_good(&sandbox, token.as_str().unwrap()));
         assert!(backend.close().success());
         assert_eq!(fs::read(&elsewhere).unwrap(), b"theirs", "rule 12: no link is followed");
-        let file = fs::symlink_metadata(log(&desk).join("convocations.log"));
+        let file = fs::symlink_metadata(log(&fixture).join("convocations.log"));
         assert!(!file.is_ok_and(|file| file.is_file()), "nor is a folder trusted that others may write to");
     }
 }
@@ -294,13 +304,13 @@ fn meet(case: &Case, sandbox: &Sandbox) -> Vec<Row> {
     ];
     let mut seen: Vec<(Seen, Vec<&str>)> = Vec::new();
     for (what, end, args, input) in steps {
-        let desk = desk(sandbox, -10);
-        let before = desk.logins();
-        (case.make)(&desk);
-        let ran = desk.cli_unreliable(args, input);
+        let fixture = fixture(sandbox, -10);
+        let before = fixture.logins();
+        (case.make)(&fixture);
+        let ran = fixture.cli_unreliable(args, input);
         match end {
             Failed(code) => {
-                let error = Seen::failed(&desk, &ran, code);
+                let error = Seen::failed(&fixture, &ran, code);
                 match seen.iter_mut().find(|(known, _)| *known == error) {
                     Some((_, steps)) => steps.push(what),
                     None => seen.push((error, vec![what])),
@@ -310,15 +320,15 @@ fn meet(case: &Case, sandbox: &Sandbox) -> Vec<Row> {
             Done => assert_eq!(ran.code(), 0, "{}, {what}: {ran:?}", case.fault),
         }
         if case.fault == "no folder" {
-            assert!(desk.files().values().all(|mode| mode & 0o077 == 0), "{:?}", desk.files());
+            assert!(fixture.files().values().all(|mode| mode & 0o077 == 0), "{:?}", fixture.files());
         }
         if case.then == SET_ASIDE && end == Done {
-            is_kept_aside(&desk, &ran);
+            is_kept_aside(&fixture, &ran);
         }
-        (case.mend)(&desk);
-        healthy(&desk);
-        desk.no_secret_wandered(sandbox, &ran.stderr);
-        all_works(&desk, sandbox, &format!("{}, {what}: {ran:?}", case.fault));
+        (case.mend)(&fixture);
+        healthy(&fixture);
+        fixture.no_secret_wandered(sandbox, &ran.stderr);
+        all_works(&fixture, sandbox, &format!("{}, {what}: {ran:?}", case.fault));
     }
     old_token_lives(case, sandbox);
     let row = |(seen, steps): (Seen, Vec<&str>)| Row {
@@ -330,27 +340,27 @@ fn meet(case: &Case, sandbox: &Sandbox) -> Vec<Row> {
 }
 
 /// The bytes that nobody could read are under the name that was said.
-fn is_kept_aside(desk: &Desk, ran: &Ran) {
+fn is_kept_aside(fixture: &Fixture, ran: &Ran) {
     let name = ran.stderr.split('`').find(|part| part.contains("damaged-"));
     let aside = fs::read(name.unwrap_or_else(|| panic!("{ran:?}"))).unwrap();
-    let good = fs::read(kept(desk, &index(desk))).unwrap();
+    let good = fs::read(kept(fixture, &index(fixture))).unwrap();
     assert!(aside != good && (good.starts_with(&aside) || aside.starts_with(b"\xff")), "{ran:?}");
 }
 
-fn all_works(desk: &Desk, sandbox: &Sandbox, about: &str) {
-    assert_eq!(desk.cli("token openrouter@other", "").stdout.trim(), OTHER_KEY, "{about}");
-    let refreshed = desk.cli("token anthropic", "");
+fn all_works(fixture: &Fixture, sandbox: &Sandbox, about: &str) {
+    assert_eq!(fixture.cli("token openrouter@other", "").stdout.trim(), OTHER_KEY, "{about}");
+    let refreshed = fixture.cli("token anthropic", "");
     assert!(is_good(sandbox, refreshed.stdout.trim()), "{about}\n{refreshed:?}");
-    assert_eq!(desk.cli("secret set openrouter", NEW_KEY).code(), 0, "{about}");
-    assert_eq!(desk.logins().len(), 3, "{about}");
+    assert_eq!(fixture.cli("secret set openrouter", NEW_KEY).code(), 0, "{about}");
+    assert_eq!(fixture.logins().len(), 3, "{about}");
 }
 
 /// Before its end, a token that cannot be refreshed is handed out as long as it can be read.
 fn old_token_lives(case: &Case, sandbox: &Sandbox) {
-    let desk = desk(sandbox, 60);
-    let old = desk.logins()["anthropic"].0.clone();
-    (case.make)(&desk);
-    let ran = desk.cli_unreliable("token anthropic", "");
+    let fixture = fixture(sandbox, 60);
+    let old = fixture.logins()["anthropic"].0.clone();
+    (case.make)(&fixture);
+    let ran = fixture.cli_unreliable("token anthropic", "");
     match case.read {
         Done => assert_eq!((ran.code(), ran.stdout.trim()), (0, old.as_str()), "{}: {ran:?}", case.fault),
         Failed(code) => assert_eq!(ran.code(), i32::from(code.exit_status()), "{}: {ran:?}", case.fault),
@@ -359,44 +369,44 @@ fn old_token_lives(case: &Case, sandbox: &Sandbox) {
 
 /// With a backend that runs: a folder that vanishes, as a drive that is unmounted, and comes back.
 fn folder_that_vanishes(sandbox: &Sandbox) -> Row {
-    let desk = desk(sandbox, -10);
-    let away = desk.dir.path().join("away");
-    let mut backend = Backend::start(&mut desk.dir.convocations(NO_ARGS), json!({}));
+    let fixture = fixture(sandbox, -10);
+    let away = fixture.dir.path().join("away");
+    let mut backend = Backend::start(&mut fixture.dir.convocations(NO_ARGS), json!({}));
     let (other, refreshes) = (json!({"login": "openrouter@other"}), sandbox.refreshes("anthropic.token"));
     assert_eq!(backend.ok("get", other.clone())["token"], OTHER_KEY);
     sandbox.fault_refresh("anthropic.token", 1, fault::hold("answer"));
     let asked = backend.send("get", json!({"login": "anthropic"}));
     sandbox.wait_for_hold("answer");
-    fs::rename(desk.dir.config(), &away).unwrap();
+    fs::rename(fixture.dir.config(), &away).unwrap();
     sandbox.release("answer");
     let error = backend.reply(asked).unwrap_err();
     assert_eq!(error["code"], "store_unreadable", "{error}");
     backend.fails("get", other.clone(), "not_logged_in");
-    fs::remove_dir_all(desk.dir.config()).unwrap();
-    fs::rename(&away, desk.dir.config()).unwrap();
+    fs::remove_dir_all(fixture.dir.config()).unwrap();
+    fs::rename(&away, fixture.dir.config()).unwrap();
     let token = backend.event("credential", |data| data["login"] == "anthropic")["token"].clone();
     assert!(is_good(sandbox, token.as_str().unwrap()));
     assert_eq!(backend.ok("get", other)["token"], OTHER_KEY);
     assert_eq!(sandbox.refreshes("anthropic.token"), refreshes + 1, "what the provider gave out was kept");
-    assert_eq!(desk.logins()["anthropic"].0, token);
+    assert_eq!(fixture.logins()["anthropic"].0, token);
     Row {
         fault: "a folder that is removed while the provider answers: a refresh".to_owned(),
-        seen: Seen::error(&desk, &error),
+        seen: Seen::error(&fixture, &error),
         then: "the new token is in memory, and is stored by itself when the folder is back",
     }
 }
 
 /// What others may read is read all the same, and put right.
 fn readable_by_others(sandbox: &Sandbox) -> Vec<Row> {
-    let case = |fault: &str, file: fn(&Desk) -> PathBuf| {
-        let desk = desk(sandbox, 3600);
-        mode(file(&desk), 0o644);
-        let ran = desk.cli("token openrouter@other", "");
+    let case = |fault: &str, file: fn(&Fixture) -> PathBuf| {
+        let fixture = fixture(sandbox, 3600);
+        mode(file(&fixture), 0o644);
+        let ran = fixture.cli("token openrouter@other", "");
         assert_eq!(ran.stdout.trim(), OTHER_KEY, "{ran:?}");
-        assert!(desk.files().values().all(|mode| mode & 0o077 == 0), "{:?}", desk.files());
-        let again = desk.cli("token openrouter@other", "").ok();
+        assert!(fixture.files().values().all(|mode| mode & 0o077 == 0), "{:?}", fixture.files());
+        let again = fixture.cli("token openrouter@other", "").ok();
         assert_eq!(again.stderr, "", "it is said once");
-        let seen = Seen::done(&desk, &ran);
+        let seen = Seen::done(&fixture, &ran);
         Row { fault: format!("{fault}: a token that is good"), seen, then: "the token is printed" }
     };
     vec![case("an index that others may read", index), case("a key that others may read", key)]
@@ -413,17 +423,17 @@ const READ_ONLY: &str = "mount --bind $0 $0 && mount -o remount,ro,bind $0 && cd
 fn a_disk_that_is_really_full_and_a_folder_that_is_really_read_only() {
     let sandbox = Sandbox::start();
     for (mount, words) in [(FULL, "no storage space"), (READ_ONLY, "read-only")] {
-        let desk = desk(&sandbox, -10);
-        let before = desk.logins();
-        let copy = desk.dir.path().join("copy");
-        let copied = desk.dir.command("cp").arg("-a").arg(desk.dir.config()).arg(&copy).status();
+        let fixture = fixture(&sandbox, -10);
+        let before = fixture.logins();
+        let copy = fixture.dir.path().join("copy");
+        let copied = fixture.dir.command("cp").arg("-a").arg(fixture.dir.config()).arg(&copy).status();
         assert!(copied.unwrap().success());
         for (args, input) in [("token anthropic", ""), ("secret set openrouter", NEW_KEY)] {
             let script = format!("{mount} && {{ $2 {args}; code=$?; cp -a . $1.after; exit $code; }}");
-            let mut command = desk.dir.command("unshare");
+            let mut command = fixture.dir.command("unshare");
             command
                 .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
-                .arg(desk.dir.config());
+                .arg(fixture.dir.config());
             let ran = run(command.arg(&copy).arg(env!("CARGO_BIN_EXE_convocations")), input);
             if ran.stderr.contains("unshare") || ran.stderr.contains("mount:") {
                 eprintln!("skipped: this machine lets nobody mount: {}", ran.stderr);
@@ -432,11 +442,11 @@ fn a_disk_that_is_really_full_and_a_folder_that_is_really_read_only() {
             assert_eq!((ran.code(), ran.stdout.as_str()), (6, ""), "{ran:?}");
             assert!(ran.stderr.contains(words), "{ran:?}");
             assert_eq!(sent(&sandbox, before["anthropic"].1.as_ref()), 0, "nothing was spent");
-            let after = desk.dir.path().join("copy.after/credentials.toml");
-            assert_eq!(fs::read(after).unwrap(), fs::read(index(&desk)).unwrap());
-            fs::remove_dir_all(desk.dir.path().join("copy.after")).unwrap();
+            let after = fixture.dir.path().join("copy.after/credentials.toml");
+            assert_eq!(fs::read(after).unwrap(), fs::read(index(&fixture)).unwrap());
+            fs::remove_dir_all(fixture.dir.path().join("copy.after")).unwrap();
         }
-        assert_eq!(desk.logins(), before);
+        assert_eq!(fixture.logins(), before);
     }
 }
 
@@ -447,16 +457,16 @@ fn a_folder_that_cannot_be_written_is_said_by_doctor_and_status() {
     use std::os::unix::fs::MetadataExt as _;
     use std::os::unix::process::CommandExt as _;
     const NOBODY: u32 = 65_534;
-    let desk = Desk::new();
-    desk.put_key("openrouter", OTHER_KEY);
-    mode(desk.dir.config(), 0o500);
-    let is_root = fs::metadata(desk.dir.config()).unwrap().uid() == 0;
+    let fixture = Fixture::new();
+    fixture.put_key("openrouter", OTHER_KEY);
+    mode(fixture.dir.config(), 0o500);
+    let is_root = fs::metadata(fixture.dir.config()).unwrap().uid() == 0;
     if is_root {
         let mut chown = std::process::Command::new("chown");
-        assert!(chown.args(["-R", &NOBODY.to_string()]).arg(desk.dir.path()).status().unwrap().success());
+        assert!(chown.args(["-R", &NOBODY.to_string()]).arg(fixture.dir.path()).status().unwrap().success());
     }
     let ask = |args: &str| {
-        let mut command = desk.dir.convocations(args.split_whitespace());
+        let mut command = fixture.dir.convocations(args.split_whitespace());
         if is_root {
             command.uid(NOBODY);
         }
@@ -466,6 +476,6 @@ fn a_folder_that_cannot_be_written_is_said_by_doctor_and_status() {
     assert!(doctor.code() == 6 && doctor.stdout.contains("cannot be written"), "{doctor:?}");
     let status: serde_json::Value = serde_json::from_str(&ask("status --json").ok().stdout).unwrap();
     assert_eq!(status["store"]["problem"]["code"], "store_unwritable", "{status}");
-    mode(desk.dir.config(), 0o700);
+    mode(fixture.dir.config(), 0o700);
     assert!(ask("doctor").stdout.contains("New logins go to"));
 }

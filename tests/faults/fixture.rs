@@ -23,12 +23,12 @@ const LIFE: i64 = 28_800;
 /// What is stored: for each login its access token, its refresh token, and why it has to be made anew.
 pub type Logins = BTreeMap<String, (String, Option<String>, Option<String>)>;
 
-pub struct Desk {
+pub struct Fixture {
     pub dir: TestDir,
     pub unreliable: Unreliable,
 }
 
-impl Desk {
+impl Fixture {
     /// An empty folder, where logins go into the encrypted file.
     pub fn new() -> Self {
         Self::with("")

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::common::{Ran, run};
 use crate::control::{COUNT, KILL, WALL};
-use crate::desk::{Desk, Logins, OTHER_KEY, each};
+use crate::fixture::{Fixture, Logins, OTHER_KEY, each};
 
 const OLD_KEY: &str = "sk-or-v1-the-old-key-0123456789";
 const NEW_KEY: &str = "sk-or-v1-the-new-key-0123456789";
@@ -33,7 +33,7 @@ pub const BLOWS: [Blow; 5] = [
 /// A command that writes.
 struct Writing {
     what: &'static str,
-    prepare: fn() -> Desk,
+    prepare: fn() -> Fixture,
     args: &'static str,
     input: &'static str,
 }
@@ -58,57 +58,57 @@ const WRITINGS: [Writing; 7] = [
     },
 ];
 
-fn empty() -> Desk {
-    Desk::new()
+fn empty() -> Fixture {
+    Fixture::new()
 }
 
-fn with_other() -> Desk {
-    let desk = Desk::new();
-    desk.put_key("openrouter@other", OTHER_KEY);
-    desk
+fn with_other() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.put_key("openrouter@other", OTHER_KEY);
+    fixture
 }
 
-fn with_both() -> Desk {
-    let desk = with_other();
-    desk.put_key("openrouter", OLD_KEY);
-    desk
+fn with_both() -> Fixture {
+    let fixture = with_other();
+    fixture.put_key("openrouter", OLD_KEY);
+    fixture
 }
 
-fn with_loose_modes() -> Desk {
-    let desk = with_both();
+fn with_loose_modes() -> Fixture {
+    let fixture = with_both();
     for (name, mode) in [("", 0o755), ("credentials.toml", 0o644), ("secret.key", 0o644), ("locks", 0o755)] {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        std::fs::set_permissions(desk.dir.config().join(name), permissions).unwrap();
+        std::fs::set_permissions(fixture.dir.config().join(name), permissions).unwrap();
     }
-    desk
+    fixture
 }
 
 #[test]
 fn a_write_that_fails_anywhere_leaves_the_old_or_the_new() {
     for writing in &WRITINGS {
-        let (desk, old) = begun(writing);
-        desk.unreliable.strike(0, 0, false);
-        let ran = desk.cli_unreliable(writing.args, &format!("{}\n", writing.input));
+        let (fixture, old) = begun(writing);
+        fixture.unreliable.strike(0, 0, false);
+        let ran = fixture.cli_unreliable(writing.args, &format!("{}\n", writing.input));
         assert_eq!(ran.code(), 0, "{}: {ran:?}", writing.what);
-        let (new, calls) = (desk.logins(), desk.unreliable.get(COUNT));
-        assert!(new != old && calls > 4, "{}: {:?}", writing.what, desk.unreliable.kinds());
+        let (new, calls) = (fixture.logins(), fixture.unreliable.get(COUNT));
+        assert!(new != old && calls > 4, "{}: {:?}", writing.what, fixture.unreliable.kinds());
         let cases = (1..=calls + 1).flat_map(|at| BLOWS.map(|blow| (at, blow)));
         each(cases, 3, |(at, blow)| interrupt(writing, at, blow, &new, calls));
     }
 }
 
-fn begun(writing: &Writing) -> (Desk, Logins) {
-    let desk = (writing.prepare)();
-    let old = desk.logins();
-    (desk, old)
+fn begun(writing: &Writing) -> (Fixture, Logins) {
+    let fixture = (writing.prepare)();
+    let old = fixture.logins();
+    (fixture, old)
 }
 
 fn interrupt(writing: &Writing, at: i64, blow: Blow, new: &Logins, calls: i64) {
-    let (desk, old) = begun(writing);
-    desk.unreliable.strike(at, blow.how, blow.stays);
-    let ran = desk.cli_unreliable(writing.args, &format!("{}\n", writing.input));
-    let case = format!("{}, call {at} of {:?}, {blow:?}: {ran:?}", writing.what, desk.unreliable.kinds());
-    let found = desk.logins();
+    let (fixture, old) = begun(writing);
+    fixture.unreliable.strike(at, blow.how, blow.stays);
+    let ran = fixture.cli_unreliable(writing.args, &format!("{}\n", writing.input));
+    let case = format!("{}, call {at} of {:?}, {blow:?}: {ran:?}", writing.what, fixture.unreliable.kinds());
+    let found = fixture.logins();
     assert!(found == old || found == *new, "{case}\n{found:?}");
     match ran.status.code() {
         Some(0) => assert_eq!(found, *new, "it said that it was done: {case}"),
@@ -122,19 +122,19 @@ fn interrupt(writing: &Writing, at: i64, blow: Blow, new: &Logins, calls: i64) {
         None => assert!(blow.how == KILL && at <= calls, "{case}"),
     }
     let left: Vec<_> =
-        desk.files().into_iter().filter(|(name, _)| name.contains("convocations-new")).collect();
-    let struck_cleaning = desk.unreliable.kinds().get(usize::try_from(at).unwrap() - 1) == Some(&"unlink");
+        fixture.files().into_iter().filter(|(name, _)| name.contains("convocations-new")).collect();
+    let struck_cleaning = fixture.unreliable.kinds().get(usize::try_from(at).unwrap() - 1) == Some(&"unlink");
     assert!(left.is_empty() || blow.stays || struck_cleaning, "{case}: {left:?}");
     assert!(left.iter().all(|(_, mode)| mode & 0o077 == 0), "{case}: {left:?}");
-    let again = desk.cli(writing.args, &format!("{}\n", writing.input));
+    let again = fixture.cli(writing.args, &format!("{}\n", writing.input));
     assert!(again.took < TAKE_OVER, "{case}\n{again:?}");
     // A logout that was done before it failed has nothing more to do; nor has one that was written to its
     // end, which the next process takes up.
-    let is_written = !left.is_empty() && desk.unreliable.kinds().contains(&"fsync");
+    let is_written = !left.is_empty() && fixture.unreliable.kinds().contains(&"fsync");
     let is_done = found == *new || is_written;
     assert!(again.code() == 0 || (again.code() == 3 && is_done), "{case}\n{again:?}");
-    assert_eq!(desk.logins(), *new, "{case}");
-    assert!(desk.files().values().all(|mode| mode & 0o077 == 0), "{case}: {:?}", desk.files());
+    assert_eq!(fixture.logins(), *new, "{case}");
+    assert!(fixture.files().values().all(|mode| mode & 0o077 == 0), "{case}: {:?}", fixture.files());
 }
 
 pub fn is_said(ran: &Ran, case: &str) {
@@ -150,9 +150,9 @@ pub fn is_said(ran: &Ran, case: &str) {
 fn a_damaged_index_is_never_lost_on_its_way_aside() {
     const DAMAGED: &str = "version = 1\n[logins.openrouter]\nbackend = \"loc";
     let begun = || {
-        let desk = Desk::new();
-        std::fs::write(desk.dir.paths().index_file(), DAMAGED).unwrap();
-        desk
+        let fixture = Fixture::new();
+        std::fs::write(fixture.dir.paths().index_file(), DAMAGED).unwrap();
+        fixture
     };
     let untouched = begun();
     let calls = {
@@ -160,16 +160,16 @@ fn a_damaged_index_is_never_lost_on_its_way_aside() {
         untouched.unreliable.get(COUNT)
     };
     each((1..=calls).flat_map(|at| BLOWS.map(|blow| (at, blow))), 3, |(at, blow)| {
-        let desk = begun();
-        desk.unreliable.strike(at, blow.how, blow.stays);
-        let ran = desk.cli_unreliable("secret set openrouter", NEW_KEY);
-        let case = format!("call {at} of {:?}, {blow:?}: {ran:?}", desk.unreliable.kinds());
-        let kept = desk.files().into_keys().any(|name| {
-            std::fs::read(desk.dir.config().join(name)).is_ok_and(|bytes| bytes == DAMAGED.as_bytes())
+        let fixture = begun();
+        fixture.unreliable.strike(at, blow.how, blow.stays);
+        let ran = fixture.cli_unreliable("secret set openrouter", NEW_KEY);
+        let case = format!("call {at} of {:?}, {blow:?}: {ran:?}", fixture.unreliable.kinds());
+        let kept = fixture.files().into_keys().any(|name| {
+            std::fs::read(fixture.dir.config().join(name)).is_ok_and(|bytes| bytes == DAMAGED.as_bytes())
         });
-        assert!(kept, "{case}: {:?}", desk.files());
-        let again = desk.cli("secret set openrouter", NEW_KEY);
-        assert_eq!((again.code(), desk.logins().len()), (0, 1), "{case}: {again:?}");
+        assert!(kept, "{case}: {:?}", fixture.files());
+        let again = fixture.cli("secret set openrouter", NEW_KEY);
+        assert_eq!((again.code(), fixture.logins().len()), (0, 1), "{case}: {again:?}");
     });
 }
 
@@ -177,10 +177,10 @@ fn a_damaged_index_is_never_lost_on_its_way_aside() {
 /// old one's place, and the folder after that; a key before it has its name.
 #[test]
 fn what_is_stored_is_on_the_disk() {
-    let kinds = |prepare: fn() -> Desk| {
-        let desk = prepare();
-        desk.cli_unreliable("secret set openrouter", NEW_KEY).ok();
-        desk.unreliable.kinds()
+    let kinds = |prepare: fn() -> Fixture| {
+        let fixture = prepare();
+        fixture.cli_unreliable("secret set openrouter", NEW_KEY).ok();
+        fixture.unreliable.kinds()
     };
     let index = ["open", "write", "fsync", "rename", "fsync"];
     assert!(kinds(with_both).ends_with(&index), "{:?}", kinds(with_both));
@@ -192,24 +192,24 @@ fn what_is_stored_is_on_the_disk() {
 /// A killed process's half-written file is in nobody's way, and goes at a write ten minutes later.
 #[test]
 fn what_a_killed_process_left_is_cleared_away() {
-    let desk = with_both();
-    let left = || desk.files().into_keys().filter(|name| name.contains("convocations-new")).count();
+    let fixture = with_both();
+    let left = || fixture.files().into_keys().filter(|name| name.contains("convocations-new")).count();
     let write_at = 1 + untouched_kinds().iter().rposition(|kind| *kind == "write").unwrap() as i64;
-    desk.unreliable.strike(write_at, KILL, true);
-    assert_eq!(desk.cli_unreliable("secret set openrouter", NEW_KEY).status.code(), None);
-    desk.unreliable.strike(0, 0, false);
-    assert_eq!((left(), desk.cli("token openrouter", "").stdout.trim()), (1, OLD_KEY));
-    assert_eq!(desk.cli_unreliable("secret set openrouter", NEW_KEY).code(), 0);
+    fixture.unreliable.strike(write_at, KILL, true);
+    assert_eq!(fixture.cli_unreliable("secret set openrouter", NEW_KEY).status.code(), None);
+    fixture.unreliable.strike(0, 0, false);
+    assert_eq!((left(), fixture.cli("token openrouter", "").stdout.trim()), (1, OLD_KEY));
+    assert_eq!(fixture.cli_unreliable("secret set openrouter", NEW_KEY).code(), 0);
     assert_eq!(left(), 1, "it may be that of a process that runs");
-    desk.unreliable.set(WALL, 601);
-    assert_eq!(desk.cli_unreliable("secret set openrouter", NEW_KEY).code(), 0);
+    fixture.unreliable.set(WALL, 601);
+    assert_eq!(fixture.cli_unreliable("secret set openrouter", NEW_KEY).code(), 0);
     assert_eq!(left(), 0);
 }
 
 fn untouched_kinds() -> Vec<&'static str> {
-    let desk = with_both();
-    assert_eq!(desk.cli_unreliable("secret set openrouter", NEW_KEY).code(), 0);
-    desk.unreliable.kinds()
+    let fixture = with_both();
+    assert_eq!(fixture.cli_unreliable("secret set openrouter", NEW_KEY).code(), 0);
+    fixture.unreliable.kinds()
 }
 
 /// The calls that the tests count are all that the system sees.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Ran, Sandbox};
 use crate::control::{COUNT, KILL};
-use crate::desk::{each, is_good};
+use crate::fixture::{each, is_good};
 use crate::interrupted::{BLOWS, Blow, TAKE_OVER};
 use crate::keyring::Keyring;
 use crate::wallet::{KEY, NEW_KEY, Wallet};
@@ -34,20 +34,20 @@ fn struck_anywhere(moved: &[&str], blows: &[Blow]) {
     let untouched = new_wallet();
     let token = untouched.cli("token anthropic", "").ok().stdout;
     assert_eq!(untouched.item("anthropic")["access_token"], json!(token.trim()), "it is in the keyring then");
-    let (calls, kinds) = (untouched.desk.unreliable.get(COUNT), untouched.desk.unreliable.kinds());
+    let (calls, kinds) = (untouched.fixture.unreliable.get(COUNT), untouched.fixture.unreliable.kinds());
     // The rehearsal's end, and the lock behind the answer: from there on the keyring takes what a full disk
     // does not.
     let locked = 2 + kinds.iter().position(|kind| *kind == "unlink").unwrap() as i64;
     let cases = (1..=calls).flat_map(|at| blows.iter().map(move |blow| (at, *blow)));
     let ends = each(cases, 4, |(at, blow)| {
         let wallet = new_wallet();
-        wallet.desk.unreliable.strike(at, blow.how, blow.stays);
+        wallet.fixture.unreliable.strike(at, blow.how, blow.stays);
         let struck = wallet.cli("token anthropic", "");
         let end = if blow.how == KILL { None } else { Some(6) };
         assert!(struck.status.code() == end || struck.code() == 0, "{at} of {kinds:?}: {struck:?}");
-        wallet.desk.unreliable.strike(0, 0, false);
+        wallet.fixture.unreliable.strike(0, 0, false);
         let item = wallet.item("anthropic")["refresh_token"].clone();
-        let in_file = wallet.desk.store().read(&"anthropic".parse().unwrap()).ok().flatten();
+        let in_file = wallet.fixture.store().read(&"anthropic".parse().unwrap()).ok().flatten();
         let in_file = in_file.map(|stored| json!(stored.tokens.refresh_token.unwrap().expose()));
         let is_new = |token: &Value| token.is_string() && *token != json!(wallet.before["anthropic"].1);
         let stored = is_new(&item) || in_file.as_ref().is_some_and(is_new);
@@ -113,10 +113,10 @@ fn a_keyring_and_the_index_never_tell_of_two_logins() {
     each(cases, 3, |(blow, (args, what))| {
         let wallet = Wallet::with(&sandbox, 3600);
         if what == MOVE {
-            let config = std::fs::read_to_string(wallet.desk.dir.paths().config_file()).unwrap();
-            wallet.desk.dir.write_config(&config.replace("\"keyring\"", "\"local-encrypted\""));
+            let config = std::fs::read_to_string(wallet.fixture.dir.paths().config_file()).unwrap();
+            wallet.fixture.dir.write_config(&config.replace("\"keyring\"", "\"local-encrypted\""));
         }
-        let index = std::fs::read(wallet.desk.dir.paths().index_file()).unwrap();
+        let index = std::fs::read(wallet.fixture.dir.paths().index_file()).unwrap();
         let items = ["anthropic", "openrouter"].map(|login| (login, wallet.item(login).to_string()));
         let old = state(&wallet, args);
         wallet.cli(args, NEW_KEY).ok();
@@ -125,18 +125,18 @@ fn a_keyring_and_the_index_never_tell_of_two_logins() {
         let mut at = 0;
         loop {
             at += 1;
-            std::fs::write(wallet.desk.dir.paths().index_file(), &index).unwrap();
+            std::fs::write(wallet.fixture.dir.paths().index_file(), &index).unwrap();
             for (login, item) in &items {
                 wallet.set_item(login, item);
             }
-            wallet.keyring.secret_tool(&wallet.desk.dir, "clear", "mistral");
-            wallet.desk.unreliable.strike(at, blow.how, blow.stays);
+            wallet.keyring.secret_tool(&wallet.fixture.dir, "clear", "mistral");
+            wallet.fixture.unreliable.strike(at, blow.how, blow.stays);
             let ran = wallet.cli(args, NEW_KEY);
-            if wallet.desk.unreliable.get(COUNT) < at {
+            if wallet.fixture.unreliable.get(COUNT) < at {
                 assert!(at > 5, "{what}: {ran:?}");
                 return;
             }
-            wallet.desk.unreliable.strike(0, 0, false);
+            wallet.fixture.unreliable.strike(0, 0, false);
             let about = format!("{what}, call {at}, {blow:?}: {ran:?}");
             is_one_or_the_other(&wallet, (&old, &new), args, &ran, &about);
             assert!(

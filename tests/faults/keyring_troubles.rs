@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::backend::{Backend, Message};
 use crate::common::{Child, Sandbox, fault};
-use crate::desk::{OTHER_KEY, each, is_good};
+use crate::fixture::{OTHER_KEY, each, is_good};
 use crate::interrupted::TAKE_OVER;
 use crate::keyring::Keyring;
 use crate::table::{self, Row, Seen};
@@ -36,8 +36,8 @@ fn cases() -> Vec<Case> {
         case("locked", |wallet| wallet.restart(false), start, Code::KeyringLocked),
         case(
             "refuses access",
-            |wallet| wallet.keyring.refuse(&wallet.desk.dir, true),
-            |wallet| wallet.keyring.refuse(&wallet.desk.dir, false),
+            |wallet| wallet.keyring.refuse(&wallet.fixture.dir, true),
+            |wallet| wallet.keyring.refuse(&wallet.fixture.dir, false),
             Code::KeyringUnavailable,
         ),
         case("no keyring in the session", |w| w.keyring.stop(), start, Code::KeyringUnavailable),
@@ -56,7 +56,7 @@ fn cases() -> Vec<Case> {
                 "has lost the items",
                 |wallet| {
                     for login in ["openrouter", "anthropic"] {
-                        assert_eq!(wallet.keyring.secret_tool(&wallet.desk.dir, "clear", login).0, 0);
+                        assert_eq!(wallet.keyring.secret_tool(&wallet.fixture.dir, "clear", login).0, 0);
                     }
                 },
                 |wallet| {
@@ -91,7 +91,7 @@ fn every_trouble_of_a_keyring_is_told_and_passes() {
 
 fn meet(case: &Case, sandbox: &Sandbox) -> Vec<Row> {
     let mut wallet = Wallet::new(sandbox);
-    let index = std::fs::read(wallet.desk.dir.paths().index_file()).unwrap();
+    let index = std::fs::read(wallet.fixture.dir.paths().index_file()).unwrap();
     (case.make)(&mut wallet);
     let mut seen: Vec<(Seen, Vec<&str>)> = Vec::new();
     let steps = [
@@ -102,7 +102,7 @@ fn meet(case: &Case, sandbox: &Sandbox) -> Vec<Row> {
     for (what, args, input) in &steps[..if case.written { 3 } else { 2 }] {
         let ran = wallet.cli(args, input);
         assert!(ran.took < LIMIT, "{}, {what}: {ran:?}", case.fault);
-        let error = Seen::failed(&wallet.desk, &ran, case.code);
+        let error = Seen::failed(&wallet.fixture, &ran, case.code);
         match seen.iter_mut().find(|(known, _)| *known == error) {
             Some((_, steps)) => steps.push(*what),
             None => seen.push((error, vec![*what])),
@@ -111,12 +111,12 @@ fn meet(case: &Case, sandbox: &Sandbox) -> Vec<Row> {
     let other = wallet.cli("token openrouter@other", "");
     assert_eq!((other.code(), other.stdout.trim()), (0, OTHER_KEY), "{}: {other:?}", case.fault);
     assert_eq!(wallet.sent(sandbox), 0, "{}", case.fault);
-    assert_eq!(std::fs::read(wallet.desk.dir.paths().index_file()).unwrap(), index, "{}", case.fault);
+    assert_eq!(std::fs::read(wallet.fixture.dir.paths().index_file()).unwrap(), index, "{}", case.fault);
     (case.mend)(&mut wallet);
     assert_eq!(wallet.cli("token openrouter", "").stdout.trim(), KEY, "{}", case.fault);
     let refreshed = wallet.cli("token anthropic", "");
     assert!(is_good(sandbox, refreshed.stdout.trim()), "{}: {refreshed:?}", case.fault);
-    assert_eq!(wallet.desk.dir.files_with(&sandbox.secrets()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(wallet.fixture.dir.files_with(&sandbox.secrets()), Vec::<std::path::PathBuf>::new());
     let row = |(seen, steps): (Seen, Vec<&str>)| {
         let steps = steps.join(", ");
         Row { fault: format!("{}: {steps}", case.fault), seen, then: "" }
@@ -131,9 +131,9 @@ fn a_keyring_that_hangs_holds_up_nothing_else() {
         return;
     }
     let wallet = Wallet::with(&Sandbox::start(), 3600);
-    let settings = wallet.desk.dir.paths().config_file();
+    let settings = wallet.fixture.dir.paths().config_file();
     let config = std::fs::read_to_string(&settings).unwrap();
-    wallet.desk.dir.write_config(&config.replace("keyring_timeout = 1", "keyring_timeout = 60"));
+    wallet.fixture.dir.write_config(&config.replace("keyring_timeout = 1", "keyring_timeout = 60"));
     wallet.keyring.freeze(true);
     let mut backend = Backend::start(&mut wallet.command(""), json!({}));
     let hanging = ["openrouter", "anthropic"].map(|login| backend.send("get", json!({ "login": login })));
@@ -159,7 +159,7 @@ fn a_login_on_its_way_into_a_keyring_is_refreshed_all_the_same() {
         let mut wallet = Wallet::holding(&sandbox, -10, &["openrouter"]);
         wallet.keyring.stop();
         if is_there {
-            wallet.keyring.start(&wallet.desk.dir, false);
+            wallet.keyring.start(&wallet.fixture.dir, false);
         }
         let ran = wallet.cli("token anthropic", "").ok();
         assert!(is_good(&sandbox, ran.stdout.trim()), "{ran:?}");
@@ -168,7 +168,7 @@ fn a_login_on_its_way_into_a_keyring_is_refreshed_all_the_same() {
         let newer = wallet.cli("token anthropic --rejected", &ran.stdout).ok();
         assert!(newer.stderr.is_empty() && is_good(&sandbox, newer.stdout.trim()), "{newer:?}");
         assert_eq!(wallet.item("anthropic")["access_token"], json!(newer.stdout.trim()));
-        let index = std::fs::read_to_string(wallet.desk.dir.paths().index_file()).unwrap();
+        let index = std::fs::read_to_string(wallet.fixture.dir.paths().index_file()).unwrap();
         assert_eq!(index.matches("ciphertext").count(), 1, "the other login's: {index}");
     }
 }
@@ -183,7 +183,7 @@ fn gone_between_two_calls(locked: bool) -> Row {
     sandbox.wait_for_hold("answer");
     wallet.keyring.stop();
     if locked {
-        wallet.keyring.start(&wallet.desk.dir, false);
+        wallet.keyring.start(&wallet.fixture.dir, false);
     }
     sandbox.release("answer");
     let error = backend.reply(asked).unwrap_err();
@@ -192,7 +192,7 @@ fn gone_between_two_calls(locked: bool) -> Row {
     let fault = if locked { "locked" } else { "gone" };
     Row {
         fault: format!("{fault} between two calls: a refresh"),
-        seen: Seen::error(&wallet.desk, &error),
+        seen: Seen::error(&wallet.fixture, &error),
         then: STORED_LATER,
     }
 }
@@ -218,7 +218,7 @@ fn too_late(in_the_editor: bool) -> Row {
         assert!(next.code() == 3 && next.took < TAKE_OVER, "{next:?}");
         return Row {
             fault: "hangs for longer than a command may take: a refresh".to_owned(),
-            seen: Seen::failed(&wallet.desk, &ran, Code::KeyringUnavailable),
+            seen: Seen::failed(&wallet.fixture, &ran, Code::KeyringUnavailable),
             then: "lost: the new token was in memory only, which was said; the next call says so at once",
         };
     }
@@ -230,7 +230,7 @@ fn too_late(in_the_editor: bool) -> Row {
     is_stored_at_last(&sandbox, &wallet, &mut backend);
     Row {
         fault: "answers after the time limit: a refresh".to_owned(),
-        seen: Seen::error(&wallet.desk, &error),
+        seen: Seen::error(&wallet.fixture, &error),
         then: STORED_LATER,
     }
 }
@@ -252,9 +252,9 @@ fn by_default_the_file_takes_what_the_keyring_does_not() {
     }
     let sandbox = Sandbox::start();
     let mut wallet = Wallet::new(&sandbox);
-    let settings = wallet.desk.dir.paths().config_file();
+    let settings = wallet.fixture.dir.paths().config_file();
     let config = std::fs::read_to_string(&settings).unwrap();
-    wallet.desk.dir.write_config(&config.replace("backend = \"keyring\"", "backend = \"auto\""));
+    wallet.fixture.dir.write_config(&config.replace("backend = \"keyring\"", "backend = \"auto\""));
     sandbox.fault_refresh(ROUTE, 1, fault::hold("answer"));
     let child = Child::spawn(&mut wallet.command("token anthropic"));
     sandbox.wait_for_hold("answer");

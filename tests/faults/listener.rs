@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::backend::{Backend, Message};
 use crate::common::{Sandbox, approve, arrive, deny};
-use crate::desk::{Desk, Logins, OTHER_KEY, each};
+use crate::fixture::{Fixture, Logins, OTHER_KEY, each};
 
 const NO_ARGS: [&str; 0] = [];
 /// Seconds that a login waits which nobody finishes. The attacks take a fraction of one.
@@ -40,14 +40,16 @@ fn a_login_under_attack_ends_only_as_its_person_wants() {
         let sandbox = Sandbox::start();
         // Without `state` nothing that comes to OpenRouter's callback ends a login.
         sandbox.switch(json!({"openrouter": {"echo_state": true}}));
-        let desk = Desk::with(&sandbox.config_toml());
+        let fixture = Fixture::with(&sandbox.config_toml());
         if end == Time {
-            let settings = std::fs::read_to_string(desk.dir.paths().config_file()).unwrap();
-            desk.dir.write_config(&settings.replace("port = 0", &format!("port = 0\ntimeout = {PATIENCE}")));
+            let settings = std::fs::read_to_string(fixture.dir.paths().config_file()).unwrap();
+            fixture
+                .dir
+                .write_config(&settings.replace("port = 0", &format!("port = 0\ntimeout = {PATIENCE}")));
         }
-        desk.put_key("openrouter@other", OTHER_KEY);
-        let before = desk.logins();
-        let mut backend = Backend::start(&mut desk.dir.convocations(NO_ARGS), json!({}));
+        fixture.put_key("openrouter@other", OTHER_KEY);
+        let before = fixture.logins();
+        let mut backend = Backend::start(&mut fixture.dir.convocations(NO_ARGS), json!({}));
         let start = json!({"login": login, "method": method, "confirmed": true});
         let id = backend.ok("login.start", start)["id"].clone();
         let opened = backend.stage("open-url");
@@ -58,13 +60,17 @@ fn a_login_under_attack_ends_only_as_its_person_wants() {
         backend.event("login", |data| data["stage"] == "waiting" && data["ignored"].as_u64() > Some(0));
         let stages = stages(&backend);
         assert!(stages.iter().all(|stage| stage == "open-url" || stage == "waiting"), "{end:?}: {stages:?}");
-        assert_eq!((sandbox.count(route), desk.logins()), (0, before.clone()), "{end:?}");
+        assert_eq!((sandbox.count(route), fixture.logins()), (0, before.clone()), "{end:?}");
         finish(end, &mut backend, &id, &callback);
         drop(silent);
         let asked = u64::from(matches!(end, Callback | Paste));
-        assert_eq!((sandbox.count(route), is_stored(&before, &desk, login)), (asked, asked == 1), "{end:?}");
+        assert_eq!(
+            (sandbox.count(route), is_stored(&before, &fixture, login)),
+            (asked, asked == 1),
+            "{end:?}"
+        );
         nobody_listens(&callback, &format!("{end:?}"));
-        desk.no_secret_wandered(&sandbox, &backend.last_words());
+        fixture.no_secret_wandered(&sandbox, &backend.last_words());
     });
 }
 
@@ -99,8 +105,8 @@ fn finish(end: End, backend: &mut Backend, id: &Value, callback: &Url) {
     assert!(!error.to_string().contains("planted"), "{error}");
 }
 
-fn is_stored(before: &Logins, desk: &Desk, login: &str) -> bool {
-    let after = desk.logins();
+fn is_stored(before: &Logins, fixture: &Fixture, login: &str) -> bool {
+    let after = fixture.logins();
     assert_eq!(after["openrouter@other"], before["openrouter@other"]);
     after.contains_key(login)
 }

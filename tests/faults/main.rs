@@ -14,8 +14,8 @@ mod clock;
 mod common;
 mod control;
 mod crowd;
-mod desk;
 mod files;
+mod fixture;
 mod interrupted;
 #[path = "../common/keyring.rs"]
 mod keyring;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::backend::Backend;
 use crate::common::{Sandbox, approve, fault, visit};
 use crate::control::{NO_NAMES, WALL};
-use crate::desk::{Desk, OTHER_KEY, each, is_good};
+use crate::fixture::{Fixture, OTHER_KEY, each, is_good};
 use crate::rude::{self, BEFORE_THE_BODY, IN_THE_BODY, IN_THE_HEAD, Manners};
 use crate::table::{self, Row, Seen};
 
@@ -144,7 +144,7 @@ impl Case {
     }
 
     /// A folder whose login has so many seconds left and meets the fault.
-    fn desk(&self, sandbox: &Sandbox, left: i64) -> Desk {
+    fn fixture(&self, sandbox: &Sandbox, left: i64) -> Fixture {
         let config = format!("{}\n{SETTINGS}", sandbox.config_toml());
         let honest = sandbox.at("/anthropic/v1/oauth/token");
         assert!(config.contains(&honest), "{config}");
@@ -155,21 +155,21 @@ impl Case {
             At::Certificate => format!("{}/anthropic/v1/oauth/token", sandbox.tls().0),
             At::Name => "https://auth.example/token".to_owned(),
         };
-        let desk = Desk::with(&config.replace(&honest, &elsewhere));
-        desk.unreliable.set(NO_NAMES, i64::from(matches!(self.at, At::Name)));
-        desk.put_key("openrouter", OTHER_KEY);
-        desk.put_login(sandbox, "anthropic", left);
-        desk
+        let fixture = Fixture::with(&config.replace(&honest, &elsewhere));
+        fixture.unreliable.set(NO_NAMES, i64::from(matches!(self.at, At::Name)));
+        fixture.put_key("openrouter", OTHER_KEY);
+        fixture.put_login(sandbox, "anthropic", left);
+        fixture
     }
 
     /// Ends the fault.
-    fn end(&self, sandbox: &Sandbox, desk: &Desk) {
+    fn end(&self, sandbox: &Sandbox, fixture: &Fixture) {
         sandbox.no_faults();
         let store = "[store]\nbackend = \"local-encrypted\"\n";
-        desk.dir.write_config(&format!("{}\n{SETTINGS}{store}", sandbox.config_toml()));
-        desk.unreliable.set(NO_NAMES, 0);
+        fixture.dir.write_config(&format!("{}\n{SETTINGS}{store}", sandbox.config_toml()));
+        fixture.unreliable.set(NO_NAMES, 0);
         // A provider's wish to be left alone outlives its fault.
-        desk.unreliable.set(WALL, REST);
+        fixture.unreliable.set(WALL, REST);
     }
 }
 
@@ -188,37 +188,37 @@ fn meet(case: &Case) -> Seen {
     };
     plant();
     let seen = in_the_editor(case, &sandbox);
-    let desk = case.desk(&sandbox, -10);
-    let before = desk.logins();
-    let ran = desk.cli_unreliable("token anthropic", "");
-    assert_eq!(Seen::failed(&desk, &ran, case.code), seen, "{}", case.fault);
-    assert_eq!(desk.logins(), before, "{}", case.fault);
+    let fixture = case.fixture(&sandbox, -10);
+    let before = fixture.logins();
+    let ran = fixture.cli_unreliable("token anthropic", "");
+    assert_eq!(Seen::failed(&fixture, &ran, case.code), seen, "{}", case.fault);
+    assert_eq!(fixture.logins(), before, "{}", case.fault);
     assert!(!ran.stderr.contains("planted") && !ran.stderr.contains("://"), "{}: {ran:?}", case.fault);
-    desk.no_secret_wandered(&sandbox, &ran.stderr);
+    fixture.no_secret_wandered(&sandbox, &ran.stderr);
     while_the_old_token_lives(case, &sandbox);
     in_a_login(case, &sandbox);
-    case.end(&sandbox, &desk);
-    let after = desk.cli_unreliable("token anthropic", "");
+    case.end(&sandbox, &fixture);
+    let after = fixture.cli_unreliable("token anthropic", "");
     match case.then {
         KEPT => assert!(is_good(&sandbox, after.stdout.trim()), "{}: {after:?}", case.fault),
         _ => assert!(after.code() == 3 && after.took.as_secs() < 2, "{}: {after:?}", case.fault),
     }
-    assert_eq!(desk.cli("token openrouter", "").stdout.trim(), OTHER_KEY, "{}", case.fault);
+    assert_eq!(fixture.cli("token openrouter", "").stdout.trim(), OTHER_KEY, "{}", case.fault);
     seen
 }
 
 fn in_the_editor(case: &Case, sandbox: &Sandbox) -> Seen {
-    let desk = case.desk(sandbox, -10);
-    let before = desk.logins();
+    let fixture = case.fixture(sandbox, -10);
+    let before = fixture.logins();
     let arguments: [&str; 0] = [];
-    let mut command = desk.dir.convocations(arguments);
+    let mut command = fixture.dir.convocations(arguments);
     command.env("CONVOCATIONS_LOG", "debug");
-    let mut backend = Backend::start(desk.unreliable.under(&mut command), json!({}));
+    let mut backend = Backend::start(fixture.unreliable.under(&mut command), json!({}));
     let error = backend.fails("get", json!({"login": "anthropic"}), case.code.as_str());
-    assert_eq!(desk.logins(), before, "{}", case.fault);
+    assert_eq!(fixture.logins(), before, "{}", case.fault);
     assert_eq!(backend.ok("get", json!({"login": "openrouter"}))["token"], OTHER_KEY, "{}", case.fault);
-    desk.no_secret_wandered(sandbox, &error.to_string());
-    Seen::error(&desk, &error)
+    fixture.no_secret_wandered(sandbox, &error.to_string());
+    Seen::error(&fixture, &error)
 }
 
 /// The same fault in a login's exchange: the login fails with an error of its own, and the one before stays.
@@ -227,18 +227,18 @@ fn in_a_login(case: &Case, sandbox: &Sandbox) {
         let grant = "authorization_code";
         sandbox.plant(json!({"route": "anthropic.token", "grant": grant, "fault": planted}));
     }
-    let desk = case.desk(sandbox, 3600);
-    let before = desk.logins();
+    let fixture = case.fixture(sandbox, 3600);
+    let before = fixture.logins();
     let arguments: [&str; 0] = [];
-    let mut command = desk.dir.convocations(arguments);
-    let mut backend = Backend::start(desk.unreliable.under(&mut command), json!({}));
+    let mut command = fixture.dir.convocations(arguments);
+    let mut backend = Backend::start(fixture.unreliable.under(&mut command), json!({}));
     backend.ok("login.start", json!({"login": "anthropic", "method": "subscription", "confirmed": true}));
     visit(&approve(backend.stage("open-url")["url"].as_str().unwrap()));
     let failed = backend.stage("failed")["error"].clone();
     let (code, hint) = (failed["code"].as_str().and_then(Code::from_name), failed["hint"].as_str());
     assert!(code.is_some_and(|code| code != Code::Cancelled) && hint.is_some(), "{}: {failed}", case.fault);
-    assert_eq!(desk.logins(), before, "{}", case.fault);
-    desk.no_secret_wandered(sandbox, &failed.to_string());
+    assert_eq!(fixture.logins(), before, "{}", case.fault);
+    fixture.no_secret_wandered(sandbox, &failed.to_string());
     assert_eq!(
         backend.ok("get", json!({"login": "anthropic"}))["token"],
         before["anthropic"].0,
@@ -248,10 +248,10 @@ fn in_a_login(case: &Case, sandbox: &Sandbox) {
 }
 
 fn while_the_old_token_lives(case: &Case, sandbox: &Sandbox) {
-    let desk = case.desk(sandbox, 60);
-    let before = desk.logins();
-    let ran = desk.cli_unreliable("token anthropic", "");
+    let fixture = case.fixture(sandbox, 60);
+    let before = fixture.logins();
+    let ran = fixture.cli_unreliable("token anthropic", "");
     let old = &before["anthropic"].0;
     assert_eq!((ran.code(), ran.stdout.trim(), ran.stderr.as_str()), (0, old.as_str(), ""), "{}", case.fault);
-    assert_eq!(desk.logins(), before, "{}", case.fault);
+    assert_eq!(fixture.logins(), before, "{}", case.fault);
 }

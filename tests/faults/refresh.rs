@@ -5,26 +5,26 @@ use std::collections::BTreeSet;
 
 use crate::common::{Ran, Sandbox};
 use crate::control::{COUNT, KILL};
-use crate::desk::{Desk, Logins, OTHER_KEY, each, is_good, sent};
+use crate::fixture::{Fixture, Logins, OTHER_KEY, each, is_good, sent};
 use crate::interrupted::{BLOWS, Blow, TAKE_OVER, is_said};
 
 const LOGIN: &str = "anthropic";
 
-fn expired(sandbox: &Sandbox) -> (Desk, Logins) {
-    let desk = Desk::with(&sandbox.config_toml());
-    desk.put_key("openrouter", OTHER_KEY);
-    desk.put_login(sandbox, LOGIN, -10);
-    let logins = desk.logins();
-    (desk, logins)
+fn expired(sandbox: &Sandbox) -> (Fixture, Logins) {
+    let fixture = Fixture::with(&sandbox.config_toml());
+    fixture.put_key("openrouter", OTHER_KEY);
+    fixture.put_login(sandbox, LOGIN, -10);
+    let logins = fixture.logins();
+    (fixture, logins)
 }
 
 #[test]
 fn a_refresh_that_is_struck_anywhere_loses_nothing_that_was_stored() {
     let sandbox = Sandbox::start();
-    let (desk, old) = expired(&sandbox);
-    let ran = desk.cli_unreliable("token anthropic", "").ok();
-    let (kinds, calls) = (desk.unreliable.kinds(), desk.unreliable.get(COUNT));
-    assert!(desk.logins() != old && is_good(&sandbox, ran.stdout.trim()), "{ran:?}");
+    let (fixture, old) = expired(&sandbox);
+    let ran = fixture.cli_unreliable("token anthropic", "").ok();
+    let (kinds, calls) = (fixture.unreliable.kinds(), fixture.unreliable.get(COUNT));
+    assert!(fixture.logins() != old && is_good(&sandbox, ran.stdout.trim()), "{ran:?}");
     // Behind the rehearsal the provider is asked; up to the rename its answer is in memory only.
     let number = |kind: &str| 1 + kinds.iter().position(|found| *found == kind).unwrap() as i64;
     let (rehearsed, stored) = (number("unlink"), number("rename"));
@@ -46,11 +46,11 @@ fn a_refresh_that_is_struck_anywhere_loses_nothing_that_was_stored() {
 /// Whether the login was lost, which only a kill, or a disk that breaks for good, between answer and store
 /// may do.
 fn strike(sandbox: &Sandbox, at: i64, blow: Blow) -> bool {
-    let (desk, old) = expired(sandbox);
-    desk.unreliable.strike(at, blow.how, blow.stays);
-    let ran = desk.cli_unreliable("token anthropic", "");
-    let case = format!("call {at} of {:?}, {blow:?}: {ran:?}", desk.unreliable.kinds());
-    let found = desk.logins();
+    let (fixture, old) = expired(sandbox);
+    fixture.unreliable.strike(at, blow.how, blow.stays);
+    let ran = fixture.cli_unreliable("token anthropic", "");
+    let case = format!("call {at} of {:?}, {blow:?}: {ran:?}", fixture.unreliable.kinds());
+    let found = fixture.logins();
     assert_eq!(found["openrouter"], old["openrouter"], "{case}");
     let (before, after) = (&old[LOGIN], &found[LOGIN]);
     let (asked, is_new) = (sent(sandbox, before.1.as_ref()), before != after);
@@ -59,7 +59,7 @@ fn strike(sandbox: &Sandbox, at: i64, blow: Blow) -> bool {
     assert!(blow.stays || asked == 0 || ran.code() == 0, "one failure is tried over: {case}");
     assert!(asked <= 1, "the refresh token was sent {asked} times: {case}");
 
-    let next = desk.cli("token anthropic", "");
+    let next = fixture.cli("token anthropic", "");
     assert!(next.took < TAKE_OVER, "{case}\n{next:?}");
     // Written to its end without its name: the next process gives it that.
     let is_taken_up = asked == 1 && !is_new && blow.stays && next.code() == 0;
@@ -72,7 +72,7 @@ fn strike(sandbox: &Sandbox, at: i64, blow: Blow) -> bool {
         assert!(!is_new || next.stdout.trim() == after.0, "{case}\n{next:?}");
         assert_eq!(sent(sandbox, before.1.as_ref()), 1, "{case}");
     }
-    assert_eq!(desk.cli("token openrouter", "").stdout.trim(), OTHER_KEY, "{case}");
+    assert_eq!(fixture.cli("token openrouter", "").stdout.trim(), OTHER_KEY, "{case}");
     is_lost
 }
 
@@ -92,21 +92,21 @@ fn is_told(ran: &Ran, case: &str, blow: Blow, stored: Option<&str>) {
 fn a_refusal_that_cannot_be_written_down_is_told_all_the_same() {
     let sandbox = Sandbox::start();
     let refused = || {
-        let (desk, old) = expired(&sandbox);
+        let (fixture, old) = expired(&sandbox);
         sandbox.revoke_all("anthropic");
-        (desk, old)
+        (fixture, old)
     };
-    let (desk, _) = refused();
-    assert_eq!(desk.cli_unreliable("token anthropic", "").code(), 3);
-    for (at, blow) in (1..=desk.unreliable.get(COUNT)).flat_map(|at| BLOWS.map(|blow| (at, blow))) {
-        let (desk, old) = refused();
-        desk.unreliable.strike(at, blow.how, blow.stays);
-        let ran = desk.cli_unreliable("token anthropic", "");
-        let case = format!("call {at} of {:?}, {blow:?}: {ran:?}", desk.unreliable.kinds());
+    let (fixture, _) = refused();
+    assert_eq!(fixture.cli_unreliable("token anthropic", "").code(), 3);
+    for (at, blow) in (1..=fixture.unreliable.get(COUNT)).flat_map(|at| BLOWS.map(|blow| (at, blow))) {
+        let (fixture, old) = refused();
+        fixture.unreliable.strike(at, blow.how, blow.stays);
+        let ran = fixture.cli_unreliable("token anthropic", "");
+        let case = format!("call {at} of {:?}, {blow:?}: {ran:?}", fixture.unreliable.kinds());
         assert!(matches!(ran.status.code(), None | Some(3 | 6)), "{case}");
         assert_eq!(ran.stdout, "", "{case}");
-        let found = desk.logins();
+        let found = fixture.logins();
         assert_eq!((&found["openrouter"], &found[LOGIN].0), (&old["openrouter"], &old[LOGIN].0), "{case}");
-        assert_eq!(desk.cli("token anthropic", "").code(), 3, "{case}");
+        assert_eq!(fixture.cli("token anthropic", "").code(), 3, "{case}");
     }
 }

@@ -9,7 +9,7 @@ use convocations::error::Code;
 use serde_json::Value;
 
 use crate::common::Ran;
-use crate::desk::Desk;
+use crate::fixture::Fixture;
 
 /// The tables there are. Each is checked by the test of its subject.
 const TITLES: [&str; 5] = ["Network", "Files", "Clock", "Keyring", "Processes"];
@@ -33,36 +33,36 @@ pub struct Seen {
 
 impl Seen {
     /// An error as the backend sends it.
-    pub fn error(desk: &Desk, error: &Value) -> Self {
+    pub fn error(fixture: &Fixture, error: &Value) -> Self {
         let text =
-            |name: &str| plain(desk, error[name].as_str().unwrap_or_else(|| panic!("{name}: {error}")));
+            |name: &str| plain(fixture, error[name].as_str().unwrap_or_else(|| panic!("{name}: {error}")));
         Self { code: text("code"), sentence: text("message"), hint: text("hint") }
     }
 
     /// A command that was done all the same; the sentence is all that it said besides.
     #[track_caller]
-    pub fn done(desk: &Desk, ran: &Ran) -> Self {
+    pub fn done(fixture: &Fixture, ran: &Ran) -> Self {
         let line = ran.stderr.strip_suffix(".\n").filter(|line| ran.code() == 0 && !line.contains('\n'));
         let sentence =
-            format!("{}.", plain(desk, line.unwrap_or_else(|| panic!("done, and a sentence: {ran:?}"))));
+            format!("{}.", plain(fixture, line.unwrap_or_else(|| panic!("done, and a sentence: {ran:?}"))));
         Self { sentence, ..Self::default() }
     }
 
     /// A command that failed with this code; the sentence and the hint are the last two lines.
     #[track_caller]
-    pub fn failed(desk: &Desk, ran: &Ran, code: Code) -> Self {
+    pub fn failed(fixture: &Fixture, ran: &Ran, code: Code) -> Self {
         assert_eq!((ran.code(), ran.stdout.as_str()), (i32::from(code.exit_status()), ""), "{ran:?}");
         let lines: Vec<&str> = ran.stderr.lines().collect();
         let [.., sentence, hint] = lines.as_slice() else { panic!("a sentence and a hint: {ran:?}") };
         let sentence = sentence.strip_prefix("convocations: ").unwrap_or_else(|| panic!("{ran:?}"));
         let hint = hint.strip_prefix("  ").unwrap_or_else(|| panic!("{ran:?}"));
-        Self { code: code.to_string(), sentence: plain(desk, sentence), hint: plain(desk, hint) }
+        Self { code: code.to_string(), sentence: plain(fixture, sentence), hint: plain(fixture, hint) }
     }
 }
 
 /// Without what differs from run to run.
-fn plain(desk: &Desk, text: &str) -> String {
-    text.replace(&desk.dir.config().display().to_string(), "FOLDER").replace('|', "/")
+fn plain(fixture: &Fixture, text: &str) -> String {
+    text.replace(&fixture.dir.config().display().to_string(), "FOLDER").replace('|', "/")
 }
 
 fn render(row: &Row) -> String {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::common::{Ran, Sandbox, run};
-use crate::desk::{Desk, Logins, OTHER_KEY, sent};
+use crate::fixture::{Fixture, Logins, OTHER_KEY, sent};
 use crate::keyring::{Keyring, account};
 
 /// The key that is in the keyring.
@@ -13,7 +13,7 @@ pub const NEW_KEY: &str = "sk-or-v1-the-new-key-0123456789";
 
 /// Logins in a keyring, one in the file, and the programs that see both.
 pub struct Wallet {
-    pub desk: Desk,
+    pub fixture: Fixture,
     pub keyring: Keyring,
     /// What was stored in the beginning.
     pub before: Logins,
@@ -32,30 +32,30 @@ impl Wallet {
 
     /// The same, with only these logins in the keyring yet, as where the settings are new.
     pub fn holding(sandbox: &Sandbox, left: i64, moved: &[&str]) -> Self {
-        let desk = Desk::with(&sandbox.config_toml());
-        desk.put_key("openrouter@other", OTHER_KEY);
-        desk.put_key("openrouter", KEY);
-        desk.put_login(sandbox, "anthropic", left);
-        let before = desk.logins();
-        let keyring = Keyring::unlocked(&desk.dir);
-        let wallet = Self { desk, keyring, before };
+        let fixture = Fixture::with(&sandbox.config_toml());
+        fixture.put_key("openrouter@other", OTHER_KEY);
+        fixture.put_key("openrouter", KEY);
+        fixture.put_login(sandbox, "anthropic", left);
+        let before = fixture.logins();
+        let keyring = Keyring::unlocked(&fixture.dir);
+        let wallet = Self { fixture, keyring, before };
         moved.iter().for_each(|login| wallet.move_in(login));
-        let config = std::fs::read_to_string(wallet.desk.dir.paths().config_file()).unwrap();
+        let config = std::fs::read_to_string(wallet.fixture.dir.paths().config_file()).unwrap();
         let config = config.replace("\"local-encrypted\"", "\"keyring\"\nkeyring_timeout = 1");
-        wallet.desk.dir.write_config(&config);
+        wallet.fixture.dir.write_config(&config);
         wallet
     }
 
     /// Moves a login from the file into the keyring, as the program keeps it there.
     fn move_in(&self, login: &str) {
-        let stored = self.desk.store().read(&login.parse().unwrap()).unwrap().unwrap();
+        let stored = self.fixture.store().read(&login.parse().unwrap()).unwrap().unwrap();
         self.set_item(login, &serde_json::to_string(&stored.tokens).unwrap());
-        let file = self.desk.dir.paths().index_file();
+        let file = self.fixture.dir.paths().index_file();
         let mut index: toml::Table = std::fs::read_to_string(&file).unwrap().parse().unwrap();
         let entry = index["logins"][login].as_table_mut().unwrap();
         entry.retain(|name, _| name != "nonce" && name != "ciphertext");
         entry.insert("backend".to_owned(), "keyring".into());
-        entry.insert("account".to_owned(), account(&self.desk.dir, login).into());
+        entry.insert("account".to_owned(), account(&self.fixture.dir, login).into());
         std::fs::write(file, index.to_string()).unwrap();
     }
 
@@ -63,24 +63,25 @@ impl Wallet {
     pub fn set_item(&self, login: &str, text: &str) {
         let mut secret: Value = serde_json::from_str(text).unwrap();
         let index: toml::Table =
-            std::fs::read_to_string(self.desk.dir.paths().index_file()).unwrap().parse().unwrap();
+            std::fs::read_to_string(self.fixture.dir.paths().index_file()).unwrap().parse().unwrap();
         secret["store"] = index["store"].as_str().unwrap().into();
         secret["login"] = login.into();
         let text = secret.to_string();
-        let mut command = self.desk.dir.command("secret-tool");
+        let mut command = self.fixture.dir.command("secret-tool");
         command.args(["store", "--label", login, "service", "com.convocations.app", "target", "default"]);
-        command.args(["application", "rust-keyring", "username", &account(&self.desk.dir, login)]);
+        command.args(["application", "rust-keyring", "username", &account(&self.fixture.dir, login)]);
         assert_eq!(run(command.envs(self.keyring.environment()), &text).code(), 0);
     }
 
     pub fn item(&self, login: &str) -> Value {
-        serde_json::from_str(&self.keyring.secret_tool(&self.desk.dir, "lookup", login).1).unwrap_or_default()
+        serde_json::from_str(&self.keyring.secret_tool(&self.fixture.dir, "lookup", login).1)
+            .unwrap_or_default()
     }
 
     pub fn command(&self, args: &str) -> std::process::Command {
-        let mut command = self.desk.dir.convocations(args.split_whitespace());
+        let mut command = self.fixture.dir.convocations(args.split_whitespace());
         command.envs(self.keyring.environment());
-        self.desk.unreliable.under(&mut command);
+        self.fixture.unreliable.under(&mut command);
         command
     }
 
@@ -95,6 +96,6 @@ impl Wallet {
 
     pub fn restart(&mut self, unlocked: bool) {
         self.keyring.stop();
-        self.keyring.start(&self.desk.dir, unlocked);
+        self.keyring.start(&self.fixture.dir, unlocked);
     }
 }

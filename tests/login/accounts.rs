@@ -6,10 +6,10 @@ use convocations::secret::Secret;
 use convocations::store::{Change, Current, NewLogin};
 
 use crate::common::{browser, eventually};
-use crate::desk::{Desk, arrive, person};
+use crate::fixture::{Fixture, arrive, person};
 
-async fn log_in(desk: &Desk, login: &str, account: &'static str) -> String {
-    let mut login = desk.start(login, "subscription");
+async fn log_in(fixture: &Fixture, login: &str, account: &'static str) -> String {
+    let mut login = fixture.start(login, "subscription");
     let url = login.opened().await.url;
     let callback = person(move || browser::approve_as(&url, account)).await;
     arrive(&callback).await;
@@ -20,25 +20,25 @@ async fn log_in(desk: &Desk, login: &str, account: &'static str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_person_gets_a_name_of_their_own() {
-    let desk = Desk::new();
-    assert_eq!(log_in(&desk, "anthropic", "ada").await, "anthropic");
-    assert_eq!(log_in(&desk, "anthropic", "grace").await, "anthropic@grace");
-    assert_eq!(log_in(&desk, "anthropic", "ada").await, "anthropic", "the same person again");
-    assert_eq!(log_in(&desk, "anthropic", "grace").await, "anthropic@grace");
+    let fixture = Fixture::new();
+    assert_eq!(log_in(&fixture, "anthropic", "ada").await, "anthropic");
+    assert_eq!(log_in(&fixture, "anthropic", "grace").await, "anthropic@grace");
+    assert_eq!(log_in(&fixture, "anthropic", "ada").await, "anthropic", "the same person again");
+    assert_eq!(log_in(&fixture, "anthropic", "grace").await, "anthropic@grace");
     assert_eq!(
-        log_in(&desk, "anthropic@work", "grace").await,
+        log_in(&fixture, "anthropic@work", "grace").await,
         "anthropic@work",
         "a name that was given stays"
     );
-    assert_eq!(desk.names(), ["anthropic", "anthropic@grace", "anthropic@work"]);
-    assert_eq!(desk.stored("anthropic").unwrap().identity.as_deref(), Some("ada@sandbox.test"));
+    assert_eq!(fixture.names(), ["anthropic", "anthropic@grace", "anthropic@work"]);
+    assert_eq!(fixture.stored("anthropic").unwrap().identity.as_deref(), Some("ada@sandbox.test"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_who_log_in_at_once_get_a_name_each() {
-    let desk = Desk::new();
-    let store = &desk.services.store;
-    let mut login = desk.start("anthropic", "subscription");
+    let fixture = Fixture::new();
+    let store = &fixture.services.store;
+    let mut login = fixture.start("anthropic", "subscription");
     let url = login.opened().await.url;
     let callback = person(move || browser::approve_as(&url, "grace")).await;
     // Ada's login is being written, and Grace's waits for it.
@@ -63,13 +63,13 @@ async fn two_people_who_log_in_at_once_get_a_name_each() {
     login.exchanging().await;
     assert_eq!(login.done().await.login.to_string(), "anthropic@grace");
     page.await.unwrap();
-    assert_eq!(desk.stored("anthropic").unwrap().identity, identity);
+    assert_eq!(fixture.stored("anthropic").unwrap().identity, identity);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_index_is_set_aside_by_a_login() {
-    let desk = Desk::new();
-    std::fs::write(desk.dir.paths().index_file(), "no index").unwrap();
-    assert_eq!(log_in(&desk, "anthropic", "ada").await, "anthropic");
-    assert_eq!(desk.names(), ["anthropic"]);
+    let fixture = Fixture::new();
+    std::fs::write(fixture.dir.paths().index_file(), "no index").unwrap();
+    assert_eq!(log_in(&fixture, "anthropic", "ada").await, "anthropic");
+    assert_eq!(fixture.names(), ["anthropic"]);
 }

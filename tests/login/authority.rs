@@ -7,7 +7,7 @@ use convocations::credential::Kind;
 use convocations::oauth::{self, Failure};
 
 use crate::common::{self, Response, Sandbox, TestDir, http};
-use crate::desk::{Desk, arrive, parameter, person};
+use crate::fixture::{Fixture, arrive, parameter, person};
 
 /// Serves it in front of the sandbox, for as long as the runtime lives; returns its issuer.
 async fn authority(sandbox: &Sandbox) -> String {
@@ -48,17 +48,18 @@ fn cookies(response: &Response) -> String {
 async fn our_own_server_is_an_issuer_like_any_other() {
     let upstream = Sandbox::start();
     let issuer = authority(&upstream).await;
-    let desk = Desk::describing(|_| format!("[providers.gate]\nname = \"Gate\"\nissuer = \"{issuer}\"\n"));
-    let mut login = desk.start("gate", "browser");
+    let fixture =
+        Fixture::describing(|_| format!("[providers.gate]\nname = \"Gate\"\nissuer = \"{issuer}\"\n"));
+    let mut login = fixture.start("gate", "browser");
     let opened = login.opened().await;
     assert!(opened.url.starts_with(&issuer) && parameter(&opened.url, "client_id").is_some());
     let url = opened.url.clone();
     arrive(&person(move || agree(&url)).await).await;
     login.done().await;
 
-    let tokens = desk.stored("gate").unwrap();
+    let tokens = fixture.stored("gate").unwrap();
     assert_eq!((tokens.expires_at, &tokens.refresh_token), (None, &None), "a key lasts");
-    let provider = desk.services.config.provider("gate").unwrap();
+    let provider = fixture.services.config.provider("gate").unwrap();
     let login = "gate".parse().unwrap();
     let credential = provider.credential(&login, "login", Kind::Oauth, &tokens, 1);
     let me = format!("{issuer}/me");
@@ -68,6 +69,6 @@ async fn our_own_server_is_an_issuer_like_any_other() {
     });
     assert_eq!(answer.await.status, 200);
     let method = provider.default_method().unwrap();
-    let refreshed = oauth::refresh(&desk.services.http, &provider, method, &tokens, 0).await;
+    let refreshed = oauth::refresh(&fixture.services.http, &provider, method, &tokens, 0).await;
     assert!(matches!(refreshed, Err(Failure::Refused(_))), "there is nothing to refresh with");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use convocations::error::Code;
 
 use crate::common::chromium::Browser;
-use crate::desk::{Desk, person};
+use crate::fixture::{Fixture, person};
 
 /// Opens the address, presses the button, and returns what stands on the page in the end.
 fn through(url: String, button: &'static str, text: &'static str) -> Option<String> {
@@ -66,7 +66,7 @@ fn web_app(port: u16, browser: &mut Browser) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_a_web_apps_service_worker_takes_can_be_pasted() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let desk = Desk::with(&format!("[callback]\nport = {port}\ntimeout = 36\n"));
+    let fixture = Fixture::with(&format!("[callback]\nport = {port}\ntimeout = 36\n"));
     let Some(browser) = person(move || {
         let mut browser = Browser::start()?;
         web_app(port, &mut browser);
@@ -76,7 +76,7 @@ async fn an_answer_that_a_web_apps_service_worker_takes_can_be_pasted() {
     else {
         return skipped();
     };
-    let mut login = desk.start("openrouter", "browser");
+    let mut login = fixture.start("openrouter", "browser");
     let opened = login.opened().await;
     assert_eq!(opened.port, Some(port));
     let seen = person(move || {
@@ -89,7 +89,7 @@ async fn an_answer_that_a_web_apps_service_worker_takes_can_be_pasted() {
     .await;
     let address = seen.lines().next().unwrap();
     assert!(address.contains("/api/openrouter/oauth/callback?code="), "{address}");
-    assert_eq!(desk.sandbox.count("openrouter.keys"), 0, "it never came to the login");
+    assert_eq!(fixture.sandbox.count("openrouter.keys"), 0, "it never came to the login");
     let (told, _) = login.told().await;
     assert!(told.contains("service worker") && told.contains("callback.port"), "{told}");
     login.paste(address).await.unwrap();
@@ -102,8 +102,8 @@ fn skipped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_sees_that_it_worked() {
-    let desk = Desk::new();
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::new();
+    let mut login = fixture.start("openrouter", "browser");
     let url = login.opened().await.url;
     let Some(seen) = person(move || through(url, "approve", "You can close this tab")).await else {
         return skipped();
@@ -122,9 +122,9 @@ async fn a_person_sees_that_it_worked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_sees_that_it_did_not() {
-    let desk = Desk::new();
-    desk.echo_state();
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::new();
+    fixture.echo_state();
+    let mut login = fixture.start("openrouter", "browser");
     let url = login.opened().await.url;
     let Some(seen) = person(move || through(url, "deny", "You can close this tab")).await else {
         return skipped();

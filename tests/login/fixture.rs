@@ -19,14 +19,14 @@ use crate::common::{Sandbox, TestDir, browser};
 /// Longest wait for anything that must happen.
 const LIMIT: Duration = Duration::from_secs(20);
 
-pub struct Desk {
+pub struct Fixture {
     pub dir: TestDir,
     pub sandbox: Sandbox,
     pub services: Services,
     pub logins: Logins,
 }
 
-impl Desk {
+impl Fixture {
     pub fn new() -> Self {
         Self::with("")
     }

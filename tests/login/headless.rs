@@ -7,7 +7,7 @@ use convocations::provider::builtin;
 use serde_json::{Value, json};
 
 use crate::common::fault;
-use crate::desk::{Desk, Login, approve};
+use crate::fixture::{Fixture, Login, approve};
 
 /// Switches of servers without device codes for this program, as they are met.
 fn without_device_codes() -> [Value; 2] {
@@ -44,9 +44,9 @@ async fn paste_the_address(login: &mut Login, stage: Stage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_builtin_provider_ends_in_a_prompt() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     for (id, _) in builtin::ALL {
-        let mut login = desk.start_headless(id, None);
+        let mut login = fixture.start_headless(id, None);
         prompt(&mut login).await;
         login.cancel();
         login.failed(Code::Cancelled).await;
@@ -59,9 +59,9 @@ async fn a_server_without_device_codes_is_logged_in_to_by_paste() {
     for by in ["issuer", "resource"] {
         for switch in without_device_codes() {
             for method in [None, Some("device"), Some("browser")] {
-                let desk = Desk::describing(described(by));
-                desk.sandbox.switch(json!({ "generic": switch.clone() }));
-                let mut login = desk.start_headless("corp", method);
+                let fixture = Fixture::describing(described(by));
+                fixture.sandbox.switch(json!({ "generic": switch.clone() }));
+                let mut login = fixture.start_headless("corp", method);
                 let stage = prompt(&mut login).await;
                 paste_the_address(&mut login, stage).await;
             }
@@ -71,9 +71,9 @@ async fn a_server_without_device_codes_is_logged_in_to_by_paste() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_address_with_nothing_behind_it_is_none() {
-    let desk = Desk::describing(described("issuer"));
-    desk.sandbox.fault("generic.device-code", 1, fault::status(404));
-    let mut login = desk.start_headless("corp", None);
+    let fixture = Fixture::describing(described("issuer"));
+    fixture.sandbox.fault("generic.device-code", 1, fault::status(404));
+    let mut login = fixture.start_headless("corp", None);
     let stage = prompt(&mut login).await;
     let Stage::OpenUrl { notice, .. } = &stage else { panic!("{stage:?}") };
     assert!(notice.as_ref().unwrap().contains("does not offer device codes"), "{notice:?}");
@@ -82,9 +82,9 @@ async fn a_device_address_with_nothing_behind_it_is_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_without_device_codes_is_logged_in_by_paste() {
-    let desk = Desk::new();
-    desk.sandbox.switch(json!({ "openai": { "device": false } }));
-    let mut login = desk.start_headless("openai", Some("device"));
+    let fixture = Fixture::new();
+    fixture.sandbox.switch(json!({ "openai": { "device": false } }));
+    let mut login = fixture.start_headless("openai", Some("device"));
     let stage = prompt(&mut login).await;
     paste_the_address(&mut login, stage).await;
 }
@@ -92,8 +92,8 @@ async fn an_account_without_device_codes_is_logged_in_by_paste() {
 #[tokio::test(flavor = "multi_thread")]
 async fn device_codes_lead_where_they_work() {
     for by in ["issuer", "resource"] {
-        let desk = Desk::describing(described(by));
-        let mut login = desk.start_headless("corp", None);
+        let fixture = Fixture::describing(described(by));
+        let mut login = fixture.start_headless("corp", None);
         let stage = prompt(&mut login).await;
         assert!(matches!(stage, Stage::DeviceCode { .. }), "{stage:?}");
     }
@@ -102,18 +102,18 @@ async fn device_codes_lead_where_they_work() {
 /// Trouble that passes is told as such: the person would be sent to another machine for nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_in_trouble_is_no_server_without_device_codes() {
-    let desk = Desk::describing(described("issuer"));
-    desk.sandbox.fault("generic.device-code", 1, fault::status(503));
-    desk.start_headless("corp", None).failed(Code::ProviderError).await;
+    let fixture = Fixture::describing(described("issuer"));
+    fixture.sandbox.fault("generic.device-code", 1, fault::status(503));
+    fixture.start_headless("corp", None).failed(Code::ProviderError).await;
 }
 
 /// With a browser here the method that was named is meant; the error names the way out.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_login_that_was_named_says_what_works_instead() {
     for switch in without_device_codes() {
-        let desk = Desk::describing(described("issuer"));
-        desk.sandbox.switch(json!({ "generic": switch }));
-        let mut login = desk.start("corp", "device");
+        let fixture = Fixture::describing(described("issuer"));
+        fixture.sandbox.switch(json!({ "generic": switch }));
+        let mut login = fixture.start("corp", "device");
         let error = match login.next().await.stage {
             Stage::Failed { error } => error,
             other => panic!("{other:?}"),

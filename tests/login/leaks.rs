@@ -2,12 +2,12 @@
 
 use convocations::secret::Secret;
 
-use crate::desk::{Desk, approve, arrive, parameter, visit};
+use crate::fixture::{Fixture, approve, arrive, parameter, visit};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_events_nor_pages_nor_files_tell_a_secret() {
-    let desk = Desk::new();
-    let mut login = desk.start("anthropic", "subscription");
+    let fixture = Fixture::new();
+    let mut login = fixture.start("anthropic", "subscription");
     let opened = login.opened().await;
     let callback = approve(&opened.url).await;
     let _ = login.paste(&callback.replace("code=", "code=x&code=")).await.unwrap_err();
@@ -15,9 +15,11 @@ async fn neither_events_nor_pages_nor_files_tell_a_secret() {
     let page = arrive(&callback).await;
     login.done().await;
     login.over().await;
-    let tokens = desk.stored("anthropic").unwrap();
-    let verifier =
-        desk.sandbox.calls_of("anthropic.token")[0]["fields"]["code_verifier"].as_str().unwrap().to_owned();
+    let tokens = fixture.stored("anthropic").unwrap();
+    let verifier = fixture.sandbox.calls_of("anthropic.token")[0]["fields"]["code_verifier"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let shown = |secret: &Secret| secret.expose().to_owned();
     let secrets: Vec<String> = [
         parameter(&callback, "code"),
@@ -35,5 +37,5 @@ async fn neither_events_nor_pages_nor_files_tell_a_secret() {
         assert!(secret.len() > 10);
         assert!(!told.contains(secret.as_str()), "{secret} is told");
     }
-    assert_eq!(desk.dir.files_with(&secrets), Vec::<std::path::PathBuf>::new());
+    assert_eq!(fixture.dir.files_with(&secrets), Vec::<std::path::PathBuf>::new());
 }

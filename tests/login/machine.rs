@@ -6,7 +6,7 @@ use convocations::wording::Face;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::desk::{Desk, approve, arrive, parameter};
+use crate::fixture::{Fixture, approve, arrive, parameter};
 
 fn machine(url: &str) -> String {
     format!(
@@ -19,8 +19,8 @@ fn machine(url: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_is_not_there_is_named() {
-    let desk = Desk::describing(machine);
-    let error = desk.start_headless("ci", None).failed(Code::ConfigInvalid).await;
+    let fixture = Fixture::describing(machine);
+    let error = fixture.start_headless("ci", None).failed(Code::ConfigInvalid).await;
     assert!(error.hint().unwrap().contains("convocations-no-such-secret"), "{error:?}");
 }
 
@@ -31,19 +31,19 @@ async fn a_program_logs_in_by_itself_and_again_when_its_token_ends() {
         let file = folder.path().join("secret");
         std::fs::write(&file, "sandbox-confidential-secret\n").unwrap();
         let missing = std::env::temp_dir().join("convocations-no-such-secret").display().to_string();
-        let desk = Desk::describing(|url| {
+        let fixture = Fixture::describing(|url| {
             machine(url).replace(&missing, &file.display().to_string())
                 + &format!("client_auth = \"{auth}\"\n")
         });
-        desk.sandbox.switch(json!({ "generic": { "tokens": { "lifetime": 1 } } }));
-        let mut login = desk.start_headless("ci", None);
+        fixture.sandbox.switch(json!({ "generic": { "tokens": { "lifetime": 1 } } }));
+        let mut login = fixture.start_headless("ci", None);
         let event = login.event().await;
         assert!(matches!(event.stage, Stage::Exchanging), "nobody is asked: {event:?}");
         login.done().await;
-        assert_eq!(desk.sandbox.count("generic.register"), 0);
-        let stored = desk.stored("ci").unwrap();
+        assert_eq!(fixture.sandbox.count("generic.register"), 0);
+        let stored = fixture.stored("ci").unwrap();
         assert_eq!((stored.refresh_token, &stored.scopes), (None, &vec!["tools:read".to_owned()]));
-        let newer = desk.broker().get(&"ci".parse().unwrap(), Some(60)).await.unwrap();
+        let newer = fixture.broker().get(&"ci".parse().unwrap(), Some(60)).await.unwrap();
         assert_ne!(newer.token, stored.access_token, "{auth}");
         assert_eq!(newer.scopes, ["tools:read"]);
     }
@@ -55,13 +55,13 @@ fn by_resource(url: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_api_asks_for_beyond_is_asked_for_and_said() {
-    let desk = Desk::describing(by_resource);
-    let mut login = desk.start("corp", "browser");
+    let fixture = Fixture::describing(by_resource);
+    let mut login = fixture.start("corp", "browser");
     let opened = login.opened().await;
     arrive(&approve(&opened.url).await).await;
     login.done().await;
     login.over().await;
-    assert_eq!(desk.stored("corp").unwrap().scopes, ["tools:read", "offline_access"]);
+    assert_eq!(fixture.stored("corp").unwrap().scopes, ["tools:read", "offline_access"]);
     let again = |challenge: &str| LoginRequest {
         login: "corp".parse().unwrap(),
         method: Some("browser".to_owned()),
@@ -73,7 +73,7 @@ async fn what_an_api_asks_for_beyond_is_asked_for_and_said() {
     let (sender, mut events) = mpsc::unbounded_channel();
     let challenge =
         "Bearer error=\"insufficient_scope\", scope=\"tools:write\", resource_metadata=\"https://x\"";
-    desk.logins.start(&desk.services, again(challenge), sender).unwrap();
+    fixture.logins.start(&fixture.services, again(challenge), sender).unwrap();
     let Stage::OpenUrl { url, notice, .. } = events.recv().await.unwrap().stage else { panic!() };
     assert_eq!(notice.as_deref(), Some("Corp asks for more than this login may do: `tools:write`."));
     let scope = parameter(url.expose(), "scope").unwrap();
@@ -82,10 +82,10 @@ async fn what_an_api_asks_for_beyond_is_asked_for_and_said() {
     while let Some(event) = events.recv().await {
         assert!(!matches!(event.stage, Stage::Failed { .. }), "{event:?}");
     }
-    assert!(desk.stored("corp").unwrap().scopes.contains(&"tools:write".to_owned()));
+    assert!(fixture.stored("corp").unwrap().scopes.contains(&"tools:write".to_owned()));
     for nothing in ["", "Bearer", "Basic realm=\"x\"", "Bearer error=\"invalid_token\""] {
         let (sender, _events) = mpsc::unbounded_channel();
-        let error = desk.logins.start(&desk.services, again(nothing), sender).unwrap_err();
+        let error = fixture.logins.start(&fixture.services, again(nothing), sender).unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument, "{nothing}");
     }
 }

@@ -4,8 +4,8 @@
 mod chromium;
 #[path = "../common/mod.rs"]
 mod common;
-mod desk;
 mod device;
+mod fixture;
 
 mod accounts;
 mod anthropic;

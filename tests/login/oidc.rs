@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::common::TestDir;
 use crate::common::http::{self, Response};
-use crate::desk::{Desk, arrive, person};
+use crate::fixture::{Fixture, arrive, person};
 
 /// The issuer as a process; it ends with its stdin.
 struct Issuer {
@@ -45,9 +45,9 @@ impl Issuer {
         Some(Self { child, url, pems: ready["pems"].clone() })
     }
 
-    fn desk(&self) -> Desk {
+    fn fixture(&self) -> Fixture {
         let url = &self.url;
-        Desk::describing(|_| {
+        Fixture::describing(|_| {
             format!(
                 "[providers.corp]\nissuer = \"{url}\"\nscopes = [\"openid\", \"email\", \"offline_access\"]\n"
             )
@@ -123,44 +123,44 @@ impl Browser {
     }
 }
 
-async fn refresh(desk: &Desk, tokens: &Tokens) -> Result<Tokens, Failure> {
-    let provider = desk.services.config.provider("corp").unwrap();
+async fn refresh(fixture: &Fixture, tokens: &Tokens) -> Result<Tokens, Failure> {
+    let provider = fixture.services.config.provider("corp").unwrap();
     let method = provider.default_method().unwrap();
-    oauth::refresh(&desk.services.http, &provider, method, tokens, desk.services.clock.now()).await
+    oauth::refresh(&fixture.services.http, &provider, method, tokens, fixture.services.clock.now()).await
 }
 
 /// Refresh with rotation, reuse refused, revocation: what follows every login.
-async fn live_and_end(desk: &Desk) {
-    let first = desk.stored("corp").unwrap();
-    let second = refresh(desk, &first).await.unwrap();
-    let third = refresh(desk, &second).await.unwrap();
+async fn live_and_end(fixture: &Fixture) {
+    let first = fixture.stored("corp").unwrap();
+    let second = refresh(fixture, &first).await.unwrap();
+    let third = refresh(fixture, &second).await.unwrap();
     assert_ne!(first.access_token, second.access_token);
     assert_ne!(second.refresh_token, third.refresh_token, "it rotates");
-    let provider = desk.services.config.provider("corp").unwrap();
+    let provider = fixture.services.config.provider("corp").unwrap();
     let method = provider.default_method().unwrap();
-    let revoked = oauth::revoke(&desk.services.http, &provider, method, &third).await.unwrap();
+    let revoked = oauth::revoke(&fixture.services.http, &provider, method, &third).await.unwrap();
     assert_eq!(revoked, Revocation::Revoked);
-    let Err(Failure::Refused(_)) = refresh(desk, &third).await else { panic!("it was revoked") };
+    let Err(Failure::Refused(_)) = refresh(fixture, &third).await else { panic!("it was revoked") };
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn through_the_browser() {
     let Some(issuer) = Issuer::start() else { return };
-    let desk = issuer.desk();
-    let mut login = desk.start("corp", "browser");
+    let fixture = issuer.fixture();
+    let mut login = fixture.start("corp", "browser");
     let url = login.opened().await.url;
     let back = person(move || Browser::default().get(&url).map_err(|page| page.text())).await.unwrap();
     arrive(&back).await;
     let Stage::Done { identity, .. } = login.done().await.stage else { panic!() };
     assert_eq!(identity.as_deref(), Some("ada@oidc.test"));
-    live_and_end(&desk).await;
+    live_and_end(&fixture).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_a_code() {
     let Some(issuer) = Issuer::start() else { return };
-    let desk = issuer.desk();
-    let mut login = desk.start("corp", "device");
+    let fixture = issuer.fixture();
+    let mut login = fixture.start("corp", "device");
     let event = login.event().await;
     let Stage::DeviceCode { verification_uri_complete, .. } = event.stage else { panic!("{event:?}") };
     let url = verification_uri_complete.unwrap().expose().to_owned();
@@ -173,7 +173,7 @@ async fn by_a_code() {
     })
     .await;
     login.done().await;
-    live_and_end(&desk).await;
+    live_and_end(&fixture).await;
 }
 
 /// A program of its own, which proves itself in each way that there is.
@@ -186,7 +186,7 @@ async fn without_a_person() {
         let text = issuer.pems[client].as_str().unwrap_or("s:e cret");
         std::fs::write(&secret, text).unwrap();
         let auth = if issuer.pems[client].is_string() { "private_key_jwt" } else { client };
-        let desk = Desk::describing(|_| {
+        let fixture = Fixture::describing(|_| {
             format!(
                 "[providers.corp]\nissuer = \"{}\"\nclient_id = \"{client}\"\nclient_secret = \"file:{}\"\n\
                  [providers.corp.login.machine]\ngrant = \"client-credentials\"\nclient_auth = \"{auth}\"\n\
@@ -195,10 +195,10 @@ async fn without_a_person() {
                 secret.display()
             )
         });
-        desk.start_headless("corp", None).done().await;
-        let first = desk.stored("corp").unwrap();
+        fixture.start_headless("corp", None).done().await;
+        let first = fixture.stored("corp").unwrap();
         assert!(first.refresh_token.is_none() && !first.access_token.is_empty(), "{client}");
-        let broker = desk.broker();
+        let broker = fixture.broker();
         let refused = first.access_token.clone();
         let newer = broker.invalidate(&"corp".parse().unwrap(), &refused).await.unwrap();
         assert_ne!(newer.token, refused, "{client}: asked for again, by its own proof");

@@ -7,12 +7,12 @@ use convocations::login::{Input, Stage};
 use serde_json::json;
 
 use crate::common::{browser, http};
-use crate::desk::{Desk, approve, arrive, listens, parameter, person, visit};
+use crate::fixture::{Fixture, approve, arrive, listens, parameter, person, visit};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_callback() {
-    let desk = Desk::new();
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::new();
+    let mut login = fixture.start("openrouter", "browser");
     let opened = login.opened().await;
     let port = opened.port.unwrap();
     let callback = approve(&opened.url).await;
@@ -25,8 +25,8 @@ async fn by_callback() {
     assert!(matches!(done.stage, Stage::Done { kind: Kind::ApiKey, expires_at: None, .. }), "{done:?}");
     login.over().await;
     assert!(!listens(port));
-    let key = desk.stored("openrouter").unwrap().access_token;
-    assert!(desk.sandbox.tokens().to_string().contains(key.expose()));
+    let key = fixture.stored("openrouter").unwrap().access_token;
+    assert!(fixture.sandbox.tokens().to_string().contains(key.expose()));
 }
 
 /// A port that nobody has, which the settings name.
@@ -38,10 +38,10 @@ fn settled_port() -> (u16, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_logins_send_the_same_callback_url_and_referrer() {
     let (port, config) = settled_port();
-    let desk = Desk::with(&config);
-    desk.sandbox.switch(json!({ "openrouter": { "one_callback": true } }));
+    let fixture = Fixture::with(&config);
+    fixture.sandbox.switch(json!({ "openrouter": { "one_callback": true } }));
     for _ in 0..2 {
-        let mut login = desk.start("openrouter", "browser");
+        let mut login = fixture.start("openrouter", "browser");
         let opened = login.opened().await;
         assert_eq!((opened.port, opened.notice), (Some(port), None));
         let sent = |name| parameter(&opened.url, name).unwrap();
@@ -56,14 +56,14 @@ async fn two_logins_send_the_same_callback_url_and_referrer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_port_may_be_answered_409_and_the_login_says_what_to_do() {
     let (port, config) = settled_port();
-    let desk = Desk::with(&config);
-    desk.sandbox.switch(json!({ "openrouter": { "one_callback": true } }));
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::with(&config);
+    fixture.sandbox.switch(json!({ "openrouter": { "one_callback": true } }));
+    let mut login = fixture.start("openrouter", "browser");
     arrive(&approve(&login.opened().await.url).await).await;
     login.done().await;
     login.over().await;
     let held = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let mut login = desk.start("openrouter", "browser");
+    let mut login = fixture.start("openrouter", "browser");
     let opened = login.opened().await;
     let notice = opened.notice.unwrap();
     for word in [&*format!("Port {port} is taken"), "409", "RCONV_HTTP_PORT", "`:ConvLogin openrouter code`"]
@@ -79,8 +79,8 @@ async fn a_changed_port_may_be_answered_409_and_the_login_says_what_to_do() {
 /// A page of somebody else that has found the address, and a program that has too.
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_codes_all_the_while_end_nothing_and_the_right_one_completes() {
-    let desk = Desk::new();
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::new();
+    let mut login = fixture.start("openrouter", "browser");
     let opened = login.opened().await;
     let at = format!("http://localhost:{}/api/openrouter/oauth/callback", opened.port.unwrap());
     let is_over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -101,8 +101,8 @@ async fn wrong_codes_all_the_while_end_nothing_and_the_right_one_completes() {
         .into();
     let (said, by_provider) = login.told().await;
     assert!(!said.is_empty(), "{by_provider}");
-    desk.sandbox.wait_for_calls("openrouter.keys", 2);
-    assert!(desk.stored("openrouter").is_none());
+    fixture.sandbox.wait_for_calls("openrouter.keys", 2);
+    assert!(fixture.stored("openrouter").is_none());
     let page = arrive(&approve(&opened.url).await).await;
     assert!(page.contains("You are signed in to OpenRouter"), "{page}");
     login.done().await;
@@ -112,19 +112,19 @@ async fn wrong_codes_all_the_while_end_nothing_and_the_right_one_completes() {
         assert!(statuses.iter().filter(|status| **status == 400).count() > 1, "{statuses:?}");
     }
     login.over().await;
-    assert!(desk.stored("openrouter").is_some());
+    assert!(fixture.stored("openrouter").is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_that_comes_back_is_checked() {
-    let desk = Desk::new();
-    desk.echo_state();
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::new();
+    fixture.echo_state();
+    let mut login = fixture.start("openrouter", "browser");
     let callback = approve(&login.opened().await.url).await;
     let state = parameter(&callback, "state").unwrap();
     assert!(state.len() >= 43, "256 bits as base64url");
     assert_eq!(visit(&callback.replace(&state, &"A".repeat(state.len()))).await.status, 400);
-    assert_eq!(desk.sandbox.count("openrouter.keys"), 0, "nothing is tried with another login's state");
+    assert_eq!(fixture.sandbox.count("openrouter.keys"), 0, "nothing is tried with another login's state");
     arrive(&callback).await;
     login.exchanging().await;
     login.done().await;
@@ -132,8 +132,8 @@ async fn a_state_that_comes_back_is_checked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denial_without_state_is_told_and_the_login_waits_on() {
-    let desk = Desk::new();
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::new();
+    let mut login = fixture.start("openrouter", "browser");
     let url = login.opened().await.url;
     let denied = {
         let url = url.clone();
@@ -149,11 +149,11 @@ async fn a_denial_without_state_is_told_and_the_login_waits_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_a_path_that_is_the_secret_where_the_settings_say_so() {
-    let desk = Desk::with(
+    let fixture = Fixture::with(
         "[providers.openrouter.login.browser.redirect]\nhost = \"localhost\"\nports = \"any\"\n\
          path = \"/mine\"\nnonce = true\n[providers.openrouter.login.browser.authorize_params]\nreferrer = \"me\"\n",
     );
-    let mut login = desk.start("openrouter", "browser");
+    let mut login = fixture.start("openrouter", "browser");
     let opened = login.opened().await;
     let callback = url::Url::parse(&parameter(&opened.url, "callback_url").unwrap()).unwrap();
     let secret = callback.path().strip_prefix("/mine/").unwrap();
@@ -169,15 +169,15 @@ async fn by_a_path_that_is_the_secret_where_the_settings_say_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pasted_code_that_is_not_accepted_ends_nothing() {
-    let desk = Desk::new();
-    let mut login = desk.start_headless("openrouter", Some("code"));
+    let fixture = Fixture::new();
+    let mut login = fixture.start_headless("openrouter", Some("code"));
     let opened = login.opened().await;
     for slip in
         ["see you at ten", "too-short", "sk-or-v1-0123456789abcdef0123456789abcdef", "{not-a-code-at-all}"]
     {
         assert_eq!(login.paste(slip).await.unwrap_err().code(), Code::InvalidArgument, "{slip}");
     }
-    assert_eq!(desk.sandbox.count("openrouter.keys"), 0, "nothing of that is sent");
+    assert_eq!(fixture.sandbox.count("openrouter.keys"), 0, "nothing of that is sent");
     login.paste("0123456789abcdef0123456789abcdef").await.unwrap();
     login.exchanging().await;
     let (said, by_provider) = login.told().await;
@@ -192,21 +192,21 @@ async fn a_pasted_code_that_is_not_accepted_ends_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn by_pasted_address_and_by_pasted_code() {
     for whole in [true, false] {
-        let desk = Desk::new();
-        let mut login = desk.start("openrouter", "browser");
+        let fixture = Fixture::new();
+        let mut login = fixture.start("openrouter", "browser");
         let callback = approve(&login.opened().await.url).await;
         let text = if whole { format!(" <{callback}>\n") } else { parameter(&callback, "code").unwrap() };
         login.paste(&text).await.unwrap();
         login.done().await;
-        assert!(desk.stored("openrouter").is_some());
+        assert!(fixture.stored("openrouter").is_some());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_a_code_shown_on_the_page() {
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     for method in [Some("code"), None] {
-        let mut login = desk.start_headless("openrouter", method);
+        let mut login = fixture.start_headless("openrouter", method);
         let opened = login.opened().await;
         assert_eq!((opened.port, parameter(&opened.url, "callback_url")), (None, None));
         let code = person(move || browser::approve_and_copy(&opened.url)).await;
@@ -219,8 +219,8 @@ async fn by_a_code_shown_on_the_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_a_key_that_the_person_has() {
-    let desk = Desk::new();
-    let mut login = desk.start("openrouter", "api-key");
+    let fixture = Fixture::new();
+    let mut login = fixture.start("openrouter", "api-key");
     let first = login.event().await;
     assert!(
         matches!(&first.stage, Stage::Waiting { input: Input::ApiKey, label: Some(label), .. } if label.contains("OpenRouter")),
@@ -229,6 +229,6 @@ async fn by_a_key_that_the_person_has() {
     assert_eq!(login.paste("two words").await.unwrap_err().code(), Code::InvalidArgument);
     login.paste(" 'sk-or-v1-typed' ").await.unwrap();
     login.done().await;
-    assert_eq!(desk.stored("openrouter").unwrap().access_token.expose(), "sk-or-v1-typed");
-    assert_eq!(desk.sandbox.calls()["total"], 0);
+    assert_eq!(fixture.stored("openrouter").unwrap().access_token.expose(), "sk-or-v1-typed");
+    assert_eq!(fixture.sandbox.calls()["total"], 0);
 }

@@ -6,31 +6,31 @@ use convocations::error::Code;
 use convocations::login::Stage;
 
 use crate::common::fault;
-use crate::desk::{Desk, approve, arrive, listens, parameter, visit};
+use crate::fixture::{Fixture, approve, arrive, listens, parameter, visit};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_paste_wins_the_callback_is_refused() {
-    let desk = Desk::new();
-    desk.sandbox.fault("anthropic.token", 1, fault::hold("reply"));
-    let mut login = desk.start("anthropic", "subscription");
+    let fixture = Fixture::new();
+    fixture.sandbox.fault("anthropic.token", 1, fault::hold("reply"));
+    let mut login = fixture.start("anthropic", "subscription");
     let opened = login.opened().await;
     let callback = approve(&opened.url).await;
     login.paste(&callback).await.unwrap();
     login.exchanging().await;
     assert_eq!(visit(&callback).await.status, 409);
     assert_eq!(login.paste(&callback).await.unwrap_err().code(), Code::InvalidArgument);
-    desk.sandbox.release("reply");
+    fixture.sandbox.release("reply");
     login.done().await;
     login.over().await;
     assert!(!listens(opened.port.unwrap()));
-    assert_eq!(desk.sandbox.count("anthropic.token"), 1);
+    assert_eq!(fixture.sandbox.count("anthropic.token"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_callback_wins_the_paste_is_refused() {
-    let desk = Desk::new();
-    desk.sandbox.fault("anthropic.token", 1, fault::hold("reply"));
-    let mut login = desk.start("anthropic", "subscription");
+    let fixture = Fixture::new();
+    fixture.sandbox.fault("anthropic.token", 1, fault::hold("reply"));
+    let mut login = fixture.start("anthropic", "subscription");
     let callback = approve(&login.opened().await.url).await;
     let page = tokio::spawn({
         let callback = callback.clone();
@@ -39,16 +39,16 @@ async fn when_the_callback_wins_the_paste_is_refused() {
     login.exchanging().await;
     assert_eq!(login.paste(&callback).await.unwrap_err().code(), Code::InvalidArgument);
     assert!(!page.is_finished(), "the page waits for the true end");
-    desk.sandbox.release("reply");
+    fixture.sandbox.release("reply");
     login.done().await;
     assert!(page.await.unwrap().contains("You are signed in"));
-    assert_eq!(desk.sandbox.count("anthropic.token"), 1);
+    assert_eq!(fixture.sandbox.count("anthropic.token"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_state_and_then_the_right_one() {
-    let desk = Desk::new();
-    let mut login = desk.start("anthropic", "subscription");
+    let fixture = Fixture::new();
+    let mut login = fixture.start("anthropic", "subscription");
     let callback = approve(&login.opened().await.url).await;
     let state = parameter(&callback, "state").unwrap();
     let wrong = callback.replace(&state, "0123456789");
@@ -64,9 +64,9 @@ async fn a_wrong_state_and_then_the_right_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_providers_at_once_do_not_disturb_each_other() {
-    let desk = Desk::new();
-    let mut one = desk.start("openrouter", "browser");
-    let mut other = desk.start("anthropic", "subscription");
+    let fixture = Fixture::new();
+    let mut one = fixture.start("openrouter", "browser");
+    let mut other = fixture.start("anthropic", "subscription");
     let (first, second) = (one.opened().await, other.opened().await);
     assert_ne!(first.port, second.port);
     let (first, second) = (approve(&first.url).await, approve(&second.url).await);
@@ -80,25 +80,25 @@ async fn two_providers_at_once_do_not_disturb_each_other() {
     arrive(&first).await;
     one.done().await;
     other.done().await;
-    assert_eq!(desk.names(), ["anthropic", "openrouter"]);
+    assert_eq!(fixture.names(), ["anthropic", "openrouter"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_login_of_the_same_provider_is_busy() {
-    let desk = Desk::new();
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::new();
+    let mut login = fixture.start("openrouter", "browser");
     let opened = login.opened().await;
-    let busy = desk.try_start("openrouter@work", Some("code"), true, true).err().unwrap();
+    let busy = fixture.try_start("openrouter@work", Some("code"), true, true).err().unwrap();
     assert_eq!(busy.code(), Code::Busy);
     arrive(&approve(&opened.url).await).await;
     login.done().await;
-    desk.start("openrouter", "code").opened().await;
+    fixture.start("openrouter", "code").opened().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_ends_the_wait_at_once_and_leaves_nothing() {
-    let desk = Desk::new();
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::new();
+    let mut login = fixture.start("openrouter", "browser");
     let port = login.opened().await.port.unwrap();
     let began = Instant::now();
     login.cancel();
@@ -106,21 +106,21 @@ async fn a_cancel_ends_the_wait_at_once_and_leaves_nothing() {
     login.over().await;
     assert!(began.elapsed() < Duration::from_secs(1));
     assert!(!listens(port));
-    assert!(desk.logins.running().is_empty());
+    assert!(fixture.logins.running().is_empty());
     assert_eq!(login.paste("late").await.unwrap_err().code(), Code::InvalidArgument);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_in_the_middle_of_the_exchange_stores_nothing() {
-    let desk = Desk::new();
-    desk.echo_state();
-    desk.sandbox.fault_for_ever("openrouter.keys", fault::hang());
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::new();
+    fixture.echo_state();
+    fixture.sandbox.fault_for_ever("openrouter.keys", fault::hang());
+    let mut login = fixture.start("openrouter", "browser");
     let opened = login.opened().await;
     let callback = approve(&opened.url).await;
     let page = tokio::spawn(async move { arrive(&callback).await });
     login.exchanging().await;
-    desk.sandbox.wait_for_calls("openrouter.keys", 1);
+    fixture.sandbox.wait_for_calls("openrouter.keys", 1);
     let began = Instant::now();
     login.cancel();
     login.failed(Code::Cancelled).await;
@@ -128,41 +128,41 @@ async fn a_cancel_in_the_middle_of_the_exchange_stores_nothing() {
     assert!(page.await.unwrap().contains("The login was cancelled."));
     login.over().await;
     assert!(!listens(opened.port.unwrap()));
-    assert_eq!(desk.names(), Vec::<String>::new());
+    assert_eq!(fixture.names(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_while_another_process_holds_the_lock_stores_nothing() {
-    let desk = Desk::new();
-    let held = desk.services.store.lock(Duration::from_secs(5)).unwrap();
-    let mut login = desk.start("openrouter", "api-key");
+    let fixture = Fixture::new();
+    let held = fixture.services.store.lock(Duration::from_secs(5)).unwrap();
+    let mut login = fixture.start("openrouter", "api-key");
     login.paste("sk-or-v1-typed").await.unwrap();
     let began = Instant::now();
     login.cancel();
     login.failed(Code::Cancelled).await;
     assert!(began.elapsed() < Duration::from_secs(1));
     drop(held);
-    drop(desk.services.store.lock(Duration::from_secs(5)).unwrap());
-    assert_eq!(desk.names(), Vec::<String>::new());
+    drop(fixture.services.store.lock(Duration::from_secs(5)).unwrap());
+    assert_eq!(fixture.names(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_that_hangs_elsewhere_does_not_cost_the_login_just_made() {
-    let desk = Desk::new();
-    let held = desk.services.store.lock_login(&"openrouter".parse().unwrap()).unwrap();
-    let mut login = desk.start("openrouter", "api-key");
+    let fixture = Fixture::new();
+    let held = fixture.services.store.lock_login(&"openrouter".parse().unwrap()).unwrap();
+    let mut login = fixture.start("openrouter", "api-key");
     login.paste("sk-or-v1-typed").await.unwrap();
     login.done().await;
-    assert_eq!(desk.names(), ["openrouter"]);
+    assert_eq!(fixture.names(), ["openrouter"]);
     drop(held);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_logins_ends_them() {
-    let mut desk = Desk::new();
-    let mut login = desk.start("openrouter", "browser");
+    let mut fixture = Fixture::new();
+    let mut login = fixture.start("openrouter", "browser");
     let port = login.opened().await.port.unwrap();
-    desk.logins = Default::default();
+    fixture.logins = Default::default();
     login.forget_logins();
     login.failed(Code::Cancelled).await;
     login.over().await;
@@ -171,8 +171,8 @@ async fn dropping_the_logins_ends_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_comes_in_time() {
-    let desk = Desk::with("[callback]\nport = 0\ntimeout = 1\n");
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::with("[callback]\nport = 0\ntimeout = 1\n");
+    let mut login = fixture.start("openrouter", "browser");
     let port = login.opened().await.port.unwrap();
     visit(&format!("http://localhost:{port}/api/openrouter/oauth/callback?code=x&state=wrong")).await;
     let error = login.failed(Code::LoginTimeout).await;
@@ -185,8 +185,8 @@ async fn nobody_comes_in_time() {
 async fn the_preferred_port_is_used_and_a_free_one_if_it_is_taken() {
     let held = listener();
     let port = port(&held);
-    let desk = Desk::with(&format!("[callback]\nport = {port}\n"));
-    let mut login = desk.start("openrouter", "browser");
+    let fixture = Fixture::with(&format!("[callback]\nport = {port}\n"));
+    let mut login = fixture.start("openrouter", "browser");
     let opened = login.opened().await;
     assert_ne!(opened.port, Some(port));
     assert!(opened.notice.unwrap().contains(&port.to_string()));
@@ -194,7 +194,7 @@ async fn the_preferred_port_is_used_and_a_free_one_if_it_is_taken() {
     login.done().await;
     login.over().await;
     drop(held);
-    let mut login = desk.start("openrouter", "browser");
+    let mut login = fixture.start("openrouter", "browser");
     let opened = login.opened().await;
     assert_eq!((opened.port, opened.notice), (Some(port), None));
 }
@@ -220,8 +220,8 @@ async fn registered_ports_are_tried_in_their_order() {
     let (held, free) = (listener(), listener());
     let (taken, spare) = (port(&held), port(&free));
     drop(free);
-    let desk = Desk::with(&fixed(&[taken, spare]));
-    let opened = desk.start("fixed", "browser").opened().await;
+    let fixture = Fixture::with(&fixed(&[taken, spare]));
+    let opened = fixture.start("fixed", "browser").opened().await;
     assert_eq!(opened.port, Some(spare));
     assert_eq!(
         parameter(&opened.url, "redirect_uri").unwrap(),
@@ -232,10 +232,10 @@ async fn registered_ports_are_tried_in_their_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_all_registered_ports_taken_only_a_paste_helps() {
     let held = listener();
-    let desk = Desk::with(&fixed(&[port(&held)]));
-    let error = desk.start("fixed", "browser").failed(Code::PortInUse).await;
+    let fixture = Fixture::with(&fixed(&[port(&held)]));
+    let error = fixture.start("fixed", "browser").failed(Code::PortInUse).await;
     assert!(error.hint().unwrap().contains(":ConvLogin!"), "{error:?}");
-    let opened = desk.start_headless("fixed", None).opened().await;
+    let opened = fixture.start_headless("fixed", None).opened().await;
     assert_eq!(opened.port, None);
     assert!(opened.notice.unwrap().contains("taken"));
 }

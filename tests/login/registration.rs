@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, Login, approve, arrive, parameter};
+use crate::fixture::{Fixture, Login, approve, arrive, parameter};
 
 fn by_issuer(url: &str) -> String {
     format!(
@@ -17,15 +17,15 @@ async fn finish(login: &mut Login, url: &str) {
 }
 
 /// Logs in; returns the client id that the browser came with.
-async fn log_in(desk: &Desk) -> Option<String> {
-    let mut login = desk.start("corp", "browser");
+async fn log_in(fixture: &Fixture) -> Option<String> {
+    let mut login = fixture.start("corp", "browser");
     let opened = login.opened().await;
     finish(&mut login, &opened.url).await;
     parameter(&opened.url, "client_id")
 }
 
-fn asked(desk: &Desk) -> Vec<Value> {
-    let calls = desk.sandbox.calls_of("generic.register");
+fn asked(fixture: &Fixture) -> Vec<Value> {
+    let calls = fixture.sandbox.calls_of("generic.register");
     calls.iter().map(|call| call["fields"].clone()).collect()
 }
 
@@ -35,13 +35,13 @@ fn list(value: &Value) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_is_registered_than_the_chosen_method_needs() {
-    let desk = Desk::describing(by_issuer);
-    log_in(&desk).await;
-    assert_eq!(list(&asked(&desk)[0]["grant_types"]), ["authorization_code", "refresh_token"]);
-    let desk = Desk::describing(by_issuer);
-    desk.start("corp", "device").event().await;
+    let fixture = Fixture::describing(by_issuer);
+    log_in(&fixture).await;
+    assert_eq!(list(&asked(&fixture)[0]["grant_types"]), ["authorization_code", "refresh_token"]);
+    let fixture = Fixture::describing(by_issuer);
+    fixture.start("corp", "device").event().await;
     let device = "urn:ietf:params:oauth:grant-type:device_code";
-    assert_eq!(list(&asked(&desk)[0]["grant_types"]), [device, "refresh_token"]);
+    assert_eq!(list(&asked(&fixture)[0]["grant_types"]), [device, "refresh_token"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,13 +50,13 @@ async fn servers_that_take_less_are_asked_for_less() {
         [("any", 1), ("one-grant", 2), ("code-and-refresh", 1), ("no-scope", 2), ("confidential", 3)]
     {
         for method in ["browser", "device"] {
-            let desk = Desk::describing(by_issuer);
-            desk.sandbox.switch(json!({ "generic": { "registration_dialect": dialect } }));
-            let mut login = desk.start("corp", method);
+            let fixture = Fixture::describing(by_issuer);
+            fixture.sandbox.switch(json!({ "generic": { "registration_dialect": dialect } }));
+            let mut login = fixture.start("corp", method);
             let event = login.event().await;
             assert!(!event.stage.is_last(), "{dialect} {method}: {event:?}");
             if method == "browser" {
-                assert_eq!(asked(&desk).len(), requests, "{dialect}");
+                assert_eq!(asked(&fixture).len(), requests, "{dialect}");
                 let convocations::login::Stage::OpenUrl { url, .. } = event.stage else {
                     panic!("{event:?}")
                 };
@@ -69,39 +69,39 @@ async fn servers_that_take_less_are_asked_for_less() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registration_that_the_server_forgot_is_made_anew_in_the_same_login() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let desk = Desk::describing(|url| by_issuer(url) + &format!("[callback]\nport = {port}\n"));
-    let first = log_in(&desk).await;
-    assert_eq!(log_in(&desk).await, first);
-    assert_eq!(asked(&desk).len(), 1, "it is used again");
-    desk.sandbox.reset();
-    assert_ne!(log_in(&desk).await, first, "the browser never sees the dead one");
-    assert_eq!(asked(&desk).len(), 1);
+    let fixture = Fixture::describing(|url| by_issuer(url) + &format!("[callback]\nport = {port}\n"));
+    let first = log_in(&fixture).await;
+    assert_eq!(log_in(&fixture).await, first);
+    assert_eq!(asked(&fixture).len(), 1, "it is used again");
+    fixture.sandbox.reset();
+    assert_ne!(log_in(&fixture).await, first, "the browser never sees the dead one");
+    assert_eq!(asked(&fixture).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_redirect_keeps_its_registration() {
-    let desk = Desk::describing(by_issuer);
-    log_in(&desk).await;
-    log_in(&desk).await;
-    assert_eq!(asked(&desk).len(), 2, "each has a port of its own");
-    desk.sandbox.switch(json!({ "generic": { "interval": 1 } }));
-    desk.sandbox.control("consent", json!({ "mode": "auto" }));
+    let fixture = Fixture::describing(by_issuer);
+    log_in(&fixture).await;
+    log_in(&fixture).await;
+    assert_eq!(asked(&fixture).len(), 2, "each has a port of its own");
+    fixture.sandbox.switch(json!({ "generic": { "interval": 1 } }));
+    fixture.sandbox.control("consent", json!({ "mode": "auto" }));
     for _ in 0..2 {
-        let mut login = desk.start("corp", "device");
+        let mut login = fixture.start("corp", "device");
         login.done().await;
         login.over().await;
     }
-    assert_eq!(asked(&desk).len(), 3, "one for device codes, used twice");
-    assert_eq!(desk.names(), ["corp", "corp@oauth-client"]);
+    assert_eq!(asked(&fixture).len(), 3, "one for device codes, used twice");
+    assert_eq!(fixture.names(), ["corp", "corp@oauth-client"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn first_logins_at_once_make_one_registration() {
-    let desk = Desk::describing(by_issuer);
-    let mut logins: Vec<Login> = (0..4).map(|_| desk.start_in_another_process("corp", "device")).collect();
+    let fixture = Fixture::describing(by_issuer);
+    let mut logins: Vec<Login> = (0..4).map(|_| fixture.start_in_another_process("corp", "device")).collect();
     for login in &mut logins {
         let event = login.event().await;
         assert!(!event.stage.is_last(), "{event:?}");
     }
-    assert_eq!(asked(&desk).len(), 1);
+    assert_eq!(asked(&fixture).len(), 1);
 }

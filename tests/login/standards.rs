@@ -10,7 +10,7 @@ use convocations::store::NewLogin;
 use serde_json::{Value, json};
 
 use crate::common::{approve_device, fault, http};
-use crate::desk::{Desk, approve, arrive, parameter, person, visit};
+use crate::fixture::{Fixture, approve, arrive, parameter, person, visit};
 
 /// Five lines, as the help shows them.
 fn by_issuer(url: &str) -> String {
@@ -23,39 +23,39 @@ fn by_resource(url: &str) -> String {
     format!("[providers.corp]\nname = \"Corp\"\nresource = \"{url}/generic/mcp\"\n")
 }
 
-async fn log_in(desk: &Desk) -> Tokens {
-    let mut login = desk.start("corp", "browser");
+async fn log_in(fixture: &Fixture) -> Tokens {
+    let mut login = fixture.start("corp", "browser");
     let opened = login.opened().await;
     arrive(&approve(&opened.url).await).await;
     login.done().await;
     login.over().await;
-    desk.stored("corp").unwrap()
+    fixture.stored("corp").unwrap()
 }
 
-async fn refresh(desk: &Desk, tokens: &Tokens) -> Result<Tokens, Failure> {
-    let provider = desk.services.config.provider("corp").unwrap();
-    let store = &desk.services.store;
+async fn refresh(fixture: &Fixture, tokens: &Tokens) -> Result<Tokens, Failure> {
+    let provider = fixture.services.config.provider("corp").unwrap();
+    let store = &fixture.services.store;
     let stored = provider.client_login().and_then(|login| store.read(&login).unwrap());
     let stored = stored.map(|stored| stored.tokens.access_token);
     let method = oauth::with_client_secret(&provider, provider.default_method().unwrap(), stored)?;
-    oauth::refresh(&desk.services.http, &provider, &method, tokens, 0).await
+    oauth::refresh(&fixture.services.http, &provider, &method, tokens, 0).await
 }
 
 /// What a login that fails before its first address is told as.
-async fn hint(desk: &Desk, code: Code) -> String {
-    let mut login = desk.start("corp", "browser");
+async fn hint(fixture: &Fixture, code: Code) -> String {
+    let mut login = fixture.start("corp", "browser");
     let error = login.failed(code).await;
     format!("{error} {}", error.hint().unwrap())
 }
 
-fn last_field(desk: &Desk, route: &str, name: &str) -> Value {
-    desk.sandbox.calls_of(route).last().unwrap()["fields"][name].clone()
+fn last_field(fixture: &Fixture, route: &str, name: &str) -> Value {
+    fixture.sandbox.calls_of(route).last().unwrap()["fields"][name].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_is_enough() {
-    let desk = Desk::describing(by_issuer);
-    let mut login = desk.start("corp", "browser");
+    let fixture = Fixture::describing(by_issuer);
+    let mut login = fixture.start("corp", "browser");
     let opened = login.opened().await;
     assert_eq!(parameter(&opened.url, "prompt").as_deref(), Some("consent"), "for offline_access");
     assert_eq!(parameter(&opened.url, "code_challenge_method").as_deref(), Some("S256"));
@@ -63,25 +63,25 @@ async fn an_issuer_is_enough() {
     arrive(&approve(&opened.url).await).await;
     let Stage::Done { identity, .. } = login.done().await.stage else { panic!() };
     assert_eq!(identity.as_deref(), Some("ada@sandbox.test"));
-    assert_eq!(desk.names(), ["corp", "corp@oauth-client"], "the registration is kept apart");
-    assert_eq!(last_field(&desk, "generic.register", "application_type"), "native");
-    assert_eq!(last_field(&desk, "generic.register", "token_endpoint_auth_method"), "none");
+    assert_eq!(fixture.names(), ["corp", "corp@oauth-client"], "the registration is kept apart");
+    assert_eq!(last_field(&fixture, "generic.register", "application_type"), "native");
+    assert_eq!(last_field(&fixture, "generic.register", "token_endpoint_auth_method"), "none");
 
-    let first = desk.stored("corp").unwrap();
-    let second = refresh(&desk, &first).await.unwrap();
+    let first = fixture.stored("corp").unwrap();
+    let second = refresh(&fixture, &first).await.unwrap();
     assert_ne!(second.access_token, first.access_token);
     assert_ne!(second.refresh_token, first.refresh_token);
     assert_eq!(second.binding, first.binding);
-    assert_eq!(last_field(&desk, "generic.token", "scope"), Value::Null, "a refresh asks for no scope");
-    assert_eq!(desk.sandbox.count("generic.metadata"), 1, "a refresh asks for no document");
-    let Err(Failure::Refused(_)) = refresh(&desk, &first).await else { panic!("it was spent") };
+    assert_eq!(last_field(&fixture, "generic.token", "scope"), Value::Null, "a refresh asks for no scope");
+    assert_eq!(fixture.sandbox.count("generic.metadata"), 1, "a refresh asks for no document");
+    let Err(Failure::Refused(_)) = refresh(&fixture, &first).await else { panic!("it was spent") };
 
-    let provider = desk.services.config.provider("corp").unwrap();
+    let provider = fixture.services.config.provider("corp").unwrap();
     let method = provider.default_method().unwrap();
-    let revoked = oauth::revoke(&desk.services.http, &provider, method, &second).await.unwrap();
+    let revoked = oauth::revoke(&fixture.services.http, &provider, method, &second).await.unwrap();
     assert_eq!(revoked, Revocation::Revoked);
-    assert_eq!(desk.sandbox.count("generic.revoke"), 2, "the refresh token, then the access token");
-    let Err(Failure::Refused(_)) = refresh(&desk, &second).await else { panic!("it was revoked") };
+    assert_eq!(fixture.sandbox.count("generic.revoke"), 2, "the refresh token, then the access token");
+    let Err(Failure::Refused(_)) = refresh(&fixture, &second).await else { panic!("it was revoked") };
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,10 +89,10 @@ async fn the_document_may_be_at_any_of_the_three_places() {
     for (place, route) in
         [("openid-inserted", "generic.openid"), ("openid-appended", "generic.openid-appended")]
     {
-        let desk = Desk::describing(by_issuer);
-        desk.sandbox.switch(json!({ "generic": { "documents": [place] } }));
-        log_in(&desk).await;
-        assert_eq!(desk.sandbox.count(route), 1);
+        let fixture = Fixture::describing(by_issuer);
+        fixture.sandbox.switch(json!({ "generic": { "documents": [place] } }));
+        log_in(&fixture).await;
+        assert_eq!(fixture.sandbox.count(route), 1);
     }
 }
 
@@ -106,24 +106,24 @@ async fn a_server_that_cannot_be_trusted_is_told_nothing() {
         (json!({ "documents": [] }), "does not describe itself"),
         (json!({ "registration": false }), "client id"),
     ] {
-        let desk = Desk::describing(by_issuer);
-        desk.sandbox.switch(json!({ "generic": switch }));
-        let told = hint(&desk, Code::ConfigInvalid).await;
+        let fixture = Fixture::describing(by_issuer);
+        fixture.sandbox.switch(json!({ "generic": switch }));
+        let told = hint(&fixture, Code::ConfigInvalid).await;
         assert!(told.contains(words), "{words}: {told}");
-        assert!(desk.names().is_empty());
+        assert!(fixture.names().is_empty());
         for route in ["generic.authorize", "generic.register", "generic.token"] {
-            assert_eq!(desk.sandbox.count(route), 0, "{words}: {route}");
+            assert_eq!(fixture.sandbox.count(route), 0, "{words}: {route}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_in_trouble_is_not_a_missing_one() {
-    let desk = Desk::describing(by_issuer);
-    desk.sandbox.switch(json!({ "generic": { "documents": ["rfc8414"] } }));
-    desk.sandbox.fault("generic.metadata", 1, fault::status(503));
-    hint(&desk, Code::ProviderError).await;
-    log_in(&desk).await;
+    let fixture = Fixture::describing(by_issuer);
+    fixture.sandbox.switch(json!({ "generic": { "documents": ["rfc8414"] } }));
+    fixture.sandbox.fault("generic.metadata", 1, fault::status(503));
+    hint(&fixture, Code::ProviderError).await;
+    log_in(&fixture).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,16 +134,16 @@ async fn an_answer_of_another_issuer_is_ignored() {
         (json!({ "iss": "absent", "iss_advertised": false }), true),
         (json!({ "iss": "wrong", "iss_advertised": false }), false),
     ] {
-        let desk = Desk::describing(by_issuer);
-        desk.sandbox.switch(json!({ "generic": switch }));
-        let mut login = desk.start("corp", "browser");
+        let fixture = Fixture::describing(by_issuer);
+        fixture.sandbox.switch(json!({ "generic": switch }));
+        let mut login = fixture.start("corp", "browser");
         let opened = login.opened().await;
         let answer = visit(&approve(&opened.url).await).await;
         if ends {
             login.done().await;
         } else {
             assert_eq!(answer.status, 400, "{switch}");
-            assert_eq!(desk.sandbox.count("generic.token"), 0, "no code of it is sent");
+            assert_eq!(fixture.sandbox.count("generic.token"), 0, "no code of it is sent");
             login.cancel();
             login.failed(Code::Cancelled).await;
         }
@@ -152,90 +152,91 @@ async fn an_answer_of_another_issuer_is_ignored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registration_is_used_again_and_made_anew_once_the_server_has_forgotten_it() {
-    let desk = Desk::describing(by_issuer);
+    let fixture = Fixture::describing(by_issuer);
     let device = async || {
-        let mut login = desk.start("corp", "device");
+        let mut login = fixture.start("corp", "device");
         let event = login.event().await;
         let Stage::DeviceCode { user_code, verification_uri, .. } = event.stage else { panic!("{event:?}") };
         person(move || approve_device(&verification_uri, user_code.expose(), "ada")).await;
         login.done().await;
         login.over().await;
     };
-    desk.sandbox.switch(json!({ "generic": { "interval": 1 } }));
+    fixture.sandbox.switch(json!({ "generic": { "interval": 1 } }));
     device().await;
     device().await;
-    assert_eq!(desk.sandbox.count("generic.register"), 1);
+    assert_eq!(fixture.sandbox.count("generic.register"), 1);
 
     // Trouble at the server says nothing about who asks.
-    desk.sandbox.fault("generic.device-code", 1, fault::status(503));
-    let mut login = desk.start("corp", "device");
+    fixture.sandbox.fault("generic.device-code", 1, fault::status(503));
+    let mut login = fixture.start("corp", "device");
     login.failed(Code::ProviderError).await;
     login.over().await;
     device().await;
-    assert_eq!(desk.sandbox.count("generic.register"), 1);
+    assert_eq!(fixture.sandbox.count("generic.register"), 1);
 
-    let tokens = desk.stored("corp").unwrap();
+    let tokens = fixture.stored("corp").unwrap();
     // The server forgets its clients: the next login registers anew, without a vain attempt.
-    desk.sandbox.reset();
-    desk.sandbox.switch(json!({ "generic": { "interval": 1 } }));
-    let Err(Failure::UnknownClient(error)) = refresh(&desk, &tokens).await else {
+    fixture.sandbox.reset();
+    fixture.sandbox.switch(json!({ "generic": { "interval": 1 } }));
+    let Err(Failure::UnknownClient(error)) = refresh(&fixture, &tokens).await else {
         panic!("the login is kept")
     };
     assert!(error.hint().unwrap().contains(":ConvLogin corp"), "{error:?}");
     device().await;
-    assert_eq!(desk.sandbox.count("generic.register"), 1);
+    assert_eq!(fixture.sandbox.count("generic.register"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_makes_a_secret_gets_it_back() {
-    let desk = Desk::describing(by_issuer);
-    desk.sandbox.switch(json!({ "generic": { "registration_secret": true } }));
-    let tokens = log_in(&desk).await;
+    let fixture = Fixture::describing(by_issuer);
+    fixture.sandbox.switch(json!({ "generic": { "registration_secret": true } }));
+    let tokens = log_in(&fixture).await;
     assert!(tokens.binding.as_ref().unwrap().client_secret.is_some());
-    refresh(&desk, &tokens).await.unwrap();
+    refresh(&fixture, &tokens).await.unwrap();
     let secret = tokens.binding.unwrap().client_secret.unwrap();
-    assert!(!format!("{:?}", desk.stored("corp")).contains(secret.expose()));
+    assert!(!format!("{:?}", fixture.stored("corp")).contains(secret.expose()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_document_is_preferred_to_registration() {
     let document = "https://convocations.example/oauth-client.json";
-    let desk =
-        Desk::describing(|url| by_issuer(url) + &format!("client_id_metadata_document = \"{document}\"\n"));
-    desk.sandbox.switch(json!({ "generic": { "cimd": true } }));
-    log_in(&desk).await;
-    assert_eq!(desk.sandbox.count("generic.register"), 0);
-    assert_eq!(last_field(&desk, "generic.token", "client_id"), document);
-    desk.sandbox.switch(json!({ "generic": { "cimd": false } }));
-    log_in(&desk).await;
-    assert_eq!(desk.sandbox.count("generic.register"), 1, "a server without them is registered with");
+    let fixture = Fixture::describing(|url| {
+        by_issuer(url) + &format!("client_id_metadata_document = \"{document}\"\n")
+    });
+    fixture.sandbox.switch(json!({ "generic": { "cimd": true } }));
+    log_in(&fixture).await;
+    assert_eq!(fixture.sandbox.count("generic.register"), 0);
+    assert_eq!(last_field(&fixture, "generic.token", "client_id"), document);
+    fixture.sandbox.switch(json!({ "generic": { "cimd": false } }));
+    log_in(&fixture).await;
+    assert_eq!(fixture.sandbox.count("generic.register"), 1, "a server without them is registered with");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_secret_comes_from_the_store() {
     let confidential = "client_id = \"sandbox-confidential\"\nclient_secret = \"store\"\n";
-    let desk = Desk::describing(|url| by_issuer(url) + confidential);
-    let told = hint(&desk, Code::ConfigInvalid).await;
+    let fixture = Fixture::describing(|url| by_issuer(url) + confidential);
+    let told = hint(&fixture, Code::ConfigInvalid).await;
     assert!(told.contains("secret set corp@oauth-client"), "{told}");
-    enter_secret(&desk, "sandbox-confidential-secret");
-    let tokens = log_in(&desk).await;
+    enter_secret(&fixture, "sandbox-confidential-secret");
+    let tokens = log_in(&fixture).await;
     assert!(
         !format!("{:?}", tokens.binding).contains("client_secret: Some"),
         "it is not kept with the login"
     );
-    assert_eq!(desk.names(), ["corp", "corp@oauth-client"]);
+    assert_eq!(fixture.names(), ["corp", "corp@oauth-client"]);
     // Entered anew, it counts at the next refresh.
-    let (broker, login) = (desk.broker(), "corp".parse().unwrap());
-    enter_secret(&desk, "a wrong one");
+    let (broker, login) = (fixture.broker(), "corp".parse().unwrap());
+    enter_secret(&fixture, "a wrong one");
     broker.invalidate(&login, &tokens.access_token).await.unwrap_err();
-    enter_secret(&desk, "sandbox-confidential-secret");
-    let newer = desk.broker().invalidate(&login, &tokens.access_token).await.unwrap();
+    enter_secret(&fixture, "sandbox-confidential-secret");
+    let newer = fixture.broker().invalidate(&login, &tokens.access_token).await.unwrap();
     assert_ne!(newer.token, tokens.access_token);
 }
 
 /// As `convocations secret set corp@oauth-client` does.
-fn enter_secret(desk: &Desk, secret: &str) {
-    let store = &desk.services.store;
+fn enter_secret(fixture: &Fixture, secret: &str) {
+    let store = &fixture.services.store;
     let kind = convocations::credential::Kind::ApiKey;
     let secret = Tokens::api_key(Secret::new(secret), 0);
     store.put(&"corp@oauth-client".parse().unwrap(), NewLogin::new("api-key", kind, secret)).unwrap();
@@ -245,8 +246,8 @@ fn enter_secret(desk: &Desk, secret: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_secret_that_was_changed_counts_at_once() {
     let confidential = "client_id = \"sandbox-confidential\"\nclient_secret = \"store\"\n";
-    let desk = Desk::describing(|url| by_issuer(url) + confidential);
-    let store = desk.services.store.clone();
+    let fixture = Fixture::describing(|url| by_issuer(url) + confidential);
+    let store = fixture.services.store.clone();
     let put = |secret: &str| {
         let tokens = Tokens::api_key(Secret::new(secret), 0);
         let kind = convocations::credential::Kind::ApiKey;
@@ -254,24 +255,24 @@ async fn a_client_secret_that_was_changed_counts_at_once() {
         store.put(&login, NewLogin::new("api-key", kind, tokens)).unwrap();
     };
     put("sandbox-confidential-secret");
-    let tokens = log_in(&desk).await;
+    let tokens = log_in(&fixture).await;
     assert_eq!(tokens.binding.unwrap().client_secret, None, "not in the login");
-    let broker = convocations::broker::Broker::new(desk.services.clone());
+    let broker = convocations::broker::Broker::new(fixture.services.clone());
     let corp = "corp".parse().unwrap();
     put("changed-since");
     assert!(broker.invalidate(&corp, &tokens.access_token).await.is_err());
-    let sent = desk.sandbox.calls_of("generic.token").last().unwrap().to_string();
+    let sent = fixture.sandbox.calls_of("generic.token").last().unwrap().to_string();
     assert!(sent.contains("changed-since") || sent.contains("Basic "), "{sent}");
     assert!(!sent.contains("sandbox-confidential-secret"), "{sent}");
     put("sandbox-confidential-secret");
     let _ = broker.logout(&corp).await.unwrap();
-    assert_eq!(desk.names(), ["corp@oauth-client"]);
+    assert_eq!(fixture.names(), ["corp@oauth-client"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clients_name_is_no_login() {
-    let desk = Desk::describing(by_issuer);
-    let error = desk.try_start("corp@oauth-client", None, true, true).err().unwrap();
+    let fixture = Fixture::describing(by_issuer);
+    let error = fixture.try_start("corp@oauth-client", None, true, true).err().unwrap();
     assert_eq!(error.code(), Code::InvalidArgument);
 }
 
@@ -282,11 +283,11 @@ async fn a_resource_names_its_issuer() {
         json!({ "resource_hint": false, "resource_document": "inserted" }),
         json!({ "resource_hint": false, "resource_document": "root" }),
     ] {
-        let desk = Desk::describing(by_resource);
-        desk.sandbox.switch(json!({ "generic": switch }));
-        let mut login = desk.start("corp", "browser");
+        let fixture = Fixture::describing(by_resource);
+        fixture.sandbox.switch(json!({ "generic": switch }));
+        let mut login = fixture.start("corp", "browser");
         let opened = login.opened().await;
-        let resource = desk.sandbox.at("/generic/mcp");
+        let resource = fixture.sandbox.at("/generic/mcp");
         assert_eq!(parameter(&opened.url, "resource").as_deref(), Some(&*resource));
         assert_eq!(
             parameter(&opened.url, "scope").as_deref(),
@@ -295,9 +296,9 @@ async fn a_resource_names_its_issuer() {
         );
         arrive(&approve(&opened.url).await).await;
         login.done().await;
-        let tokens = desk.stored("corp").unwrap();
-        let tokens = refresh(&desk, &tokens).await.unwrap();
-        assert_eq!(last_field(&desk, "generic.token", "resource"), resource.as_str());
+        let tokens = fixture.stored("corp").unwrap();
+        let tokens = refresh(&fixture, &tokens).await.unwrap();
+        assert_eq!(last_field(&fixture, "generic.token", "resource"), resource.as_str());
         let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
         let bearer = format!("Bearer {}", tokens.access_token.expose());
         let answer =
@@ -310,33 +311,33 @@ async fn a_resource_names_its_issuer() {
 /// The way out that the error names has to be one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slash_too_many_between_resource_and_issuer_can_be_settled() {
-    let desk = Desk::describing(by_resource);
-    desk.sandbox.switch(json!({ "generic": { "issuer": "slash" } }));
-    let told = hint(&desk, Code::ConfigInvalid).await;
+    let fixture = Fixture::describing(by_resource);
+    fixture.sandbox.switch(json!({ "generic": { "issuer": "slash" } }));
+    let told = hint(&fixture, Code::ConfigInvalid).await;
     assert!(told.contains("write `issuer` as it does"), "{told}");
     let settled = |url: &str| format!("{}issuer = \"{url}/generic/\"\n", by_resource(url));
-    let desk = Desk::describing(settled);
-    desk.sandbox.switch(json!({ "generic": { "issuer": "slash" } }));
-    desk.start("corp", "browser").opened().await;
+    let fixture = Fixture::describing(settled);
+    fixture.sandbox.switch(json!({ "generic": { "issuer": "slash" } }));
+    fixture.start("corp", "browser").opened().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resource_that_is_another_is_refused() {
-    let desk = Desk::describing(by_resource);
-    desk.sandbox.switch(json!({ "generic": { "resource_matches": false } }));
-    assert!(hint(&desk, Code::ConfigInvalid).await.contains("another resource"));
+    let fixture = Fixture::describing(by_resource);
+    fixture.sandbox.switch(json!({ "generic": { "resource_matches": false } }));
+    assert!(hint(&fixture, Code::ConfigInvalid).await.contains("another resource"));
     let silent = json!({ "resource_hint": false, "resource_document": "none", "resource_get": "open" });
-    desk.sandbox.switch(json!({ "generic": silent }));
-    desk.sandbox.fault_for_ever("generic.mcp", fault::status(200));
-    assert!(hint(&desk, Code::ConfigInvalid).await.contains("where its tokens come from"));
+    fixture.sandbox.switch(json!({ "generic": silent }));
+    fixture.sandbox.fault_for_ever("generic.mcp", fault::status(200));
+    assert!(hint(&fixture, Code::ConfigInvalid).await.contains("where its tokens come from"));
     let both = |url: &str| by_resource(url) + "issuer = \"https://other.example\"\n";
-    assert!(hint(&Desk::describing(both), Code::ConfigInvalid).await.contains("issuer that is set"));
+    assert!(hint(&Fixture::describing(both), Code::ConfigInvalid).await.contains("issuer that is set"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_issuer_is_a_network_error() {
-    let desk = Desk::describing(|_| "[providers.corp]\nissuer = \"http://127.0.0.1:9\"\n".to_owned());
-    let told = hint(&desk, Code::Network).await;
+    let fixture = Fixture::describing(|_| "[providers.corp]\nissuer = \"http://127.0.0.1:9\"\n".to_owned());
+    let told = hint(&fixture, Code::Network).await;
     assert!(told.contains("127.0.0.1"), "{told}");
 }
 
@@ -344,13 +345,13 @@ async fn an_unreachable_issuer_is_a_network_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_refusal_is_read_however_the_server_answers_a_get() {
     for get in ["refused", "missing", "not-allowed", "open"] {
-        let desk = Desk::describing(by_resource);
+        let fixture = Fixture::describing(by_resource);
         let switch = json!({ "resource_get": get, "resource_document": "none" });
-        desk.sandbox.switch(json!({ "generic": switch }));
-        let opened = desk.start("corp", "browser").opened().await;
+        fixture.sandbox.switch(json!({ "generic": switch }));
+        let opened = fixture.start("corp", "browser").opened().await;
         let scope = parameter(&opened.url, "scope");
         assert_eq!(scope.as_deref(), Some("tools:read offline_access"), "{get}: what the refusal asks for");
-        assert_eq!(desk.sandbox.count("generic.resource-hinted"), 1, "{get}");
+        assert_eq!(fixture.sandbox.count("generic.resource-hinted"), 1, "{get}");
     }
 }
 
@@ -358,12 +359,12 @@ async fn the_refusal_is_read_however_the_server_answers_a_get() {
 async fn with_an_issuer_the_resource_need_not_tell() {
     let both = |url: &str| format!("{}issuer = \"{url}/generic\"\n", by_resource(url));
     for get in ["missing", "silent"] {
-        let desk = Desk::describing(both);
+        let fixture = Fixture::describing(both);
         let silent = json!({ "resource_hint": false, "resource_document": "none", "resource_get": get });
-        desk.sandbox.switch(json!({ "generic": silent }));
-        let mut login = desk.start("corp", "browser");
+        fixture.sandbox.switch(json!({ "generic": silent }));
+        let mut login = fixture.start("corp", "browser");
         let opened = login.opened().await;
-        assert_eq!(parameter(&opened.url, "resource"), Some(desk.sandbox.at("/generic/mcp")));
+        assert_eq!(parameter(&opened.url, "resource"), Some(fixture.sandbox.at("/generic/mcp")));
         arrive(&approve(&opened.url).await).await;
         login.done().await;
     }
@@ -373,17 +374,17 @@ async fn with_an_issuer_the_resource_need_not_tell() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_mcp_server_of_2025_03_26_is_found_at_its_origin() {
     for (old, token) in [("described", "generic.token"), ("defaults", "generic.origin-token")] {
-        let desk = Desk::describing(by_resource);
+        let fixture = Fixture::describing(by_resource);
         let switch = json!({ "old_mcp": old, "iss": "absent", "iss_advertised": false });
-        desk.sandbox.switch(json!({ "generic": switch }));
-        let mut login = desk.start("corp", "browser");
+        fixture.sandbox.switch(json!({ "generic": switch }));
+        let mut login = fixture.start("corp", "browser");
         let opened = login.opened().await;
         assert_eq!(parameter(&opened.url, "resource"), None, "{old}: RFC 8707 is younger");
         assert_eq!(parameter(&opened.url, "code_challenge_method").as_deref(), Some("S256"));
         arrive(&approve(&opened.url).await).await;
         login.done().await;
-        assert_eq!(desk.sandbox.count(token), 1, "{old}");
-        let (resource, tokens) = (desk.sandbox.at("/generic/mcp"), desk.stored("corp").unwrap());
+        assert_eq!(fixture.sandbox.count(token), 1, "{old}");
+        let (resource, tokens) = (fixture.sandbox.at("/generic/mcp"), fixture.stored("corp").unwrap());
         let bearer = format!("Bearer {}", tokens.access_token.expose());
         let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
         let answer =
