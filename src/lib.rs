@@ -12,7 +12,7 @@
 //! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | broker, gateway, login, services, config, store (status only), signals |
 //! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http, peer |
 //! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, store, provider, config, http |
-//! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | oauth, store, provider, config, http, bounded_server |
+//! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | services, oauth, store, provider, config, bounded_server |
 //! | [`services`] | what everything that works on logins is given | config, store, http |
 //! | [`oauth`] | the protocol on the wire; knows no store | http, provider (descriptions) |
 //! | [`store`] | index, keyring, encrypted file, locks, the app's key; knows no network | config (its own section), private_file |

@@ -30,8 +30,10 @@ local FILES = {
   "src/credential.rs",
 }
 ---What these two hold beside is never sent.
-local ONLY =
-  { ["src/error.rs"] = { Error = true, Level = true }, ["src/credential.rs"] = { BackendKind = true, Kind = true, Share = true } }
+local ONLY = {
+  ["src/error.rs"] = { Error = true, Level = true },
+  ["src/credential.rs"] = { BackendKind = true, Kind = true, Share = true },
+}
 ---What is written by hand, and how it looks to Lua.
 local BY_HAND = { Qr = "string[]", State = "ConvState", Code = "string" }
 M.BY_HAND = BY_HAND
