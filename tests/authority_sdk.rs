@@ -156,13 +156,7 @@ fn our_own_client_signs_in_by_the_issuer_alone() {
         sandbox.at("/openrouter/api/v1")
     ));
     let mut command = dir.convocations(["login", "router", "--method", "browser"]);
-    let child = common::Child::spawn(command.env("BROWSER", "true"));
-    let url = common::eventually("the address", || {
-        child.stderr().lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
-    });
-    common::arrive(&sign_in(&url));
-    let ran = child.finish(std::time::Duration::from_secs(30));
-    assert_eq!(ran.code(), 0, "{ran:?}");
+    common::browser::log_in_by(&mut command, sign_in).ok();
     let token = common::run(&mut dir.convocations(["token", "router", "--json"]), "").ok().stdout;
     let token: Value = serde_json::from_str(&token).unwrap();
     assert!(token.get("expires_at").is_none(), "a key does not expire");

@@ -49,15 +49,7 @@ fn agree_to_subscription(dir: &TestDir) {
 
 /// A login through the command line, the browser played by the test.
 fn log_in(dir: &TestDir, args: &str) -> Ran {
-    let mut command = dir.convocations(args.split_whitespace());
-    let child = Child::spawn(command.env("BROWSER", "true"));
-    let url = eventually("the address", || address(&child.stderr()));
-    common::arrive(&approve(&url));
-    child.finish(Duration::from_secs(30))
-}
-
-fn address(text: &str) -> Option<String> {
-    text.lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
+    common::log_in(&mut dir.convocations(args.split_whitespace()))
 }
 
 #[test]
@@ -172,7 +164,7 @@ fn login_by_callback_by_paste_and_logout() {
     assert_eq!(ran.stdout, "");
     let key = cli(&dir, "token openrouter").stdout;
     let mut child = Child::spawn(&mut dir.convocations(["login", "openrouter", "--method", "code"]));
-    let url = eventually("the address", || address(&child.stderr()));
+    let url = common::shown_address(&child);
     child.say("https://elsewhere.example/callback?code=x\n");
     eventually("the refusal", || child.stderr().contains("convocations:").then_some(()));
     child.say(&format!("{}\n", browser::approve_and_copy(&url)));
@@ -203,7 +195,7 @@ fn the_browser_gets_the_address_as_one_argument_and_no_ctrl_c() {
     // A list, of which the first cannot be started.
     let browsers = format!("/nonexistent/browser:{}", browser.display());
     let child = Child::spawn(command.env("BROWSER", browsers));
-    let url = eventually("the address", || address(&child.stderr()));
+    let url = common::shown_address(&child);
     let opened = eventually("the browser", || std::fs::read_to_string(&seen).ok());
     let (address, group) = opened.trim_end().split_once('\n').unwrap();
     assert_eq!(address, url);
@@ -226,7 +218,7 @@ fn a_login_that_only_typing_can_finish_ends_with_its_input() {
     let mut command = dir.convocations(["login", "openrouter", "--method", "browser"]);
     let mut child = Child::spawn(command.env("BROWSER", "true"));
     child.close();
-    let url = eventually("the address", || address(&child.stderr()));
+    let url = common::shown_address(&child);
     common::arrive(&approve(&url));
     child.finish(Duration::from_secs(10)).ok();
 }
@@ -236,7 +228,7 @@ fn interrupting_a_login_leaves_nothing() {
     let sandbox = Sandbox::start();
     let dir = sandboxed(&sandbox);
     let child = Child::spawn(&mut dir.convocations(["login", "anthropic", "--method", "console-key"]));
-    eventually("the address", || address(&child.stderr()));
+    common::shown_address(&child);
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let ran = child.finish(Duration::from_secs(10));
     assert!(ran.code() == 130 && ran.stderr.contains("ancel"), "{ran:?}");
@@ -259,10 +251,7 @@ fn a_denied_login_is_exit_four_and_keeps_the_old_one() {
     let dir = sandboxed(&sandbox);
     with_input(&dir, "secret set openrouter", &format!("{KEY}\n"));
     let mut command = dir.convocations(["login", "openrouter", "--method", "browser"]);
-    let child = Child::spawn(command.env("BROWSER", "true"));
-    let url = eventually("the address", || address(&child.stderr()));
-    common::arrive(&common::deny(&url));
-    assert_eq!(child.finish(Duration::from_secs(30)).code(), 4);
+    assert_eq!(browser::log_in_by(&mut command, common::deny).code(), 4);
     assert_eq!(cli(&dir, "token openrouter").stdout.trim(), KEY);
 }
 
@@ -494,7 +483,7 @@ fn the_log_tells_a_login_step_by_step_and_no_secret_of_it() {
     agree_to_subscription(&dir);
     let mut command = dir.convocations(["login", "anthropic", "--method", "subscription"]);
     let child = Child::spawn(command.env("BROWSER", "true").env("CONVOCATIONS_LOG", "debug"));
-    let url = eventually("the address", || address(&child.stderr()));
+    let url = common::shown_address(&child);
     let callback = approve(&url);
     let stray = callback.replace("state=", "state=another");
     browser::visit(&stray);
@@ -660,10 +649,7 @@ fn storing_a_key_or_logging_in_says_what_goes_before_it() {
     );
     assert!(!with_input(&dir, "secret set-openrouter-key", &format!("{KEY}\n")).stderr.contains("before"));
     let mut login = dir.convocations(["login", "openrouter", "--method", "browser"]);
-    let child = Child::spawn(login.env("BROWSER", "true").env("OPENROUTER_API_KEY", "sk-or-v1-other"));
-    let url = eventually("the address", || address(&child.stderr()));
-    common::arrive(&approve(&url));
-    let said = child.finish(Duration::from_secs(30)).ok().stderr;
+    let said = common::log_in(login.env("OPENROUTER_API_KEY", "sk-or-v1-other")).ok().stderr;
     assert!(
         said.contains("Logged in") && said.contains("`OPENROUTER_API_KEY` of the environment goes"),
         "{said}"

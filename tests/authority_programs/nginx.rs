@@ -1,13 +1,12 @@
 //! The configuration for nginx in doc/authority.md, with a real nginx before two instances.
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
 
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
-use crate::common::{self, TestDir};
+use crate::common::TestDir;
+use crate::common::nginx::{self, Nginx};
 use crate::sites::{Running, authority, openrouter, parameter};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -34,36 +33,12 @@ fn documented(port: u16, instances: &[SocketAddr], dir: &TestDir) -> String {
     text
 }
 
-/// nginx at work; ended when dropped.
-struct Nginx(Child);
-
-impl Nginx {
-    fn start(site: &str, dir: &TestDir) -> Self {
-        let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        std::fs::write(dir.path().join("certificate.pem"), key.cert.pem()).unwrap();
-        std::fs::write(dir.path().join("key.pem"), key.signing_key.serialize_pem()).unwrap();
-        let root = dir.path().display();
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .iter()
-            .map(|name| format!("{name}_temp_path {root}/{name};\n"))
-            .collect();
-        let whole = format!(
-            "daemon off; master_process off; pid {root}/pid; error_log {root}/error.log;\n\
-             events {{}}\nhttp {{ access_log off;\n{temporary}{site}}}\n"
-        );
-        let path: PathBuf = dir.path().join("nginx.conf");
-        std::fs::write(&path, whole).unwrap();
-        let mut command = Command::new("nginx");
-        command.arg("-c").arg(&path).args(["-e", &format!("{root}/error.log")]);
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Makes nginx's certificate in the folder, and returns it.
+fn certificate(dir: &TestDir) -> Vec<u8> {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(dir.path().join("certificate.pem"), key.cert.pem()).unwrap();
+    std::fs::write(dir.path().join("key.pem"), key.signing_key.serialize_pem()).unwrap();
+    key.cert.pem().into_bytes()
 }
 
 /// nginx before two instances that share a secret, and a client that believes its certificate.
@@ -78,17 +53,11 @@ struct Front {
 impl Front {
     /// `None` where there is no nginx.
     async fn start(rates: &str) -> Option<Self> {
-        if Command::new("nginx").arg("-v").output().is_err() {
-            eprintln!(
-                "SKIPPED: no nginx here; install the package `nginx-light` to test the documented configuration."
-            );
-            return None;
-        }
         let dir = TestDir::new();
         let secret = dir.path().join("shared.secret");
         std::fs::write(&secret, SECRET).unwrap();
         std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = nginx::free_port();
         let base = format!("https://localhost:{port}");
         let upstream = openrouter(false);
         let instance = || {
@@ -102,10 +71,9 @@ impl Front {
         };
         let instances = [instance(), instance()];
         let site = documented(port, &[instances[0].address, instances[1].address], &dir);
-        let nginx = Nginx::start(&site, &dir);
-        common::eventually("nginx", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        let certificate = certificate(&dir);
+        let nginx = Nginx::start(&dir, port, &site)?;
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let certificate = std::fs::read(dir.path().join("certificate.pem")).unwrap();
         let http = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()

@@ -40,13 +40,7 @@ pub fn expired_login(dir: &TestDir, sandbox: &Sandbox) {
     let index = "version = 1\nconfirmed_notices = [\"anthropic/subscription\"]\n";
     std::fs::write(dir.config().join("credentials.toml"), index).unwrap();
     sandbox.lifetime(1);
-    let mut command = dir.convocations(["login", "anthropic", "--method", "subscription"]);
-    let child = common::Child::spawn(command.env("BROWSER", "true"));
-    let url = common::eventually("the address", || {
-        child.stderr().lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned)
-    });
-    common::arrive(&common::approve(&url));
-    child.finish(std::time::Duration::from_secs(30)).ok();
+    common::log_in(&mut dir.convocations(["login", "anthropic", "--method", "subscription"])).ok();
     sandbox.lifetime(28_800);
     std::thread::sleep(std::time::Duration::from_secs(2));
 }

@@ -4,8 +4,6 @@
 //!
 //! The API behind is in this program, so that one clock times both ends of a chunk's way.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use crate::common::nginx::{self, Nginx};
 use crate::common::{Child, Sandbox, TestDir, eventually, fault, run};
 use crate::floors;
 use crate::table::Table;
@@ -41,11 +40,11 @@ pub fn rows(table: &mut Table) {
         let dir = TestDir::new();
         let (gateway, child) = gateway(&dir, &upstream);
         let direct = Way { address: upstream.clone(), prefix: String::new(), key: String::new() };
-        let nginx = Nginx::start(&dir, &upstream);
+        let nginx = reverse_proxy(&dir, &upstream);
         let idle = floors::resident_mib(child.id());
         table.limit("gateway: memory when idle, MiB", idle, 12.0);
-        one_at_a_time(table, &direct, &gateway, nginx.as_ref().map(|nginx| &nginx.way)).await;
-        rates(table, &gateway, nginx.as_ref().map(|nginx| &nginx.way)).await;
+        one_at_a_time(table, &direct, &gateway, nginx.as_ref().map(|(_, way)| way)).await;
+        rates(table, &gateway, nginx.as_ref().map(|(_, way)| way)).await;
         for (streams, budget) in [(1, 0.1), (64, 0.15), (256, 0.3)] {
             chunks(table, &direct, &gateway, streams, budget, child.id()).await;
         }
@@ -120,41 +119,16 @@ fn gateway(dir: &TestDir, upstream: &str) -> (Way, Child) {
     (Way { address, prefix: "/up".to_owned(), key: text("key") }, child)
 }
 
-/// nginx with what its manual says for a reverse proxy that streams; ended when dropped.
-struct Nginx {
-    way: Way,
-    child: std::process::Child,
-}
-
-impl Nginx {
-    fn start(dir: &TestDir, upstream: &str) -> Option<Self> {
-        let program =
-            ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().find(|path| Path::new(path).exists())?;
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = dir.path().display();
-        let text = format!(
-            "daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr crit;\n\
-             events {{ worker_connections 2048; }}\n\
-             http {{ access_log off; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;\n\
-             uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e; keepalive_requests 1000000;\n\
-             upstream api {{ server {upstream}; keepalive 512; keepalive_requests 1000000; }}\n\
-             server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://api; proxy_http_version 1.1;\n\
-             proxy_set_header Connection \"\"; proxy_buffering off; }} }} }}\n"
-        );
-        let config = dir.path().join("nginx.conf");
-        std::fs::write(&config, text).unwrap();
-        let child = Command::new(program).arg("-c").arg(&config).stderr(Stdio::null()).spawn().ok()?;
-        let address = format!("127.0.0.1:{port}");
-        eventually("nginx", || std::net::TcpStream::connect(&address).ok());
-        Some(Self { way: Way { address, prefix: String::new(), key: String::new() }, child })
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// nginx with what its manual says for a reverse proxy that streams.
+fn reverse_proxy(dir: &TestDir, upstream: &str) -> Option<(Nginx, Way)> {
+    let port = nginx::free_port();
+    let http = format!(
+        "keepalive_requests 1000000; upstream api {{ server {upstream}; keepalive 512; keepalive_requests 1000000; }}\n\
+         server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://api; proxy_http_version 1.1;\n\
+         proxy_set_header Connection \"\"; proxy_buffering off; }} }}\n"
+    );
+    let way = Way { address: format!("127.0.0.1:{port}"), prefix: String::new(), key: String::new() };
+    Some((Nginx::start(dir, port, &http)?, way))
 }
 
 /// A client with one kept connection.
@@ -317,13 +291,7 @@ fn expired(table: &mut Table) {
         sandbox.at("/generic"),
         sandbox.at("/generic/v1")
     ));
-    let mut command = dir.convocations(["login", "mycorp", "--method", "browser"]);
-    let child = Child::spawn(command.env("BROWSER", "true"));
-    let address =
-        |text: String| text.lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned);
-    let url = eventually("the address", || address(child.stderr()));
-    crate::common::arrive(&crate::common::approve(&url));
-    child.finish(Duration::from_secs(30)).ok();
+    crate::common::log_in(&mut dir.convocations(["login", "mycorp", "--method", "browser"])).ok();
     sandbox.expire("generic");
     sandbox.fault_refresh("generic.token", 1, fault::delay(500));
     let child = Child::spawn(&mut dir.convocations(["gateway", "mycorp", "--json"]));

@@ -1,6 +1,9 @@
 //! The person at the browser: opens an authorize URL, reads the page, presses a button, and is sent back.
 
+use std::process::Command;
+
 use super::http::{self, Response};
+use super::process::{Child, LIMIT, Ran, eventually};
 
 /// A consent page that was opened.
 #[derive(Debug)]
@@ -47,6 +50,25 @@ pub fn open(authorize_url: &str) -> Page {
 /// Approves, and returns the URL to which the browser is then sent (not requested yet: see [`visit`]).
 pub fn approve(authorize_url: &str) -> String {
     open(authorize_url).press("approve", &[]).location()
+}
+
+/// Runs `convocations login …` with a person at the browser who approves, to its end.
+pub fn log_in(command: &mut Command) -> Ran {
+    log_in_by(command, approve)
+}
+
+/// The same; `person` gets the address that is shown and returns where the browser is then sent.
+pub fn log_in_by(command: &mut Command, person: impl FnOnce(&str) -> String) -> Ran {
+    let child = Child::spawn(command.env("BROWSER", "true"));
+    arrive(&person(&shown_address(&child)));
+    child.finish(LIMIT)
+}
+
+/// The address that a login shows, once it does.
+pub fn shown_address(child: &Child) -> String {
+    let address =
+        |text: &str| text.lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned);
+    eventually("the address", || address(&child.stderr()))
 }
 
 /// Approves as another of the sandbox's people (`ada`, `grace`).

@@ -10,10 +10,13 @@ pub mod browser;
 pub mod chromium;
 pub mod dir;
 pub mod http;
+pub mod nginx;
 pub mod process;
 pub mod sandbox;
 
-pub use browser::{Page, approve, approve_as, approve_device, arrive, deny, deny_device, open, visit};
+pub use browser::{
+    Page, approve, approve_as, approve_device, arrive, deny, deny_device, log_in, open, shown_address, visit,
+};
 pub use dir::TestDir;
 pub use http::{Response, get, post_form, post_json};
 pub use process::{Child, Ran, eventually, run};

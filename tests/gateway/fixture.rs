@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::{Child, Sandbox, TestDir, approve, arrive, eventually, run};
+use crate::common::{Child, Sandbox, TestDir, eventually, log_in, run};
 
 /// The key of the login `up`.
 pub const SECRET: &str = "sk-up-0123456789abcdef";
@@ -233,13 +233,7 @@ impl Served {
             sandbox.at("/generic"),
             upstream.url()
         ));
-        let mut command = dir.convocations(["login", "mycorp", "--method", "browser"]);
-        let child = Child::spawn(command.env("BROWSER", "true"));
-        let address =
-            |text: String| text.lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned);
-        let url = eventually("the address", || address(child.stderr()));
-        arrive(&approve(&url));
-        child.finish(Duration::from_secs(30)).ok();
+        log_in(&mut dir.convocations(["login", "mycorp", "--method", "browser"])).ok();
         Self::start(dir, "mycorp", |_| {})
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::{Child, Sandbox, TestDir, approve, arrive, eventually};
+use crate::common::{Child, Sandbox, TestDir, log_in};
 
 /// Programs that load half of PyPI are slow to start.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -36,13 +36,7 @@ impl Person {
             "[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n[providers.mycorp]\nissuer = \"{}\"\nscopes = [\"offline_access\"]\napi = \"{api}\"\nbase_url = \"{base}\"\n[providers.mycorp.exec_gateway]\n{variables}",
             sandbox.at("/generic"),
         ));
-        let mut command = dir.convocations(["login", "mycorp", "--method", "browser"]);
-        let child = Child::spawn(command.env("BROWSER", "true"));
-        let address =
-            |text: String| text.lines().find(|line| line.starts_with("http://127.0.0.1")).map(str::to_owned);
-        let url = eventually("the address", || address(child.stderr()));
-        arrive(&approve(&url));
-        child.finish(Duration::from_secs(30)).ok();
+        log_in(&mut dir.convocations(["login", "mycorp", "--method", "browser"])).ok();
         Self { sandbox, dir }
     }
 

@@ -259,6 +259,7 @@ const NOTHING_SECRET: &[&str] = &[
     "bounded_server::Stop",
     "broker::cache::CredentialCache",
     "broker::cache::Look",
+    "broker::order::Order",
     "cli::layout::Size",
     "clock::Clock",
     "config::CallbackConfig",
