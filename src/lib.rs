@@ -8,9 +8,10 @@
 //!
 //! | module | subject | may use |
 //! |---|---|---|
-//! | [`cli`] | the command line, and the program's way in: it starts the other faces | authority, editor, gateway, broker, login, services, config, provider, store (status only), http, log, signals |
+//! | [`cli`] | the command line, and the program's way in: it starts the other faces | agent, authority, editor, gateway, broker, login, services, config, provider, store (status only), http, log, signals |
 //! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | broker, gateway, login, services, config, store (status only), signals |
 //! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http, peer |
+//! | [`agent`] | grants: some logins, lent to whoever reaches a socket; knows neither ssh nor Docker | broker, gateway, config, provider, private_file |
 //! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, store, provider, config, http |
 //! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | services, oauth, store, provider, config, bounded_server |
 //! | [`services`] | what everything that works on logins is given | config, store, http |
@@ -27,6 +28,7 @@
 //! | [`signals`] | being asked to end | |
 //! | `fuzzing` | what the fuzzers feed; in tests and under cargo-fuzz only | everything |
 
+pub mod agent;
 pub mod authority;
 pub mod bounded_server;
 pub mod broker;

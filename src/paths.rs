@@ -16,6 +16,7 @@ pub const SHARED_SETTINGS_FILE: &str = "config.toml";
 pub struct Paths {
     config: PathBuf,
     state: PathBuf,
+    runtime: Option<PathBuf>,
 }
 
 impl Paths {
@@ -36,12 +37,13 @@ impl Paths {
         let config = own.or_else(|| in_home(dirs::config_dir())).ok_or_else(no_home)?;
         // macOS and Windows have no state folder; their local data folder is what programs use for logs.
         let state = in_home(dirs::state_dir().or_else(dirs::data_local_dir));
-        Ok(Self { state: state.unwrap_or_else(|| config.clone()), config })
+        let runtime = in_home(dirs::runtime_dir());
+        Ok(Self { state: state.unwrap_or_else(|| config.clone()), config, runtime })
     }
 
     /// Folders named by the caller, for tests.
     pub fn new(config: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
-        Self { config: config.into(), state: state.into() }
+        Self { config: config.into(), state: state.into(), runtime: None }
     }
 
     /// The folder that holds everything but the log.
@@ -73,6 +75,12 @@ impl Paths {
     /// Lock files.
     pub fn locks_dir(&self) -> PathBuf {
         self.config.join("locks")
+    }
+
+    /// Folders for the sockets by which processes see each other's grants, the better one first: the runtime
+    /// folder is on this machine and gone after a restart, and its path is short.
+    pub fn grants_dirs(&self) -> Vec<PathBuf> {
+        self.runtime.iter().chain([&self.state]).map(|folder| folder.join("grants")).collect()
     }
 
     /// Folder of the log.

@@ -10,6 +10,7 @@
 //! Fields may be added freely: an older plugin reads past them. What changes the meaning of a field that is
 //! there, or takes one away, raises [`PROTOCOL`].
 
+mod agent;
 mod call;
 mod credential;
 mod login;
@@ -20,6 +21,10 @@ mod status;
 use serde::{Deserialize, Serialize};
 
 pub use crate::error::Level;
+pub use agent::{
+    AgentFailure, AgentOpened, AgentStatus, AgentToken, GrantAnswer, GrantPower, GrantQuestion, GrantReport,
+    GrantUse, Grants,
+};
 pub use call::{
     GatewayOpen, GatewayOpened, GatewayReport, Get, Grant, Hello, HelloAnswer, Invalidate, LoginCancel,
     LoginInput, LoginStart, LoginStarted, Logout, LogoutResult, Method, Nothing, Provider, Providers,

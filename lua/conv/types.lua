@@ -15,6 +15,27 @@ error("lua/conv/types.lua holds types only")
 ---| "valid" # A token is there and fresh.
 ---| "logged_out" # No source yields a credential.
 
+---What an agent answers instead, with a status that is no success.
+---@class (exact) conv.AgentFailure
+---@field error ConvError Why.
+
+---A grant is served. Also what `agent --json` and `ssh --json` print, on one line.
+---@class (exact) conv.AgentOpened
+---@field id string The grant's name in commands.
+---@field address string Where it is served, as in `CONVOCATIONS_AGENT`.
+
+---What an agent serves: its answer to `GET /v1/status`.
+---@class (exact) conv.AgentStatus
+---@field version string The serving program's version.
+---@field id string The grant's name at home.
+---@field label string Whom it was made for.
+---@field home string Whose logins these are: `USER@HOST` of the machine that they live on.
+---@field power "use"|"token" What the grant allows.
+---@field lasting boolean Whether keys that do not end may be handed out too.
+---@field confirm boolean Whether the person is asked at each use.
+---@field ends? integer Until when, Unix seconds; absent if it ends with the program that serves it.
+---@field logins ConvLoginStatus[] The logins that it offers.
+
 ---The state of every login after any change by any process.
 ---@class (exact) conv.Changed
 ---@field logins ConvLoginStatus[] All of them.
@@ -49,6 +70,45 @@ error("lua/conv/types.lua holds types only")
 ---@field requests integer Requests that were let in.
 ---@field open integer Answers under way.
 ---@field refused integer Requests and connections refused.
+
+---Somebody wants to use a login by a grant that asks the person each time.
+---@class (exact) conv.GrantQuestion
+---@field id integer The number that the answer names.
+---@field grant string The grant.
+---@field label string Whom the grant was made for.
+---@field login string Which login.
+---@field power "use"|"token" What is wanted: a request to be sent with the login, or a token.
+---@field program string The program at this machine's end of the connection, as far as the system tells: `ssh (4711)`.
+---@field waiting integer Requests that wait for the answer.
+---@field ends integer When it counts as no, Unix seconds.
+
+---A grant that is served. Also a line of `grants --json`.
+---@class (exact) conv.GrantReport
+---@field id string Its name in commands.
+---@field label string Whom it was made for, in the person's words.
+---@field at string Where it is served, without a key: `unix:PATH` or `http://127.0.0.1:PORT`.
+---@field logins string[] What may be used.
+---@field power "use"|"token" What it allows.
+---@field lasting boolean Whether keys that do not end may be handed out too.
+---@field confirm boolean Whether the person is asked at each use.
+---@field began integer Since when, Unix seconds.
+---@field ends? integer Until when, Unix seconds; absent if it ends with the program that serves it.
+---@field pid integer The process that serves it.
+---@field uses integer Uses: requests that were let in and tokens that were handed out.
+---@field open integer Answers under way.
+---@field refused integer Requests and connections refused.
+---@field by_login conv.GrantUse[] The uses of each login that was used.
+
+---How often a login was used by a grant.
+---@class (exact) conv.GrantUse
+---@field login string Which login.
+---@field requests integer Requests that were let in.
+---@field tokens integer Tokens that were handed out.
+---@field at integer The last use, Unix seconds.
+
+---The grants of all processes of this person. Also `grants --json`.
+---@class (exact) conv.Grants
+---@field grants conv.GrantReport[] The oldest first.
 
 ---Who answers, and the settings that Lua needs a say of, as they hold.
 ---@class (exact) conv.HelloAnswer

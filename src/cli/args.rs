@@ -122,6 +122,16 @@ pub enum Command {
     /// Serve a local address that adds the credential to each request, for programs that take a base URL and
     /// a key
     Gateway(GatewayArgs),
+    /// Lend logins to whoever reaches a socket: for containers, and for other hosts by a forwarded one
+    Agent(AgentArgs),
+    /// Show what is lent, to whom, and what it was used for
+    Grants {
+        #[command(subcommand)]
+        action: Option<GrantsAction>,
+        /// As JSON, in the shape that doc/rpc.md describes
+        #[arg(long)]
+        json: bool,
+    },
     /// Serve the OAuth authorization server in front of OpenRouter, for MCP clients
     Authority(AuthorityArgs),
     /// Print what makes a shell complete commands, logins, providers and methods
@@ -152,6 +162,8 @@ impl Command {
             Self::Secret { .. } => "secret",
             Self::Authority(_) => "authority",
             Self::Gateway(_) => "gateway",
+            Self::Agent(_) => "agent",
+            Self::Grants { .. } => "grants",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
         }
@@ -192,6 +204,59 @@ pub struct GatewayArgs {
     /// Print one line of JSON, once it listens
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct AgentArgs {
+    /// PROVIDER or PROVIDER@ACCOUNT; all that you are logged in to, if none is named
+    #[arg(value_name = "LOGIN", add = ArgValueCompleter::new(complete::usable))]
+    pub logins: Vec<String>,
+    /// The unix socket to listen on, in a folder of your own
+    #[arg(long, value_name = "PATH", required_unless_present = "listen", conflicts_with = "listen")]
+    pub socket: Option<PathBuf>,
+    /// Where to listen instead, with a key: this machine only, port 0 for a free one
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub terms: TermsArgs,
+    /// End at the end of standard input too: with whoever started it
+    #[arg(long)]
+    pub until_eof: bool,
+    /// Print one line of JSON, once it listens
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a grant allows.
+#[derive(clap::Args)]
+pub struct TermsArgs {
+    /// Hand out access tokens too; without it requests are sent from here, and no secret leaves
+    #[arg(long)]
+    pub token: bool,
+    /// And keys that last, which nothing here can take back
+    #[arg(long, requires = "token")]
+    pub lasting: bool,
+    /// How long, such as `8h`; until the program ends, if left out
+    #[arg(long = "for", value_name = "TIME", value_parser = super::lend::duration)]
+    pub duration: Option<std::time::Duration>,
+    /// Whom it is for, in your words
+    #[arg(long, value_name = "NAME")]
+    pub label: Option<String>,
+    /// Ask at each use: at this terminal, or by `convocations grants watch` in another; no answer within 30 s
+    /// is no
+    #[arg(long)]
+    pub confirm: bool,
+}
+
+#[derive(Subcommand)]
+pub enum GrantsAction {
+    /// End one at once, with what is under way
+    Revoke {
+        /// Its id; `convocations grants` shows it
+        id: String,
+    },
+    /// Answer here what grants ask that were made with `--confirm`
+    Watch,
 }
 
 #[derive(clap::Args)]

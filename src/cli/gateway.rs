@@ -91,7 +91,7 @@ fn gateway(
 }
 
 /// The logins that were named, or all that somebody is logged in to and that may be shared.
-async fn served(context: &Context, broker: &Broker, named: Vec<LoginId>) -> Result<Vec<LoginId>> {
+pub(super) async fn served(context: &Context, broker: &Broker, named: Vec<LoginId>) -> Result<Vec<LoginId>> {
     for login in &named {
         context.config.provider(login.provider())?;
     }
@@ -109,7 +109,7 @@ async fn served(context: &Context, broker: &Broker, named: Vec<LoginId>) -> Resu
         }
     }
     if logins.is_empty() {
-        return Err(Error::new(Code::NotLoggedIn, "There is no login that the gateway could serve.")
+        return Err(Error::new(Code::NotLoggedIn, "There is no login that other programs could use.")
             .with_hint("Log in with `:ConvLogin`, or name a login."));
     }
     Ok(logins)

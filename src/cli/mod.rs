@@ -4,6 +4,7 @@
 //! the hint on the next; exit status 0, 2 usage, 3 log in, 4 refused, 5 try again, 6 store, 130 cancelled; no
 //! secret is ever taken from an argument or printed but by `token`.
 
+mod agent;
 mod args;
 mod authority;
 mod complete;
@@ -12,13 +13,16 @@ mod doctor;
 mod echo;
 mod exec;
 mod gateway;
+mod grants;
 mod layout;
+mod lend;
 mod login;
 mod logout;
 mod man;
 mod open;
 mod other_source;
 mod output;
+mod permission;
 mod prompt;
 mod providers;
 mod secret;
@@ -111,6 +115,8 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         Command::Exec { login, command, gateway: false } => exec::run(&context, &login.parse()?, &command),
         Command::Exec { login, command, gateway: true } => gateway::exec(&context, &login.parse()?, &command),
         Command::Gateway(options) => gateway::run(&context, options),
+        Command::Agent(options) => agent::run(&context, options),
+        Command::Grants { action, json } => grants::run(&context, action, json),
         Command::Status { login, json } => {
             status::run(&context, login.map(|login| login.parse()).transpose()?.as_ref(), json)
         }

@@ -129,7 +129,8 @@ fn google_status(status: StatusCode) -> &'static str {
     }
 }
 
-fn status_of(code: Code) -> StatusCode {
+/// The status that tells of an error.
+pub fn status_of(code: Code) -> StatusCode {
     match code {
         Code::NotLoggedIn | Code::LoginExpired => StatusCode::UNAUTHORIZED,
         Code::UnknownLogin => StatusCode::NOT_FOUND,

@@ -23,6 +23,18 @@ pub struct Body {
     cut: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
 
+/// What cuts a request's answer off when it becomes true, whatever is under way: a grant that is revoked or
+/// has ended. Among the request's extensions.
+#[derive(Debug, Clone)]
+pub struct Cut(pub watch::Receiver<bool>);
+
+impl Cut {
+    /// Waits for it. Where nobody is left to give the signal, whoever could have revoked has ended.
+    pub async fn given(mut self) {
+        let _ = self.0.wait_for(|is_cut| *is_cut).await;
+    }
+}
+
 /// One of a count, as long as it lives.
 pub struct Open(Arc<AtomicU64>);
 
@@ -54,13 +66,10 @@ impl Body {
         self
     }
 
-    /// Is cut off when this becomes true.
+    /// Is cut off when the signal is given.
     #[must_use]
-    pub fn cut_when(mut self, mut signal: watch::Receiver<bool>) -> Self {
-        self.cut = Some(Box::pin(async move {
-            // Nobody left to give the signal: whoever could have revoked has ended.
-            let _ = signal.wait_for(|is_cut| *is_cut).await;
-        }));
+    pub fn cut_by(mut self, cut: Cut) -> Self {
+        self.cut = Some(Box::pin(cut.given()));
         self
     }
 }

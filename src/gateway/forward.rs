@@ -15,7 +15,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::answer;
-use super::body::{Body, Open};
+use super::body::{Body, Cut, Open};
 use super::headers::{add_credential, for_client, for_upstream};
 use super::replay::Replay;
 use super::target::Target;
@@ -61,6 +61,7 @@ struct Sending<'a> {
     parts: &'a Parts,
     body: Replay,
     upgrade: Option<hyper::upgrade::OnUpgrade>,
+    cut: Option<Cut>,
 }
 
 impl Forwarder {
@@ -86,7 +87,8 @@ impl Forwarder {
         let wants_upgrade = upgrade::is_wanted(request.headers(), request.version());
         let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
         let (parts, incoming) = request.into_parts();
-        let sending = Sending { target, parts: &parts, body: Replay::new(incoming), upgrade };
+        let cut = parts.extensions.get::<Cut>().cloned();
+        let sending = Sending { target, parts: &parts, body: Replay::new(incoming), upgrade, cut };
         match self.send_and_replay(&provider, sending).await {
             Ok(response) => response,
             Err(error) => {
@@ -160,7 +162,7 @@ impl Forwarder {
         let open = Open::new(&self.open);
         if let Some(client) = sending.upgrade {
             if status == StatusCode::SWITCHING_PROTOCOLS {
-                return upgrade::join(client, response, open);
+                return upgrade::join(client, response, open, sending.cut);
             }
             if upgrade::is_missing(status) {
                 return answer::no_upgrade(provider.api);
@@ -168,7 +170,11 @@ impl Forwarder {
         }
         let headers = for_client(response.headers());
         let (_, body) = Response::<reqwest::Body>::from(response).into_parts();
-        let mut response = Response::new(Body::from(body).holding(open));
+        let body = Body::from(body).holding(open);
+        let mut response = Response::new(match sending.cut {
+            Some(cut) => body.cut_by(cut),
+            None => body,
+        });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response

@@ -8,7 +8,7 @@
 //! address) → `forward` (credential, one replay after a 401) → `upstream`, and back through `body`.
 
 mod admit;
-mod answer;
+pub(crate) mod answer;
 mod body;
 mod forward;
 mod headers;
@@ -29,19 +29,17 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
-pub use admit::{Hosts, Key};
-pub use body::Body;
+pub use admit::{Hosts, Key, Refused, admit};
+pub use body::{Body, Cut, Open};
 pub use forward::{Forwarder, RateLimits};
-pub use serve::Listener;
+pub use serve::{Client, Handler, Listener, serve};
 #[cfg(unix)]
 pub use socket::{Socket, bind as bind_socket};
+pub use target::Target;
 
 use crate::error::{Code, Error};
 use crate::login_id::LoginId;
 use crate::provider::ApiShape;
-use admit::{Refused, admit};
-use serve::Handler;
-use target::Target;
 
 /// Serves some logins at one address. Cheap to clone.
 #[derive(Clone)]
@@ -97,7 +95,7 @@ impl Gateway {
 
     /// Serves until told to stop, or the sender is gone.
     pub async fn serve(&self, listener: Listener, stop: watch::Receiver<bool>) {
-        serve::serve(listener, Arc::clone(&self.0), stop).await;
+        serve(listener, Arc::clone(&self.0), stop).await;
     }
 
     /// What it has done.
@@ -158,7 +156,8 @@ impl Inner {
 }
 
 impl Refused {
-    const fn reason(self) -> &'static str {
+    /// In a word, for the log and for counts.
+    pub const fn reason(self) -> &'static str {
         match self {
             Self::Form => "form",
             Self::Method => "method",

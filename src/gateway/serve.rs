@@ -44,6 +44,13 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
+/// Who has connected, beside each request among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Client {
+    /// The process, where the system tells (a unix socket's peer when it connected).
+    pub pid: Option<i32>,
+}
+
 /// Answers requests.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one.
@@ -60,9 +67,12 @@ pub async fn serve<H: Handler>(listener: Listener, handler: Arc<H>, mut stop: wa
             _ = stop.wait_for(|is_stopped| *is_stopped) => return,
             Some(_) = connections.tasks.join_next() => {}
             accepted = accept(&listener, &*handler) => match accepted {
-                Some(Accepted::Tcp(stream)) => connections.admit(stream, &handler),
+                Some(Accepted::Tcp(stream)) => connections.admit(stream, Client { pid: None }, &handler),
                 #[cfg(unix)]
-                Some(Accepted::Unix(stream)) => connections.admit(stream, &handler),
+                Some(Accepted::Unix(stream)) => {
+                    let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+                    connections.admit(stream, Client { pid }, &handler);
+                }
                 None => {}
             },
         }
@@ -124,6 +134,7 @@ impl Connections {
     fn admit<H: Handler>(
         &mut self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        client: Client,
         handler: &Arc<H>,
     ) {
         self.order.retain(|place| !place.task.is_finished());
@@ -136,17 +147,19 @@ impl Connections {
             }
         }
         let busy = Arc::default();
-        let task = self.tasks.spawn(converse(stream, Arc::clone(handler), Arc::clone(&busy)));
+        let task = self.tasks.spawn(converse(stream, client, Arc::clone(handler), Arc::clone(&busy)));
         self.order.push_back(Place { task, busy });
     }
 }
 
 async fn converse<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    client: Client,
     handler: Arc<H>,
     busy: Arc<AtomicUsize>,
 ) {
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(client);
         let handler = Arc::clone(&handler);
         busy.fetch_add(1, Ordering::Relaxed);
         let guard = Busy(Arc::clone(&busy));

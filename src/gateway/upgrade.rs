@@ -1,13 +1,13 @@
 //! WebSocket through the gateway (RFC 6455; RFC 9110, 7.8).
 //!
-//! Guarantees: bytes are carried both ways until either side ends. An upstream that has no WebSocket is told
-//! by 426.
+//! Guarantees: bytes are carried both ways until either side ends, or a grant is revoked. An upstream that
+//! has no WebSocket is told by 426.
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 
-use super::body::{Body, Open};
+use super::body::{Body, Cut, Open};
 use super::headers::{for_client, has_token};
 
 /// Whether a request wants a WebSocket. Other protocols (`h2c`) are not taken up, which HTTP allows.
@@ -35,7 +35,12 @@ pub fn is_missing(status: StatusCode) -> bool {
 }
 
 /// The answer 101 to the client, and a task that carries the bytes.
-pub fn join(client: hyper::upgrade::OnUpgrade, upstream: reqwest::Response, open: Open) -> Response<Body> {
+pub fn join(
+    client: hyper::upgrade::OnUpgrade,
+    upstream: reqwest::Response,
+    open: Open,
+    cut: Option<Cut>,
+) -> Response<Body> {
     let mut response = Response::new(Body::from(""));
     *response.status_mut() = upstream.status();
     *response.headers_mut() = for_client(upstream.headers());
@@ -43,7 +48,16 @@ pub fn join(client: hyper::upgrade::OnUpgrade, upstream: reqwest::Response, open
     tokio::spawn(async move {
         let _open = open;
         let (Ok(client), Ok(mut upstream)) = tokio::join!(client, upstream.upgrade()) else { return };
-        let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut upstream).await;
+        let mut client = TokioIo::new(client);
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
+            Some(()) = given(cut) => {}
+        }
     });
     response
+}
+
+async fn given(cut: Option<Cut>) -> Option<()> {
+    cut?.given().await;
+    Some(())
 }

@@ -5,7 +5,9 @@
 //! as `2026-11-21T17:50:03.123Z 4711 DEBUG broker::refresh: refreshed login=anthropic revision=8`. A field is
 //! a name of ours, a number or a short word (login, revision, fingerprint, host, status, ms, error code);
 //! never a secret, an address's query or a body. `error` is for what failed and was not dealt with, `warn`
-//! for what was, `info` for the begin and end of things, `debug` for each decision.
+//! for what was, `info` for the begin and end of things, `debug` for each decision. What was lent, to whom,
+//! and each use of it (`info` of `agent`) is written at every level but `off`: the person must be able to
+//! look it up afterwards.
 //!
 //! Guarantees: never standard output or error, which belong to the protocol and to the person; what looks
 //! like a token is taken out a second time here, though nobody should have written one; a log that cannot be
@@ -22,7 +24,7 @@ use std::time::SystemTime;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::paths::Paths;
 use crate::text::is_hidden;
@@ -33,6 +35,8 @@ pub use redact::redact;
 const MAX_LINE: usize = 4096;
 /// Events of this crate alone are written.
 const OURS: &str = env!("CARGO_PKG_NAME");
+/// The room whose `info` is written whatever the level.
+const ALWAYS: &str = concat!(env!("CARGO_PKG_NAME"), "::agent");
 
 /// Begins the log of this process, once. `CONVOCATIONS_LOG` is `debug`, `info`, `warn` (the default), `error`
 /// or `off`. From now on a panic's place goes here, and its message, which may hold a value, nowhere.
@@ -60,11 +64,12 @@ struct Log {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && is_ours(metadata.target()) && *metadata.level() <= self.level
+        metadata.is_event() && is_written(metadata.target(), *metadata.level(), self.level)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.level)
+        // For what is always written.
+        Some(if self.level == LevelFilter::OFF { self.level } else { self.level.max(LevelFilter::INFO) })
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -81,6 +86,11 @@ impl Subscriber for Log {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
+}
+
+fn is_written(target: &str, level: Level, wanted: LevelFilter) -> bool {
+    let is_audit = target.starts_with(ALWAYS) && level == Level::INFO && wanted != LevelFilter::OFF;
+    is_ours(target) && (level <= wanted || is_audit)
 }
 
 fn is_ours(target: &str) -> bool {
@@ -179,6 +189,16 @@ mod tests {
         assert_eq!(line, "PID ERROR log::tests: odd text=ab[2J …");
         let long = said(|| tracing::error!(text = "é ".repeat(5000), "long"));
         assert!(long.len() < MAX_LINE && long.len() > MAX_LINE - 80, "{}", long.len());
+    }
+
+    #[test]
+    fn what_is_lent_is_written_at_every_level_but_off() {
+        let (warn, off) = (LevelFilter::WARN, LevelFilter::OFF);
+        assert!(is_written("convocations::agent::grant", Level::INFO, warn));
+        assert!(!is_written("convocations::agent::grant", Level::DEBUG, warn));
+        assert!(!is_written("convocations::agent::grant", Level::INFO, off));
+        assert!(!is_written("convocations::gateway", Level::INFO, warn));
+        assert!(!is_written("other::agent", Level::INFO, warn));
     }
 
     #[test]

@@ -307,6 +307,32 @@ pub fn ensure_folder(folder: &Path) -> Result<bool> {
     platform::close_folder(folder).map(|()| true).map_err(|error| unwritable(folder, &error))
 }
 
+/// Holds that a folder is this user's and that nobody else may look into it: made 0700 if it is not there,
+/// and otherwise left as it is, since other things than ours may be kept there.
+///
+/// # Errors
+/// `invalid_argument`.
+pub fn check_closed(folder: &Path) -> Result<()> {
+    let refused = |what: &str, hint: &str| {
+        let message = format!("The folder `{}` {what}.", folder.display());
+        Err(Error::new(Code::InvalidArgument, message).with_hint(hint))
+    };
+    if !folder.exists() && platform::make_folder(folder).is_err() {
+        return refused("is not there and cannot be made", "Give a folder of your own.");
+    }
+    match std::fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => refused("is no folder", "Give a folder of your own."),
+        Ok(found) if platform::is_foreign(&found) => {
+            refused("belongs to another user", "Give a folder of your own.")
+        }
+        Ok(found) if platform::is_loose(&found) => {
+            refused("can be opened by other users", "`chmod 700` it, or give a folder of your own.")
+        }
+        Ok(_) => Ok(()),
+        Err(_) => refused("cannot be looked at", "Give a folder of your own."),
+    }
+}
+
 /// Whether files could be made in a folder, or the folder itself where it is not there yet; nothing is made.
 ///
 /// # Errors

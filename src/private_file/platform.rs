@@ -46,6 +46,11 @@ mod unix {
         metadata.permissions().mode() & 0o077 != 0
     }
 
+    /// Whether it is another user's.
+    pub fn is_foreign(metadata: &Metadata) -> bool {
+        metadata.uid() != rustix::process::geteuid().as_raw()
+    }
+
     /// Takes all rights of others from a folder.
     pub fn close_folder(folder: &Path) -> io::Result<()> {
         std::fs::set_permissions(folder, Permissions::from_mode(0o700))
@@ -133,6 +138,9 @@ mod elsewhere {
         Ok(false)
     }
     pub fn is_loose(_: &Metadata) -> bool {
+        false
+    }
+    pub fn is_foreign(_: &Metadata) -> bool {
         false
     }
     pub fn close_folder(_: &Path) -> io::Result<()> {

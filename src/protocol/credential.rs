@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::credential::{Kind, Share};
 use crate::login_id::LoginId;
 use crate::secret::{Secret, expose};
 
 /// What a caller gets. Also `token --json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Credential {
     /// The token or key.
     #[serde(serialize_with = "expose")]
@@ -37,7 +37,7 @@ pub struct Credential {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
     /// Granted scopes, if the provider named them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
     /// The stored login's revision: of two, the higher is the newer; 0 for a credential that is not stored
     /// here.

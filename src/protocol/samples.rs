@@ -13,6 +13,8 @@ use crate::error::{Code, Error};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
 
+mod grants;
+
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nvim/lib/samples.json");
 /// An hour after the samples' now; the pretend backend moves it.
 const END: i64 = 2_000_000_000;
@@ -318,7 +320,9 @@ fn read(method: &str, params: Value) -> Result<Call, serde_json::Error> {
 #[test]
 fn the_samples_are_what_is_sent() {
     let answers: BTreeMap<_, _> = Call::NAMES.iter().zip(Call::ANSWERS).collect();
-    let samples = json!({ "shapes": shapes(), "stages": stages(), "params": params(), "answers": answers });
+    let mut shapes = shapes();
+    shapes.as_object_mut().unwrap().append(grants::shapes().as_object_mut().unwrap());
+    let samples = json!({ "shapes": shapes, "stages": stages(), "params": params(), "answers": answers });
     let text = serde_json::to_string_pretty(&samples).unwrap() + "\n";
     if std::env::var_os("CONVOCATIONS_WRITE_SAMPLES").is_some() {
         std::fs::write(FILE, &text).unwrap();

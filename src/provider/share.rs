@@ -43,9 +43,14 @@ impl Provider {
     /// # Errors
     /// `provider_refused` if the vendor keeps this kind of login to the program that signed in.
     pub fn check_shared(&self, credential: &Credential) -> Result<()> {
-        if credential.share == Share::Any {
-            return Ok(());
+        match credential.share {
+            Share::Any => Ok(()),
+            Share::Editor => Err(self.kept_to_its_own_programs()),
         }
+    }
+
+    /// Why a login is not shared, and what could be.
+    pub fn kept_to_its_own_programs(&self) -> Error {
         let message =
             format!("{} does not allow this kind of login to be used by other programs.", self.name);
         let own = self.methods.iter().find(|method| method.share == Share::Any);
@@ -53,7 +58,7 @@ impl Provider {
             || "Use another provider here.".to_owned(),
             |method| format!("Log in to it by `{}`.", method.id),
         );
-        Err(Error::new(Code::ProviderRefused, message).with_hint(hint))
+        Error::new(Code::ProviderRefused, message).with_hint(hint)
     }
 
     /// Variables that point a program at a gateway which serves this provider, by name. Where the description

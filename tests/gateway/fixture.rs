@@ -200,6 +200,28 @@ pub fn reply(wire: &mut Wire, status: u16, body: &str) {
     wire.send(format!("HTTP/1.1 {status} Some\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
 }
 
+/// A home whose login `up` holds a key for the API at an address.
+pub fn home_with_key(url: &str) -> TestDir {
+    let dir = TestDir::new();
+    dir.write_config(&format!(
+        "[store]\nbackend = \"local-encrypted\"\n[providers.up]\nbase_url = \"{url}/base\"\n[providers.up.login.key]\ngrant = \"api-key\"\n"
+    ));
+    run(&mut dir.convocations(["secret", "set", "up"]), &format!("{SECRET}\n")).ok();
+    dir
+}
+
+/// A home whose login `mycorp` has tokens that the sandbox makes and refreshes.
+pub fn home_with_login(upstream: &Upstream, sandbox: &Sandbox) -> TestDir {
+    let dir = TestDir::new();
+    dir.write_config(&format!(
+        "[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n[providers.mycorp]\nissuer = \"{}\"\nscopes = [\"offline_access\"]\nbase_url = \"{}/base\"\n",
+        sandbox.at("/generic"),
+        upstream.url()
+    ));
+    log_in(&mut dir.convocations(["login", "mycorp", "--method", "browser"])).ok();
+    dir
+}
+
 /// A gateway, its login's address and its key.
 pub struct Served {
     pub dir: TestDir,
@@ -217,24 +239,12 @@ impl Served {
 
     /// The same for an API anywhere, with an environment of its own.
     pub fn with_key_at(url: &str, adapt: impl Fn(&mut std::process::Command)) -> Self {
-        let dir = TestDir::new();
-        dir.write_config(&format!(
-            "[store]\nbackend = \"local-encrypted\"\n[providers.up]\nbase_url = \"{url}/base\"\n[providers.up.login.key]\ngrant = \"api-key\"\n"
-        ));
-        run(&mut dir.convocations(["secret", "set", "up"]), &format!("{SECRET}\n")).ok();
-        Self::start(dir, "up", adapt)
+        Self::start(home_with_key(url), "up", adapt)
     }
 
     /// In front of an API whose tokens the sandbox makes and refreshes.
     pub fn with_login(upstream: &Upstream, sandbox: &Sandbox) -> Self {
-        let dir = TestDir::new();
-        dir.write_config(&format!(
-            "[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n[providers.mycorp]\nissuer = \"{}\"\nscopes = [\"offline_access\"]\nbase_url = \"{}/base\"\n",
-            sandbox.at("/generic"),
-            upstream.url()
-        ));
-        log_in(&mut dir.convocations(["login", "mycorp", "--method", "browser"])).ok();
-        Self::start(dir, "mycorp", |_| {})
+        Self::start(home_with_login(upstream, sandbox), "mycorp", |_| {})
     }
 
     fn start(dir: TestDir, login: &str, adapt: impl Fn(&mut std::process::Command)) -> Self {

@@ -22,6 +22,7 @@ local M = {}
 
 local FILES = {
   "src/protocol.rs",
+  "src/protocol/agent.rs",
   "src/protocol/call.rs",
   "src/protocol/credential.rs",
   "src/protocol/login.rs",

@@ -1,0 +1,227 @@
+//! A grant: what may be used, its end, and what it was used for.
+//!
+//! Guarantees: an end, once there, stays; every use is counted before it begins and stands in the log. Knows
+//! no socket.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::error::{Code, Error, Result};
+use crate::gateway::{Cut, Open};
+use crate::login_id::LoginId;
+use crate::protocol::{GrantPower, GrantReport, GrantUse};
+
+/// How long a timer runs before the wall clock is asked again: it stands still while a machine sleeps
+/// (rule 1).
+const LOOK: Duration = Duration::from_secs(10);
+
+/// What a grant allows, as the person said it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Whom it is for, in the person's words.
+    pub label: String,
+    /// What may be used.
+    pub logins: BTreeSet<LoginId>,
+    /// What it allows.
+    pub power: GrantPower,
+    /// Whether keys that do not end may be handed out too.
+    pub lasting: bool,
+    /// Until when, Unix seconds; `None` if it ends with what serves it.
+    pub ends: Option<i64>,
+    /// Whether the person is asked.
+    pub confirm: bool,
+}
+
+/// Why a grant is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Somebody revoked it.
+    Revoked,
+    /// Its time is over.
+    TimeOver,
+    /// Whoever served it stopped.
+    Stopped,
+}
+
+impl End {
+    /// In a word, for the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::TimeOver => "time over",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A grant that is served. Cheap to clone.
+#[derive(Clone)]
+pub struct Grant(Arc<Inner>);
+
+struct Inner {
+    id: String,
+    terms: Terms,
+    at: String,
+    clock: Clock,
+    began: i64,
+    used: Mutex<BTreeMap<LoginId, GrantUse>>,
+    refused: AtomicU64,
+    open: Arc<AtomicU64>,
+    end: Mutex<Option<End>>,
+    cut: watch::Sender<bool>,
+}
+
+impl Grant {
+    /// A new one; `at` is where it is served, without a key.
+    pub fn new(terms: Terms, at: &str, clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            // Short enough to be typed; it opens nothing.
+            id: format!("{:06x}", rand::random::<u32>() & 0xff_ffff),
+            terms,
+            at: at.to_owned(),
+            began: clock.now(),
+            clock,
+            used: Mutex::default(),
+            refused: AtomicU64::new(0),
+            open: Arc::default(),
+            end: Mutex::default(),
+            cut: watch::Sender::new(false),
+        }))
+    }
+
+    /// Its name in commands.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// What it allows.
+    pub fn terms(&self) -> &Terms {
+        &self.0.terms
+    }
+
+    /// How it is.
+    pub fn report(&self) -> GrantReport {
+        let (inner, terms) = (&*self.0, &self.0.terms);
+        let by_login: Vec<GrantUse> =
+            inner.used.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        GrantReport {
+            id: inner.id.clone(),
+            label: terms.label.clone(),
+            at: inner.at.clone(),
+            logins: terms.logins.iter().cloned().collect(),
+            power: terms.power,
+            lasting: terms.lasting,
+            confirm: terms.confirm,
+            began: inner.began,
+            ends: terms.ends,
+            pid: std::process::id(),
+            uses: by_login.iter().map(|used| used.requests + used.tokens).sum(),
+            open: inner.open.load(Ordering::Relaxed),
+            refused: inner.refused.load(Ordering::Relaxed),
+            by_login,
+        }
+    }
+
+    /// Whether a login is among those that it names, and the grant is not over.
+    ///
+    /// # Errors
+    /// `login_denied`, `unknown_login`.
+    pub fn check(&self, login: &LoginId) -> Result<()> {
+        if self.is_over() {
+            return Err(Error::new(Code::LoginDenied, "This grant has ended.")
+                .with_hint("Ask for a new one on the machine where the login lives."));
+        }
+        if self.0.terms.logins.contains(login) {
+            return Ok(());
+        }
+        Err(Error::new(Code::UnknownLogin, format!("This grant does not name {login}.")).with_hint(
+            "Name it where the grant is made: `convocations agent` or `convocations ssh --login`.",
+        ))
+    }
+
+    /// Counts a use, and puts it into the log, where these lines stand at every level.
+    pub fn count(&self, login: &LoginId, power: GrantPower) {
+        let now = self.0.clock.now();
+        let mut used = self.0.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = used.entry(login.clone()).or_insert_with(|| GrantUse {
+            login: login.clone(),
+            requests: 0,
+            tokens: 0,
+            at: now,
+        });
+        entry.at = now;
+        match power {
+            GrantPower::Use => entry.requests += 1,
+            GrantPower::Token => entry.tokens += 1,
+        }
+        let what = match power {
+            GrantPower::Use => "request",
+            GrantPower::Token => "token",
+        };
+        tracing::info!(grant = self.id(), %login, power = what, "agent: used");
+    }
+
+    /// Counts what was refused.
+    pub fn count_refused(&self, reason: &str) {
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(grant = self.id(), reason, "agent: refused");
+    }
+
+    /// An answer under way, until this is dropped.
+    pub fn open(&self) -> Open {
+        Open::new(&self.0.open)
+    }
+
+    /// What cuts off what is under way at the end.
+    pub fn cut(&self) -> watch::Receiver<bool> {
+        self.0.cut.subscribe()
+    }
+
+    /// The same for one request.
+    pub fn cut_for_request(&self) -> Cut {
+        Cut(self.cut())
+    }
+
+    /// Ends it; the first end stays.
+    pub fn end(&self, end: End) {
+        self.0.end.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(end);
+        self.0.cut.send_replace(true);
+    }
+
+    /// Why it is over; if it was not, it is stopped now.
+    pub fn end_now(&self) -> End {
+        self.end(End::Stopped);
+        self.0.end.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(End::Stopped)
+    }
+
+    /// Whether it is over, by the wall clock of this moment.
+    pub fn is_over(&self) -> bool {
+        if self.remaining().is_some_and(|seconds| seconds <= 0) {
+            self.end(End::TimeOver);
+        }
+        *self.0.cut.borrow()
+    }
+
+    /// Returns when it is over, by whatever.
+    pub async fn run_out(&self) {
+        let mut cut = self.cut();
+        while !self.is_over() {
+            let left = self.remaining().and_then(|seconds| u64::try_from(seconds).ok());
+            let wait = left.map_or(LOOK, |seconds| Duration::from_secs(seconds).min(LOOK));
+            tokio::select! {
+                _ = cut.wait_for(|is_cut| *is_cut) => {}
+                () = tokio::time::sleep(wait), if left.is_some() => {}
+            }
+        }
+    }
+
+    /// Seconds that are left.
+    fn remaining(&self) -> Option<i64> {
+        self.0.terms.ends.map(|end| end.saturating_sub(self.0.clock.now()))
+    }
+}
