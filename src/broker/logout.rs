@@ -1,6 +1,7 @@
 //! Logout: revoked at the provider where that is possible, deleted here in any case, and the truth told about
 //! both.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::sources::env_value;
@@ -80,7 +81,12 @@ impl Broker {
         None
     }
 
-    async fn revoke(&self, provider: &Provider, method: &str, tokens: &Tokens) -> (Revoked, Option<String>) {
+    async fn revoke(
+        &self,
+        provider: &Arc<Provider>,
+        method: &str,
+        tokens: &Tokens,
+    ) -> (Revoked, Option<String>) {
         let page = provider.key_page(tokens);
         let Some(method) = provider.method(method) else { return (Revoked::Unsupported, page) };
         // A key that the person brought along is the person's to keep.

@@ -7,7 +7,7 @@
 //! waiting; a slow provider or keyring holds up no other login. Knows no editor and no terminal.
 
 mod cache;
-mod client_secret;
+mod client;
 mod events;
 mod logout;
 mod news;

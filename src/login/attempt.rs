@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::login_id::LoginId;
-use crate::oauth::StepUp;
+use crate::oauth::{StepUp, Wire};
 use crate::provider::{Method, Provider, Redirect, RedirectPorts};
 use crate::services::Services;
 use crate::wording::Face;
@@ -14,7 +14,7 @@ use super::callback::port::Ports;
 pub(super) struct Attempt {
     pub services: Services,
     pub provider: Arc<Provider>,
-    /// As described; discovery fills in what is missing.
+    /// As described; what discovery finds is the client's.
     pub method: Method,
     pub login: LoginId,
     /// Whether a browser can be opened on this machine.
@@ -40,6 +40,12 @@ impl Attempt {
             RedirectPorts::Any => Ports::Any { preferred: self.services.config.callback.port },
             RedirectPorts::Fixed(list) => Ports::Fixed(list.clone()),
         }
+    }
+
+    /// How the provider is asked.
+    pub fn wire(&self) -> Wire {
+        let (http, clock) = (self.services.http.clone(), self.services.clock.clone());
+        Wire { provider: Arc::clone(&self.provider), http, clock }
     }
 
     /// The time, Unix seconds.

@@ -6,11 +6,10 @@
 
 use url::Url;
 
-use super::attempt::Attempt;
 use super::callback::params::{Answer, CallbackRejection, Checked, Expected, WithoutState};
 use super::callback::paste::{self, Address, Pasted};
 use crate::error::Result;
-use crate::oauth::{self, AuthorizeRequest, Pkce};
+use crate::oauth::{AuthorizeRequest, Client, Pkce};
 use crate::provider::{CodeForm, Grant, Redirect};
 use crate::secret::Secret;
 
@@ -36,26 +35,30 @@ impl AuthorizationRequest {
     ///
     /// # Errors
     /// `config_invalid` if the method has no address to send the person to.
-    pub fn new(attempt: &Attempt, redirect_uri: Option<String>, redirect: Option<&Redirect>) -> Result<Self> {
-        let (pkce, method) = (Pkce::new(), &attempt.method);
+    pub fn new(
+        client: &Client,
+        grant: Grant,
+        redirect_uri: Option<String>,
+        redirect: Option<&Redirect>,
+    ) -> Result<Self> {
+        let pkce = Pkce::new();
         let has_path_secret = redirect.is_some_and(|redirect| redirect.nonce);
         let state = (redirect_uri.is_some() && !has_path_secret).then(Secret::random);
-        let asks_for_id = method.issuer.is_some() && method.scopes.iter().any(|scope| scope == "openid");
-        let nonce = asks_for_id.then(Secret::random);
+        let nonce = client.asks_for_id().then(Secret::random);
         let request = AuthorizeRequest {
             redirect_uri: redirect_uri.clone(),
             state: state.clone(),
             nonce: nonce.clone(),
             code_challenge: pkce.challenge,
         };
-        let url = oauth::authorize_url(method, &request)?;
+        let (url, issuer) = (client.authorize(&request)?, client.issuer());
         Ok(Self {
             url: Secret::new(url.as_str()),
             expected: Expected {
-                without_state: without_state(method.grant, has_path_secret, state.is_some()),
+                without_state: without_state(grant, has_path_secret, state.is_some()),
                 state,
-                issuer: method.issuer.clone(),
-                iss_required: method.iss_required,
+                issuer: issuer.map(|issuer| issuer.name.clone()),
+                iss_required: issuer.is_some_and(|issuer| issuer.is_required),
             },
             shows_code: redirect_uri.is_none(),
             redirect_uri,

@@ -67,7 +67,7 @@ impl Flow {
         match attempt.method.grant {
             Grant::AuthorizationCode | Grant::MintKey => browser::obtain(attempt, talk, listener).await,
             Grant::DeviceCode => match device::begin(attempt).await {
-                Ok(code) => device::obtain(attempt, talk, code).await,
+                Ok(asked) => device::obtain(attempt, talk, asked).await,
                 Err(error) => {
                     self.fall_back(error)?;
                     browser::obtain(&mut self.attempt, &mut self.talk, &mut self.listener).await

@@ -9,67 +9,64 @@ use super::attempt::Attempt;
 use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::oauth::{self, Draft, Failure, Known, Prepared, Registrations};
+use crate::oauth::{Client, Draft, Failure, Known, Prepared, Registrations};
 use crate::provider::{CLIENT_ACCOUNT, ClientSecret, Method, Provider};
 use crate::secret::Secret;
 use crate::store::{LoginLock, NewLogin, Store};
 
-/// Fills in what the method's description leaves to discovery; nothing is asked for one that says it all.
+/// The client by the attempt's method, with what the description leaves to discovery; nothing is asked for
+/// one that says it all.
 ///
 /// # Errors
 /// What the store or the server says.
-pub(super) async fn prepare(attempt: &mut Attempt, redirect_uri: &str) -> Result<()> {
+pub(super) async fn prepare(attempt: &mut Attempt, redirect_uri: &str) -> Result<Client> {
     let is_complete = !attempt.method.discover && attempt.provider.client_secret.is_none();
     if is_complete && attempt.step_up.is_none() {
-        return Ok(());
+        return described(attempt);
     }
-    let (http, provider) = (&attempt.services.http, &attempt.provider);
-    let draft = oauth::discover(http, provider, &attempt.method, attempt.step_up.as_ref()).await;
+    let draft = attempt.wire().discover(&attempt.method, attempt.step_up.as_ref()).await;
     let draft = draft.map_err(Failure::into_error)?;
-    let now = attempt.services.clock.now();
     let known = known(attempt).await?;
-    let usable = draft.with_known(provider, &known, redirect_uri, now).map_err(Failure::into_error)?;
-    let usable = match usable {
-        Some(prepared) if is_dead(attempt, &prepared).await => None,
+    let usable = match draft.with_known(&known, redirect_uri).map_err(Failure::into_error)? {
+        Some(prepared) if prepared.is_forgotten().await => None,
         usable => usable,
     };
     let prepared = match usable {
         Some(prepared) => prepared,
         None => register(attempt, &draft, redirect_uri, &known).await?,
     };
-    attempt.method = prepared.method;
     attempt.registered = prepared.registration.map(|registration| registration.client_id);
-    Ok(())
+    Ok(prepared.client)
 }
 
-/// Whether a registration is one that the server no longer knows.
-async fn is_dead(attempt: &Attempt, prepared: &Prepared) -> bool {
-    prepared.registration.is_some()
-        && !oauth::is_client_known(&attempt.services.http, &attempt.provider, prepared).await
+/// The client of a method that its description says all about.
+///
+/// # Errors
+/// `config_invalid` if it does not.
+pub(super) fn described(attempt: &Attempt) -> Result<Client> {
+    Client::described(attempt.wire(), &attempt.method).map_err(Failure::into_error)
 }
 
 /// Registers, unless another login has done so since `before` was read.
 async fn register(attempt: &Attempt, draft: &Draft, redirect_uri: &str, before: &Known) -> Result<Prepared> {
-    let (http, provider) = (&attempt.services.http, &attempt.provider);
     // A store that cannot be locked is no reason not to register: this login says so in its own time.
-    let turn = lock(attempt).await;
+    let held = lock(attempt).await;
     let mut known = known(attempt).await?;
-    let now = attempt.services.clock.now();
     if known.registrations != before.registrations {
-        let made = draft.with_known(provider, &known, redirect_uri, now).map_err(Failure::into_error)?;
+        let made = draft.with_known(&known, redirect_uri).map_err(Failure::into_error)?;
         if let Some(prepared) = made {
             return Ok(prepared);
         }
     }
-    let registration = draft.register(http, provider, redirect_uri).await.map_err(Failure::into_error)?;
+    let registration = draft.register(redirect_uri).await.map_err(Failure::into_error)?;
     let prepared = draft.with(registration.clone());
-    let dead = draft.with_known(provider, &known, redirect_uri, now).ok().flatten();
+    let dead = draft.with_known(&known, redirect_uri).ok().flatten();
     if let Some(dead) = dead.and_then(|dead| dead.registration) {
         known.registrations.forget(&dead.client_id);
     }
     known.registrations.add(registration);
     keep(attempt, known.registrations).await;
-    drop(turn);
+    drop(held);
     Ok(prepared)
 }
 
@@ -93,17 +90,16 @@ async fn known(attempt: &Attempt) -> Result<Known> {
     })
 }
 
-/// The method with the client secret that the settings name, as it is now.
+/// The client that these tokens were given to, with the client secret as it is now.
 ///
 /// # Errors
-/// If it is not there or cannot be read.
-pub(super) async fn with_client_secret(attempt: &Attempt, method: &Method) -> Result<Method> {
+/// `Configuration` if the secret is not there or cannot be read, or the method has no address for tokens.
+pub(super) async fn of_login(attempt: &Attempt, method: &Method, tokens: &Tokens) -> Result<Client, Failure> {
     let known = match attempt.provider.client_secret {
-        Some(ClientSecret::Store) => known(attempt).await?,
+        Some(ClientSecret::Store) => known(attempt).await.map_err(Failure::Configuration)?,
         _ => Known::default(),
     };
-    let method = oauth::with_client_secret(&attempt.provider, method, known.client_secret);
-    method.map_err(Failure::into_error)
+    Client::of_login(attempt.wire(), method, known.client_secret, tokens)
 }
 
 /// Forgets the registration of a login that has not worked, where that may be why.
@@ -112,7 +108,7 @@ pub(super) async fn settle<T>(attempt: &mut Attempt, result: &Result<T>) {
     if !result.as_ref().is_err_and(|error| error.code().may_be_about_us()) {
         return;
     }
-    let _turn = lock(attempt).await;
+    let _held = lock(attempt).await;
     let Ok(mut known) = known(attempt).await else { return };
     if known.registrations.forget(&client_id) {
         keep(attempt, known.registrations).await;

@@ -25,10 +25,7 @@ pub(super) async fn take_back(attempt: &Attempt, old: &Stored, new: &Tokens) -> 
     let is_over = old.entry.needs_login.is_some() || is_same(&old.tokens, new);
     let method = attempt.provider.method(&old.entry.method).filter(|method| is_made_by_login(method));
     let method = method.filter(|_| !is_over)?;
-    // Without a secret that cannot be read now the provider says no, which is told.
-    let method =
-        registered_client::with_client_secret(attempt, method).await.unwrap_or_else(|_| method.clone());
-    let (revoked, page) = revoke(attempt, &method, &old.tokens).await;
+    let (revoked, page) = revoke(attempt, method, &old.tokens).await;
     let name = &attempt.provider.name;
     let message = match (revoked, &page) {
         (Revoked::Yes, _) => format!("{name} took the login before it back."),
@@ -70,12 +67,15 @@ fn is_same(old: &Tokens, new: &Tokens) -> bool {
 }
 
 async fn revoke(attempt: &Attempt, method: &Method, tokens: &Tokens) -> (Revoked, Option<String>) {
-    let (http, provider) = (&attempt.services.http, &attempt.provider);
+    let provider = &attempt.provider;
     let revoked = match provider.revocation_ends {
+        _ if !oauth::can_revoke(method, tokens) => Revoked::Unsupported,
         RevocationEnds::AllLogins => Revoked::Unsupported,
         RevocationEnds::Login => {
-            let answer = tokio::time::timeout(TIMEOUT, oauth::revoke(http, provider, method, tokens)).await;
-            match answer {
+            // Without a secret that cannot be read now nobody can ask, which is told.
+            let asked =
+                async { registered_client::of_login(attempt, method, tokens).await?.revoke(tokens).await };
+            match tokio::time::timeout(TIMEOUT, asked).await {
                 Ok(Ok(Revocation::Revoked)) => Revoked::Yes,
                 Ok(Ok(Revocation::Unsupported { .. })) => Revoked::Unsupported,
                 _ => Revoked::No,

@@ -2,8 +2,9 @@
 
 use url::Url;
 
+use super::client::{Client, Params};
+use super::ready::{Begin, Issuer};
 use crate::error::{Code, Error, Result};
-use crate::paths::SETTINGS_FILE;
 use crate::provider::{Grant, Method};
 use crate::secret::Secret;
 
@@ -20,43 +21,63 @@ pub struct AuthorizeRequest {
     pub code_challenge: String,
 }
 
-/// The URL that the person opens. The standard's parameters win over the method's own of the same name.
-///
-/// # Errors
-/// `config_invalid` if the method has no authorize URL.
-pub fn authorize_url(method: &Method, request: &AuthorizeRequest) -> Result<Url> {
-    let mut url = method.authorize_url.clone().ok_or_else(|| {
-        Error::new(Code::ConfigInvalid, format!("The method `{}` has no authorize URL.", method.id))
-            .with_hint(format!(
-                "Give `authorize_url` in {SETTINGS_FILE}, or describe the provider by `issuer`."
-            ))
-    })?;
-    let mut standard: Vec<(&str, String)> = Vec::new();
-    if method.grant == Grant::AuthorizationCode {
-        standard.push(("response_type", "code".to_owned()));
-        standard.extend(method.client_id.clone().map(|id| ("client_id", id)));
-        if !method.scopes.is_empty() {
-            standard.push(("scope", method.scopes.join(" ")));
+impl Client {
+    /// The URL that the person opens. The standard's parameters win over the method's own of the same name.
+    ///
+    /// # Errors
+    /// `config_invalid` if the method is none that sends a person anywhere.
+    pub fn authorize(&self, request: &AuthorizeRequest) -> Result<Url> {
+        let method = &self.ready.described;
+        let Begin::Browser(url) = &self.ready.begin else { return Err(no_page(method)) };
+        let mut url = url.clone();
+        let standard = self.standard_params(request);
+        {
+            let mut query = url.query_pairs_mut();
+            for (name, value) in &method.authorize_params {
+                let is_standard = standard.iter().any(|(standard, _)| standard == name);
+                let value = with_origin(value, request.redirect_uri.as_deref());
+                if let Some(value) = value.filter(|_| !is_standard) {
+                    query.append_pair(name, &value);
+                }
+            }
+            query.extend_pairs(&standard);
         }
+        Ok(url)
     }
-    standard.extend(request.redirect_uri.clone().map(|uri| (method.redirect_param.as_str(), uri)));
-    standard.push(("code_challenge", request.code_challenge.clone()));
-    standard.push(("code_challenge_method", "S256".to_owned()));
-    standard.extend(request.state.as_ref().map(|state| ("state", state.expose().to_owned())));
-    standard.extend(request.nonce.as_ref().map(|nonce| ("nonce", nonce.expose().to_owned())));
-    standard.extend(method.resource.clone().map(|resource| ("resource", resource)));
-    {
-        let mut query = url.query_pairs_mut();
-        for (name, value) in &method.authorize_params {
-            let is_standard = standard.iter().any(|(standard, _)| standard == name);
-            if let Some(value) = with_origin(value, request.redirect_uri.as_deref()).filter(|_| !is_standard)
-            {
-                query.append_pair(name, &value);
+
+    fn standard_params(&self, request: &AuthorizeRequest) -> Params<'_> {
+        let method = &self.ready.described;
+        let mut params: Params<'_> = Vec::new();
+        if method.grant == Grant::AuthorizationCode {
+            params.push(("response_type", "code".to_owned()));
+            params.extend(self.ready.client.id.clone().map(|id| ("client_id", id)));
+            if !method.scopes.is_empty() {
+                params.push(("scope", method.scopes.join(" ")));
             }
         }
-        query.extend_pairs(&standard);
+        params.extend(request.redirect_uri.clone().map(|uri| (method.redirect_param.as_str(), uri)));
+        params.push(("code_challenge", request.code_challenge.clone()));
+        params.push(("code_challenge_method", "S256".to_owned()));
+        params.extend(request.state.as_ref().map(|state| ("state", state.expose().to_owned())));
+        params.extend(request.nonce.as_ref().map(|nonce| ("nonce", nonce.expose().to_owned())));
+        params.extend(method.resource.clone().map(|resource| ("resource", resource)));
+        params
     }
-    Ok(url)
+
+    /// Who signs the answer, where discovery has told.
+    pub fn issuer(&self) -> Option<&Issuer> {
+        self.ready.issuer.as_ref()
+    }
+
+    /// Whether an id token comes with the answer, whose nonce can be checked (OpenID Connect Core, 3.1.2.1).
+    pub fn asks_for_id(&self) -> bool {
+        self.ready.issuer.is_some() && self.ready.described.scopes.iter().any(|scope| scope == "openid")
+    }
+}
+
+fn no_page(method: &Method) -> Error {
+    Error::new(Code::ConfigInvalid, format!("The method `{}` sends nobody to a page.", method.id))
+        .with_hint("Use another method.")
 }
 
 /// A parameter with `{origin}`, the callback's scheme, host and port, filled in; `None` where there is no
@@ -71,8 +92,13 @@ fn with_origin(value: &str, redirect_uri: Option<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::clock::Clock;
     use crate::config::Config;
+    use crate::http::Http;
+    use crate::oauth::Wire;
 
     fn url(provider: &str, method: &str, redirect_uri: Option<&str>) -> Url {
         let provider = Config::builtin().provider(provider).unwrap();
@@ -82,7 +108,9 @@ mod tests {
             nonce: None,
             code_challenge: "CHALLENGE".to_owned(),
         };
-        authorize_url(provider.method(method).unwrap(), &request).unwrap()
+        let wire = Wire { http: Http::new(Duration::ZERO), clock: Clock::System, provider: provider.clone() };
+        let client = Client::described(wire, provider.method(method).unwrap()).unwrap();
+        client.authorize(&request).unwrap()
     }
 
     fn param(url: &Url, name: &str) -> Option<String> {

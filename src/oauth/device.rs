@@ -6,15 +6,16 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use url::Url;
 
-use super::client;
+use super::client::Client;
 use super::failure::{self, Failure, lacking};
-use super::token::{self, CodeExchange};
+use super::ready::Begin;
+use super::token::{CodeExchange, DEVICE_GRANT};
 use super::token_answer;
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
-use crate::http::{Http, Reply};
-use crate::paths::SETTINGS_FILE;
+use crate::http::Reply;
 use crate::provider::{DeviceDialect, Encoding, Grant, Method, Provider};
 use crate::secret::Secret;
 
@@ -53,7 +54,8 @@ pub enum Poll {
     Pending,
     /// The provider wants fewer polls; with the interval it asks for, if it says.
     SlowDown(Option<u64>),
-    /// The person has typed the code. These are the first tokens, for [`super::complete`]; the code is spent.
+    /// The person has typed the code. These are the first tokens, for [`Client::complete`]; the code is
+    /// spent.
     Done(Box<Tokens>),
 }
 
@@ -85,42 +87,95 @@ impl Schedule {
     }
 }
 
-/// Asks for a code.
-///
-/// # Errors
-/// A [`Failure`].
-pub async fn start(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-) -> Result<DeviceAuthorization, Failure> {
-    let url = method.device_authorization_url.as_ref().ok_or_else(|| {
-        Failure::Configuration(
-            Error::new(
-                Code::ConfigInvalid,
-                format!("The method `{}` has no device authorization URL.", method.id),
-            )
-            .with_hint(format!("Give `device_authorization_url` in {SETTINGS_FILE}.")),
-        )
-    })?;
-    let mut params = Vec::new();
-    token::add_client_and_resource(&mut params, method)?;
-    if !method.scopes.is_empty() {
-        params.push(("scope", method.scopes.join(" ")));
+impl Client {
+    /// Asks for a code.
+    ///
+    /// # Errors
+    /// A [`Failure`].
+    pub async fn device(&self) -> Result<DeviceAuthorization, Failure> {
+        let (provider, method) = (self.provider(), &self.ready.described);
+        let mut params = Vec::new();
+        self.add_client_and_resource(&mut params)?;
+        if !method.scopes.is_empty() {
+            params.push(("scope", method.scopes.join(" ")));
+        }
+        let encoding = match method.device_dialect {
+            DeviceDialect::Rfc8628 => method.token_encoding,
+            DeviceDialect::Openai => Encoding::Json,
+        };
+        let reply = self.post(self.device_url()?, encoding, &params).await?;
+        // Metadata may name an address that nothing is at. What is said in JSON says more; but for OpenAI,
+        // which answers so where the account has device codes off.
+        let is_openai = method.device_dialect == DeviceDialect::Openai;
+        if matches!(reply.status.as_u16(), 404 | 405 | 501) && (is_openai || !failure::is_json(&reply)) {
+            return Err(Failure::Configuration(not_offered(provider)));
+        }
+        let body = failure::read(&reply, &provider.name).map_err(|failure| or_another(failure, provider))?;
+        read_authorization(&body, provider, method)
     }
-    let encoding = match method.device_dialect {
-        DeviceDialect::Rfc8628 => method.token_encoding,
-        DeviceDialect::Openai => Encoding::Json,
-    };
-    let reply = token::post(http, method, url, encoding, &params).await?;
-    // Metadata may name an address that nothing is at. What is said in JSON says more; but for OpenAI, which
-    // answers so where the account has device codes off.
-    let is_openai = method.device_dialect == DeviceDialect::Openai;
-    if matches!(reply.status.as_u16(), 404 | 405 | 501) && (is_openai || !failure::is_json(&reply)) {
-        return Err(Failure::Configuration(not_offered(provider)));
+
+    fn device_url(&self) -> Result<&Url, Failure> {
+        match &self.ready.begin {
+            Begin::Device(url) => Ok(url),
+            Begin::Browser(_) | Begin::Nowhere => Err(Failure::Configuration(not_offered(self.provider()))),
+        }
     }
-    let body = failure::read(&reply, &provider.name).map_err(|failure| or_another(failure, provider))?;
-    read_authorization(&body, provider, method)
+
+    /// Asks once whether the person is done.
+    ///
+    /// # Errors
+    /// A [`Failure`]; a `Transient` one keeps the login waiting.
+    pub async fn poll(&self, authorization: &DeviceAuthorization) -> Result<Poll, Failure> {
+        match self.ready.described.device_dialect {
+            DeviceDialect::Rfc8628 => self.poll_standard(authorization).await,
+            DeviceDialect::Openai => self.poll_openai(authorization).await,
+        }
+    }
+
+    async fn poll_standard(&self, authorization: &DeviceAuthorization) -> Result<Poll, Failure> {
+        let mut params = vec![
+            ("grant_type", DEVICE_GRANT.to_owned()),
+            ("device_code", authorization.device_code.expose().to_owned()),
+        ];
+        self.add_client_and_resource(&mut params)?;
+        let asked_at = self.now();
+        let reply = self.ask_for_tokens(&params).await?;
+        if let Some(waiting) = waiting(&reply) {
+            return Ok(waiting);
+        }
+        let name = &self.provider().name;
+        let body = failure::read(&reply, name)?;
+        Ok(Poll::Done(Box::new(token_answer::tokens(&body, name, asked_at)?)))
+    }
+
+    /// 403 and 404 mean "not yet"; at the end the server hands out a code and the verifier that it made
+    /// itself.
+    async fn poll_openai(&self, authorization: &DeviceAuthorization) -> Result<Poll, Failure> {
+        let (name, http) = (&self.provider().name, &self.wire.http);
+        let mut url = self.device_url()?.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop().push("token");
+        }
+        let body = json!({ "device_auth_id": authorization.device_code.expose(), "user_code": authorization.user_code.expose() });
+        let reply = http.send(self.with_headers(http.post(url)?).json(&body)).await?;
+        if let Some(waiting) = waiting(&reply) {
+            return Ok(waiting);
+        }
+        if matches!(reply.status.as_u16(), 403 | 404) {
+            return Ok(Poll::Pending);
+        }
+        let body = failure::read(&reply, name)?;
+        let secret = |key: &str| body.get(key).and_then(Value::as_str).map(Secret::new);
+        let redirect = self.ready.described.redirect.as_ref();
+        let exchange = CodeExchange {
+            code: secret("authorization_code").ok_or_else(|| lacking(name, "code"))?,
+            code_verifier: secret("code_verifier").ok_or_else(|| lacking(name, "verifier"))?,
+            redirect_uri: redirect.and_then(|redirect| redirect.page.clone()),
+            state: None,
+            nonce: None,
+        };
+        Ok(Poll::Done(Box::new(self.first_tokens(&exchange).await?)))
+    }
 }
 
 pub(super) fn read_authorization(
@@ -163,43 +218,6 @@ fn is_openable(uri: &str) -> bool {
     uri.len() <= 2048 && crate::provider::check_url("verification_uri", uri).is_ok()
 }
 
-/// Asks once whether the person is done.
-///
-/// # Errors
-/// A [`Failure`]; a `Transient` one keeps the login waiting.
-pub async fn poll(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    authorization: &DeviceAuthorization,
-    now: i64,
-) -> Result<Poll, Failure> {
-    match method.device_dialect {
-        DeviceDialect::Rfc8628 => poll_standard(http, provider, method, authorization, now).await,
-        DeviceDialect::Openai => poll_openai(http, provider, method, authorization, now).await,
-    }
-}
-
-async fn poll_standard(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    authorization: &DeviceAuthorization,
-    now: i64,
-) -> Result<Poll, Failure> {
-    let mut params = vec![
-        ("grant_type", token::DEVICE_GRANT.to_owned()),
-        ("device_code", authorization.device_code.expose().to_owned()),
-    ];
-    token::add_client_and_resource(&mut params, method)?;
-    let reply = token::post(http, method, token_url(method)?, method.token_encoding, &params).await?;
-    if let Some(waiting) = waiting(&reply) {
-        return Ok(waiting);
-    }
-    let body = failure::read(&reply, &provider.name)?;
-    Ok(Poll::Done(Box::new(token_answer::tokens(&body, &provider.name, now)?)))
-}
-
 /// `authorization_pending` and `slow_down`, at any status.
 fn waiting(reply: &Reply) -> Option<Poll> {
     let body: Value = serde_json::from_slice(&reply.body).ok()?;
@@ -211,49 +229,6 @@ fn waiting(reply: &Reply) -> Option<Poll> {
         .iter()
         .any(|code| matches!(*code, "authorization_pending" | "deviceauth_authorization_pending"))
         .then_some(Poll::Pending)
-}
-
-/// 403 and 404 mean "not yet"; at the end the server hands out a code and the verifier that it made itself.
-async fn poll_openai(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    authorization: &DeviceAuthorization,
-    now: i64,
-) -> Result<Poll, Failure> {
-    let mut url =
-        method.device_authorization_url.clone().ok_or_else(|| lacking(&provider.name, "device address"))?;
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop().push("token");
-    }
-    let body = json!({ "device_auth_id": authorization.device_code.expose(), "user_code": authorization.user_code.expose() });
-    let request = http.post(url)?.header(reqwest::header::ACCEPT, "application/json").json(&body);
-    let reply = http.send(client::with_headers(request, &method.request_headers)).await?;
-    if let Some(waiting) = waiting(&reply) {
-        return Ok(waiting);
-    }
-    if matches!(reply.status.as_u16(), 403 | 404) {
-        return Ok(Poll::Pending);
-    }
-    let body = failure::read(&reply, &provider.name)?;
-    let secret = |key: &str| body.get(key).and_then(Value::as_str).map(Secret::new);
-    let exchange = CodeExchange {
-        code: secret("authorization_code").ok_or_else(|| lacking(&provider.name, "code"))?,
-        code_verifier: secret("code_verifier").ok_or_else(|| lacking(&provider.name, "verifier"))?,
-        redirect_uri: method.redirect.as_ref().and_then(|redirect| redirect.page.clone()),
-        state: None,
-        nonce: None,
-    };
-    Ok(Poll::Done(Box::new(token::first_tokens(http, provider, method, &exchange, now).await?)))
-}
-
-fn token_url(method: &Method) -> Result<&url::Url, Failure> {
-    method.token_url.as_ref().ok_or_else(|| {
-        Failure::Configuration(Error::new(
-            Code::ConfigInvalid,
-            format!("The method `{}` has no token URL.", method.id),
-        ))
-    })
 }
 
 fn not_offered(provider: &Provider) -> Error {

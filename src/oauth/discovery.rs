@@ -5,12 +5,13 @@
 use url::Url;
 
 use super::challenge::Challenge;
+use super::client::Wire;
 use super::device::another_method;
 use super::failure::Failure;
 use super::metadata::{self, Server};
+use super::ready::{Issuer, Ready};
 use super::resource::{self, Answer, Resource};
 use crate::error::{Code, Error};
-use crate::http::Http;
 use crate::provider::{ClientAuth, Grant, Method, Provider};
 
 /// More rights than a login has, which an API asked for (RFC 6750, 3.1; RFC 9470 has the same idea for other
@@ -47,24 +48,23 @@ pub(super) struct Discovered {
 ///
 /// # Errors
 /// `Transient` if somebody could not be asked; `Configuration` if an answer is unusable.
-pub(super) async fn discover(http: &Http, provider: &Provider) -> Result<Discovered, Failure> {
+pub(super) async fn discover(wire: &Wire) -> Result<Discovered, Failure> {
+    let provider = &wire.provider;
     let Some(url) = &provider.resource else {
         let issuer = provider.issuer.as_deref().unwrap_or_default();
-        return Ok(Discovered { server: metadata::ask(http, issuer, provider).await?, resource: None });
+        return Ok(Discovered { server: metadata::ask(wire, issuer).await?, resource: None });
     };
     let url = Url::parse(url).map_err(|_| resource::silent(provider))?;
-    let answer = resource::ask(http, &url, provider).await?;
+    let answer = resource::ask(wire, &url).await?;
     let listed = answer.resource.as_ref().map(|resource| &resource.issuers);
     let server = match (&provider.issuer, listed) {
         (Some(own), Some(listed)) if !listed.iter().any(|listed| is_alike(listed, own)) => {
             return Err(not_listed(provider));
         }
-        (Some(own), _) => metadata::ask(http, own, provider).await?,
-        (None, Some(listed)) => {
-            metadata::ask(http, listed.first().map_or("", String::as_str), provider).await?
-        }
+        (Some(own), _) => metadata::ask(wire, own).await?,
+        (None, Some(listed)) => metadata::ask(wire, listed.first().map_or("", String::as_str)).await?,
         (None, None) if answer.is_refused => {
-            let server = metadata::ask_origin(http, &url, provider).await?;
+            let server = metadata::ask_origin(wire, &url).await?;
             // Such a server knows no RFC 8707, and takes the resource for granted.
             return Ok(Discovered { server, resource: Some(Resource::nameless(answer.challenge)) });
         }
@@ -83,7 +83,7 @@ fn is_alike(one: &str, other: &str) -> bool {
 }
 
 impl Discovered {
-    /// The method with what was found filled in.
+    /// The method with what was found filled in, and no client secret yet.
     ///
     /// # Errors
     /// `Configuration` if the server does not offer what the method needs.
@@ -92,7 +92,7 @@ impl Discovered {
         provider: &Provider,
         method: &Method,
         step_up: Option<&StepUp>,
-    ) -> Result<Method, Failure> {
+    ) -> Result<Ready, Failure> {
         let server = &self.server;
         let mut filled = method.clone();
         filled.authorize_url = filled.authorize_url.or_else(|| server.authorize_url.clone());
@@ -112,13 +112,15 @@ impl Discovered {
             Some(resource) => resource.name.clone(),
             None => filled.resource,
         };
-        filled.issuer = Some(server.issuer.clone());
-        filled.iss_required = server.names_itself_in_answers;
         filled.client_auth = filled.client_auth.or_else(|| Some(client_auth(server)));
         match lacks(server, &filled) {
             Some(what) => Err(not_offered(provider, method, what)),
-            None => Ok(filled),
+            None => Ok(Ready { issuer: Some(self.issuer()), ..Ready::described(&filled)? }),
         }
+    }
+
+    fn issuer(&self) -> Issuer {
+        Issuer { name: self.server.issuer.clone(), is_required: self.server.names_itself_in_answers }
     }
 
     /// The person's, else the resource's; with those that an API asked for. `offline_access`, which a refresh

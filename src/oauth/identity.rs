@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::client::Client;
 use super::jwt;
 use crate::credential::Tokens;
-use crate::http::Http;
-use crate::provider::Method;
 use crate::secret::Secret;
 use crate::text::is_hidden;
 
@@ -27,16 +26,16 @@ const OPENAI_PROFILE: &str = "https://api.openai.com/profile";
 
 /// The name in the token answer, else what the method's identity address says, else the id token's bare
 /// subject.
-pub(super) async fn find(http: &Http, method: &Method, tokens: &Tokens) -> Option<String> {
+pub(super) async fn find(client: &Client, tokens: &Tokens) -> Option<String> {
     if tokens.identity.is_some() {
         return tokens.identity.clone();
     }
     let subject = || name(jwt::claims(tokens.id_token.as_ref()?.expose())?.get("sub")?);
-    ask(http, method, &tokens.access_token).await.or_else(subject)
+    ask(client, &tokens.access_token).await.or_else(subject)
 }
 
-async fn ask(http: &Http, method: &Method, access_token: &Secret) -> Option<String> {
-    let url = method.identity_url.clone()?;
+async fn ask(client: &Client, access_token: &Secret) -> Option<String> {
+    let (http, url) = (&client.wire.http, client.ready.identity_url.clone()?);
     let request = http.get(url).ok()?.bearer_auth(access_token.expose()).timeout(TIMEOUT);
     let reply = http.send(request).await.ok().filter(|reply| reply.status.is_success())?;
     let body: Value = serde_json::from_slice(&reply.body).ok()?;

@@ -6,9 +6,9 @@
 use serde_json::Value;
 use url::Url;
 
+use super::client::Wire;
 use super::failure::{self, Failure};
 use crate::error::{Code, Error};
-use crate::http::Http;
 use crate::loopback::may_be_loopback;
 use crate::provider::{Provider, check_url};
 
@@ -54,11 +54,12 @@ impl Server {
 ///
 /// # Errors
 /// `Transient` if a place could not be asked; `Configuration` if none has a usable document.
-pub(super) async fn ask(http: &Http, issuer: &str, provider: &Provider) -> Result<Server, Failure> {
+pub(super) async fn ask(wire: &Wire, issuer: &str) -> Result<Server, Failure> {
+    let provider = &wire.provider;
     let url = Url::parse(issuer).map_err(|_| no_document(provider))?;
     let mut problem = None;
     for place in places(&url) {
-        match fetch(http, place, provider).await? {
+        match fetch(wire, place).await? {
             Fetched::Document(body) => match read(&body, issuer, &url) {
                 Ok(server) => return Ok(server),
                 Err(words) => problem = problem.or_else(|| Some(unusable(provider, words))),
@@ -75,12 +76,13 @@ pub(super) async fn ask(http: &Http, issuer: &str, provider: &Provider) -> Resul
 ///
 /// # Errors
 /// `Transient` if the origin could not be asked; `Configuration` if its document is unusable.
-pub(super) async fn ask_origin(http: &Http, resource: &Url, provider: &Provider) -> Result<Server, Failure> {
+pub(super) async fn ask_origin(wire: &Wire, resource: &Url) -> Result<Server, Failure> {
+    let provider = &wire.provider;
     let origin = resource.origin().ascii_serialization();
     let root = Url::parse(&origin).map_err(|_| no_document(provider))?;
     let mut server = None;
     for place in places(&root) {
-        match fetch(http, place, provider).await? {
+        match fetch(wire, place).await? {
             Fetched::Document(body) => {
                 let slash = format!("{origin}/");
                 let named = body.get("issuer").and_then(Value::as_str).filter(|named| *named == slash);
@@ -144,10 +146,10 @@ pub(super) enum Fetched {
 ///
 /// # Errors
 /// `Transient` if the server cannot be reached at all.
-pub(super) async fn fetch(http: &Http, url: Url, provider: &Provider) -> Result<Fetched, Failure> {
-    let request = http.get(url)?.header(reqwest::header::ACCEPT, "application/json");
-    let reply = http.send(request).await?;
-    Ok(match failure::read(&reply, &provider.name) {
+pub(super) async fn fetch(wire: &Wire, url: Url) -> Result<Fetched, Failure> {
+    let request = wire.http.get(url)?.header(reqwest::header::ACCEPT, "application/json");
+    let reply = wire.http.send(request).await?;
+    Ok(match failure::read(&reply, &wire.provider.name) {
         Ok(body) => Fetched::Document(body),
         Err(later @ Failure::Transient { .. }) if is_trouble(reply.status.as_u16()) => Fetched::Later(later),
         Err(_) => Fetched::Nothing,

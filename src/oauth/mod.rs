@@ -3,11 +3,15 @@
 //!
 //! Guarantees: tokens and codes travel in bodies and headers only; every answer, however odd, is sorted into
 //! the classes of [`Failure`]; no word of an answer reaches an error. Knows no store, no editor, no file.
+//!
+//! A [`Client`] asks: by a method whose description says it all, by one that discovery has completed
+//! ([`Wire::discover`], [`Draft`]), or by the one that a login was made by.
 
 mod assertion;
 mod authorize;
 mod challenge;
 mod client;
+mod client_identity;
 pub mod device;
 mod discovery;
 mod failure;
@@ -21,6 +25,7 @@ mod pkce;
 mod prepare;
 #[cfg(test)]
 mod reader_tests;
+mod ready;
 mod registration;
 mod resource;
 mod revoke;
@@ -28,11 +33,13 @@ mod second_step;
 mod token;
 mod token_answer;
 
-pub use authorize::{AuthorizeRequest, authorize_url};
+pub use authorize::AuthorizeRequest;
+pub use client::{Client, Wire};
 pub use discovery::StepUp;
 pub use failure::Failure;
 pub use pkce::Pkce;
-pub use prepare::{Draft, Known, Prepared, discover, is_client_known, with_client_secret};
+pub use prepare::{Draft, Known, Prepared};
+pub use ready::Issuer;
 pub use registration::{Registration, Registrations};
-pub use revoke::{Revocation, can_revoke, revoke};
-pub use token::{CodeExchange, client_credentials, complete, exchange_code, refresh};
+pub use revoke::{Revocation, can_revoke};
+pub use token::CodeExchange;

@@ -6,14 +6,16 @@
 use url::Url;
 
 use super::failure::Failure;
+use super::ready::Ready;
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
-use crate::provider::{Method, Provider};
+use crate::provider::Provider;
 
 /// The origins (RFC 6454) of a method's token endpoint, and of the other addresses that get what a login
 /// keeps.
-pub(super) fn of(method: &Method) -> Vec<String> {
-    let urls = [&method.token_url, &method.second_step_url, &method.revoke_url];
+pub(super) fn of(ready: &Ready) -> Vec<String> {
+    let step = ready.second_step.as_ref().map(|step| &step.url);
+    let urls = [Some(&ready.token_url), step, ready.revoke_url.as_ref()];
     let mut origins: Vec<String> = urls.into_iter().flatten().map(text).collect();
     origins.dedup();
     origins

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::client::Wire;
 use super::failure::{self, Failure, lacking};
 use super::metadata::{Server, strings};
 use super::token::DEVICE_GRANT;
 use crate::error::{Code, Error};
-use crate::http::{Http, Reply};
+use crate::http::Reply;
 use crate::provider::{ClientAuth, Grant, Method, Provider};
 use crate::secret::{Secret, expose_opt};
 
@@ -115,16 +116,16 @@ fn name_of(grant: Grant) -> &'static str {
 /// # Errors
 /// A [`Failure`]; `Configuration` if the server does not let strangers register.
 pub(super) async fn register(
-    http: &Http,
-    provider: &Provider,
+    wire: &Wire,
     server: &Server,
     url: &Url,
     redirect_uri: &str,
     method: &Method,
 ) -> Result<Registration, Failure> {
+    let provider = &wire.provider;
     for wanted in requests(server, redirect_uri, method) {
-        let request = http.post(url.clone())?.header(reqwest::header::ACCEPT, "application/json");
-        let reply = http.send(request.json(&wanted)).await?;
+        let request = wire.http.post(url.clone())?.header(reqwest::header::ACCEPT, "application/json");
+        let reply = wire.http.send(request.json(&wanted)).await?;
         if matches!(reply.status.as_u16(), 401 | 403 | 404 | 405) {
             return Err(Failure::Configuration(not_open(provider)));
         }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::challenge::{self, Challenge};
+use super::client::Wire;
 use super::failure::Failure;
 use super::metadata::{Fetched, fetch, strings, trusted};
 use crate::error::{Code, Error};
@@ -17,7 +18,7 @@ use crate::http::{Head, Http, TransportError};
 use crate::provider::Provider;
 
 /// Longest wait for the resource's first refusal; one that lets anybody in may never end its answer.
-const KNOCK: Duration = Duration::from_secs(10);
+const FIRST_REFUSAL: Duration = Duration::from_secs(10);
 
 /// What a resource says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,18 +58,18 @@ impl Resource {
 ///
 /// # Errors
 /// `Transient` if it could not be asked; `Configuration` if it says something unusable.
-pub(super) async fn ask(http: &Http, url: &Url, provider: &Provider) -> Result<Answer, Failure> {
-    let mut answer = knock(http, url).await?;
+pub(super) async fn ask(wire: &Wire, url: &Url) -> Result<Answer, Failure> {
+    let mut answer = without_token(&wire.http, url).await?;
     let named = answer.challenge.resource_metadata.as_deref().and_then(|text| trusted(text, url));
     let mut problem = None;
     for place in named.into_iter().chain(places(url)) {
-        match fetch(http, place, provider).await? {
+        match fetch(wire, place).await? {
             Fetched::Document(body) => match read(&body, url, &answer.challenge) {
                 Some(found) => {
                     answer.resource = Some(found);
                     return Ok(answer);
                 }
-                None => problem = problem.or_else(|| Some(foreign(provider))),
+                None => problem = problem.or_else(|| Some(foreign(&wire.provider))),
             },
             Fetched::Later(failure) => problem = problem.or(Some(failure)),
             Fetched::Nothing => {}
@@ -79,16 +80,16 @@ pub(super) async fn ask(http: &Http, url: &Url, provider: &Provider) -> Result<A
 
 /// Calls the resource without a token and reads its refusal: by GET and, since many refuse only what they
 /// serve, by POST. Nothing of an answer but its head is waited for: one that lets anybody in may never end.
-async fn knock(http: &Http, url: &Url) -> Result<Answer, Failure> {
+async fn without_token(http: &Http, url: &Url) -> Result<Answer, Failure> {
     let accept = "application/json, text/event-stream";
-    let get = http.get(url.clone())?.header(reqwest::header::ACCEPT, accept).timeout(KNOCK);
+    let get = http.get(url.clone())?.header(reqwest::header::ACCEPT, accept).timeout(FIRST_REFUSAL);
     let by_get = refusal(http.head(get).await)?;
     if by_get.is_refused {
         return Ok(by_get);
     }
     let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
     let post = http.post(url.clone())?.header(reqwest::header::ACCEPT, accept).json(&ping);
-    refusal(http.head(post.timeout(KNOCK)).await)
+    refusal(http.head(post.timeout(FIRST_REFUSAL)).await)
 }
 
 fn refusal(head: Result<Head, TransportError>) -> Result<Answer, Failure> {

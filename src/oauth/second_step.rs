@@ -7,77 +7,43 @@
 use serde_json::Value;
 use url::Url;
 
-use super::client::with_headers;
+use super::client::Client;
 use super::failure::{self, Failure, lacking};
+use super::ready::Step;
 use super::token_answer::credential;
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
-use crate::http::Http;
-use crate::paths::SETTINGS_FILE;
-use crate::provider::{Method, Provider, SecondStep};
+use crate::provider::{Provider, SecondStep};
 
 /// Runs a step on tokens whose `access_token` is the first step's.
 ///
 /// # Errors
 /// A [`Failure`].
-pub(super) async fn run(
-    step: SecondStep,
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    tokens: Tokens,
-    now: i64,
-) -> Result<Tokens, Failure> {
-    match step {
-        SecondStep::AnthropicConsoleKey => anthropic_console_key(http, provider, method, &tokens, now).await,
-        SecondStep::CopilotToken => copilot_token(http, provider, method, tokens, now).await,
+pub(super) async fn run(client: &Client, step: &Step, tokens: Tokens) -> Result<Tokens, Failure> {
+    match step.step {
+        SecondStep::AnthropicConsoleKey => anthropic_console_key(client, &step.url, &tokens).await,
+        SecondStep::CopilotToken => copilot_token(client, &step.url, tokens).await,
     }
 }
 
-fn url(method: &Method) -> Result<Url, Failure> {
-    method.second_step_url.clone().ok_or_else(|| {
-        Failure::Configuration(
-            Error::new(
-                Code::ConfigInvalid,
-                format!("The method `{}` has no URL for its second step.", method.id),
-            )
-            .with_hint(format!("Give `second_step_url` in {SETTINGS_FILE}.")),
-        )
-    })
-}
-
-async fn anthropic_console_key(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    tokens: &Tokens,
-    now: i64,
-) -> Result<Tokens, Failure> {
+async fn anthropic_console_key(client: &Client, url: &Url, tokens: &Tokens) -> Result<Tokens, Failure> {
+    let (http, name, now) = (&client.wire.http, &client.provider().name, client.now());
     // The body is empty, and said to be: many servers refuse a POST without a length (411).
-    let request = http.post(url(method)?)?.bearer_auth(tokens.access_token.expose());
+    let request = http.post(url.clone())?.bearer_auth(tokens.access_token.expose());
     let request = request.header(reqwest::header::CONTENT_LENGTH, 0);
-    let request =
-        with_headers(request, &method.request_headers).header(reqwest::header::ACCEPT, "application/json");
-    let reply = http.send(request).await?;
-    let body = failure::read(&reply, &provider.name)?;
-    let key = credential(&body, "raw_key").ok_or_else(|| lacking(&provider.name, "key"))?;
+    let reply = http.send(client.with_headers(request)).await?;
+    let body = failure::read(&reply, name)?;
+    let key = credential(&body, "raw_key").ok_or_else(|| lacking(name, "key"))?;
     let mut made = Tokens::api_key(key, now);
     made.identity.clone_from(&tokens.identity);
     Ok(made)
 }
 
-async fn copilot_token(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    tokens: Tokens,
-    now: i64,
-) -> Result<Tokens, Failure> {
+async fn copilot_token(client: &Client, url: &Url, tokens: Tokens) -> Result<Tokens, Failure> {
+    let (http, provider, now) = (&client.wire.http, client.provider(), client.now());
     let base = tokens.access_token.clone();
-    let request = http.get(url(method)?)?.bearer_auth(base.expose());
-    let request =
-        with_headers(request, &method.request_headers).header(reqwest::header::ACCEPT, "application/json");
-    let reply = http.send(request).await?;
+    let request = http.get(url.clone())?.bearer_auth(base.expose());
+    let reply = http.send(client.with_headers(request)).await?;
     // GitHub says no in JSON; a page is somebody's in between.
     let is_github = failure::is_json(&reply);
     match reply.status.as_u16() {

@@ -4,19 +4,18 @@
 //! Guarantees: what a reply leaves out is kept from before (rule 7); a reply of odd but legal form is taken;
 //! the parameters travel in the body only.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use url::Url;
-
+use super::client::{Client, Params};
 use super::failure::{self, Failure};
+use super::pkce::Pkce;
+use super::ready::{Ready, nothing_to_refresh_with};
 use super::token_answer::{minted, tokens};
-use super::{client, identity, jwt, origin, second_step};
+use super::{identity, jwt, origin, second_step};
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
-use crate::http::{Http, Reply};
-use crate::paths::SETTINGS_FILE;
-use crate::provider::{Encoding, Grant, Method, Provider, SecondStep};
+use crate::http::Reply;
+use crate::provider::{Grant, Provider, SecondStep};
 use crate::secret::Secret;
 
 /// RFC 8628, 3.4.
@@ -40,43 +39,160 @@ pub struct CodeExchange {
     pub nonce: Option<Secret>,
 }
 
-/// Parameters of a request body.
-type Params<'a> = Vec<(&'a str, String)>;
-
-/// Turns a code into tokens, and by the method's second step into what an API call carries.
-///
-/// # Errors
-/// A [`Failure`]. A code is spent by any answer.
-pub async fn exchange_code(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    exchange: &CodeExchange,
-    now: i64,
-) -> Result<Tokens, Failure> {
-    let tokens = first_tokens(http, provider, method, exchange, now).await?;
-    match method.grant {
-        Grant::MintKey => Ok(tokens),
-        _ => complete(http, provider, method, tokens, now).await,
+impl Client {
+    /// Turns a code into tokens, and by the method's second step into what an API call carries.
+    ///
+    /// # Errors
+    /// A [`Failure`]. A code is spent by any answer.
+    pub async fn exchange(&self, exchange: &CodeExchange) -> Result<Tokens, Failure> {
+        let tokens = self.first_tokens(exchange).await?;
+        match self.ready.described.grant {
+            Grant::MintKey => Ok(tokens),
+            _ => self.complete(tokens).await,
+        }
     }
-}
 
-/// Turns a code into what the token endpoint gives for it.
-pub(super) async fn first_tokens(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    exchange: &CodeExchange,
-    now: i64,
-) -> Result<Tokens, Failure> {
-    let params = exchange_params(method, exchange)?;
-    let reply = post(http, method, token_url(method)?, method.token_encoding, &params).await?;
-    if method.grant == Grant::MintKey {
-        return minted(&reply, provider, now);
+    /// Turns a code into what the token endpoint gives for it.
+    pub(super) async fn first_tokens(&self, exchange: &CodeExchange) -> Result<Tokens, Failure> {
+        let asked_at = self.now();
+        let reply = self.ask_for_tokens(&self.exchange_params(exchange)?).await?;
+        if self.ready.described.grant == Grant::MintKey {
+            return minted(&reply, self.provider(), asked_at);
+        }
+        let tokens = self.read_tokens(&reply, asked_at)?;
+        check_nonce(&tokens, exchange.nonce.as_ref(), self.provider())?;
+        Ok(tokens)
     }
-    let tokens = tokens(&failure::read(&reply, &provider.name)?, &provider.name, now)?;
-    check_nonce(&tokens, exchange.nonce.as_ref(), provider)?;
-    Ok(tokens)
+
+    /// Lifetimes count from `asked_at`: an answer may have been long on its way.
+    fn read_tokens(&self, reply: &Reply, asked_at: i64) -> Result<Tokens, Failure> {
+        let name = &self.provider().name;
+        tokens(&failure::read(reply, name)?, name, asked_at)
+    }
+
+    fn exchange_params<'a>(&'a self, exchange: &CodeExchange) -> Result<Params<'a>, Failure> {
+        let method = &self.ready.described;
+        let mut params: Params<'a> = vec![
+            ("code", exchange.code.expose().to_owned()),
+            ("code_verifier", exchange.code_verifier.expose().to_owned()),
+        ];
+        if method.grant == Grant::MintKey {
+            params.push(("code_challenge_method", "S256".to_owned()));
+            return Ok(params);
+        }
+        params.push(("grant_type", "authorization_code".to_owned()));
+        params.extend(exchange.redirect_uri.clone().map(|uri| ("redirect_uri", uri)));
+        self.add_client_and_resource(&mut params)?;
+        if method.state_in_token_request {
+            params.extend(exchange.state.as_ref().map(|state| ("state", state.expose().to_owned())));
+        }
+        Ok(params)
+    }
+
+    /// Identity and second step: what follows once a login's first tokens are there. What they were made of
+    /// is spent, so a second step that fails in passing is tried again here.
+    ///
+    /// # Errors
+    /// A [`Failure`].
+    pub async fn complete(&self, mut tokens: Tokens) -> Result<Tokens, Failure> {
+        tokens.identity = identity::find(self, &tokens).await;
+        tokens.binding = self.ready.binding(self.provider());
+        if tokens.scopes.is_empty() {
+            // RFC 6749, 5.1: what is left out is as it was asked for.
+            tokens.scopes.clone_from(&self.ready.described.scopes);
+        }
+        tokens.origins = origin::of(&self.ready);
+        let Some(step) = &self.ready.second_step else { return Ok(tokens) };
+        for pause in PAUSES {
+            match second_step::run(self, step, tokens.clone()).await {
+                Err(Failure::Transient { sent, .. }) if !sent || step.step == SecondStep::CopilotToken => {
+                    tokio::time::sleep(pause).await;
+                }
+                result => return result,
+            }
+        }
+        second_step::run(self, step, tokens).await
+    }
+
+    /// Asks for tokens for the program itself (RFC 6749, 4.4).
+    ///
+    /// # Errors
+    /// A [`Failure`].
+    pub async fn client_credentials(&self) -> Result<Tokens, Failure> {
+        let scopes = &self.ready.described.scopes;
+        let mut params: Params<'_> = vec![("grant_type", "client_credentials".to_owned())];
+        if !scopes.is_empty() {
+            params.push(("scope", scopes.join(" ")));
+        }
+        self.add_client_and_resource(&mut params)?;
+        let asked_at = self.now();
+        let mut tokens = self.read_tokens(&self.ask_for_tokens(&params).await?, asked_at)?;
+        // RFC 6749, 4.4.3: there is to be none; the client's own proof is as good.
+        tokens.refresh_token = None;
+        self.complete(tokens).await
+    }
+
+    /// Spends the refresh token, or repeats the second step from what it was made of.
+    ///
+    /// # Errors
+    /// A [`Failure`]; `Refused` if there is nothing to refresh with.
+    pub async fn refresh(&self, old: &Tokens) -> Result<Tokens, Failure> {
+        if self.ready.described.grant == Grant::ClientCredentials {
+            return Ok(keep_what_is_left_out(self.client_credentials().await?, old));
+        }
+        if let (Some(step), Some(base)) = (&self.ready.second_step, &old.base_token) {
+            origin::check(old, &step.url, self.provider())?;
+            let mut base_tokens = bound_to(old.clone(), &self.ready);
+            base_tokens.access_token = base.clone();
+            return second_step::run(self, step, base_tokens).await;
+        }
+        let refresh_token =
+            old.refresh_token.as_ref().ok_or_else(|| nothing_to_refresh_with(self.provider()))?;
+        let new = self.spend(refresh_token, old).await?;
+        Ok(bound_to(keep_what_is_left_out(new, old), &self.ready))
+    }
+
+    async fn spend(&self, refresh_token: &Secret, old: &Tokens) -> Result<Tokens, Failure> {
+        let mut params: Params<'_> = vec![
+            ("grant_type", "refresh_token".to_owned()),
+            ("refresh_token", refresh_token.expose().to_owned()),
+        ];
+        self.add_client_and_resource(&mut params)?;
+        let (url, encoding) = (&self.ready.token_url, self.ready.described.refresh_encoding);
+        origin::check(old, url, self.provider())?;
+        let asked_at = self.now();
+        let reply = self.post(url, encoding, &params).await?;
+        let name = &self.provider().name;
+        let body = failure::read(&reply, name).map_err(|failure| match failure {
+            Failure::UnknownClient(error) if self.ready.client.is_registered => {
+                Failure::UnknownClient(forgotten(error, self.provider()))
+            }
+            // A rule of theirs about who may come from where; it says nothing about the token.
+            Failure::Refused(error) if error.code() == Code::LoginDenied => Failure::Configuration(error),
+            failure => failure,
+        })?;
+        tokens(&body, name, asked_at)
+    }
+
+    /// Shows the token endpoint a code that nobody gave: what it complains of tells whether it knows the
+    /// client.
+    pub(super) async fn show_no_code(&self, redirect_uri: Option<&str>) -> Result<(), Failure> {
+        let none = Pkce::new();
+        let (code, verifier) = (none.challenge, none.verifier.expose().to_owned());
+        let mut params: Params<'_> = match self.ready.described.grant {
+            Grant::DeviceCode => vec![("grant_type", DEVICE_GRANT.to_owned()), ("device_code", code)],
+            _ => vec![
+                ("grant_type", "authorization_code".to_owned()),
+                ("code", code),
+                ("code_verifier", verifier),
+            ],
+        };
+        let redirect_uri = redirect_uri.filter(|_| self.ready.described.grant != Grant::DeviceCode);
+        params.extend(redirect_uri.map(|uri| ("redirect_uri", uri.to_owned())));
+        self.add_client_and_resource(&mut params)?;
+        let reply = self.ask_for_tokens(&params).await?;
+        failure::read(&reply, &self.provider().name).map(drop)
+    }
 }
 
 /// OpenID Connect Core, 3.1.3.7: an id token that was asked for with a nonce repeats it.
@@ -93,127 +209,6 @@ fn check_nonce(tokens: &Tokens, nonce: Option<&Secret>, provider: &Provider) -> 
     ))
 }
 
-/// Identity and second step: what follows once a login's first tokens are there. What they were made of is
-/// spent, so a second step that fails in passing is tried again here.
-///
-/// # Errors
-/// A [`Failure`].
-pub async fn complete(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    mut tokens: Tokens,
-    now: i64,
-) -> Result<Tokens, Failure> {
-    tokens.identity = identity::find(http, method, &tokens).await;
-    tokens.binding = client::binding(provider, method);
-    if tokens.scopes.is_empty() {
-        // RFC 6749, 5.1: what is left out is as it was asked for.
-        tokens.scopes.clone_from(&method.scopes);
-    }
-    tokens.origins = origin::of(method);
-    let Some(step) = method.second_step else { return Ok(tokens) };
-    for pause in PAUSES {
-        match second_step::run(step, http, provider, method, tokens.clone(), now).await {
-            Err(Failure::Transient { sent, .. }) if !sent || step == SecondStep::CopilotToken => {
-                tokio::time::sleep(pause).await;
-            }
-            result => return result,
-        }
-    }
-    second_step::run(step, http, provider, method, tokens, now).await
-}
-
-fn exchange_params<'a>(method: &'a Method, exchange: &CodeExchange) -> Result<Params<'a>, Failure> {
-    let mut params: Params<'a> = vec![
-        ("code", exchange.code.expose().to_owned()),
-        ("code_verifier", exchange.code_verifier.expose().to_owned()),
-    ];
-    if method.grant == Grant::MintKey {
-        params.push(("code_challenge_method", "S256".to_owned()));
-        return Ok(params);
-    }
-    params.push(("grant_type", "authorization_code".to_owned()));
-    params.extend(exchange.redirect_uri.clone().map(|uri| ("redirect_uri", uri)));
-    add_client_and_resource(&mut params, method)?;
-    if method.state_in_token_request {
-        params.extend(exchange.state.as_ref().map(|state| ("state", state.expose().to_owned())));
-    }
-    Ok(params)
-}
-
-/// The client, and the resource that the token is for (RFC 8707, 2.2).
-pub(super) fn add_client_and_resource(params: &mut Params<'_>, method: &Method) -> Result<(), Failure> {
-    client::add_to_body(params, method)?;
-    params.extend(method.resource.clone().map(|resource| ("resource", resource)));
-    Ok(())
-}
-
-/// Asks for tokens for the program itself (RFC 6749, 4.4).
-///
-/// # Errors
-/// A [`Failure`].
-pub async fn client_credentials(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    now: i64,
-) -> Result<Tokens, Failure> {
-    let mut params: Params<'_> = vec![("grant_type", "client_credentials".to_owned())];
-    if !method.scopes.is_empty() {
-        params.push(("scope", method.scopes.join(" ")));
-    }
-    add_client_and_resource(&mut params, method)?;
-    let reply = post(http, method, token_url(method)?, method.token_encoding, &params).await?;
-    let mut tokens = tokens(&failure::read(&reply, &provider.name)?, &provider.name, now)?;
-    // RFC 6749, 4.4.3: there is to be none; the client's own proof is as good.
-    tokens.refresh_token = None;
-    complete(http, provider, method, tokens, now).await
-}
-
-/// Spends the refresh token, or repeats the second step from what it was made of.
-///
-/// # Errors
-/// A [`Failure`]; `Refused` if there is nothing to refresh with.
-pub async fn refresh(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    old: &Tokens,
-    now: i64,
-) -> Result<Tokens, Failure> {
-    let registered = method.client_id.is_none() && old.binding.is_some();
-    let method = &*client::bound(method, old);
-    if method.grant == Grant::ClientCredentials {
-        let new = client_credentials(http, provider, method, now).await?;
-        return Ok(keep_what_is_left_out(new, old));
-    }
-    if let (Some(step), Some(base)) = (method.second_step, &old.base_token) {
-        if let Some(url) = &method.second_step_url {
-            origin::check(old, url, provider)?;
-        }
-        let mut base_tokens = bound_to(old.clone(), method);
-        base_tokens.access_token = base.clone();
-        return second_step::run(step, http, provider, method, base_tokens, now).await;
-    }
-    let Some(refresh_token) = &old.refresh_token else { return Err(nothing_to_refresh_with(provider)) };
-    let mut params: Params<'_> = vec![
-        ("grant_type", "refresh_token".to_owned()),
-        ("refresh_token", refresh_token.expose().to_owned()),
-    ];
-    add_client_and_resource(&mut params, method)?;
-    let url = token_url(method)?;
-    origin::check(old, url, provider)?;
-    let reply = post(http, method, url, method.refresh_encoding, &params).await?;
-    let body = failure::read(&reply, &provider.name).map_err(|failure| match failure {
-        Failure::UnknownClient(error) if registered => Failure::UnknownClient(forgotten(error, provider)),
-        // A rule of theirs about who may come from where; it says nothing about the token.
-        Failure::Refused(error) if error.code() == Code::LoginDenied => Failure::Configuration(error),
-        failure => failure,
-    })?;
-    Ok(bound_to(keep_what_is_left_out(tokens(&body, &provider.name, now)?, old), method))
-}
-
 /// A client id that registration brought cannot be corrected in the settings: logging in again registers
 /// anew.
 fn forgotten(error: Error, provider: &Provider) -> Error {
@@ -221,31 +216,6 @@ fn forgotten(error: Error, provider: &Provider) -> Error {
         "The server has forgotten this program; log in again with `:ConvLogin {}`, which registers it anew.",
         provider.id
     ))
-}
-
-/// Shows the token endpoint a code that nobody gave: what it complains of tells whether it knows the client.
-pub(super) async fn show_no_code(
-    http: &Http,
-    provider: &Provider,
-    method: &Method,
-    redirect_uri: Option<&str>,
-) -> Result<(), Failure> {
-    let none = super::pkce::Pkce::new();
-    let (code, verifier) = (none.challenge, none.verifier.expose().to_owned());
-    let mut params: Params<'_> = match method.grant {
-        Grant::DeviceCode => vec![("grant_type", DEVICE_GRANT.to_owned()), ("device_code", code)],
-        _ => {
-            vec![("grant_type", "authorization_code".to_owned()), ("code", code), ("code_verifier", verifier)]
-        }
-    };
-    params.extend(
-        redirect_uri
-            .filter(|_| method.grant != Grant::DeviceCode)
-            .map(|uri| ("redirect_uri", uri.to_owned())),
-    );
-    add_client_and_resource(&mut params, method)?;
-    let reply = post(http, method, token_url(method)?, method.token_encoding, &params).await?;
-    failure::read(&reply, &provider.name).map(drop)
 }
 
 /// Rule 7: a refresh says what changed.
@@ -266,49 +236,11 @@ fn keep_what_is_left_out(mut new: Tokens, old: &Tokens) -> Tokens {
 }
 
 /// Binds a login that is older than that to the servers it has just worked with.
-fn bound_to(mut tokens: Tokens, method: &Method) -> Tokens {
+fn bound_to(mut tokens: Tokens, ready: &Ready) -> Tokens {
     if tokens.origins.is_empty() {
-        tokens.origins = origin::of(method);
+        tokens.origins = origin::of(ready);
     }
     tokens
-}
-
-fn nothing_to_refresh_with(provider: &Provider) -> Failure {
-    Failure::Refused(
-        Error::new(
-            Code::LoginExpired,
-            format!("The {} login has nothing to refresh itself with.", provider.name),
-        )
-        .with_hint(format!("Log in again with `:ConvLogin {}`.", provider.id)),
-    )
-}
-
-fn token_url(method: &Method) -> Result<&Url, Failure> {
-    method.token_url.as_ref().ok_or_else(|| {
-        Failure::Configuration(
-            Error::new(Code::ConfigInvalid, format!("The method `{}` has no token URL.", method.id))
-                .with_hint(format!(
-                    "Give `token_url` in {SETTINGS_FILE}, or describe the provider by `issuer`."
-                )),
-        )
-    })
-}
-
-/// Posts parameters as the provider reads them. `Accept` matters: without it GitHub answers in form encoding.
-pub(super) async fn post(
-    http: &Http,
-    method: &Method,
-    url: &Url,
-    encoding: Encoding,
-    params: &[(&str, String)],
-) -> Result<Reply, Failure> {
-    let request = http.post(url.clone())?.header(reqwest::header::ACCEPT, "application/json");
-    let request = client::add_to_header(client::with_headers(request, &method.request_headers), method);
-    let request = match encoding {
-        Encoding::Form => request.form(params),
-        Encoding::Json => request.json(&params.iter().cloned().collect::<BTreeMap<_, _>>()),
-    };
-    Ok(http.send(request).await?)
 }
 
 #[cfg(test)]

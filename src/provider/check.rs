@@ -13,6 +13,8 @@ use crate::text::{is_hidden, short};
 
 /// Longest path of a setting that is repeated, in characters.
 const MAX_PATH: usize = 160;
+/// Longest description of a mistake, which may repeat a name that a person gave, in characters.
+const MAX_WORDS: usize = 400;
 
 /// Whether every value is one line whose braces are in order.
 pub(super) fn check_templates<'a>(
@@ -75,7 +77,7 @@ pub fn check_url(path: &str, text: &str) -> Result<Url> {
 
 /// A mistake at `path`.
 pub(super) fn invalid(path: &str, words: &str) -> Error {
-    let path = short(path, MAX_PATH);
+    let (path, words) = (short(path, MAX_PATH), short(words, MAX_WORDS));
     Error::new(Code::ConfigInvalid, format!("The setting `{path}` is not valid: {words}"))
         .with_hint(format!(
             "Correct it where it is set: in {SETTINGS_FILE}, {SHARED_SETTINGS_FILE} or the options of `require(\"conv\").setup()`."

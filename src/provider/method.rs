@@ -74,7 +74,6 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         token_encoding,
         refresh_encoding: described.refresh_encoding.unwrap_or(token_encoding),
         client_id,
-        client_secret: None,
         client_auth: described.client_auth,
         client_key_id: described.client_key_id,
         scopes: described.scopes.or_else(|| provider.scopes.clone()).unwrap_or_default(),
@@ -92,8 +91,6 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         authorize_params: described.authorize_params,
         page: described.page,
         resource: provider.resource.clone(),
-        issuer: None,
-        iss_required: false,
         discover: false,
         share,
     };

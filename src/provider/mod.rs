@@ -147,21 +147,19 @@ pub struct Method {
     pub notice: Option<String>,
     /// What is asked of the provider.
     pub grant: Grant,
-    /// RFC 6749, 3.1; absent until discovery has filled it in.
+    /// RFC 6749, 3.1; absent where discovery will bring it.
     pub authorize_url: Option<Url>,
     /// Parameters beside the standard ones.
     pub authorize_params: BTreeMap<String, String>,
-    /// RFC 6749, 3.2; absent until discovery has filled it in.
+    /// RFC 6749, 3.2; absent where discovery will bring it.
     pub token_url: Option<Url>,
     /// Encoding of the token request.
     pub token_encoding: Encoding,
     /// Encoding of the refresh request.
     pub refresh_encoding: Encoding,
-    /// RFC 6749, 2.2; absent for a grant without one, or until registration.
+    /// RFC 6749, 2.2; absent for a grant without one, or where registration will bring it.
     pub client_id: Option<String>,
-    /// Client secret, where the provider demands one; never from a description.
-    pub client_secret: Option<Secret>,
-    /// How that secret is shown to the token endpoint; absent until discovery, where nobody says.
+    /// How a client secret is shown to the token endpoint; absent where nobody says.
     pub client_auth: Option<ClientAuth>,
     /// Which of the client's keys signs (RFC 7517, 4.5).
     pub client_key_id: Option<String>,
@@ -197,10 +195,6 @@ pub struct Method {
     pub page: Option<String>,
     /// RFC 8707: sent with authorize and token requests.
     pub resource: Option<String>,
-    /// The issuer that answers must name (RFC 9207), once discovery has said so.
-    pub issuer: Option<String>,
-    /// Whether an answer without `iss` is refused (RFC 9207, 2.4).
-    pub iss_required: bool,
     /// Whether the endpoints come from discovery.
     pub discover: bool,
     /// Who may use what it yields.

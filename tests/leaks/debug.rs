@@ -12,7 +12,7 @@ use convocations::gateway::Key;
 use convocations::http::{Head, Http, Reply};
 use convocations::oauth::device::{DeviceAuthorization, Poll};
 use convocations::oauth::{
-    AuthorizeRequest, CodeExchange, Failure, Known, Pkce, Prepared, Registration, Registrations,
+    AuthorizeRequest, Client, CodeExchange, Failure, Known, Pkce, Prepared, Registration, Registrations, Wire,
 };
 use convocations::protocol::{
     Credential, GatewayOpen, Hello, Input, Invalidate, LoginEvent, LoginInput, Qr, Stage,
@@ -111,8 +111,7 @@ fn stages() -> Vec<Stage> {
 fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     let config = config(dir);
     let provider = config.provider("openrouter").unwrap();
-    let mut method = provider.default_method().unwrap().clone();
-    method.client_secret = Some(planted());
+    let method = provider.default_method().unwrap().clone();
     let store = Store::new(&dir.paths(), &config.store);
     let login = "openrouter".parse().unwrap();
     let new = NewLogin::new("browser", Kind::ApiKey, tokens());
@@ -160,7 +159,9 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     registrations.add(registration());
     let known = Known { client_secret: Some(planted()), registrations: registrations.clone() };
     let head = Head { status: StatusCode::OK, headers: headers() };
-    let prepared = Prepared { method: method.clone(), registration: Some(registration()) };
+    let wire = Wire { provider: provider.clone(), http: http.clone(), clock: services.clock.clone() };
+    let client = Client::of_login(wire.clone(), &method, None, &tokens()).unwrap();
+    let prepared = Prepared { client: client.clone(), registration: Some(registration()) };
     let hello = Hello { protocol: 1, version: "1".into(), options: Some(json!({ "header": PLANTED })) };
     let rejected = Invalidate { login: "openrouter".into(), token: planted() };
     let opens = GatewayOpen { key: planted(), port: 1, logins: Vec::new(), socket: None };
@@ -179,6 +180,8 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         ("http::Http", Box::new(http)),
         ("http::Reply", Box::new(reply)),
         ("oauth::authorize::AuthorizeRequest", Box::new(authorize)),
+        ("oauth::client::Client", Box::new(client)),
+        ("oauth::client::Wire", Box::new(wire)),
         ("oauth::device::DeviceAuthorization", Box::new(device_code)),
         ("oauth::device::Poll", Box::new(Poll::Done(Box::new(tokens())))),
         ("oauth::failure::Failure", Box::new(failure)),
@@ -268,6 +271,7 @@ const NOTHING_SECRET: &[&str] = &[
     "config::StoreBackend",
     "config::StoreConfig",
     "config::layer::Settings",
+    "credential::BackendKind",
     "credential::Kind",
     "credential::Share",
     "credential::Validity",
@@ -290,6 +294,7 @@ const NOTHING_SECRET: &[&str] = &[
     "oauth::device::Schedule",
     "oauth::discovery::StepUp",
     "oauth::prepare::Draft",
+    "oauth::ready::Issuer",
     "oauth::revoke::Revocation",
     "paths::Paths",
     "private_file::Distrust",
@@ -339,7 +344,6 @@ const NOTHING_SECRET: &[&str] = &[
     "provider::share::ApiShape",
     "signals::Asked",
     "store::Stamp",
-    "store::entry::BackendKind",
     "store::keyring::Keyring",
     "store::keyring::KeyringError",
     "store::keyring::Patience",

@@ -4,7 +4,7 @@
 use convocations::authority::{Authority, Settings};
 use convocations::clock::Clock;
 use convocations::credential::Kind;
-use convocations::oauth::{self, Failure};
+use convocations::oauth::Failure;
 
 use crate::common::{self, Response, Sandbox, TestDir, http};
 use crate::fixture::{Fixture, arrive, parameter, person};
@@ -68,7 +68,6 @@ async fn our_own_server_is_an_issuer_like_any_other() {
         http::get_with(&me, &[("authorization", &bearer)])
     });
     assert_eq!(answer.await.status, 200);
-    let method = provider.default_method().unwrap();
-    let refreshed = oauth::refresh(&fixture.services.http, &provider, method, &tokens, 0).await;
+    let refreshed = fixture.client("gate", &tokens).refresh(&tokens).await;
     assert!(matches!(refreshed, Err(Failure::Refused(_))), "there is nothing to refresh with");
 }

@@ -7,6 +7,7 @@ use convocations::config::Config;
 use convocations::credential::Tokens;
 use convocations::error::{Code, Error, Result};
 use convocations::login::{LoginEvent, LoginRequest, Logins, Stage};
+use convocations::oauth::{Client, Wire};
 use convocations::secret::Secret;
 use convocations::services::Services;
 use convocations::store::Store;
@@ -102,6 +103,22 @@ impl Fixture {
     /// Who hands tokens out, as in another process.
     pub fn broker(&self) -> Broker {
         Broker::new(services(&self.dir))
+    }
+
+    /// Who asks the provider about what it has given out, by its first method.
+    pub fn client(&self, provider: &str, tokens: &Tokens) -> Client {
+        let described = self.services.config.provider(provider).unwrap();
+        self.client_by(provider, &described.default_method().unwrap().id, tokens)
+    }
+
+    /// The same by a method, with the client secret that is stored.
+    pub fn client_by(&self, provider: &str, method: &str, tokens: &Tokens) -> Client {
+        let Services { config, store, http, clock } = self.services.clone();
+        let provider = config.provider(provider).unwrap();
+        let stored = provider.client_login().and_then(|login| store.read(&login).unwrap());
+        let method = provider.method(method).unwrap().clone();
+        let secret = stored.map(|stored| stored.tokens.access_token);
+        Client::of_login(Wire { provider, http, clock }, &method, secret, tokens).unwrap()
     }
 
     /// What is stored, read by another store as another process would.

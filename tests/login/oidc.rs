@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use convocations::credential::Tokens;
 use convocations::login::Stage;
-use convocations::oauth::{self, Failure, Revocation};
+use convocations::oauth::{Failure, Revocation};
 use serde_json::Value;
 use url::Url;
 
@@ -124,9 +124,7 @@ impl Browser {
 }
 
 async fn refresh(fixture: &Fixture, tokens: &Tokens) -> Result<Tokens, Failure> {
-    let provider = fixture.services.config.provider("corp").unwrap();
-    let method = provider.default_method().unwrap();
-    oauth::refresh(&fixture.services.http, &provider, method, tokens, fixture.services.clock.now()).await
+    fixture.client("corp", tokens).refresh(tokens).await
 }
 
 /// Refresh with rotation, reuse refused, revocation: what follows every login.
@@ -136,9 +134,7 @@ async fn live_and_end(fixture: &Fixture) {
     let third = refresh(fixture, &second).await.unwrap();
     assert_ne!(first.access_token, second.access_token);
     assert_ne!(second.refresh_token, third.refresh_token, "it rotates");
-    let provider = fixture.services.config.provider("corp").unwrap();
-    let method = provider.default_method().unwrap();
-    let revoked = oauth::revoke(&fixture.services.http, &provider, method, &third).await.unwrap();
+    let revoked = fixture.client("corp", &third).revoke(&third).await.unwrap();
     assert_eq!(revoked, Revocation::Revoked);
     let Err(Failure::Refused(_)) = refresh(fixture, &third).await else { panic!("it was revoked") };
 }

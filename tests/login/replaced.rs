@@ -3,7 +3,7 @@
 use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
 use convocations::login::{Replaced, Stage};
-use convocations::oauth::{self, Failure};
+use convocations::oauth::Failure;
 use convocations::protocol::Revoked;
 use convocations::secret::Secret;
 use convocations::store::NewLogin;
@@ -25,9 +25,7 @@ fn corp_with_single_revocation(url: &str) -> String {
 
 /// Whether a login can still be refreshed.
 async fn lives(fixture: &Fixture, tokens: &Tokens) -> bool {
-    let provider = fixture.services.config.provider("corp").unwrap();
-    let method = provider.default_method().unwrap();
-    match oauth::refresh(&fixture.services.http, &provider, method, tokens, 0).await {
+    match fixture.client("corp", tokens).refresh(tokens).await {
         Ok(_) => true,
         Err(Failure::Refused(_)) => false,
         Err(other) => panic!("{other:?}"),

@@ -4,7 +4,7 @@
 use convocations::credential::Tokens;
 use convocations::error::Code;
 use convocations::login::Stage;
-use convocations::oauth::{self, Failure, Revocation};
+use convocations::oauth::{Failure, Revocation};
 use convocations::secret::Secret;
 use convocations::store::NewLogin;
 use serde_json::{Value, json};
@@ -33,12 +33,7 @@ async fn log_in(fixture: &Fixture) -> Tokens {
 }
 
 async fn refresh(fixture: &Fixture, tokens: &Tokens) -> Result<Tokens, Failure> {
-    let provider = fixture.services.config.provider("corp").unwrap();
-    let store = &fixture.services.store;
-    let stored = provider.client_login().and_then(|login| store.read(&login).unwrap());
-    let stored = stored.map(|stored| stored.tokens.access_token);
-    let method = oauth::with_client_secret(&provider, provider.default_method().unwrap(), stored)?;
-    oauth::refresh(&fixture.services.http, &provider, &method, tokens, 0).await
+    fixture.client("corp", tokens).refresh(tokens).await
 }
 
 /// What a login that fails before its first address is told as.
@@ -76,9 +71,7 @@ async fn an_issuer_is_enough() {
     assert_eq!(fixture.sandbox.count("generic.metadata"), 1, "a refresh asks for no document");
     let Err(Failure::Refused(_)) = refresh(&fixture, &first).await else { panic!("it was spent") };
 
-    let provider = fixture.services.config.provider("corp").unwrap();
-    let method = provider.default_method().unwrap();
-    let revoked = oauth::revoke(&fixture.services.http, &provider, method, &second).await.unwrap();
+    let revoked = fixture.client("corp", &second).revoke(&second).await.unwrap();
     assert_eq!(revoked, Revocation::Revoked);
     assert_eq!(fixture.sandbox.count("generic.revoke"), 2, "the refresh token, then the access token");
     let Err(Failure::Refused(_)) = refresh(&fixture, &second).await else { panic!("it was revoked") };

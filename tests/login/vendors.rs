@@ -3,7 +3,7 @@
 use convocations::credential::{Kind, Tokens};
 use convocations::error::Code;
 use convocations::login::Stage;
-use convocations::oauth::{self, Failure, Revocation};
+use convocations::oauth::{Failure, Revocation};
 use convocations::protocol::Credential;
 use serde_json::{Value, json};
 
@@ -47,9 +47,7 @@ fn chat() -> Value {
 }
 
 async fn refresh(fixture: &Fixture, login: &str, method: &str, tokens: &Tokens) -> Result<Tokens, Failure> {
-    let provider = fixture.services.config.provider(login).unwrap();
-    let now = fixture.services.clock.now();
-    oauth::refresh(&fixture.services.http, &provider, provider.method(method).unwrap(), tokens, now).await
+    fixture.client_by(login, method, tokens).refresh(tokens).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,9 +75,7 @@ async fn copilot_by_its_second_token() {
     let Err(Failure::Refused(_)) = refresh(&fixture, "github-copilot", "device", &newer).await else {
         panic!("the GitHub token has ended")
     };
-    let provider = fixture.services.config.provider("github-copilot").unwrap();
-    let method = provider.default_method().unwrap();
-    let revoked = oauth::revoke(&fixture.services.http, &provider, method, &newer).await.unwrap();
+    let revoked = fixture.client("github-copilot", &newer).revoke(&newer).await.unwrap();
     let Revocation::Unsupported { page } = revoked else { panic!("GitHub has no such address") };
     assert!(page.unwrap().ends_with("/settings/apps/authorizations"));
 }
@@ -91,9 +87,7 @@ async fn openais_login_is_taken_back_though_its_access_token_hangs() {
     fixture.sandbox.switch(json!({ "openai": { "device_interval": 1 } }));
     let tokens = by_code(&fixture, "openai", "device").await;
     fixture.sandbox.plant(json!({ "route": "openai.revoke", "skip": 1, "fault": fault::hang() }));
-    let provider = fixture.services.config.provider("openai").unwrap();
-    let method = provider.method("device").unwrap();
-    let revoked = oauth::revoke(&fixture.services.http, &provider, method, &tokens).await;
+    let revoked = fixture.client_by("openai", "device", &tokens).revoke(&tokens).await;
     assert_eq!(revoked.unwrap(), Revocation::Revoked);
     assert_eq!(fixture.sandbox.count("openai.revoke"), 2);
 }
@@ -206,9 +200,7 @@ async fn chatgpt_is_revoked_in_its_own_way() {
     arrive(&approve(&opened.url).await).await;
     login.done().await;
     let tokens = fixture.stored("openai").unwrap();
-    let provider = fixture.services.config.provider("openai").unwrap();
-    let method = provider.method("chatgpt").unwrap();
-    let revoked = oauth::revoke(&fixture.services.http, &provider, method, &tokens).await.unwrap();
+    let revoked = fixture.client_by("openai", "chatgpt", &tokens).revoke(&tokens).await.unwrap();
     assert_eq!(revoked, Revocation::Revoked);
     let Err(Failure::Refused(_)) = refresh(&fixture, "openai", "chatgpt", &tokens).await else {
         panic!("it was revoked")

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use convocations::clock::Clock;
 use convocations::config::Config;
 use convocations::credential::Tokens;
 use convocations::error::Code;
 use convocations::http::Http;
-use convocations::oauth::{self, CodeExchange, Failure};
+use convocations::oauth::{Client, CodeExchange, Failure, Wire};
 use convocations::paths::Paths;
 use convocations::provider::Provider;
 use convocations::secret::Secret;
@@ -37,8 +38,14 @@ pub fn provider(url: &str, more: Value) -> Arc<Provider> {
     Config::load(&Paths::new(&nowhere, &nowhere), Some(&options)).unwrap().provider("p").unwrap()
 }
 
-pub fn client() -> Http {
-    Http::new(std::time::Duration::from_secs(1))
+fn wire(provider: &Arc<Provider>, now: i64) -> Wire {
+    let http = Http::new(std::time::Duration::from_secs(1));
+    Wire { provider: Arc::clone(provider), http, clock: Clock::manual(now) }
+}
+
+/// The client of one method, at `now`.
+pub fn client(provider: &Arc<Provider>, method: &str, now: i64) -> Client {
+    Client::described(wire(provider, now), provider.method(method).unwrap()).unwrap()
 }
 
 pub fn old_tokens() -> Tokens {
@@ -49,7 +56,8 @@ pub fn old_tokens() -> Tokens {
 
 pub async fn refresh_at(url: &str) -> Result<Tokens, Failure> {
     let provider = provider(url, json!({}));
-    oauth::refresh(&client(), &provider, provider.method("code").unwrap(), &old_tokens(), 1000).await
+    let method = provider.method("code").unwrap();
+    Client::of_login(wire(&provider, 1000), method, None, &old_tokens())?.refresh(&old_tokens()).await
 }
 
 pub fn code() -> CodeExchange {

@@ -1,7 +1,7 @@
 //! What is sent in which form, and odd forms of good answers.
 
 use convocations::error::Code;
-use convocations::oauth::{self, Revocation, device};
+use convocations::oauth::{Revocation, device};
 use convocations::secret::Secret;
 use serde_json::{Value, json};
 
@@ -39,9 +39,9 @@ async fn parameters_travel_in_the_body_and_in_the_encoding_that_is_asked_for() {
     let method =
         json!({ "token_encoding": "json", "refresh_encoding": "form", "state_in_token_request": true });
     let provider = provider(&server.url, method);
-    let method = provider.method("code").unwrap();
-    oauth::exchange_code(&client(), &provider, method, &code(), 0).await.unwrap();
-    oauth::refresh(&client(), &provider, method, &old_tokens(), 0).await.unwrap();
+    let client = client(&provider, "code", 0);
+    client.exchange(&code()).await.unwrap();
+    client.refresh(&old_tokens()).await.unwrap();
     let [exchange, refresh] = &server.requests()[..] else { panic!() };
     for request in [exchange, refresh] {
         let (line, _) = request.split_once("\r\n").unwrap();
@@ -69,8 +69,7 @@ async fn a_minted_key_is_a_key_or_an_error() {
     let mint = async |act: Act| {
         let server = Server::start(act).await;
         let provider = provider(&server.url, json!({}));
-        let minted =
-            oauth::exchange_code(&client(), &provider, provider.method("mint").unwrap(), &code(), 1000).await;
+        let minted = client(&provider, "mint", 1000).exchange(&code()).await;
         (minted, server.requests())
     };
     let error = |status: u16| json(status, json!({ "error": { "code": status, "message": PLANTED } }));
@@ -103,8 +102,7 @@ async fn a_revocation_is_done_undone_or_impossible() {
     let revoke = async |act: Act| {
         let server = Server::start(act).await;
         let provider = provider(&server.url, json!({}));
-        let revoked =
-            oauth::revoke(&client(), &provider, provider.method("code").unwrap(), &old_tokens()).await;
+        let revoked = client(&provider, "code", 0).revoke(&old_tokens()).await;
         (revoked, server.requests())
     };
     let (revoked, requests) = revoke(http(200, "", "")).await;
@@ -143,7 +141,7 @@ async fn a_device_poll_waits_through_what_says_nothing_final() {
             interval: 5,
             expires_in: 900,
         };
-        device::poll(&client(), &provider, provider.method("device").unwrap(), &authorization, 0).await
+        client(&provider, "device", 0).poll(&authorization).await
     };
     for status in [200, 400, 428] {
         let error = |code: &str| json(status, json!({ "error": code, "interval": 30 }));

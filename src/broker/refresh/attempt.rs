@@ -8,6 +8,7 @@
 //! access token lives it is used on, by all processes, since sending a spent token again makes some servers
 //! revoke everything; once it has ended there is nothing to lose, and the refresh token is sent once more.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use crate::broker::sources::{credential, expired, is_refused, spent};
 use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::oauth::{self, Failure};
+use crate::oauth::Failure;
 use crate::paths::SETTINGS_FILE;
 use crate::protocol::Credential;
 use crate::provider::{Method, Provider};
@@ -48,7 +49,7 @@ struct Refresh<'a> {
     broker: &'a Broker,
     login: &'a LoginId,
     goal: &'a Goal,
-    provider: &'a Provider,
+    provider: &'a Arc<Provider>,
     /// When it was wanted, Unix milliseconds.
     since: u64,
     /// Whether a request that may have spent the refresh token was not answered in this very call.
@@ -211,11 +212,10 @@ impl Refresh<'_> {
 
     /// One passing failure is hidden by a second try (rule 4).
     async fn try_twice(&self, stored: &Stored) -> Result<Tokens, Failure> {
-        let (inner, old) = (&self.broker.0, &stored.tokens);
+        let old = &stored.tokens;
         let method = self.method(stored).map_err(Failure::Configuration)?;
-        let method = &self.broker.with_client_secret(self.provider, method).await?;
-        let once = async || oauth::refresh(&inner.http, self.provider, method, old, inner.clock.now()).await;
-        let first = once().await;
+        let client = self.broker.client(self.provider, method, old).await?;
+        let first = client.refresh(old).await;
         let Err(Failure::Transient { retry_after, sent, .. }) = &first else { return first };
         let may_be_spent = *sent && is_spent_by_use(old);
         self.unanswered.fetch_or(may_be_spent, Ordering::Relaxed);
@@ -225,7 +225,7 @@ impl Refresh<'_> {
         }
         let jitter = RETRY_PAUSE.mul_f64(f64::from(rand::random::<u8>()) / 255.0);
         tokio::time::sleep(wait + jitter).await;
-        match once().await {
+        match client.refresh(old).await {
             // The first one's request may have arrived all the same.
             Err(Failure::Transient { error, retry_after, sent }) => {
                 Err(Failure::Transient { error, retry_after, sent: sent || may_be_spent })

@@ -20,7 +20,7 @@ use crate::login::events::{Input, Stage};
 use crate::login::method_selection;
 use crate::login::qr::Qr;
 use crate::login::registered_client;
-use crate::oauth::{self, CodeExchange, Failure};
+use crate::oauth::{Client, CodeExchange, Failure};
 use crate::paths::SETTINGS_FILE;
 use crate::provider::{Grant, Redirect};
 use crate::secret::Secret;
@@ -31,6 +31,8 @@ const PASTE_ADDRESS: &str =
 
 /// What the person is offered.
 struct Offer {
+    /// Who asks for the tokens.
+    client: Client,
     /// The loopback's comes first, if there is one.
     requests: Vec<AuthorizationRequest>,
     notice: Option<String>,
@@ -53,12 +55,12 @@ pub(in crate::login) async fn obtain(
             CallbackWait::new(&offer.requests, &attempt.method.code, provider, listener.as_mut(), talk);
         wait.report(None);
         loop {
-            let Arrival { index, answer, came } = wait.next().await?;
-            let Some(request) = offer.requests.get(index) else { continue };
-            match conclude(attempt, request, answer, &came, &mut wait, &mut quote).await {
-                Err(failure) if may_go_on(&came, &failure) => {
+            let arrival = wait.next().await?;
+            let Some(request) = offer.requests.get(arrival.index) else { continue };
+            match conclude(attempt, &offer.client, request, &arrival, &mut wait, &mut quote).await {
+                Err(failure) if may_go_on(&arrival.came, &failure) => {
                     tracing::info!(error = %failure.error().code(), "an answer was not this login's: {}", failure.error());
-                    wait.go_on(came, failure.into_error());
+                    wait.go_on(arrival.came, failure.into_error());
                 }
                 result => {
                     wait.close();
@@ -86,9 +88,9 @@ fn may_go_on(came: &Came, failure: &Failure) -> bool {
 /// From an answer to tokens.
 async fn conclude(
     attempt: &Attempt,
+    client: &Client,
     request: &AuthorizationRequest,
-    answer: Answer,
-    came: &Came,
+    Arrival { answer, came, .. }: &Arrival,
     wait: &mut CallbackWait<'_>,
     quote: &mut Option<String>,
 ) -> Result<Tokens, Failure> {
@@ -96,7 +98,7 @@ async fn conclude(
         Answer::Code(code) => code,
         Answer::Refused(refusal) => {
             *quote = refusal.description.clone().filter(|_| matches!(came, Came::Ours));
-            return Err(Failure::Refused(refused(attempt, &refusal)));
+            return Err(Failure::Refused(refused(attempt, refusal)));
         }
     };
     match came {
@@ -108,7 +110,8 @@ async fn conclude(
         // Told once it has worked: anybody may have sent it.
         Came::Unproven(_) => {}
     }
-    let tokens = exchange(attempt, request, code).await?;
+    tracing::info!(login = %attempt.login, "exchanges the code");
+    let tokens = exchange(client, request, code.clone()).await?;
     if matches!(came, Came::Unproven(_)) {
         wait.report_exchange();
     }
@@ -117,21 +120,33 @@ async fn conclude(
 
 async fn offer(attempt: &mut Attempt, listener: &mut Option<Listener>) -> Result<Offer> {
     let Some(redirect) = attempt.method.redirect.clone() else {
-        return Ok(Offer { requests: vec![AuthorizationRequest::new(attempt, None, None)?], notice: None });
+        let client = registered_client::described(attempt)?;
+        let requests = vec![request(attempt, &client, None, None)?];
+        return Ok(Offer { client, requests, notice: None });
     };
     match (&redirect.page, attempt.browser) {
         (Some(page), false) => {
-            registered_client::prepare(attempt, page).await?;
-            Ok(Offer { requests: by_page(attempt, &redirect)?.into_iter().collect(), notice: None })
+            let client = registered_client::prepare(attempt, page).await?;
+            let requests = by_page(attempt, &client, &redirect)?.into_iter().collect();
+            Ok(Offer { client, requests, notice: None })
         }
         _ => with_loopback(attempt, &redirect, listener).await,
     }
 }
 
+fn request(
+    attempt: &Attempt,
+    client: &Client,
+    redirect_uri: Option<String>,
+    redirect: Option<&Redirect>,
+) -> Result<AuthorizationRequest> {
+    AuthorizationRequest::new(client, attempt.method.grant, redirect_uri, redirect)
+}
+
 /// The page that shows a code, if the provider has one.
-fn by_page(attempt: &Attempt, redirect: &Redirect) -> Result<Option<AuthorizationRequest>> {
+fn by_page(attempt: &Attempt, client: &Client, redirect: &Redirect) -> Result<Option<AuthorizationRequest>> {
     let Some(page) = redirect.page.clone() else { return Ok(None) };
-    let request = AuthorizationRequest::new(attempt, Some(page), None)?;
+    let request = request(attempt, client, Some(page), None)?;
     Ok(Some(AuthorizationRequest { shows_code: true, ..request }))
 }
 
@@ -160,8 +175,8 @@ async fn with_loopback(
         false => redirect.path.clone(),
     };
     let uri = format!("http://{}:{}{path}", redirect.host, bound.port);
-    registered_client::prepare(attempt, &uri).await?;
-    let request = AuthorizationRequest::new(attempt, Some(uri), Some(redirect))?;
+    let client = registered_client::prepare(attempt, &uri).await?;
+    let request = request(attempt, &client, Some(uri), Some(redirect))?;
     let site = Site {
         host: redirect.host.clone(),
         path: Secret::new(path),
@@ -170,8 +185,8 @@ async fn with_loopback(
         words: Words { provider: attempt.provider.name.clone(), place: attempt.place },
     };
     *listener = Some(Listener::open(bound, site));
-    let requests = std::iter::once(request).chain(by_page(attempt, redirect)?).collect();
-    Ok(Offer { requests, notice })
+    let requests = std::iter::once(request).chain(by_page(attempt, &client, redirect)?).collect();
+    Ok(Offer { client, requests, notice })
 }
 
 /// What a login should know whose provider makes an app of each callback address.
@@ -191,15 +206,15 @@ async fn without_port(attempt: &mut Attempt, redirect: &Redirect, error: Error) 
     let notice = |what: &str| Some(format!("{} Paste {what} instead.", error.message()));
     match (&redirect.page, attempt.ports(redirect).first()) {
         (Some(page), _) => {
-            registered_client::prepare(attempt, page).await?;
-            let requests = by_page(attempt, redirect)?.into_iter().collect();
-            Ok(Offer { requests, notice: notice("the code that the page shows") })
+            let client = registered_client::prepare(attempt, page).await?;
+            let requests = by_page(attempt, &client, redirect)?.into_iter().collect();
+            Ok(Offer { client, requests, notice: notice("the code that the page shows") })
         }
         (None, Some(port)) if !attempt.browser => {
             let uri = format!("http://{}:{port}{}", redirect.host, redirect.path);
-            registered_client::prepare(attempt, &uri).await?;
-            let notice = notice("the address that the browser ends at");
-            Ok(Offer { requests: vec![AuthorizationRequest::new(attempt, Some(uri), None)?], notice })
+            let client = registered_client::prepare(attempt, &uri).await?;
+            let requests = vec![request(attempt, &client, Some(uri), None)?];
+            Ok(Offer { client, requests, notice: notice("the address that the browser ends at") })
         }
         _ => Err(with_device_code(attempt, error)),
     }
@@ -246,11 +261,7 @@ fn without_query(url: &Secret) -> String {
     url.to_string()
 }
 
-async fn exchange(
-    attempt: &Attempt,
-    request: &AuthorizationRequest,
-    code: Secret,
-) -> Result<Tokens, Failure> {
+async fn exchange(client: &Client, request: &AuthorizationRequest, code: Secret) -> Result<Tokens, Failure> {
     let exchange = CodeExchange {
         code,
         code_verifier: request.code_verifier.clone(),
@@ -258,12 +269,10 @@ async fn exchange(
         state: request.expected.state.clone(),
         nonce: request.nonce.clone(),
     };
-    let (http, provider, method) = (&attempt.services.http, &attempt.provider, &attempt.method);
-    tracing::info!(login = %attempt.login, "exchanges the code");
-    match oauth::exchange_code(http, provider, method, &exchange, attempt.now()).await {
+    match client.exchange(&exchange).await {
         // It never reached the provider, so the code is not spent: one more try.
         Err(Failure::Transient { sent: false, error, .. }) if error.code() == Code::Network => {
-            oauth::exchange_code(http, provider, method, &exchange, attempt.now()).await
+            client.exchange(&exchange).await
         }
         result => result,
     }

@@ -14,28 +14,34 @@ use crate::login::conversation::{Conversation, timed_out};
 use crate::login::events::{Input, Stage};
 use crate::login::qr::Qr;
 use crate::login::registered_client;
-use crate::oauth::device::{self, DeviceAuthorization, Poll, Schedule};
-use crate::oauth::{self, Failure};
+use crate::oauth::device::{DeviceAuthorization, Poll, Schedule};
+use crate::oauth::{Client, Failure};
 use crate::secret::Secret;
 
+/// A code that the person has not typed yet, and who asks about it.
+pub(in crate::login) struct Asked {
+    client: Client,
+    code: DeviceAuthorization,
+}
+
 /// Asks for a code.
-pub(in crate::login) async fn begin(attempt: &mut Attempt) -> Result<DeviceAuthorization> {
+pub(in crate::login) async fn begin(attempt: &mut Attempt) -> Result<Asked> {
     let port = attempt.services.config.callback.port;
     // Never used by this login: servers want a redirect in every registration.
-    registered_client::prepare(attempt, &format!("http://127.0.0.1:{port}/callback")).await?;
-    let (http, provider, method) = (&attempt.services.http, &attempt.provider, &attempt.method);
-    device::start(http, provider, method).await.map_err(Failure::into_error)
+    let client = registered_client::prepare(attempt, &format!("http://127.0.0.1:{port}/callback")).await?;
+    let code = client.device().await.map_err(Failure::into_error)?;
+    Ok(Asked { client, code })
 }
 
 /// Shows the code and asks until the person has typed it.
 pub(in crate::login) async fn obtain(
     attempt: &Attempt,
     talk: &mut Conversation,
-    code: DeviceAuthorization,
+    asked: Asked,
 ) -> Result<Tokens> {
+    let Asked { client, code } = asked;
     // Nothing can be pasted here.
     talk.typed.close();
-    let (http, provider, method) = (&attempt.services.http, &attempt.provider, &attempt.method);
     let deadline = Deadline::after(code.expires_in, &attempt.services.clock);
     tell(talk, &code, deadline.expires_at);
     let mut schedule = Schedule::new(&code);
@@ -46,12 +52,10 @@ pub(in crate::login) async fn obtain(
             () = deadline.passed() => return Err(timed_out().with_hint("The code has expired: start again for a new one.")),
         }
         asked_to_wait = Duration::ZERO;
-        let now = attempt.now();
-        match device::poll(http, provider, method, &code, now).await {
+        match client.poll(&code).await {
             Ok(Poll::Done(tokens)) => {
                 talk.tell(Stage::Exchanging);
-                let tokens = oauth::complete(http, provider, method, *tokens, now).await;
-                return tokens.map_err(Failure::into_error);
+                return client.complete(*tokens).await.map_err(Failure::into_error);
             }
             Ok(Poll::Pending) => {}
             Ok(Poll::SlowDown(interval)) => schedule.slow_down(interval),

@@ -1,30 +1,33 @@
-//! The client secret of a provider of one's own, as it is at this moment: one that was changed counts at
-//! once.
+//! What this program is to a provider at this moment: a client secret that was changed counts at once.
+
+use std::sync::Arc;
 
 use super::Broker;
 use crate::credential::Tokens;
 use crate::error::Result;
-use crate::oauth::{self, Failure, Revocation};
+use crate::oauth::{self, Client, Failure, Revocation, Wire};
 use crate::provider::{ClientSecret, Method, Provider};
 use crate::secret::Secret;
 
 impl Broker {
-    /// The method with the client secret that the settings name, if they name one.
+    /// The client that these tokens were given to.
     ///
     /// # Errors
-    /// `Configuration` if it is not there, or cannot be read now.
-    pub(in crate::broker) async fn with_client_secret(
+    /// `Configuration` if the client secret that the settings name is not there, or cannot be read now.
+    pub(in crate::broker) async fn client(
         &self,
-        provider: &Provider,
+        provider: &Arc<Provider>,
         method: &Method,
-    ) -> Result<Method, Failure> {
+        tokens: &Tokens,
+    ) -> Result<Client, Failure> {
         let stored = match provider.client_secret {
             Some(ClientSecret::Store) => {
                 self.stored_secret(provider).await.map_err(Failure::Configuration)?
             }
             _ => None,
         };
-        oauth::with_client_secret(provider, method, stored)
+        let (http, clock) = (self.0.http.clone(), self.0.clock.clone());
+        Client::of_login(Wire { provider: Arc::clone(provider), http, clock }, method, stored, tokens)
     }
 
     /// Takes tokens back at the provider.
@@ -33,12 +36,14 @@ impl Broker {
     /// A [`Failure`] if the provider did not.
     pub(in crate::broker) async fn revoke_tokens(
         &self,
-        provider: &Provider,
+        provider: &Arc<Provider>,
         method: &Method,
         tokens: &Tokens,
     ) -> Result<Revocation, Failure> {
-        let method = self.with_client_secret(provider, method).await?;
-        oauth::revoke(&self.0.http, provider, &method, tokens).await
+        match oauth::can_revoke(method, tokens) {
+            true => self.client(provider, method, tokens).await?.revoke(tokens).await,
+            false => Ok(Revocation::Unsupported { page: provider.key_page(tokens) }),
+        }
     }
 
     async fn stored_secret(&self, provider: &Provider) -> Result<Option<Secret>> {
