@@ -9,7 +9,7 @@
 //! | module | subject | may use |
 //! |---|---|---|
 //! | [`cli`] | the command line, and the program's way in: it starts the other faces | agent, authority, editor, gateway, broker, login, services, config, provider, store (status only), http, log, signals |
-//! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | broker, gateway, login, services, config, store (status only), signals |
+//! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | agent, broker, gateway, login, services, config, store (status only), signals |
 //! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http, peer |
 //! | [`agent`] | grants: some logins, lent to whoever reaches a socket; knows neither ssh nor Docker | broker, gateway, config, provider, private_file |
 //! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, store, provider, config, http |

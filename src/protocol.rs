@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::error::Level;
 pub use agent::{
-    AgentFailure, AgentOpened, AgentStatus, AgentToken, GrantAnswer, GrantPower, GrantQuestion, GrantReport,
-    GrantUse, Grants,
+    AgentAnswer, AgentAnswered, AgentFailure, AgentOpen, AgentOpened, AgentRevoke, AgentStatus, AgentToken,
+    GrantAnswer, GrantPower, GrantQuestion, GrantQuestions, GrantReport, GrantUse, Grants,
 };
 pub use call::{
     GatewayOpen, GatewayOpened, GatewayReport, Get, Grant, Hello, HelloAnswer, Invalidate, LoginCancel,
@@ -99,6 +99,9 @@ calls! {
     "login.cancel" => LoginCancel -> Nothing, 5;
     "logout" => Logout -> LogoutResult, 60;
     "gateway.open" => GatewayOpen -> GatewayOpened, 20;
+    "agent.open" => AgentOpen -> AgentOpened, 60;
+    "agent.answer" => AgentAnswer -> AgentAnswered, 5;
+    "agent.revoke" => AgentRevoke -> Nothing, 20;
     "shutdown" => Shutdown -> Nothing, 3;
 }
 
@@ -126,4 +129,5 @@ events! {
     Changed = "changed" => Changed;
     Login = "login" => Box<LoginEvent>;
     Log = "log" => Notice;
+    Question = "question" => GrantQuestions;
 }

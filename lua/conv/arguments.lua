@@ -8,6 +8,16 @@ local M = {}
 local GET = { min_validity = "number", timeout = "number" }
 local LOGIN = { method = "string", browser = "boolean", confirmed = "boolean", challenge = "string" }
 
+local AGENT = {
+  logins = "table",
+  socket = "string",
+  token = "boolean",
+  lasting = "boolean",
+  duration = "number",
+  label = "string",
+  confirm = "boolean",
+}
+
 ---Takes `(opts, cb)` and `(cb)`.
 ---@param opts any
 ---@param cb any
@@ -43,6 +53,13 @@ end
 ---@return ConvLoginOpts opts, fun(err?: ConvError, status?: ConvLoginStatus) cb, ConvError? err
 function M.login(opts, cb)
   return read(opts, cb, LOGIN)
+end
+
+---@param opts any
+---@param cb any
+---@return ConvAgentOpts opts, fun(err?: ConvError, result?: conv.AgentOpened) cb, ConvError? err
+function M.agent(opts, cb)
+  return read(opts, cb, AGENT)
 end
 
 return M

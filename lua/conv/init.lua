@@ -235,6 +235,47 @@ function M.gateway(login)
   return require("conv.gateway").open(login)
 end
 
+---How many sockets were named here.
+local sockets = 0
+
+---Lends logins at a unix socket, for a container or by a connection to another host, until this editor ends.
+---@param opts? ConvAgentOpts
+---@param cb? fun(err?: ConvError, result?: conv.AgentOpened)
+---@overload fun(cb: fun(err?: ConvError, result?: conv.AgentOpened))
+function M.agent(opts, cb)
+  local wrong ---@type ConvError?
+  opts, cb, wrong = arguments.agent(opts, cb)
+  if wrong then
+    return later(cb, wrong)
+  end
+  on_main(function()
+    local params = vim.deepcopy(opts)
+    params.duration = opts.duration and math.floor(opts.duration)
+    if not params.socket then
+      sockets = sockets + 1
+      params.socket = ("%s/conv-agent.%d.%d"):format(vim.fn.stdpath("run"), vim.uv.os_getpid(), sockets)
+    end
+    backend.call("agent.open", params, function(err, result)
+      later(cb, err, result)
+    end)
+  end)
+end
+
+---Ends a grant at once, with what is under way, whichever process serves it.
+---@param id string
+---@param cb? fun(err?: ConvError)
+function M.revoke(id, cb)
+  cb = cb or function() end
+  if type(id) ~= "string" then
+    return later(cb, require("conv.errors").new("invalid_argument", "The name of a grant is a string."))
+  end
+  on_main(function()
+    backend.call("agent.revoke", { id = id }, function(err)
+      later(cb, err)
+    end)
+  end)
+end
+
 ---What is known of a login, or of all. From memory; never waits.
 ---@param login? string
 ---@return ConvLoginStatus|ConvStatus
@@ -267,8 +308,14 @@ bus.on("credential", function(data)
 end)
 bus.on("changed", status.on_changed)
 bus.on("log", require("conv.notify").on_log)
+bus.on("question", function(data)
+  require("conv.ui.permission").on_questions(data)
+end)
 bus.on("backend", function(data)
   status.on_backend(data)
+  if package.loaded["conv.ui.permission"] and data.state ~= "ready" then
+    require("conv.ui.permission").on_questions({ questions = {} })
+  end
   if data.state == "ready" then
     local set = require("conv.config").get().refresh or {}
     credentials.margin = (backend.hello() or {}).margin or set.margin or credentials.margin

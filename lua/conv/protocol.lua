@@ -17,6 +17,9 @@ return {
     ["login.cancel"] = 5000,
     ["logout"] = 60000,
     ["gateway.open"] = 20000,
+    ["agent.open"] = 60000,
+    ["agent.answer"] = 5000,
+    ["agent.revoke"] = 20000,
     ["shutdown"] = 3000,
   },
 

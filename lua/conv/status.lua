@@ -14,6 +14,8 @@ local logins = {}
 local store
 ---@type conv.GatewayReport?
 local gateway
+---@type conv.GrantReport[] what is lent, by any process of this user
+local grants = {}
 ---Whether `logins` came from the backend, and up to which news.
 local live, last_seq = false, -1
 ---@type conv.BackendState
@@ -174,9 +176,9 @@ function M.on_changed(data)
   replace(new, first and next(announced) == nil)
 end
 
----@param result { logins: ConvLoginStatus[], seq?: integer, store?: conv.StoreReport, gateway?: conv.GatewayReport }
+---@param result { logins: ConvLoginStatus[], seq?: integer, store?: conv.StoreReport, gateway?: conv.GatewayReport, grants?: conv.GrantReport[] }
 function M.on_status(result)
-  store, gateway = result.store or store, result.gateway
+  store, gateway, grants = result.store or store, result.gateway, result.grants or {}
   M.on_changed({ logins = result.logins, seq = result.seq })
 end
 
@@ -245,6 +247,7 @@ function M.all()
     logins = vim.deepcopy(logins),
     store = store,
     gateway = gateway,
+    grants = vim.deepcopy(grants),
     text = last_text,
   }
 end

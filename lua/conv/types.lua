@@ -15,6 +15,10 @@ error("lua/conv/types.lua holds types only")
 ---| "valid" # A token is there and fresh.
 ---| "logged_out" # No source yields a credential.
 
+---Whether the answer counted.
+---@class (exact) conv.AgentAnswered
+---@field taken boolean No, if it is no longer asked, or too new to have been read.
+
 ---What an agent answers instead, with a status that is no success.
 ---@class (exact) conv.AgentFailure
 ---@field error ConvError Why.
@@ -81,6 +85,10 @@ error("lua/conv/types.lua holds types only")
 ---@field program string The program at this machine's end of the connection, as far as the system tells: `ssh (4711)`.
 ---@field waiting integer Requests that wait for the answer.
 ---@field ends integer When it counts as no, Unix seconds.
+
+---What the person is asked by this editor's grants, after each change.
+---@class (exact) conv.GrantQuestions
+---@field questions conv.GrantQuestion[] The oldest first; none once all are answered or withdrawn.
 
 ---A grant that is served. Also a line of `grants --json`.
 ---@class (exact) conv.GrantReport
@@ -226,6 +234,7 @@ error("lua/conv/types.lua holds types only")
 ---@field seq? integer Where this belongs among the `changed` events; absent from `status --json`.
 ---@field store conv.StoreReport Where new logins go.
 ---@field gateway? conv.GatewayReport The editor's gateway, once it is served.
+---@field grants? conv.GrantReport[] What is lent by any process of this user, the oldest first.
 
 ---Where new logins go, and why.
 ---@class (exact) conv.StoreReport
@@ -240,6 +249,7 @@ error("lua/conv/types.lua holds types only")
 ---@field logins table<string, ConvLoginStatus>
 ---@field store? conv.StoreReport
 ---@field gateway? conv.GatewayReport
+---@field grants conv.GrantReport[] what is lent, by any process of this user, when it was last asked for
 ---@field text string the statusline's text
 
 ---@class (exact) ConvGetOpts
@@ -251,6 +261,15 @@ error("lua/conv/types.lua holds types only")
 ---@field browser? boolean false: paste or device code only
 ---@field confirmed? boolean the method's notice was shown and accepted
 ---@field challenge? string the `WWW-Authenticate` header by which an API asked for more than the login may do
+
+---@class (exact) ConvAgentOpts
+---@field logins? string[] which; all that can be lent if none is named
+---@field socket? string path, in a folder that nobody else can look into; one in Neovim's own if left out
+---@field token? boolean hand out access tokens too; without it no secret leaves
+---@field lasting? boolean and keys that last
+---@field duration? integer seconds after which it ends; with this editor in any case
+---@field label? string whom it is for
+---@field confirm? boolean ask here at each use
 
 ---@alias conv.BackendState "stopped"|"starting"|"ready"|"down"
 

@@ -23,6 +23,8 @@ use crate::protocol::{GrantAnswer, GrantQuestion, Grants};
 
 /// How the files of these sockets end.
 const EXTENSION: &str = "grants";
+/// Bytes of such a file's name, at most: machine, process, chance.
+pub const NAME_BYTES: usize = 6 + 1 + 8 + 1 + 4 + 1 + EXTENSION.len();
 /// Longest line that is read, in bytes.
 const MAX_LINE: u64 = 4096;
 /// Time for a line.

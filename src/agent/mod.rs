@@ -11,11 +11,14 @@
 //! `questions` (the person, if the grant says so) → the broker, or the gateway's `forward`.
 
 #[cfg(unix)]
+mod check;
+#[cfg(unix)]
 mod control;
 mod door;
 mod grant;
 mod handler;
 mod home;
+mod lendable;
 #[cfg(unix)]
 mod others;
 #[cfg(not(unix))]
@@ -28,9 +31,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+#[cfg(unix)]
+pub use check::{Check, check};
 pub use door::Door;
 pub use grant::{End, Grant, Terms};
 pub use home::Home;
+pub use lendable::{Lendable, lendable};
 #[cfg(unix)]
 pub use others::{Elsewhere, Watch, all, revoke};
 #[cfg(not(unix))]

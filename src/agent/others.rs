@@ -38,6 +38,27 @@ pub async fn all(paths: &Paths) -> Vec<GrantReport> {
     grants
 }
 
+/// What came of asking one process.
+pub enum Heard {
+    /// What it lends.
+    Grants(Vec<GrantReport>),
+    /// It is gone, and so is its socket now.
+    Gone,
+    /// It does not answer.
+    Nothing,
+}
+
+/// Asks one process what it lends.
+pub async fn hear(socket: &Path) -> Heard {
+    match ask::<Grants>(socket, &Ask::List).await {
+        Ok(said) => Heard::Grants(said.grants),
+        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => {
+            Heard::Gone
+        }
+        Err(_) => Heard::Nothing,
+    }
+}
+
 /// Ends a grant, whichever process serves it.
 ///
 /// # Errors

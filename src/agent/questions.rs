@@ -234,3 +234,141 @@ impl Drop for Waiting {
         self.questions.leave(self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::agent::Terms;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn grant() -> Grant {
+        let terms = Terms {
+            label: "work@host".to_owned(),
+            logins: BTreeSet::from(["up".parse().unwrap()]),
+            power: GrantPower::Token,
+            lasting: false,
+            ends: None,
+            confirm: true,
+        };
+        Grant::new(terms, "unix:/run/x", Clock::manual(1000))
+    }
+
+    /// Asks in the background, as a request of `program` does.
+    fn ask(questions: &Questions, grant: &Grant, program: &str) -> tokio::task::JoinHandle<Result<()>> {
+        let (questions, grant) = (questions.clone(), grant.clone());
+        let program = Program { name: program.to_owned(), pid: Some(7) };
+        tokio::spawn(async move {
+            let login = "up".parse().unwrap();
+            questions.ask(&grant, &login, GrantPower::Use, &program, &Clock::manual(1000)).await
+        })
+    }
+
+    /// What is asked once `is_right`.
+    async fn until(questions: &Questions, is_right: impl Fn(&[GrantQuestion]) -> bool) -> Vec<GrantQuestion> {
+        let mut changes = questions.changes();
+        let found = async {
+            loop {
+                changes.mark_unchanged();
+                let open = questions.open();
+                if is_right(&open) {
+                    return open;
+                }
+                changes.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(LONG, found).await.expect("what is asked")
+    }
+
+    async fn one(questions: &Questions) -> GrantQuestion {
+        until(questions, |open| open.len() == 1).await.remove(0)
+    }
+
+    #[tokio::test]
+    async fn once_is_once_and_for_this_grant_is_from_now_on() {
+        let (questions, grant) = (Questions::with_times(LONG, Duration::ZERO), grant());
+        let asked = ask(&questions, &grant, "ssh");
+        let question = one(&questions).await;
+        assert_eq!(
+            (question.program.as_str(), question.label.as_str(), question.ends),
+            ("ssh (7)", "work@host", 1020)
+        );
+        assert!(questions.answer(question.id, GrantAnswer::Once));
+        asked.await.unwrap().unwrap();
+        assert!(!questions.answer(question.id, GrantAnswer::Once), "it is no longer asked");
+
+        let (asked, other) = (ask(&questions, &grant, "ssh"), ask(&questions, &grant, "curl"));
+        let open = until(&questions, |open| open.len() == 2).await;
+        assert!(questions.answer(open[1].id, GrantAnswer::Grant));
+        asked.await.unwrap().unwrap();
+        other.await.unwrap().unwrap();
+        ask(&questions, &grant, "python3").await.unwrap().unwrap();
+        assert_eq!(questions.open(), []);
+
+        // Another grant for the same is another matter.
+        let asked = ask(&questions, &self::grant(), "ssh");
+        let question = one(&questions).await;
+        assert!(questions.answer(question.id, GrantAnswer::No));
+        let error = asked.await.unwrap().unwrap_err();
+        assert_eq!(error.code(), Code::LoginDenied);
+    }
+
+    #[tokio::test]
+    async fn no_answer_in_time_is_no() {
+        let (questions, grant) = (Questions::with_times(Duration::from_millis(50), Duration::ZERO), grant());
+        let error = ask(&questions, &grant, "ssh").await.unwrap().unwrap_err();
+        assert_eq!(error.code(), Code::LoginDenied);
+        assert!(error.message().contains("Nobody"), "{error}");
+        assert_eq!(questions.open(), []);
+    }
+
+    #[tokio::test]
+    async fn many_at_once_are_one_question_and_one_answer() {
+        let (questions, grant) = (Questions::with_times(LONG, Duration::ZERO), grant());
+        let asked: Vec<_> = (0..64).map(|_| ask(&questions, &grant, "ssh")).collect();
+        let open = until(&questions, |open| open.iter().any(|question| question.waiting == 64)).await;
+        assert_eq!(open.len(), 1);
+        assert!(questions.answer(open[0].id, GrantAnswer::Once));
+        for asked in asked {
+            asked.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_leaves_takes_its_question_along() {
+        let (questions, grant) = (Questions::with_times(LONG, Duration::ZERO), grant());
+        let (leaving, staying) = (ask(&questions, &grant, "ssh"), ask(&questions, &grant, "ssh"));
+        until(&questions, |open| open.iter().any(|question| question.waiting == 2)).await;
+        leaving.abort();
+        until(&questions, |open| open.iter().any(|question| question.waiting == 1)).await;
+        staying.abort();
+        until(&questions, <[GrantQuestion]>::is_empty).await;
+    }
+
+    #[tokio::test]
+    async fn nothing_is_answered_blind() {
+        let (questions, grant) = (Questions::with_times(LONG, LONG), grant());
+        let asked = ask(&questions, &grant, "ssh");
+        let question = one(&questions).await;
+        for answer in [GrantAnswer::Grant, GrantAnswer::Once, GrantAnswer::No] {
+            assert!(!questions.answer(question.id, answer));
+        }
+        assert_eq!(one(&questions).await, question);
+        asked.abort();
+    }
+
+    #[tokio::test]
+    async fn with_a_grant_go_its_questions_and_what_was_allowed() {
+        let (questions, grant) = (Questions::with_times(LONG, Duration::ZERO), grant());
+        let asked = ask(&questions, &grant, "ssh");
+        assert!(questions.answer(one(&questions).await.id, GrantAnswer::Grant));
+        asked.await.unwrap().unwrap();
+        questions.withdraw(grant.id());
+        let asked = ask(&questions, &grant, "ssh");
+        one(&questions).await;
+        questions.withdraw(grant.id());
+        assert_eq!(asked.await.unwrap().unwrap_err().code(), Code::LoginDenied);
+    }
+}

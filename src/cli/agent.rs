@@ -9,7 +9,7 @@ use super::{Context, lend, output, permission};
 use crate::agent::{Agent, Door, Grant, Home};
 use crate::error::Result;
 use crate::protocol::AgentOpened;
-use crate::signals;
+use crate::signals::Signals;
 
 pub fn run(context: &Context, args: AgentArgs) -> Result<ExitCode> {
     context.block_on(async {
@@ -19,12 +19,14 @@ pub fn run(context: &Context, args: AgentArgs) -> Result<ExitCode> {
         let home = Home::new(broker.clone(), context.config.clone(), context.clock.clone());
         let agent = Agent::new(context.paths(), home);
         let grant = agent.grant(terms, &door)?;
+        // Whoever reads the line may end us at once.
+        let mut signals = Signals::new();
         print(context, &args, &grant, &door)?;
         let background = broker.run_background();
         let (_stop, stopped) = watch::channel(false);
         let end = tokio::select! {
             end = agent.serve(&grant, door, stopped) => Some(end),
-            () = signals::asked_to_end() => None,
+            _ = signals.next() => None,
             () = end_of_input(args.until_eof) => None,
             () = permission::ask_for(context, &grant) => None,
         };

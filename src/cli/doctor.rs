@@ -71,6 +71,7 @@ fn look(context: &Context, online: bool, report: &mut Report) {
     logins(context, report);
     locks(context, report);
     port(context, report);
+    lent(context, report);
     surroundings(report);
     if online {
         let checked = context.block_on(async {
@@ -186,6 +187,26 @@ fn process(lock: &Path) -> Option<u32> {
 fn process(_: &Path) -> Option<u32> {
     None
 }
+
+/// What is lent, and what keeps it from working.
+#[cfg(unix)]
+fn lent(context: &Context, report: &mut Report) {
+    let Ok(found) = context.block_on(async { Ok(crate::agent::check(context.paths()).await) }) else {
+        return;
+    };
+    match found.grants {
+        0 => report.good("Nothing is lent."),
+        1 => report.good("One grant is served; `convocations grants` shows it."),
+        many => report.good(&format!("{many} grants are served; `convocations grants` shows them.")),
+    }
+    found.bad.iter().for_each(|problem| report.bad(problem));
+    if found.removed > 0 {
+        report.note("A process that lent has ended without taking its socket along.", "It was removed.");
+    }
+}
+
+#[cfg(not(unix))]
+fn lent(_: &Context, _: &mut Report) {}
 
 fn port(context: &Context, report: &mut Report) {
     let port = context.config.callback.port;

@@ -12,15 +12,13 @@ use tokio::sync::watch;
 use super::args::GatewayArgs;
 use super::context::Context;
 use super::{exec, output};
+use crate::agent;
 use crate::broker::Broker;
-use crate::credential::Share;
 use crate::editor;
 use crate::error::{Code, Error, Result};
 use crate::gateway::{Forwarder, Gateway, Hosts, Key, Listener, url};
 use crate::login_id::LoginId;
-use crate::protocol::State;
-use crate::provider::Provider;
-use crate::signals::{self, Signals};
+use crate::signals::Signals;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -45,11 +43,13 @@ pub fn run(context: &Context, args: GatewayArgs) -> Result<ExitCode> {
         let key = Key::random();
         let bound = bind(&args).await?;
         let gateway = gateway(context, broker, key.clone(), bound.hosts, logins.clone());
+        // Whoever reads what is printed may end us at once.
+        let mut signals = Signals::new();
         print(context, &args, &bound, &key, &logins)?;
         let (_stop, stopped) = watch::channel(false);
         tokio::select! {
             () = gateway.serve(bound.listener, stopped) => {}
-            () = signals::asked_to_end() => {}
+            _ = signals.next() => {}
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -91,32 +91,18 @@ fn gateway(
 }
 
 /// The logins that were named, or all that somebody is logged in to and that may be shared.
-pub(super) async fn served(context: &Context, broker: &Broker, named: Vec<LoginId>) -> Result<Vec<LoginId>> {
+async fn served(context: &Context, broker: &Broker, named: Vec<LoginId>) -> Result<Vec<LoginId>> {
     for login in &named {
         context.config.provider(login.provider())?;
     }
     if !named.is_empty() {
         return Ok(named);
     }
-    let mut logins = Vec::new();
-    for status in broker.status(None).await? {
-        let provider = context.config.provider(status.login.provider())?;
-        let is_kept = status.kind.is_some_and(|kind| provider.share_of(kind) == Share::Editor);
-        match status.state {
-            State::LoggedOut => {}
-            _ if is_kept => output::note(&format!("{} is left out: {}", status.login, kept(&provider))),
-            _ => logins.push(status.login),
-        }
+    let lendable = agent::lendable(broker, &context.config, &[]).await?;
+    for (login, why) in &lendable.kept {
+        output::note(&format!("{login} is left out: {}", why.message()));
     }
-    if logins.is_empty() {
-        return Err(Error::new(Code::NotLoggedIn, "There is no login that other programs could use.")
-            .with_hint("Log in with `:ConvLogin`, or name a login."));
-    }
-    Ok(logins)
-}
-
-fn kept(provider: &Provider) -> String {
-    format!("{} does not allow this kind of login to be used by other programs.", provider.name)
+    Ok(lendable.logins.into_iter().collect())
 }
 
 /// What is listened on, and what a client is told of it.

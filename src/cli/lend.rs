@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::args::TermsArgs;
-use super::{Context, gateway};
-use crate::agent::Terms;
+use super::{Context, output};
+use crate::agent::{self, End, Terms};
 use crate::broker::Broker;
-use crate::credential::Share;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::protocol::GrantPower;
@@ -29,32 +28,21 @@ pub async fn terms(
     label: &str,
 ) -> Result<Terms> {
     let named: Vec<LoginId> = named.iter().map(|login| login.parse()).collect::<Result<_>>()?;
-    let logins = gateway::served(context, broker, named).await?;
-    for login in &logins {
-        check_shared(context, broker, login).await?;
+    let lendable = agent::lendable(broker, &context.config, &named).await?;
+    for (login, why) in &lendable.kept {
+        output::note(&format!("{login} is left out: {}", why.message()));
     }
     let now = context.clock.now();
     let ends =
         args.duration.map(|time| now.saturating_add(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)));
     Ok(Terms {
         label: short(args.label.as_deref().unwrap_or(label), MAX_LABEL),
-        logins: logins.into_iter().collect(),
+        logins: lendable.logins,
         power: if args.token { GrantPower::Token } else { GrantPower::Use },
         lasting: args.lasting,
         ends,
         confirm: args.confirm,
     })
-}
-
-async fn check_shared(context: &Context, broker: &Broker, login: &LoginId) -> Result<()> {
-    let provider = context.config.provider(login.provider())?;
-    let status = broker.status(Some(login)).await?;
-    let is_kept =
-        status.iter().any(|one| one.kind.is_some_and(|kind| provider.share_of(kind) == Share::Editor));
-    match is_kept {
-        false => Ok(()),
-        true => Err(provider.kept_to_its_own_programs()),
-    }
 }
 
 /// What was granted, to whom, until when: for the person, one sentence a line.
@@ -110,11 +98,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// What to say when a grant ended by itself.
-pub fn ended(end: crate::agent::End) -> Option<&'static str> {
+pub fn ended(end: End) -> Option<&'static str> {
     match end {
-        crate::agent::End::Revoked => Some("The grant was revoked."),
-        crate::agent::End::TimeOver => Some("The grant's time is over."),
-        crate::agent::End::Stopped => None,
+        End::Revoked => Some("The grant was revoked."),
+        End::TimeOver => Some("The grant's time is over."),
+        End::Stopped => None,
     }
 }
 

@@ -4,27 +4,43 @@ use std::process::ExitCode;
 
 use super::context::Context;
 use super::output;
+use crate::agent;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::protocol::{LoginStatus, StatusAnswer};
+use crate::protocol::{GrantReport, LoginStatus, StatusAnswer};
 
 pub fn run(context: &Context, one: Option<&LoginId>, as_json: bool) -> Result<ExitCode> {
-    let logins = context.block_on(async { context.broker().status(one).await })?;
+    let (logins, grants) = context.block_on(async {
+        let logins = context.broker().status(one).await?;
+        let all = agent::all(context.paths()).await;
+        // Of one login, what lends that one.
+        let is_about = |grant: &GrantReport| one.is_none_or(|login| grant.logins.contains(login));
+        Ok((logins, all.into_iter().filter(is_about).collect::<Vec<_>>()))
+    })?;
     let without_token = logins.iter().find(|login| one.is_some() && login.source.is_none()).map(exit_status);
-    show(context, logins, as_json)?;
+    show(context, logins, grants, as_json)?;
     Ok(without_token.unwrap_or(ExitCode::SUCCESS))
 }
 
-fn show(context: &Context, logins: Vec<LoginStatus>, as_json: bool) -> Result<ExitCode> {
+fn show(
+    context: &Context,
+    logins: Vec<LoginStatus>,
+    grants: Vec<GrantReport>,
+    as_json: bool,
+) -> Result<ExitCode> {
     if as_json {
         let store = context.store.backend_report();
-        return output::json(&StatusAnswer { logins, seq: None, store, gateway: None });
+        return output::json(&StatusAnswer { logins, seq: None, store, gateway: None, grants });
     }
     if logins.is_empty() {
         return output::line("You are not logged in anywhere. `convocations login` begins.");
     }
     let now = context.clock.now();
-    let rows: Vec<(String, String)> = logins.iter().map(|login| row(login, now)).collect();
+    let mut rows: Vec<(String, String)> = logins.iter().map(|login| row(login, now)).collect();
+    for grant in &grants {
+        let (id, text) = super::grants::row(grant, now);
+        rows.push((format!("{:<24} {:<13}", format!("grant {}", id.trim_end()), "lent"), text));
+    }
     output::beside(&rows)
 }
 

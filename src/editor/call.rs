@@ -42,7 +42,10 @@ pub async fn answer(editor: &Editor, method: &str, params: Value) -> Result<Valu
 
 /// Asks a session.
 async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
-    use crate::protocol::{GatewayOpen, Get, Invalidate, LoginCancel, LoginInput, Logout, Providers};
+    use crate::protocol::{
+        AgentAnswer, AgentAnswered, AgentOpen, AgentRevoke, GatewayOpen, Get, Invalidate, LoginCancel,
+        LoginInput, Logout, Providers,
+    };
     match call {
         Call::Hello(_) | Call::Shutdown(_) => Err(broke_off()),
         Call::Providers(_) => {
@@ -68,6 +71,13 @@ async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
         }
         Call::GatewayOpen(params) => {
             encode::<GatewayOpen>(session.gateway.open(params, session.forwarder()).await)
+        }
+        Call::AgentOpen(params) => encode::<AgentOpen>(session.agent.open(params, session).await),
+        Call::AgentAnswer(params) => {
+            encode::<AgentAnswer>(Ok(AgentAnswered { taken: session.agent.answer(&params) }))
+        }
+        Call::AgentRevoke(params) => {
+            encode::<AgentRevoke>(session.agent.revoke(&params.id).await.map(|()| Nothing {}))
         }
         Call::Logout(params) => encode::<Logout>(session.broker.logout(&login(&params.login)?).await),
     }
@@ -97,7 +107,8 @@ async fn status(session: &Session, params: &Status) -> Result<StatusAnswer> {
     let Changed { logins, seq } = session.broker.picture(one.as_ref()).await?;
     let store = session.store.run(Store::backend_report).await?;
     let gateway = session.gateway.report().await;
-    Ok(StatusAnswer { logins, seq: Some(seq), store, gateway })
+    let grants = session.agent.all().await;
+    Ok(StatusAnswer { logins, seq: Some(seq), store, gateway, grants })
 }
 
 fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {

@@ -4,6 +4,7 @@
 //! output; only notifications are sent; at the end of standard input, or at a signal, the logins under way
 //! are cancelled, refreshes under way are finished (bounded), and the process ends. Never sees HTTP or files.
 
+mod agent;
 mod call;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -28,6 +29,7 @@ use crate::login::Logins;
 use crate::paths::Paths;
 use crate::signals;
 use crate::text::short;
+use agent::EditorAgent;
 use gateway::EditorGateway;
 use rpc_sender::RpcSender;
 use session::Session;
@@ -47,6 +49,7 @@ struct Inner {
     sender: RpcSender,
     logins: Logins,
     gateway: EditorGateway,
+    agent: EditorAgent,
     session: Mutex<Option<Arc<Session>>>,
     end: Notify,
 }
@@ -72,6 +75,7 @@ async fn serve(paths: Paths) -> ExitCode {
     let (sender, pump) = RpcSender::new(output);
     let pump = tokio::spawn(pump);
     let inner = Inner {
+        agent: EditorAgent::new(&paths, sender.clone()),
         paths,
         sender: sender.clone(),
         logins: Logins::default(),
@@ -112,9 +116,18 @@ impl Editor {
         let options = options.filter(|options| options.as_array().is_none_or(|list| !list.is_empty()));
         let gateway = self.0.gateway.clone();
         let (logins, sender, before) = (self.0.logins.clone(), self.0.sender.clone(), self.session());
-        let session =
-            Session::start(&self.0.paths, options, logins, gateway.clone(), sender, before.as_deref())?;
+        let agent = self.0.agent.clone();
+        let session = Session::start(
+            &self.0.paths,
+            options,
+            logins,
+            gateway.clone(),
+            agent,
+            sender,
+            before.as_deref(),
+        )?;
         let session = Arc::new(session);
+        self.0.agent.reconfigure(&session);
         let forwarder = session.forwarder();
         tokio::spawn(async move { gateway.reconfigure(forwarder).await });
         *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
@@ -128,6 +141,7 @@ impl Editor {
     /// Leaves nothing half done behind: no listener, no lock, no refresh without its answer stored.
     async fn finish(&self) {
         self.0.logins.cancel_all();
+        self.0.agent.end();
         if let Some(session) = self.session() {
             session.broker.finish_in_flight().await;
         }

@@ -7,8 +7,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::agent::EditorAgent;
 use super::gateway::EditorGateway;
 use super::rpc_sender::RpcSender;
+use crate::agent::Home;
 use crate::broker::{self, Broker};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
@@ -32,6 +34,8 @@ pub struct Session {
     pub logins: Logins,
     /// The editor's gateway; it outlives a new `hello` too.
     pub gateway: EditorGateway,
+    /// What the editor lends, likewise.
+    pub agent: EditorAgent,
     services: Services,
     sender: RpcSender,
     background: Vec<JoinHandle<()>>,
@@ -47,6 +51,7 @@ impl Session {
         options: Option<&Value>,
         logins: Logins,
         gateway: EditorGateway,
+        agent: EditorAgent,
         sender: RpcSender,
         before: Option<&Self>,
     ) -> Result<Self> {
@@ -60,12 +65,22 @@ impl Session {
         };
         let events = tokio::spawn(pass_on(broker.clone(), store.clone(), sender.clone()));
         let background = vec![broker.run_background(), events];
-        Ok(Self { config, store, broker, logins, gateway, services, sender, background })
+        Ok(Self { config, store, broker, logins, gateway, agent, services, sender, background })
     }
 
     /// Sends the gateway's requests by this session's settings.
     pub fn forwarder(&self) -> Forwarder {
         Forwarder::new(self.broker.clone(), self.config.clone(), self.services.clock.clone())
+    }
+
+    /// The logins of this machine by this session's settings.
+    pub fn home(&self) -> Home {
+        Home::new(self.broker.clone(), self.config.clone(), self.services.clock.clone())
+    }
+
+    /// Unix seconds.
+    pub fn now(&self) -> i64 {
+        self.services.clock.now()
     }
 
     /// Begins a login, whose events go to the editor.

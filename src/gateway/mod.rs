@@ -34,7 +34,7 @@ pub use body::{Body, Cut, Open};
 pub use forward::{Forwarder, RateLimits};
 pub use serve::{Client, Handler, Listener, serve};
 #[cfg(unix)]
-pub use socket::{Socket, bind as bind_socket};
+pub use socket::{MAX_PATH as MAX_SOCKET_PATH, Socket, bind as bind_socket};
 pub use target::Target;
 
 use crate::error::{Code, Error};

@@ -15,7 +15,7 @@ use crate::error::{Code, Error, Result};
 
 /// Bytes of a path that the system takes for a socket, without the NUL: `sun_path` is 108 on Linux, 104 on
 /// macOS.
-const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+pub const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// A socket that is listened on.
 #[derive(Debug)]

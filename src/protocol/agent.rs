@@ -166,3 +166,62 @@ pub struct AgentFailure {
     /// Why.
     pub error: Error,
 }
+
+/// Lends logins at a socket, until this backend ends. Errors: `invalid_argument`, `busy`, `not_logged_in`,
+/// `provider_refused`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentOpen {
+    /// Which; all that somebody is logged in to and that may be shared, if none is named.
+    #[serde(default)]
+    pub logins: Vec<String>,
+    /// Path of the socket, in a folder that nobody else can look into.
+    pub socket: String,
+    /// Whether access tokens are handed out too.
+    #[serde(default)]
+    pub token: bool,
+    /// Whether keys that do not end are, too.
+    #[serde(default)]
+    pub lasting: bool,
+    /// Seconds after which it ends.
+    #[serde(default)]
+    pub duration: Option<u32>,
+    /// Whom it is for.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Whether the person is asked at each use, by the event `question`.
+    #[serde(default)]
+    pub confirm: bool,
+}
+
+/// The person's word on what is asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentAnswer {
+    /// Which question.
+    pub id: u64,
+    /// What the person says.
+    pub answer: GrantAnswer,
+}
+
+/// Whether the answer counted.
+#[derive(Debug, Serialize)]
+pub struct AgentAnswered {
+    /// No, if it is no longer asked, or too new to have been read.
+    pub taken: bool,
+}
+
+/// Ends a grant at once, whichever process of this user serves it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentRevoke {
+    /// The grant's name.
+    pub id: String,
+}
+
+/// What the person is asked by this editor's grants, after each change.
+#[derive(Debug, Serialize)]
+pub struct GrantQuestions {
+    /// The oldest first; none once all are answered or withdrawn.
+    pub questions: Vec<GrantQuestion>,
+}

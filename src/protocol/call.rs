@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::agent::GrantReport;
 use super::status::{LoginStatus, StoreReport};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
@@ -150,6 +151,9 @@ pub struct StatusAnswer {
     /// The editor's gateway, once it is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewayReport>,
+    /// What is lent by any process of this user, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<GrantReport>,
 }
 
 /// A credential that is good for long enough. One with less left is refreshed; the newest is answered even if

@@ -246,7 +246,13 @@ fn shapes() -> Value {
     };
     let full_provider = || Provider { terms: terms(), methods: vec![full_method()], ..provider() };
     let providers = |provider| ProvidersAnswer { providers: vec![provider] };
-    let answer = |login, seq, store, gateway| StatusAnswer { logins: vec![login], seq, store, gateway };
+    let answer = |login, seq, store, gateway, grants| StatusAnswer {
+        logins: vec![login],
+        seq,
+        store,
+        gateway,
+        grants,
+    };
     let gateway = || GatewayReport { requests: 3, open: 1, refused: 0 };
     let changed = |login| Changed { logins: vec![login], seq: 1 };
     json!({
@@ -256,8 +262,8 @@ fn shapes() -> Value {
         "Provider": pair(full_provider(), provider()),
         "Method": pair(full_method(), method()),
         "StatusAnswer": pair(
-            answer(full_status(), Some(1), report(Some(full_error())), Some(gateway())),
-            answer(status(), None, report(None), None),
+            answer(full_status(), Some(1), report(Some(full_error())), Some(gateway()), vec![grants::report(Some(END))]),
+            answer(status(), None, report(None), None, Vec::new()),
         ),
         "LoginStatus": pair(full_status(), status()),
         "StoreReport": pair(report(Some(full_error())), report(None)),
@@ -301,6 +307,13 @@ fn params() -> Value {
             json!({ "key": "conv-1", "port": 4000, "logins": ["anthropic"], "socket": "/run/x" }),
             json!({ "key": "conv-1", "port": 4000, "logins": ["anthropic"] }),
         ),
+        "agent.open": pair(
+            json!({ "logins": ["anthropic"], "socket": "/run/x", "token": true, "lasting": true,
+                "duration": 3600, "label": "work@host", "confirm": true }),
+            json!({ "socket": "/run/x" }),
+        ),
+        "agent.answer": pair(json!({ "id": 1, "answer": "once" }), json!({ "id": 1, "answer": "once" })),
+        "agent.revoke": pair(json!({ "id": "3fa2c1" }), json!({ "id": "3fa2c1" })),
         "shutdown": none(),
     })
 }

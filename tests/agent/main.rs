@@ -10,6 +10,7 @@ mod common;
 mod gateway;
 
 mod admission;
+mod confirm;
 mod ends;
 mod fixture;
 mod power;

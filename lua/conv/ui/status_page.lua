@@ -153,6 +153,33 @@ local function gateway(page, report)
   page:para(text, "ConvMuted")
 end
 
+---What is lent, to whom, until when, and what it was used for.
+---@param page conv.Page
+---@param all conv.GrantReport[]
+local function lent(page, all)
+  for _, grant in ipairs(all) do
+    local last ---@type conv.GrantUse?
+    for _, used in ipairs(grant.by_login) do
+      last = (not last or used.at > last.at) and used or last
+    end
+    local power = grant.power == "use" and "use" or grant.lasting and "tokens and lasting keys" or "tokens"
+    local parts = { ("Lent to %s: %s"):format(grant.label, table.concat(grant.logins, ", ")), power }
+    if grant.ends then
+      table.insert(parts, states.duration(grant.ends - os.time()))
+    end
+    if last then
+      local times = grant.uses == 1 and "once" or grant.uses .. " times"
+      local ago = os.date("%H:%M", last.at)
+      table.insert(parts, ("used %s, last %s at %s"):format(times, last.login, ago))
+    else
+      table.insert(parts, "not used yet")
+    end
+    page:gap()
+    page:para(table.concat(parts, " · ") .. ".", "ConvInfo")
+    page:para(("`:lua require('conv').revoke('%s')` ends it."):format(grant.id), "ConvMuted", 6)
+  end
+end
+
 ---Providers without a login, each of which can be logged in to.
 ---@param view conv.StatusView
 ---@param logins table<string, ConvLoginStatus>
@@ -216,6 +243,7 @@ function M.lines(columns, view)
   end
   place(page, all.store)
   gateway(page, all.gateway)
+  lent(page, all.grants)
   page:gap()
   for _, found in ipairs(others(view, all.logins)) do
     about(found.id, function()

@@ -6,7 +6,7 @@ fn grant_use() -> GrantUse {
     GrantUse { login: login(), requests: 2, tokens: 1, at: END - 60 }
 }
 
-fn grant(ends: Option<i64>) -> GrantReport {
+pub fn report(ends: Option<i64>) -> GrantReport {
     GrantReport {
         id: "3fa2c1".to_owned(),
         label: "work@host".to_owned(),
@@ -38,6 +38,10 @@ fn question() -> GrantQuestion {
     }
 }
 
+fn questions() -> GrantQuestions {
+    GrantQuestions { questions: vec![question()] }
+}
+
 fn agent_status(ends: Option<i64>, status: LoginStatus) -> AgentStatus {
     AgentStatus {
         version: "0.1.0",
@@ -58,12 +62,14 @@ fn agent_opened() -> AgentOpened {
 
 /// What is said of grants.
 pub fn shapes() -> Value {
-    let (full, least) = (|| grant(Some(END)), || grant(None));
+    let (full, least) = (|| report(Some(END)), || report(None));
     json!({
+        "AgentAnswered": pair(AgentAnswered { taken: true }, AgentAnswered { taken: true }),
         "AgentFailure": pair(AgentFailure { error: full_error() }, AgentFailure { error: error() }),
         "AgentOpened": pair(agent_opened(), agent_opened()),
         "AgentStatus": pair(agent_status(Some(END), full_status()), agent_status(None, status())),
         "GrantQuestion": pair(question(), question()),
+        "GrantQuestions": pair(questions(), questions()),
         "GrantReport": pair(full(), least()),
         "GrantUse": pair(grant_use(), grant_use()),
         "Grants": pair(Grants { grants: vec![full()] }, Grants { grants: vec![least()] }),

@@ -69,7 +69,7 @@ local function hold_or_end(what, value, sample, fill)
   end
 end
 
-local EVENTS = { credential = "Credential", changed = "Changed", log = "Notice" }
+local EVENTS = { credential = "Credential", changed = "Changed", log = "Notice", question = "GrantQuestions" }
 
 ---@param name string
 ---@param data table

@@ -1,0 +1,145 @@
+//! What one editor lends: its grants are served by its backend and end with it, and the person is asked in
+//! the editor.
+//!
+//! Guarantees: the editor hears of each change of what is asked; at the end no socket stays. Knows no HTTP.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::rpc_sender::RpcSender;
+use super::session::{Session, login};
+use crate::agent::{Agent, Door, Home, Terms, lendable};
+use crate::error::{Code, Error, Result};
+use crate::login_id::LoginId;
+use crate::paths::Paths;
+use crate::protocol::{AgentAnswer, AgentOpen, AgentOpened, Event, GrantPower, GrantQuestions, GrantReport};
+use crate::text::short;
+
+/// Longest label, in characters.
+const MAX_LABEL: usize = 64;
+
+/// What one editor lends. Cheap to clone; it outlives a new `hello`.
+#[derive(Clone)]
+pub struct EditorAgent(Arc<Inner>);
+
+struct Inner {
+    paths: Paths,
+    sender: RpcSender,
+    lending: Mutex<Option<Lending>>,
+}
+
+/// Once something is lent.
+struct Lending {
+    agent: Agent,
+    home: Home,
+    /// Ends all grants when dropped.
+    stop: watch::Sender<bool>,
+}
+
+impl EditorAgent {
+    /// Nothing is lent yet.
+    pub fn new(paths: &Paths, sender: RpcSender) -> Self {
+        Self(Arc::new(Inner { paths: paths.clone(), sender, lending: Mutex::default() }))
+    }
+
+    /// Lends at a socket.
+    ///
+    /// # Errors
+    /// `invalid_argument`, `busy`, `not_logged_in`, `unknown_login`, `provider_refused`.
+    pub async fn open(&self, params: AgentOpen, session: &Session) -> Result<AgentOpened> {
+        let named: Vec<LoginId> = params.logins.iter().map(|name| login(name)).collect::<Result<_>>()?;
+        let logins = lendable(&session.broker, &session.config, &named).await?.logins;
+        let terms = terms(&params, logins, session.now());
+        let door = door(&params)?;
+        let address = door.address();
+        let (agent, stopped) = self.begin(session);
+        let grant = agent.grant(terms, &door)?;
+        let id = grant.id().to_owned();
+        tokio::spawn(async move { agent.serve(&grant, door, stopped).await });
+        Ok(AgentOpened { id, address })
+    }
+
+    /// Answers what is asked; `false` if it is no longer asked, or too new to have been read.
+    pub fn answer(&self, answer: &AgentAnswer) -> bool {
+        let agent = self.lending().as_ref().map(|lending| lending.agent.clone());
+        agent.is_some_and(|agent| agent.questions().answer(answer.id, answer.answer))
+    }
+
+    /// Every grant of this user, whichever process serves it.
+    pub async fn all(&self) -> Vec<GrantReport> {
+        crate::agent::all(&self.0.paths).await
+    }
+
+    /// Ends a grant, whichever process serves it.
+    ///
+    /// # Errors
+    /// `invalid_argument` if there is none of this name.
+    pub async fn revoke(&self, id: &str) -> Result<()> {
+        crate::agent::revoke(&self.0.paths, id).await
+    }
+
+    /// Goes on with other settings.
+    pub fn reconfigure(&self, session: &Session) {
+        if let Some(lending) = self.lending().as_ref() {
+            lending.home.reconfigure(session.broker.clone(), session.config.clone());
+        }
+    }
+
+    /// Ends all that is lent.
+    pub fn end(&self) {
+        if let Some(lending) = self.lending().take() {
+            lending.stop.send_replace(true);
+        }
+    }
+
+    fn begin(&self, session: &Session) -> (Agent, watch::Receiver<bool>) {
+        let mut lending = self.lending();
+        let lending = lending.get_or_insert_with(|| {
+            let home = session.home();
+            let agent = Agent::new(&self.0.paths, home.clone());
+            tokio::spawn(pass_on(agent.questions().clone(), self.0.sender.clone()));
+            Lending { agent, home, stop: watch::Sender::new(false) }
+        });
+        (lending.agent.clone(), lending.stop.subscribe())
+    }
+
+    fn lending(&self) -> MutexGuard<'_, Option<Lending>> {
+        self.0.lending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn terms(params: &AgentOpen, logins: BTreeSet<LoginId>, now: i64) -> Terms {
+    Terms {
+        label: short(params.label.as_deref().unwrap_or("whoever opens it"), MAX_LABEL),
+        logins,
+        power: if params.token { GrantPower::Token } else { GrantPower::Use },
+        lasting: params.lasting,
+        ends: params.duration.map(|seconds| now.saturating_add(i64::from(seconds))),
+        confirm: params.confirm,
+    }
+}
+
+#[cfg(unix)]
+fn door(params: &AgentOpen) -> Result<Door> {
+    if params.lasting && !params.token {
+        return Err(Error::new(Code::InvalidArgument, "`lasting` is of no use without `token`.")
+            .with_hint("Set both, or neither."));
+    }
+    Door::unix(std::path::Path::new(&params.socket))
+}
+
+#[cfg(not(unix))]
+fn door(_: &AgentOpen) -> Result<Door> {
+    Err(Error::new(Code::InvalidArgument, "This system has no unix sockets that this program can use.")
+        .with_hint("Run `convocations agent --listen 127.0.0.1:0` in a terminal."))
+}
+
+/// Tells the editor what is asked, at each change.
+async fn pass_on(questions: crate::agent::Questions, sender: RpcSender) {
+    let mut changes = questions.changes();
+    while changes.changed().await.is_ok() {
+        sender.event(&Event::Question(GrantQuestions { questions: questions.open() }));
+    }
+}

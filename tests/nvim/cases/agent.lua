@@ -1,0 +1,151 @@
+-- What an editor lends: a socket that its backend serves, and the person's word on each use, in the editor.
+
+local flows = require("flows")
+
+---Lends, and returns what came of it.
+---@param t conv.Case
+---@param nvim conv.Editor
+---@param opts table
+---@return { id: string, address: string }
+local function lend(t, nvim, opts)
+  nvim:lua(
+    [[require("conv").agent(..., function(err, result) _G.lent = result or vim.empty_dict(); _G.err = err end)]],
+    opts
+  )
+  t:wait("the grant", function()
+    return nvim:lua("return _G.lent") ~= vim.NIL
+  end)
+  t:eq(nvim:lua("return _G.err"), vim.NIL)
+  return nvim:lua("return _G.lent")
+end
+
+---Asks at a socket without waiting; `answer()` is what came.
+---@param path string
+---@param address string
+---@return fun(): { code: integer, stdout: string }?, vim.SystemObj
+local function ask(path, address)
+  local socket = assert(address:match("^unix:(.+)$"))
+  local done ---@type { code: integer, stdout: string }?
+  local argv = { "curl", "-s", "--max-time", "20", "--unix-socket", socket, "-w", "\n%{http_code}" }
+  local process = vim.system(vim.list_extend(argv, { "http://agent" .. path }), {}, function(result)
+    done = result
+  end)
+  return function()
+    return done
+  end, process
+end
+
+---@param t conv.Case
+---@param asked fun(): { code: integer, stdout: string }?
+---@return string body and status
+local function answer(t, asked)
+  t:wait("the answer", function()
+    return asked() ~= nil
+  end)
+  return asked().stdout
+end
+
+return function(case)
+  case("a socket that lends a login, what it was used for, and its end with the editor", function(t)
+    local sandbox = t:sandbox()
+    local nvim = t:real()
+    flows.log_in(t, nvim, "openrouter")
+    local lent = lend(t, nvim, { logins = { "openrouter" }, label = "a container" })
+    local path = lent.address:match("^unix:(.+)$")
+    t:eq(vim.uv.fs_stat(path).mode % 512, 384, "0600")
+    t:match(answer(t, ask("/openrouter/v1/models", lent.address)), "sandbox/parrot.*200$")
+    for _, secret in ipairs(sandbox:tokens()) do
+      local text = answer(t, ask("/v1/status", lent.address))
+      t:ok(not text:find(secret, 1, true), text)
+    end
+    nvim:cmd("ConvStatus")
+    t:wait("the grant in the window", function()
+      local text = nvim:window_text()
+      return text:find("Lent to a container: openrouter") and text:find("used once")
+    end)
+    nvim:lua_later("vim.cmd.qall({ bang = true })")
+    t:wait("its end", function()
+      return not vim.uv.fs_stat(path)
+    end)
+  end)
+
+  case("it is revoked by its name, and a mistake is an answer", function(t)
+    t:sandbox()
+    local nvim = t:real()
+    flows.log_in(t, nvim, "openrouter")
+    local lent = lend(t, nvim, {})
+    nvim:lua('require("conv").revoke(..., function(err) _G.revoked = err or true end)', lent.id)
+    t:wait("its end", function()
+      return nvim:lua("return _G.revoked") == true
+    end)
+    t:wait("no socket", function()
+      return not vim.uv.fs_stat(lent.address:match("^unix:(.+)$"))
+    end)
+    for _, wrong in ipairs({ { logins = "openrouter" }, { socket = 1 }, { duration = -1 }, { other = true } }) do
+      nvim:lua("_G.err = nil")
+      nvim:lua('require("conv").agent(..., function(err) _G.err = err end)', wrong)
+      t:wait("the mistake", function()
+        return nvim:lua("return _G.err") ~= vim.NIL
+      end)
+      t:eq(nvim:lua("return _G.err.code"), "invalid_argument")
+    end
+  end)
+
+  case(
+    "each use is asked in the editor: a key typed blind is none, and what leaves is no longer asked",
+    function(t)
+      t:sandbox()
+      local nvim = t:real()
+      flows.log_in(t, nvim, "openrouter")
+      local lent = lend(t, nvim, { logins = { "openrouter" }, confirm = true, label = "work@host" })
+      local first = ask("/openrouter/v1/models", lent.address)
+      t:wait("the question", function()
+        local text = nvim:window_text()
+        return text and text:find("wants to send a request with your login")
+      end)
+      -- At once, as somebody who types something else.
+      nvim:type("gnonsense")
+      t:wait("the keys", function()
+        return nvim:window_text():find("once")
+      end)
+      t:eq(first(), nil, "nothing was answered by that")
+      nvim:type("o")
+      t:match(answer(t, first), "sandbox/parrot.*200$")
+
+      local second = ask("/openrouter/v1/models", lent.address)
+      t:wait("the next question", function()
+        local text = nvim:window_text()
+        return text and text:find("once")
+      end)
+      nvim:type("n")
+      t:match(answer(t, second), "The person at home said no.*403$")
+
+      local _, leaving = ask("/openrouter/v1/models", lent.address)
+      t:wait("a question of one that leaves", function()
+        return nvim:window() ~= nil
+      end)
+      leaving:kill("sigkill")
+      t:wait("its end", function()
+        return nvim:window() == nil
+      end)
+
+      -- Not under the fingers of somebody who types.
+      nvim:type("i")
+      local third = ask("/openrouter/v1/models", lent.address)
+      t:wait("the word of it", function()
+        return nvim:said("A grant asks")
+      end)
+      t:eq(nvim:window(), nil)
+      nvim:type("gg")
+      t:eq(nvim:lua("return vim.api.nvim_get_current_line()"), "gg")
+      nvim:type("<Esc>")
+      t:wait("the window then", function()
+        local text = nvim:window_text()
+        return text and text:find("for this grant")
+      end)
+      nvim:type("g")
+      t:match(answer(t, third), "200$")
+      t:match(answer(t, ask("/openrouter/v1/models", lent.address)), "200$")
+    end
+  )
+end
