@@ -15,7 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Agent, Inner};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gateway::{Socket, bind_socket};
 use crate::paths::Paths;
 use crate::private_file;
@@ -70,7 +70,7 @@ impl Control {
     /// Listens in the first of the folders where that can be.
     ///
     /// # Errors
-    /// Those of the folder for which it was tried last.
+    /// Those of the first folder.
     pub fn open(paths: &Paths, agent: Weak<Inner>) -> Result<Self> {
         let name = format!("{}-{:x}-{:04x}", here(), std::process::id(), rand::random::<u16>());
         let open = |folder: PathBuf| {
@@ -79,7 +79,9 @@ impl Control {
         };
         let mut folders = paths.grants_dirs().into_iter();
         let first = folders.next().map_or_else(|| open(PathBuf::new()), open);
-        let (listener, socket) = folders.fold(first, |opened, folder| opened.or_else(|_| open(folder)))?;
+        let opened =
+            folders.fold(first, |opened, folder| opened.or_else(|why| open(folder).map_err(|_| why)));
+        let (listener, socket) = opened.map_err(|why| out_of_reach(&why))?;
         let task = tokio::spawn(serve(listener, agent)).abort_handle();
         Ok(Self { task, _socket: socket })
     }
@@ -89,6 +91,11 @@ impl Drop for Control {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+fn out_of_reach(why: &Error) -> Error {
+    let message = format!("What is lent could not be listed or revoked: {}", why.message());
+    Error::new(why.code(), message).with_hint("Set `XDG_RUNTIME_DIR` to a short folder of your own.")
 }
 
 /// The sockets of this machine's processes, dead ones too.

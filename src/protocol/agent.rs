@@ -4,6 +4,8 @@
 //! Guarantees: none of these shapes holds a token, a key or a secret, but [`AgentToken`] the one that an API
 //! refused, and [`AgentOpened`] the grant's own key where it is served on TCP.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::status::LoginStatus;
@@ -116,12 +118,19 @@ pub enum GrantAnswer {
 }
 
 /// A grant is served. Also what `agent --json` and `ssh --json` print, on one line.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct AgentOpened {
     /// The grant's name in commands.
     pub id: String,
     /// Where it is served, as in `CONVOCATIONS_AGENT`.
     pub address: String,
+}
+
+// The address may hold the key.
+impl fmt::Debug for AgentOpened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AgentOpened({}, …)", self.id)
+    }
 }
 
 /// What an agent serves: its answer to `GET /v1/status`.

@@ -141,6 +141,14 @@ fn each_use_is_counted_and_stands_in_the_log() {
     );
     let ran = run(&mut dir.convocations(["grants"]), "").ok();
     assert!(ran.stdout.contains("work@host: up") && ran.stdout.contains("used 3 times, last up"), "{ran:?}");
+    let ran = run(&mut dir.convocations(["status"]), "").ok();
+    assert!(
+        ran.stdout.contains(&format!("grant {}", lent.id)) && ran.stdout.contains("used 3 times"),
+        "{ran:?}"
+    );
+    let ran = run(&mut dir.convocations(["status", "up", "--json"]), "").ok();
+    let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(status["grants"][0]["id"], lent.id.as_str());
     let log = std::fs::read_to_string(dir.log()).unwrap();
     let uses: Vec<&str> = log.lines().filter(|line| line.contains("agent: used")).collect();
     assert_eq!(uses.len(), 3, "{log}");

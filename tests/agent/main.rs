@@ -11,6 +11,7 @@ mod gateway;
 
 mod admission;
 mod confirm;
+mod doctor;
 mod ends;
 mod fixture;
 mod power;

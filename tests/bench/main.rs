@@ -8,6 +8,8 @@
 //! Words pick groups of rows: `cargo bench --bench budgets -- gateway`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(unix)]
+mod agent;
 mod authority;
 #[path = "../common/backend.rs"]
 mod backend;
@@ -45,7 +47,7 @@ fn main() {
     let mut table = Table::default();
     let dir = stored();
     type Rows<'a> = &'a dyn Fn(&mut Table);
-    let groups: [(&str, Rows); 8] = [
+    let groups: [(&str, Rows); 9] = [
         ("token", &|table| command_line(&dir, table)),
         ("get", &|table| get_from_memory(&dir, table)),
         ("spawn", &|table| first_token(&dir, table)),
@@ -53,6 +55,8 @@ fn main() {
         ("keyring", &keyring::rows),
         ("storm", &storm),
         ("gateway", &gateway::rows),
+        #[cfg(unix)]
+        ("agent", &|table| agent::rows(&dir, table)),
         ("authority", &authority::rows),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

@@ -67,6 +67,9 @@ return function(case)
     t:wait("its end", function()
       return not vim.uv.fs_stat(path)
     end)
+    t:wait("nothing is left to list it by", function()
+      return vim.fn.glob(t.dir .. "/**/*.grants") == ""
+    end)
   end)
 
   case("it is revoked by its name, and a mistake is an answer", function(t)
