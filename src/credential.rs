@@ -98,6 +98,9 @@ pub struct Tokens {
     /// Who this is, if the provider told: an e-mail address or a user name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// Which of the person's organizations it is of, if the provider told or was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<Organization>,
     /// API base URL that the provider named for this very login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
@@ -111,6 +114,23 @@ pub struct Tokens {
     /// Set where the provider's description does not say it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
+}
+
+/// One of a person's organizations at a provider, under whatever name it has there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    /// As the provider knows it.
+    pub id: String,
+    /// As people know it, if the provider told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Organization {
+    /// What a person reads.
+    pub fn shown(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
 }
 
 /// The server and the client that a login is bound to, where discovery or registration brought them: later
@@ -148,6 +168,7 @@ impl Tokens {
             obtained_at: now,
             scopes: Vec::new(),
             identity: None,
+            organization: None,
             base_url: None,
             extra: BTreeMap::new(),
             origins: Vec::new(),

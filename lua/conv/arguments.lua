@@ -6,7 +6,13 @@ local M = {}
 
 ---What each option has to be.
 local GET = { min_validity = "number", timeout = "number" }
-local LOGIN = { method = "string", browser = "boolean", confirmed = "boolean", challenge = "string" }
+local LOGIN = {
+  method = "string",
+  browser = "boolean",
+  confirmed = "boolean",
+  challenge = "string",
+  organization = "string",
+}
 
 local AGENT = {
   logins = "table",

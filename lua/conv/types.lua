@@ -171,6 +171,7 @@ error("lua/conv/types.lua holds types only")
 ---@field source? string What `get` would answer from now: `login`, `env:VARIABLE` or `app`; absent if it would answer an error.
 ---@field store? "keyring"|"local-encrypted" Which backend keeps the secret.
 ---@field identity? string Who it is, if the provider told.
+---@field organization? string Which of the person's organizations it is of, if the provider told.
 ---@field scopes? string[] Granted scopes, if the provider named them.
 ---@field expires_at? integer When the token ends, Unix seconds; absent for a key that does not expire.
 ---@field revision integer One more at each change of the stored login; 0 for one that is not stored here.
@@ -261,6 +262,7 @@ error("lua/conv/types.lua holds types only")
 ---@field browser? boolean false: paste or device code only
 ---@field confirmed? boolean the method's notice was shown and accepted
 ---@field challenge? string the `WWW-Authenticate` header by which an API asked for more than the login may do
+---@field organization? string which of the person's organizations, as the provider knows it
 
 ---@class (exact) ConvAgentOpts
 ---@field logins? string[] which; all that can be lent if none is named

@@ -31,7 +31,7 @@ impl Broker {
         }
         let name = login.clone();
         let stored = self.blocking(move |inner| inner.store.read(&name)).await?;
-        let provider = self.0.config.provider(login.provider()).ok();
+        let provider = self.provider_of(login).await.ok();
         let (revoked, page) = match (&provider, &stored) {
             (Some(provider), Ok(Some(stored))) => {
                 self.revoke(provider, &stored.entry.method, &stored.tokens).await

@@ -34,6 +34,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
+use crate::provider::Provider;
 use crate::secret::Secret;
 use crate::services::Services;
 use crate::store::Store;
@@ -237,6 +238,17 @@ impl Broker {
             index.ok().and_then(Result::ok).and_then(|index| Some(index.logins.get(&login)?.revision));
         let is_newest = revision == Some(credential.revision);
         self.cache().keep(credential, is_newest.then_some(stamp), used);
+    }
+
+    /// The provider as it is for a stored login, which may be of an organization with a server of its own.
+    async fn provider_of(&self, login: &LoginId) -> Result<Arc<Provider>> {
+        let name = login.clone();
+        let organization = move |inner: &Inner| {
+            let index = inner.store.index().ok()?;
+            index.logins.get(&name)?.organization.clone()
+        };
+        let organization = self.blocking(organization).await?;
+        self.0.config.provider_in(login.provider(), organization.as_deref())
     }
 
     /// Events from now on.

@@ -274,6 +274,7 @@ fn described(login: &LoginId, name: &str, entry: Option<&Entry>, outlook: Outloo
         source: outlook.source,
         store: entry.map(|entry| entry.backend.kind()),
         identity: entry.and_then(|entry| entry.identity.clone()),
+        organization: entry.and_then(|entry| entry.organization.clone()),
         scopes: entry.map(|entry| entry.scopes.clone()).unwrap_or_default(),
         expires_at: entry.and_then(|entry| entry.expires_at),
         revision: entry.map_or(0, |entry| entry.revision),

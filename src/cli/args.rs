@@ -55,6 +55,9 @@ pub enum Command {
         /// The `WWW-Authenticate` header of an API that asks for more than the login may do
         #[arg(long, value_name = "HEADER")]
         challenge: Option<String>,
+        /// Which of your organizations: the id of a workspace, or a GitHub Enterprise host
+        #[arg(long, value_name = "ID")]
+        organization: Option<String>,
     },
     /// Forget a login, and revoke it where the provider can
     Logout {

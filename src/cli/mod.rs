@@ -108,8 +108,8 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         Command::Token { login, json, min_validity, rejected } => {
             token::run(&context, &login.parse()?, json, min_validity, rejected)
         }
-        Command::Login { login, method, no_browser, challenge } => {
-            login::run(&context, login, method, no_browser, challenge)
+        Command::Login { login, method, no_browser, challenge, organization } => {
+            login::run(&context, login::Wanted { login, method, no_browser, challenge, organization })
         }
         Command::Logout { login, all } => logout::run(&context, login, all),
         Command::Exec { login, command, gateway: false } => exec::run(&context, &login.parse()?, &command),

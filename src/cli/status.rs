@@ -54,6 +54,7 @@ fn row(status: &LoginStatus, now: i64) -> (String, String) {
     let head = format!("{:<24} {:<13}", status.login.as_str(), status.state.word());
     let parts = [
         status.identity.clone(),
+        status.organization.clone(),
         status.method.clone(),
         status.source.as_ref().filter(|source| *source != "login").map(|source| format!("from {source}")),
         status.store.map(|store| store.as_str().to_owned()),

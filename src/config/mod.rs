@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 use crate::error::{Code, Error, Result};
 use crate::login_id::is_name;
 use crate::paths::Paths;
-use crate::provider::{self, Provider};
+use crate::provider::{self, Choice, Provider};
 use layer::{Checked, Settings};
 
 /// Which store new logins go to.
@@ -216,9 +216,27 @@ impl Config {
         if let Some(provider) = resolved.get(id) {
             return Ok(Arc::clone(provider));
         }
-        let provider = Arc::new(self.resolve(id)?);
+        let provider = Arc::new(self.resolve(id, None)?);
         resolved.insert(id.to_owned(), Arc::clone(&provider));
         Ok(provider)
+    }
+
+    /// A provider as it is for a login of this organization; as it is for all where that makes no difference.
+    ///
+    /// # Errors
+    /// As for [`Config::provider`]; `invalid_argument` if no such organization can be.
+    pub fn provider_in(&self, id: &str, organization: Option<&str>) -> Result<Arc<Provider>> {
+        let plain = self.provider(id)?;
+        let option = plain.organizations.as_ref().and_then(|all| match &all.choice {
+            Choice::Option(option) => Some(option.as_str()),
+            Choice::Page | Choice::Param(_) => None,
+        });
+        let (Some(option), Some(organization)) = (option, organization) else { return Ok(plain) };
+        let own = self.resolve(id, Some((option, organization)));
+        own.map(Arc::new).map_err(|_| {
+            Error::new(Code::InvalidArgument, format!("This can be no {option} of {}.", plain.name))
+                .with_hint("Give a host, such as `company.ghe.com`.")
+        })
     }
 
     /// Names of all providers, sorted.
@@ -235,7 +253,7 @@ impl Config {
         self.app_key.as_deref()
     }
 
-    fn resolve(&self, id: &str) -> Result<Provider> {
+    fn resolve(&self, id: &str, option: Option<(&str, &str)>) -> Result<Provider> {
         if let Some(error) = self.providers.broken.get(id) {
             return Err(error.clone());
         }
@@ -252,7 +270,8 @@ impl Config {
             layer::merge(&mut table, described.clone());
         }
         let path = format!("providers.{id}");
-        let description = layer::describe("the description", &path, &table)?;
+        let mut description = layer::describe("the description", &path, &table)?;
+        description.options.extend(option.map(|(name, value)| (name.to_owned(), value.to_owned())));
         provider::resolve(id, &path, builtin.is_some(), description)
     }
 

@@ -119,6 +119,7 @@ fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {
         confirmed: params.confirmed.unwrap_or(false),
         challenge: params.challenge,
         place: Face::Editor,
+        organization: params.organization,
     })?;
     Ok(LoginStarted { id })
 }

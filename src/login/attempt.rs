@@ -25,6 +25,8 @@ pub(super) struct Attempt {
     pub confirmed: bool,
     /// What to go on with if `method` turns out not to be offered: see `method_selection::fallback`.
     pub fallback: Option<Method>,
+    /// Which of the person's organizations was asked for, if the provider can be asked.
+    pub organization: Option<String>,
     /// More rights than the login has, which an API asked for.
     pub step_up: Option<StepUp>,
     /// What is to be told beside the next address.

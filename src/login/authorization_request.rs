@@ -10,7 +10,7 @@ use super::callback::params::{Answer, CallbackRejection, Checked, Expected, With
 use super::callback::paste::{self, Address, Pasted};
 use crate::error::Result;
 use crate::oauth::{AuthorizeRequest, Client, Pkce};
-use crate::provider::{CodeForm, Grant, Redirect};
+use crate::provider::{CallbackBrings, CodeForm, Grant, Method, Redirect};
 use crate::secret::Secret;
 
 /// An authorization request that waits for its answer.
@@ -37,7 +37,7 @@ impl AuthorizationRequest {
     /// `config_invalid` if the method has no address to send the person to.
     pub fn new(
         client: &Client,
-        grant: Grant,
+        method: &Method,
         redirect_uri: Option<String>,
         redirect: Option<&Redirect>,
     ) -> Result<Self> {
@@ -55,7 +55,8 @@ impl AuthorizationRequest {
         Ok(Self {
             url: Secret::new(url.as_str()),
             expected: Expected {
-                without_state: without_state(grant, has_path_secret, state.is_some()),
+                without_state: without_state(method, has_path_secret, state.is_some()),
+                brings: method.callback,
                 state,
                 issuer: issuer.map(|issuer| issuer.name.clone()),
                 iss_required: issuer.is_some_and(|issuer| issuer.is_required),
@@ -73,12 +74,15 @@ impl AuthorizationRequest {
     }
 }
 
-/// A provider that mints keys may not echo `state` (rule 14).
-fn without_state(grant: Grant, has_path_secret: bool, has_state: bool) -> WithoutState {
-    match (grant, has_state) {
+/// A provider that mints keys may not echo `state` (rule 14), unless it speaks RFC 6749. Where the callback
+/// brings the key itself there is no code for PKCE to bind, and `state` alone can.
+fn without_state(method: &Method, has_path_secret: bool, has_state: bool) -> WithoutState {
+    let may_not_echo = method.grant == Grant::MintKey && !method.speaks_rfc6749();
+    match method.callback {
         _ if has_path_secret => WithoutState::Ours,
-        (Grant::MintKey, _) | (_, false) => WithoutState::Tried,
-        _ => WithoutState::Refused,
+        CallbackBrings::Key => WithoutState::Refused,
+        CallbackBrings::Code if may_not_echo || !has_state => WithoutState::Tried,
+        CallbackBrings::Code => WithoutState::Refused,
     }
 }
 

@@ -21,4 +21,6 @@ pub struct LoginRequest {
     pub challenge: Option<String>,
     /// Where the person is, and reads what is told.
     pub place: Face,
+    /// Which of the person's organizations, as the provider knows it; the page's choice if not given.
+    pub organization: Option<String>,
 }

@@ -12,6 +12,7 @@ use super::conversation::Conversation;
 use super::events::Stage;
 use super::method_selection;
 use super::methods::{browser, device, key, machine};
+use super::organization;
 use super::registered_client;
 use super::registry::Leave;
 use super::save::{self, Saved};
@@ -59,6 +60,10 @@ impl Flow {
     async fn sign_in(&mut self, mut cancel: CancelToken) -> Result<Saved> {
         cancel.guard(save::check_writable(&self.attempt)).await?;
         let tokens = cancel.guard(self.obtain()).await?;
+        let tokens = match organization::settled(&self.attempt, tokens) {
+            Ok(tokens) => tokens,
+            Err((error, tokens)) => return Err(save::given_up(&self.attempt, error, &tokens).await),
+        };
         save::save(&self.attempt, tokens, cancel).await
     }
 

@@ -6,6 +6,7 @@ use super::callback::params::{
     Answer, CallbackRejection, Expected, MAX_DESCRIPTION, Params, WithoutState, is_code,
 };
 use super::callback::paste;
+use crate::provider::CallbackBrings;
 use crate::secret::Secret;
 use crate::text::is_hidden;
 
@@ -55,6 +56,7 @@ fn expected(state: &str) -> Expected {
     Expected {
         state: Some(Secret::new(state)),
         without_state: WithoutState::Refused,
+        brings: CallbackBrings::Code,
         issuer: Some(ISSUER.to_owned()),
         iss_required: false,
     }

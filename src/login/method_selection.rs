@@ -3,7 +3,7 @@
 use crate::error::{Code, Error, Result};
 use crate::oauth::StepUp;
 use crate::paths::SETTINGS_FILE;
-use crate::provider::{Grant, Method, Provider};
+use crate::provider::{Grant, Method, Provider, RedirectPorts};
 use crate::text::short;
 
 /// Longest name of a scope that is shown, in characters.
@@ -15,19 +15,45 @@ const MAX_SCOPE: usize = 64;
 /// `invalid_argument` if the provider has no such method, or none at all.
 pub(super) fn method<'a>(provider: &'a Provider, wanted: Option<&str>, browser: bool) -> Result<&'a Method> {
     if let Some(wanted) = wanted {
-        return provider.method(wanted).ok_or_else(|| no_such(provider, wanted));
+        let method = provider.method(wanted).ok_or_else(|| no_such(provider, wanted))?;
+        return with_client(provider, method);
     }
     let default = provider.default_method().ok_or_else(|| no_login(provider))?;
     if browser || is_headless(default) || default.grant == Grant::ApiKey {
-        return Ok(default);
+        return with_client(provider, default);
     }
-    Ok(without_callback(provider).unwrap_or(default))
+    with_client(provider, without_callback(provider).unwrap_or(default))
+}
+
+/// The method, if the provider knows this program by some id.
+fn with_client<'a>(provider: &'a Provider, method: &'a Method) -> Result<&'a Method> {
+    match &method.client_page {
+        Some(page) if method.client_id.is_none() => Err(no_client(provider, method, page)),
+        _ => Ok(method),
+    }
+}
+
+fn no_client(provider: &Provider, method: &Method, page: &str) -> Error {
+    let redirect = method.redirect.as_ref().map(|redirect| {
+        let port = match &redirect.ports {
+            RedirectPorts::Any => String::new(),
+            RedirectPorts::Fixed(ports) => ports.first().map(|port| format!(":{port}")).unwrap_or_default(),
+        };
+        format!(", with the redirect http://{}{port}{}", redirect.host, redirect.path)
+    });
+    let (name, id) = (&provider.name, &provider.id);
+    let message =
+        format!("{name} knows this program by no client id; `{}` needs one of your own.", method.id);
+    Error::new(Code::ConfigInvalid, message).with_hint(format!(
+        "Register a public app at {page}{}, and give its id as `client_id` under `[providers.{id}]` in {SETTINGS_FILE}.",
+        redirect.unwrap_or_default()
+    ))
 }
 
 /// Whether the method gets by without a callback to this machine, and without a key that the person must
 /// have.
 fn is_headless(method: &Method) -> bool {
-    method.grant != Grant::ApiKey && !method.needs_callback()
+    method.grant != Grant::ApiKey && !method.needs_callback() && !method.lacks_client()
 }
 
 /// The provider's first method that needs no callback and makes the credential.
@@ -39,7 +65,9 @@ pub(super) fn without_callback(provider: &Provider) -> Option<&Method> {
 /// program: the answer is pasted then. A method with a notice would have to be confirmed first.
 pub(super) fn fallback<'a>(provider: &'a Provider, method: &Method, browser: bool) -> Option<&'a Method> {
     let by_paste = |method: &&Method| {
-        matches!(method.grant, Grant::AuthorizationCode | Grant::MintKey) && method.notice.is_none()
+        matches!(method.grant, Grant::AuthorizationCode | Grant::MintKey)
+            && method.notice.is_none()
+            && !method.lacks_client()
     };
     let needed = !browser && method.grant == Grant::DeviceCode;
     provider.methods.iter().find(by_paste).filter(|_| needed)
@@ -109,6 +137,20 @@ mod tests {
             "browser",
             "what is named is taken"
         );
+    }
+
+    #[test]
+    fn a_provider_that_knows_no_client_says_where_one_is_made() {
+        assert_eq!(chosen("huggingface", None, true).unwrap(), "api-key");
+        assert_eq!(chosen("huggingface", None, false).unwrap(), "api-key");
+        let error = chosen("huggingface", Some("browser"), true).unwrap_err();
+        assert_eq!(error.code(), Code::ConfigInvalid);
+        let hint = error.hint().unwrap();
+        for part in
+            ["https://huggingface.co/settings/applications/new", ":17421/callback", "[providers.huggingface]"]
+        {
+            assert!(hint.contains(part), "{hint}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod flow;
 pub(crate) mod fuzz;
 mod method_selection;
 mod methods;
+mod organization;
 mod qr;
 mod reach;
 mod registered_client;

@@ -14,6 +14,7 @@ use super::conversation::{Conversation, Teller, Typed};
 use super::events::{LoginEvent, LoginRequest};
 use super::flow::Flow;
 use super::method_selection;
+use super::organization;
 use super::registered_client;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
@@ -59,11 +60,13 @@ impl Logins {
         request: LoginRequest,
         events: mpsc::UnboundedSender<LoginEvent>,
     ) -> Result<u64> {
-        let provider = services.config.provider(request.login.provider())?;
+        let wanted = request.organization.as_deref();
+        let provider = organization::provider(&services.config, request.login.provider(), wanted)?;
         if is_client(&request.login) {
             return Err(registered_client::is_no_login(&provider));
         }
         let method = method_selection::method(&provider, request.method.as_deref(), request.browser)?.clone();
+        let method = organization::asking(&provider, method, wanted)?;
         if method.notice.is_some() && !request.confirmed {
             let known = services.store.index_for_login()?.confirmed_notices;
             if !known.contains(&provider.notice_name(&method)) {
@@ -90,6 +93,7 @@ impl Logins {
             browser: request.browser,
             place: request.place,
             confirmed: request.confirmed,
+            organization: request.organization,
             registered: None,
         };
         let talk = Conversation { teller, typed: receiver, deadline };

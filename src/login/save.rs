@@ -110,13 +110,18 @@ pub(super) async fn save(attempt: &Attempt, tokens: Tokens, cancel: CancelToken)
     match write(attempt, &tokens, cancel).await {
         Ok(written) => Ok(saved(attempt, written, &tokens).await),
         Err(NotWritten { error, is_kept: true }) => Err(error),
-        Err(NotWritten { error, .. }) => match replaced::not_kept(attempt, &tokens).await {
-            Some(sentence) => {
-                let hint = error.hint().map(|hint| format!("{hint} {sentence}")).unwrap_or(sentence);
-                Err(error.with_hint(hint))
-            }
-            None => Err(error),
-        },
+        Err(NotWritten { error, .. }) => Err(given_up(attempt, error, &tokens).await),
+    }
+}
+
+/// The error of a login whose tokens are not kept, once they have been taken back where they can be.
+pub(super) async fn given_up(attempt: &Attempt, error: Error, tokens: &Tokens) -> Error {
+    match replaced::not_kept(attempt, tokens).await {
+        Some(sentence) => {
+            let hint = error.hint().map(|hint| format!("{hint} {sentence}")).unwrap_or(sentence);
+            error.with_hint(hint)
+        }
+        None => error,
     }
 }
 

@@ -5,7 +5,7 @@ use url::Url;
 use super::client::{Client, Params};
 use super::ready::{Begin, Issuer};
 use crate::error::{Code, Error, Result};
-use crate::provider::{Grant, Method};
+use crate::provider::{CallbackBrings, Method};
 use crate::secret::Secret;
 
 /// What one authorization request carries beside what the method says.
@@ -48,7 +48,7 @@ impl Client {
     fn standard_params(&self, request: &AuthorizeRequest) -> Params<'_> {
         let method = &self.ready.described;
         let mut params: Params<'_> = Vec::new();
-        if method.grant == Grant::AuthorizationCode {
+        if method.speaks_rfc6749() {
             params.push(("response_type", "code".to_owned()));
             params.extend(self.ready.client.id.clone().map(|id| ("client_id", id)));
             if !method.scopes.is_empty() {
@@ -56,8 +56,11 @@ impl Client {
             }
         }
         params.extend(request.redirect_uri.clone().map(|uri| (method.redirect_param.as_str(), uri)));
-        params.push(("code_challenge", request.code_challenge.clone()));
-        params.push(("code_challenge_method", "S256".to_owned()));
+        // What no code comes for has nothing to prove.
+        if method.callback == CallbackBrings::Code {
+            params.push(("code_challenge", request.code_challenge.clone()));
+            params.push(("code_challenge_method", "S256".to_owned()));
+        }
         params.extend(request.state.as_ref().map(|state| ("state", state.expose().to_owned())));
         params.extend(request.nonce.as_ref().map(|nonce| ("nonce", nonce.expose().to_owned())));
         params.extend(method.resource.clone().map(|resource| ("resource", resource)));

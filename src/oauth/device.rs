@@ -99,9 +99,10 @@ impl Client {
         if !method.scopes.is_empty() {
             params.push(("scope", method.scopes.join(" ")));
         }
+        params.extend(method.authorize_params.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let encoding = match method.device_dialect {
             DeviceDialect::Rfc8628 => method.token_encoding,
-            DeviceDialect::Openai => Encoding::Json,
+            DeviceDialect::Openai | DeviceDialect::Nanogpt => Encoding::Json,
         };
         let reply = self.post(self.device_url()?, encoding, &params).await?;
         // Metadata may name an address that nothing is at. What is said in JSON says more; but for OpenAI,
@@ -129,6 +130,28 @@ impl Client {
         match self.ready.described.device_dialect {
             DeviceDialect::Rfc8628 => self.poll_standard(authorization).await,
             DeviceDialect::Openai => self.poll_openai(authorization).await,
+            DeviceDialect::Nanogpt => self.poll_nanogpt(authorization).await,
+        }
+    }
+
+    /// What a poll finds is said by the HTTP status; at the end the answer is a key.
+    async fn poll_nanogpt(&self, authorization: &DeviceAuthorization) -> Result<Poll, Failure> {
+        let params = [("device_code", authorization.device_code.expose().to_owned())];
+        let asked_at = self.now();
+        let reply = self.post(&self.ready.token_url, Encoding::Json, &params).await?;
+        // A page at one of these is somebody's in between.
+        let end = |code, what: &str| {
+            let message = format!("{} says that the code {what}.", self.provider().name);
+            let hint = "Start the login again for a new one.";
+            Err(Failure::Refused(Error::new(code, message).with_hint(hint)))
+        };
+        match (reply.status.as_u16(), failure::is_json(&reply)) {
+            (202, _) => Ok(Poll::Pending),
+            (429, _) => Ok(Poll::SlowDown(reply.retry_after.map(|wait| wait.as_secs()))),
+            (404, true) => end(Code::ProviderRefused, "is none of its own"),
+            (409, true) => end(Code::ProviderRefused, "has been used already"),
+            (410, true) => end(Code::LoginTimeout, "has expired"),
+            _ => Ok(Poll::Done(Box::new(token_answer::minted(&reply, self.provider(), asked_at)?))),
         }
     }
 

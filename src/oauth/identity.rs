@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::jwt;
-use crate::credential::Tokens;
+use crate::credential::{Organization, Tokens};
 use crate::secret::Secret;
 use crate::text::is_hidden;
 
@@ -53,6 +53,22 @@ fn in_claims(claims: &Value) -> Option<String> {
     let profile = claims.get(OPENAI_PROFILE).and_then(|profile| profile.get("email"));
     let places = [claims.get("email"), profile, claims.get("preferred_username")];
     places.into_iter().flatten().find_map(name)
+}
+
+/// The organization in a token answer (Anthropic), or in a token's claims (OpenAI's workspace).
+pub(super) fn organization(
+    body: &Value,
+    id_token: Option<&Secret>,
+    access_token: &Secret,
+) -> Option<Organization> {
+    let told = |key: &str| name(body.get("organization")?.get(key)?);
+    if let Some(id) = told("uuid") {
+        return Some(Organization { id, name: told("name") });
+    }
+    let claimed =
+        |token: &Secret| name(jwt::claims(token.expose())?.get(OPENAI_AUTH)?.get("chatgpt_account_id")?);
+    let id = id_token.and_then(claimed).or_else(|| claimed(access_token))?;
+    Some(Organization { id, name: None })
 }
 
 /// Values that headers need (`ChatGPT-Account-Id`), from the id token or else the access token.
@@ -101,6 +117,20 @@ mod tests {
         assert_eq!(in_answer(&json!({}), Some(&token)).as_deref(), Some("c@d"));
         assert_eq!(in_answer(&json!({"email": "a\u{1b}[31m"}), None), None, "no terminal escapes");
         assert_eq!(in_answer(&json!({"email": ["x"]}), Some(&Secret::new("no jwt"))), None);
+    }
+
+    #[test]
+    fn organizations_are_found_where_providers_put_them() {
+        let none = Secret::new("no jwt");
+        let told = json!({"organization": {"uuid": "o-1", "name": "Corp"}});
+        let found = organization(&told, None, &none).unwrap();
+        assert_eq!((found.id.as_str(), found.shown()), ("o-1", "Corp"));
+        let token = jwt(&json!({OPENAI_AUTH: {"chatgpt_account_id": "acc"}}));
+        assert_eq!(organization(&json!({}), None, &token).unwrap().shown(), "acc");
+        for odd in [json!({}), json!({"organization": "Corp"}), json!({"organization": {"uuid": "a\u{1b}b"}})]
+        {
+            assert_eq!(organization(&odd, None, &none), None);
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ use super::failure::Failure;
 use crate::credential::{Binding, Tokens};
 use crate::error::{Code, Error};
 use crate::paths::SETTINGS_FILE;
-use crate::provider::{ClientAuth, ClientSecret, Grant, Method, Provider, SecondStep, check_url};
+use crate::provider::{
+    CallbackBrings, ClientAuth, ClientSecret, Grant, Method, Provider, SecondStep, check_url,
+};
 use crate::secret::Secret;
 
 /// A method that is ready to be used.
@@ -77,7 +79,11 @@ impl Ready {
             }
             Grant::ClientCredentials | Grant::ApiKey => Begin::Nowhere,
         };
-        let token_url = needed(method, "token_url", method.token_url.as_ref())?;
+        let token_url = match (method.callback, &begin) {
+            // What the callback brings is exchanged nowhere: it belongs to the server whose page made it.
+            (CallbackBrings::Key, Begin::Browser(page)) => page.clone(),
+            _ => needed(method, "token_url", method.token_url.as_ref())?,
+        };
         Self::new(method.clone(), begin, token_url)
     }
 

@@ -36,6 +36,7 @@ async fn anthropic_console_key(client: &Client, url: &Url, tokens: &Tokens) -> R
     let key = credential(&body, "raw_key").ok_or_else(|| lacking(name, "key"))?;
     let mut made = Tokens::api_key(key, now);
     made.identity.clone_from(&tokens.identity);
+    made.organization.clone_from(&tokens.organization);
     Ok(made)
 }
 

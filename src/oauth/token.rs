@@ -15,7 +15,7 @@ use super::{identity, jwt, origin, second_step};
 use crate::credential::Tokens;
 use crate::error::{Code, Error};
 use crate::http::Reply;
-use crate::provider::{Grant, Provider, SecondStep};
+use crate::provider::{CallbackBrings, Grant, Provider, SecondStep};
 use crate::secret::Secret;
 
 /// RFC 8628, 3.4.
@@ -55,6 +55,9 @@ impl Client {
     /// Turns a code into what the token endpoint gives for it.
     pub(super) async fn first_tokens(&self, exchange: &CodeExchange) -> Result<Tokens, Failure> {
         let asked_at = self.now();
+        if self.ready.described.callback == CallbackBrings::Key {
+            return Ok(Tokens::api_key(exchange.code.clone(), asked_at));
+        }
         let reply = self.ask_for_tokens(&self.exchange_params(exchange)?).await?;
         if self.ready.described.grant == Grant::MintKey {
             return minted(&reply, self.provider(), asked_at);
@@ -76,7 +79,7 @@ impl Client {
             ("code", exchange.code.expose().to_owned()),
             ("code_verifier", exchange.code_verifier.expose().to_owned()),
         ];
-        if method.grant == Grant::MintKey {
+        if !method.speaks_rfc6749() {
             params.push(("code_challenge_method", "S256".to_owned()));
             return Ok(params);
         }
@@ -223,6 +226,8 @@ fn keep_what_is_left_out(mut new: Tokens, old: &Tokens) -> Tokens {
     new.refresh_token = new.refresh_token.or_else(|| old.refresh_token.clone());
     new.id_token = new.id_token.or_else(|| old.id_token.clone());
     new.identity = new.identity.or_else(|| old.identity.clone());
+    // What the login was tied to, it stays tied to: a host that was chosen is told by no answer.
+    new.organization = old.organization.clone().or(new.organization);
     new.binding = new.binding.or_else(|| old.binding.clone());
     new.origins.clone_from(&old.origins);
     new.base_url = new.base_url.or_else(|| old.base_url.clone());

@@ -36,6 +36,7 @@ pub(super) fn tokens(body: &Value, provider: &str, now: i64) -> Result<Tokens, F
     tokens.expires_at = expires_at;
     tokens.scopes = scopes(body);
     tokens.identity = identity::in_answer(body, id_token.as_ref());
+    tokens.organization = identity::organization(body, id_token.as_ref(), &tokens.access_token);
     tokens.extra = identity::account_values(id_token.as_ref(), &tokens.access_token);
     tokens.id_token = id_token;
     Ok(tokens)

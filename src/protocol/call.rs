@@ -198,6 +198,10 @@ pub struct LoginStart {
     /// too.
     #[serde(default)]
     pub challenge: Option<String>,
+    /// Which of the person's organizations (workspace, GitHub Enterprise host), for a provider that can be
+    /// asked for one.
+    #[serde(default)]
+    pub organization: Option<String>,
 }
 
 /// A login that has begun.

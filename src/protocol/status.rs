@@ -117,6 +117,9 @@ pub struct LoginStatus {
     /// Who it is, if the provider told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// Which of the person's organizations it is of, if the provider told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// Granted scopes, if the provider named them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,

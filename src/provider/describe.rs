@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{ApiShape, ClientAuth, DeviceDialect, Encoding, Grant, RevocationEnds, SecondStep};
+use super::{
+    ApiShape, CallbackBrings, ClientAuth, DeviceDialect, Encoding, Grant, RevocationEnds, SecondStep,
+};
 use crate::credential::{Kind, Share};
 
 /// `[providers.NAME]`.
@@ -63,6 +65,21 @@ pub struct Description {
     pub client_secret: Option<String>,
     /// Values for templates and second steps (`{domain}` …).
     pub options: BTreeMap<String, String>,
+    /// How a login is tied to one of a person's organizations, for a provider where there are several.
+    pub organization: Option<OrganizationDescription>,
+}
+
+/// `[providers.NAME.organization]`. With neither `param` nor `option` the person chooses on the provider's
+/// page.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OrganizationDescription {
+    /// What the provider calls one: `organization`, `workspace` …
+    pub label: Option<String>,
+    /// Parameter of the authorize URL that asks for one by its id.
+    pub param: Option<String>,
+    /// Name of the option that it takes the place of, for this login alone (`domain`).
+    pub option: Option<String>,
 }
 
 /// `[providers.NAME.use.KIND]`.
@@ -88,7 +105,8 @@ pub struct MethodDescription {
     pub grant: Option<Grant>,
     /// Where the person signs in (RFC 6749, 3.1).
     pub authorize_url: Option<String>,
-    /// Parameters beside the standard ones; `{origin}` stands for the callback's scheme, host and port.
+    /// Parameters beside the standard ones, of the authorize URL or of the request for a device code;
+    /// `{origin}` stands for the callback's scheme, host and port.
     pub authorize_params: BTreeMap<String, String>,
     /// Where a code becomes tokens (RFC 6749, 3.2), or a key.
     pub token_url: Option<String>,
@@ -96,8 +114,11 @@ pub struct MethodDescription {
     pub token_encoding: Option<Encoding>,
     /// Encoding of the refresh request, where it differs.
     pub refresh_encoding: Option<Encoding>,
-    /// What the provider calls this program (RFC 6749, 2.2).
+    /// What the provider calls this program (RFC 6749, 2.2). A `mint-key` method that has one asks as RFC
+    /// 6749 has it, and gets a key for its code.
     pub client_id: Option<String>,
+    /// Page where the person registers this program, for a provider that knows it by no `client_id` yet.
+    pub client_page: Option<String>,
     /// How a client secret is shown: `client_secret_post`, `client_secret_basic`, or `private_key_jwt`, where
     /// the secret is a private key in PEM and is never sent.
     pub client_auth: Option<ClientAuth>,
@@ -109,6 +130,9 @@ pub struct MethodDescription {
     pub redirect: Option<RedirectDescription>,
     /// What the codes look like that people paste; what does not is not sent.
     pub code: CodeDescription,
+    /// What the callback of a `mint-key` method brings: `code` (if nothing is said), or `key`, the key
+    /// itself, for which no token endpoint is asked.
+    pub callback: Option<CallbackBrings>,
     /// Name of the parameter that carries the redirect URI, `redirect_uri` if absent.
     pub redirect_param: Option<String>,
     /// Whether the token request repeats `state`.
@@ -121,7 +145,7 @@ pub struct MethodDescription {
     pub device_authorization_url: Option<String>,
     /// Where the person types the code, for a dialect that does not say.
     pub verification_url: Option<String>,
-    /// `rfc8628`, or `openai` for its own.
+    /// `rfc8628`, or `openai` or `nanogpt` for their own.
     pub device_dialect: Option<DeviceDialect>,
     /// A step in code that makes the credential out of the tokens: `anthropic-console-key`, `copilot-token`.
     pub second_step: Option<SecondStep>,

@@ -8,7 +8,9 @@ use url::Url;
 
 use super::check::{check_optional_url, check_templates, invalid, is_header_name, optional_url};
 use super::describe::{Description, MethodDescription, PortsDescription, RedirectDescription};
-use super::{CodeForm, Encoding, Grant, Method, Redirect, RedirectPorts, constant};
+use super::{
+    CallbackBrings, CodeForm, DeviceDialect, Encoding, Grant, Method, Redirect, RedirectPorts, constant,
+};
 use crate::credential::Share;
 use crate::error::Result;
 use crate::login_id::is_name;
@@ -36,10 +38,13 @@ pub(super) fn methods(path: &str, description: &mut Description) -> Result<Vec<M
         Some((name, method))
     });
     let described: Vec<_> = described.collect();
-    described
+    let mut methods = described
         .into_iter()
         .map(|(name, method)| self::method(&name, &format!("{path}.login.{name}"), description, method))
-        .collect()
+        .collect::<Result<Vec<_>>>()?;
+    // What only works with a client id that is not there yet is nobody's default.
+    methods.sort_by_key(Method::lacks_client);
+    Ok(methods)
 }
 
 fn method(id: &str, path: &str, provider: &Description, described: MethodDescription) -> Result<Method> {
@@ -74,6 +79,7 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         token_encoding,
         refresh_encoding: described.refresh_encoding.unwrap_or(token_encoding),
         client_id,
+        client_page: described.client_page,
         client_auth: described.client_auth,
         client_key_id: described.client_key_id,
         scopes: described.scopes.or_else(|| provider.scopes.clone()).unwrap_or_default(),
@@ -82,6 +88,7 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
             min_length: described.code.min_length.unwrap_or(1),
             characters: described.code.characters,
         },
+        callback: described.callback.unwrap_or_default(),
         redirect_param: described.redirect_param.unwrap_or_else(|| "redirect_uri".to_owned()),
         state_in_token_request: described.state_in_token_request.unwrap_or(false),
         revoke_encoding: described.revoke_encoding.unwrap_or_default(),
@@ -94,6 +101,10 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
         discover: false,
         share,
     };
+    check_optional_url(&format!("{path}.client_page"), method.client_page.as_deref())?;
+    if method.callback == CallbackBrings::Key && (grant != Grant::MintKey || method.redirect.is_none()) {
+        return Err(invalid(&format!("{path}.callback"), "only mint-key with a `redirect` brings a key."));
+    }
     if grant == Grant::ClientCredentials {
         check_client(path, provider, &method)?;
     }
@@ -145,6 +156,9 @@ fn request_headers(
 /// Which endpoints each grant cannot do without, unless discovery will bring them.
 fn check_endpoints(path: &str, discoverable: bool, mut method: Method) -> Result<Method> {
     let needed: &[(&str, bool)] = match method.grant {
+        Grant::MintKey if method.callback == CallbackBrings::Key => {
+            &[("authorize_url", method.authorize_url.is_some())]
+        }
         Grant::AuthorizationCode | Grant::MintKey => {
             &[("authorize_url", method.authorize_url.is_some()), ("token_url", method.token_url.is_some())]
         }
@@ -165,8 +179,10 @@ fn check_endpoints(path: &str, discoverable: bool, mut method: Method) -> Result
         }
         method.discover = true;
     }
-    let names_itself = method.discover || matches!(method.grant, Grant::ApiKey | Grant::MintKey);
-    if method.client_id.is_none() && !names_itself {
+    let names_itself = method.discover
+        || matches!(method.grant, Grant::ApiKey | Grant::MintKey)
+        || method.device_dialect == DeviceDialect::Nanogpt;
+    if method.client_id.is_none() && !names_itself && method.client_page.is_none() {
         return Err(invalid(
             &format!("{path}.client_id"),
             "it is missing; give the id that the provider registered.",

@@ -12,6 +12,7 @@ use super::check::{
 };
 use super::describe::{Description, MethodDescription, UseDescription};
 use super::method::methods;
+use super::organization::organizations;
 use super::{ClientSecret, Grant, Provider, Source, Use, constant, host_of};
 use crate::credential::Kind;
 use crate::error::Result;
@@ -44,6 +45,7 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
     add_discovered_methods(&mut description);
     let methods = methods(path, &mut description)?;
     let sources = sources(path, &description)?;
+    let organizations = organizations(&at("organization"), description.organization)?;
     let client_secret = client_secret(&at("client_secret"), description.client_secret.as_deref())?;
     let uses = uses(path, description.uses)?;
     check_templates(&at("exec"), description.exec.values().flatten())?;
@@ -70,6 +72,7 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
         resource: description.resource,
         client_id_metadata_document: description.client_id_metadata_document,
         client_secret,
+        organizations,
         options: description.options,
         builtin,
     })

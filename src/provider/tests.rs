@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use url::Url;
+
 use super::*;
 use crate::config::Config;
 use crate::error::Code;
@@ -86,11 +88,17 @@ fn each_builtin_provider_is_what_its_line_says() {
         ("gemini", "api-key", "env:GEMINI_API_KEY", "generativelanguage.googleapis.com"),
         ("github-copilot", "device direct", "env:COPILOT_GITHUB_TOKEN", "api.githubcopilot.com"),
         ("groq", "api-key", "env:GROQ_API_KEY", "api.groq.com"),
-        ("huggingface", "api-key", "env:HF_TOKEN", "router.huggingface.co"),
+        ("huggingface", "api-key browser device", "env:HF_TOKEN", "router.huggingface.co"),
         ("kimi", "device api-key", "env:KIMI_API_KEY", "api.kimi.com"),
+        ("kimi-ai", "device api-key", "login", "api.kimi.ai"),
+        ("llmgateway", "browser api-key", "env:LLM_GATEWAY_API_KEY", "api.llmgateway.io"),
         ("mistral", "api-key", "env:MISTRAL_API_KEY", "api.mistral.ai"),
+        ("moonshot", "api-key", "env:MOONSHOT_API_KEY", "api.moonshot.ai"),
+        ("nanogpt", "device api-key", "env:NANOGPT_API_KEY", "nano-gpt.com"),
         ("openai", "chatgpt device api-key", "login", "api.openai.com"),
         ("openrouter", "browser code api-key", "env:OPENROUTER_API_KEY", "openrouter.ai"),
+        ("poe", "api-key browser", "env:POE_API_KEY", "api.poe.com"),
+        ("tetrate", "browser api-key", "env:TETRATE_API_KEY", "api.router.tetrate.ai"),
         ("together", "api-key", "env:TOGETHER_API_KEY", "api.together.xyz"),
         ("xai", "api-key", "env:XAI_API_KEY", "api.x.ai"),
     ] {
@@ -101,7 +109,7 @@ fn each_builtin_provider_is_what_its_line_says() {
         let url = Url::parse(provider.base_url.as_deref().unwrap()).unwrap();
         assert_eq!(url.host_str(), Some(base_url), "{id}");
     }
-    assert_eq!(builtin::ALL.len(), 14, "each has its line");
+    assert_eq!(builtin::ALL.len(), 20, "each has its line");
 }
 
 #[test]
@@ -120,6 +128,24 @@ fn options_fill_the_urls_of_a_login() {
     let version = format!("convocations/{VERSION}");
     assert_eq!(device.request_headers["Editor-Plugin-Version"], version);
     assert_eq!(provider.headers(Kind::Oauth, &tokens)["Editor-Plugin-Version"].expose(), version);
+}
+
+#[test]
+fn an_organization_that_is_a_host_has_its_own_addresses() {
+    let config = Config::builtin();
+    let own = config.provider_in("github-copilot", Some("corp.ghe.com")).unwrap();
+    let url = |url: &Option<Url>| url.as_ref().unwrap().to_string();
+    let device = own.default_method().unwrap();
+    assert_eq!(url(&device.token_url), "https://corp.ghe.com/login/oauth/access_token");
+    assert_eq!(url(&device.second_step_url), "https://api.corp.ghe.com/copilot_internal/v2/token");
+    let page = own.key_page(&Tokens::api_key(Secret::new("T"), 0));
+    assert_eq!(page.as_deref(), Some("https://corp.ghe.com/settings/apps/authorizations"));
+    // Where it is no address, it changes none.
+    let (plain, named) =
+        (config.provider("anthropic").unwrap(), config.provider_in("anthropic", Some("My Corp")).unwrap());
+    assert_eq!(plain.base_url, named.base_url);
+    let error = config.provider_in("github-copilot", Some("a?b")).unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
 }
 
 #[test]

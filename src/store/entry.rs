@@ -47,6 +47,8 @@ pub struct Entry {
     pub kind: Kind,
     /// Who it is, if the provider told.
     pub identity: Option<String>,
+    /// Which of the person's organizations it is of, as people know it; its id where it has no name.
+    pub organization: Option<String>,
     /// Granted scopes.
     pub scopes: Vec<String>,
     /// Unix seconds; absent for a key that does not expire.
@@ -79,6 +81,8 @@ struct EntryWire {
     kind: Kind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    organization: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     scopes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,6 +120,7 @@ impl TryFrom<EntryWire> for Entry {
             method: wire.method,
             kind: wire.kind,
             identity: wire.identity,
+            organization: wire.organization,
             scopes: wire.scopes,
             expires_at: wire.expires_at,
             revision: wire.revision,
@@ -143,6 +148,7 @@ impl From<Entry> for EntryWire {
             method: entry.method,
             kind: entry.kind,
             identity: entry.identity,
+            organization: entry.organization,
             scopes: entry.scopes,
             expires_at: entry.expires_at,
             revision: entry.revision,

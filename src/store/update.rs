@@ -287,6 +287,7 @@ impl Writing<'_> {
             method: new.method.clone(),
             kind: new.kind,
             identity: tokens.identity.clone(),
+            organization: tokens.organization.as_ref().map(|organization| organization.shown().to_owned()),
             scopes: tokens.scopes.clone(),
             expires_at: tokens.expires_at,
             revision,

@@ -129,6 +129,12 @@ const ASKED: &[(&str, usize)] = &[
     ("generic.revoke", 10),
     ("generic.device-code", 11),
     ("tetrate.verify", 12),
+    ("huggingface.token", 14),
+    ("huggingface.userinfo", 14),
+    ("huggingface.device-code", 15),
+    ("poe.token", 16),
+    ("nanogpt.start", 17),
+    ("nanogpt.poll", 17),
 ];
 
 fn faults_of_a_login() -> [Value; 5] {

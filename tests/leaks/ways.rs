@@ -52,6 +52,14 @@ pub const WAYS: &[Way] = &[
     way("corp", "browser", Person::Browser, Some("generic.token")),
     way("corp", "device", Person::Device, None),
     way("relative", "browser", Person::Browser, None),
+    way("kimi-ai", "device", Person::Device, None),
+    way("huggingface", "browser", Person::Browser, Some("huggingface.token")),
+    way("huggingface", "device", Person::Device, None),
+    way("poe", "browser", Person::Browser, None),
+    way("nanogpt", "device", Person::Device, None),
+    way("llmgateway", "browser", Person::Browser, None),
+    way("llmgateway", "browser", Person::Paste, None),
+    way("tetrate", "browser", Person::Browser, None),
 ];
 
 /// A key that stands for a person's own.
@@ -63,7 +71,9 @@ pub fn sandbox() -> Sandbox {
     sandbox.switch(json!({
         "openrouter": { "echo_state": true },
         "github": { "interval": 1 },
+        "huggingface": { "interval": 1, "ports": [] },
         "kimi": { "interval": 1 },
+        "nanogpt": { "interval": 1 },
         "openai": { "device_interval": 1, "ports": [] },
         "generic": { "interval": 1, "registration_secret": true },
     }));
@@ -82,6 +92,8 @@ port = 0
 timeout = 2
 {}
 [providers.openai.login.chatgpt.redirect]
+ports = "any"
+[providers.huggingface.login.browser.redirect]
 ports = "any"
 [providers.corp]
 name = "Corp"
@@ -135,7 +147,9 @@ pub fn try_log_in(backend: &mut Backend, way: Way) -> Value {
         }
         Person::Paste => {
             let callback = approve(&text(&shown, "url"));
-            let wrong = json!({ "id": id, "text": callback.replacen("code=", "code=twice&code=", 1) });
+            let name = if callback.contains("code=") { "code" } else { "key" };
+            let twice = callback.replacen(&format!("{name}="), &format!("{name}=twice&{name}="), 1);
+            let wrong = json!({ "id": id, "text": twice });
             backend.fails("login.input", wrong, "invalid_argument");
             backend.ok("login.input", json!({ "id": id, "text": callback }));
         }

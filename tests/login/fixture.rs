@@ -74,6 +74,7 @@ impl Fixture {
             browser: true,
             confirmed: true,
             challenge: None,
+            organization: None,
             place: Face::Editor,
         };
         let id = logins.start(&services(&self.dir), request, sender).unwrap();
@@ -94,10 +95,34 @@ impl Fixture {
             browser,
             confirmed,
             challenge: None,
+            organization: None,
             place: Face::Editor,
         };
         let id = self.logins.start(&self.services, request, sender)?;
         Ok(Login { id, events, logins: self.logins.clone(), seen: Vec::new() })
+    }
+
+    /// Starts one for an organization of the person's.
+    pub fn try_start_in(&self, login: &str, method: &str, organization: &str) -> Result<Login> {
+        let (sender, events) = mpsc::unbounded_channel();
+        let request = LoginRequest {
+            login: login.parse().unwrap(),
+            method: Some(method.to_owned()),
+            browser: true,
+            confirmed: true,
+            challenge: None,
+            organization: Some(organization.to_owned()),
+            place: Face::Editor,
+        };
+        let id = self.logins.start(&self.services, request, sender)?;
+        Ok(Login { id, events, logins: self.logins.clone(), seen: Vec::new() })
+    }
+
+    /// Takes other settings for its providers.
+    pub fn rewrite(&mut self, providers: &str) {
+        let store = "[store]\nbackend = \"local-encrypted\"\n[callback]\nport = 0\n";
+        self.dir.write_config(&format!("{store}{providers}"));
+        self.services = services(&self.dir);
     }
 
     /// Who hands tokens out, as in another process.

@@ -68,6 +68,7 @@ async fn what_an_api_asks_for_beyond_is_asked_for_and_said() {
         browser: true,
         confirmed: true,
         challenge: Some(challenge.to_owned()),
+        organization: None,
         place: Face::Editor,
     };
     let (sender, mut events) = mpsc::unbounded_channel();

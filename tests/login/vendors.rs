@@ -238,29 +238,3 @@ async fn kimi_by_code() {
         panic!("it was spent")
     };
 }
-
-/// A relative of OpenRouter, described by its addresses as the help does it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_minted_at_a_relative_too() {
-    let fixture = Fixture::describing(|url| {
-        format!(
-            "[providers.tetrate.login.browser]\ngrant = \"mint-key\"\nauthorize_url = \"{url}/tetrate/auth\"\n\
-             token_url = \"{url}/tetrate/api/api-keys/verify\"\nredirect_param = \"callback\"\nredirect = {{}}\n"
-        )
-    });
-    for (switches, lasts) in
-        [(json!({ "key_name": "key" }), true), (json!({ "key_name": "api_key", "expires_in": 3600 }), false)]
-    {
-        fixture.sandbox.switch(json!({ "tetrate": switches }));
-        let mut login = fixture.start("tetrate", "browser");
-        let opened = login.opened().await;
-        arrive(&approve(&opened.url).await).await;
-        let Stage::Done { kind, expires_at, .. } = login.done().await.stage else { panic!() };
-        assert_eq!((kind, expires_at.is_none()), (Kind::ApiKey, lasts));
-        let key = fixture.stored("tetrate").unwrap().access_token;
-        let bearer = format!("Bearer {}", key.expose());
-        let url = fixture.sandbox.at("/key/tetrate/v1/chat/completions");
-        let answer = person(move || http::post_json_with(&url, &[("authorization", &bearer)], &chat()));
-        assert_eq!(answer.await.status, 200);
-    }
-}

@@ -5,6 +5,8 @@
 use convocations::provider::builtin;
 use toml::{Table, Value};
 
+use crate::huggingface::CLIENT_ID;
+
 /// Which host, or which part of one, is played at which path. The first that fits counts.
 const PLACES: &[(&str, &str)] = &[
     ("https://openrouter.ai", "/openrouter"),
@@ -25,6 +27,15 @@ const PLACES: &[(&str, &str)] = &[
     ("https://api.openai.com", "/openai"),
     ("https://auth.kimi.com", "/kimi"),
     ("https://api.kimi.com", "/kimi"),
+    ("https://auth.kimi.ai", "/kimi-ai"),
+    ("https://api.kimi.ai", "/kimi-ai"),
+    ("https://router.huggingface.co", "/huggingface/router"),
+    ("https://huggingface.co", "/huggingface"),
+    ("https://api.poe.com/token", "/poe/token"),
+    ("https://poe.com", "/poe"),
+    ("https://nano-gpt.com/api/cli-login", "/nanogpt/api/cli-login"),
+    ("https://llmgateway.io", "/llmgateway"),
+    ("https://router.tetrate.ai", "/tetrate"),
 ];
 
 /// The text of the config.toml (`:h conv-provider-fields`).
@@ -50,7 +61,11 @@ fn here(description: &Table, base: &str) -> Table {
     for (name, value) in description {
         match value {
             Value::Table(inner) => {
-                let inner = here(inner, base);
+                let mut inner = here(inner, base);
+                // A client of one's own is registered here already.
+                if inner.contains_key("client_page") {
+                    inner.insert("client_id".to_owned(), CLIENT_ID.into());
+                }
                 if !inner.is_empty() {
                     replaced.insert(name.clone(), Value::Table(inner));
                 }

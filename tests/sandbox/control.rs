@@ -15,7 +15,7 @@ use crate::routes;
 use crate::server::Sandbox;
 use crate::switches::{self, Consent};
 use crate::world::{PROVIDERS, World};
-use crate::{account, anthropic, generic, github, google, keys, kimi, openai, openrouter};
+use crate::{account, anthropic, generic, github, google, huggingface, keys, kimi, openai, openrouter};
 
 /// Answers a control request.
 pub async fn answer(sandbox: &Arc<Sandbox>, request: &Request) -> Reply {
@@ -182,6 +182,7 @@ fn mint(world: &mut World, mint: &Mint) -> Result<Value, Reply> {
         "openai" => openai::mint(world, kind, account),
         "google" => google::mint(world, kind, account),
         "generic" => generic::mint(world, kind, account),
+        "huggingface" => huggingface::mint(world, kind, account),
         "kimi" => kimi::mint(world, kind, account),
         "key" => keys::mint(world, kind),
         _ => None,

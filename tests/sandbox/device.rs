@@ -135,12 +135,17 @@ fn user_code() -> String {
 
 /// The page on which a person types a user code; the form posts to the page's own path.
 pub fn page(provider: &str, request: &Request) -> Reply {
+    page_posting_to(provider, &request.path, request)
+}
+
+/// The same for a provider whose page stands where programs post to.
+pub fn page_posting_to(provider: &str, action: &str, request: &Request) -> Reply {
     let params = request.params();
-    let code = pages::escape(params.get("user_code").unwrap_or_default());
+    let code = pages::escape(params.get("user_code").or_else(|| params.get("code")).unwrap_or_default());
     let main = format!(
         "<p>Type the code that the program shows you.</p><form method=\"post\" action=\"{}\">\
          <label>Code<input name=\"user_code\" value=\"{code}\" autocomplete=\"off\" autofocus></label>{}{}</form>",
-        pages::escape(&request.path),
+        pages::escape(action),
         pages::accounts(),
         pages::buttons()
     );

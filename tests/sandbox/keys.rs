@@ -59,11 +59,15 @@ pub fn mint(world: &mut World, kind: &str) -> Option<Value> {
     Some(json!({ "key": key }))
 }
 
-fn refusal(world: &World, request: &Request) -> Option<Reply> {
+/// Whether a request shows a key that is good.
+pub fn is_good(world: &World, request: &Request) -> bool {
     let named = ["x-api-key", "x-goog-api-key", "api-key"];
     let key = request.bearer().or_else(|| named.iter().find_map(|name| request.header(name)));
-    let good = key.is_some_and(|key| world.keys.keys.contains(key));
-    (!good).then(|| error(401, "The API key is missing or wrong."))
+    key.is_some_and(|key| world.keys.keys.contains(key))
+}
+
+fn refusal(world: &World, request: &Request) -> Option<Reply> {
+    (!is_good(world, request)).then(|| error(401, "The API key is missing or wrong."))
 }
 
 fn error(status: u16, message: &str) -> Reply {

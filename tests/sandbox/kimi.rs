@@ -1,5 +1,6 @@
 //! Kimi Code: the device grant of RFC 8628 by form, with headers that describe the device, short access
-//! tokens, and refresh tokens that rotate.
+//! tokens, and refresh tokens that rotate. It is there twice, as `/kimi` and as `/kimi-ai`: two regions that
+//! know nothing of each other's logins.
 
 use serde_json::{Value, json};
 
@@ -10,17 +11,22 @@ use crate::random;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
 use crate::routes::Route;
-use crate::tokens::{Session, Tokens};
+use crate::tokens::{Session, TokenRules, Tokens};
 use crate::world::World;
 use crate::{chat, pages};
 
-/// The routes under `/kimi`.
+/// The routes of both regions.
 pub const ROUTES: &[Route] = &[
     Route::new("kimi.device-code", "POST", "/kimi/api/oauth/device_authorization", device_code),
     Route::new("kimi.token", "POST", "/kimi/api/oauth/token", token),
     Route::new("kimi.device-page", "GET", "/kimi/device", page),
     Route::new("kimi.device-answer", "POST", "/kimi/device", answer),
     Route::new("kimi.chat", "POST", "/kimi/coding/v1/chat/completions", completion),
+    Route::new("kimi-ai.device-code", "POST", "/kimi-ai/api/oauth/device_authorization", device_code),
+    Route::new("kimi-ai.token", "POST", "/kimi-ai/api/oauth/token", token),
+    Route::new("kimi-ai.device-page", "GET", "/kimi-ai/device", page),
+    Route::new("kimi-ai.device-answer", "POST", "/kimi-ai/device", answer),
+    Route::new("kimi-ai.chat", "POST", "/kimi-ai/coding/v1/chat/completions", completion),
 ];
 
 /// The one client that is registered.
@@ -65,12 +71,21 @@ pub fn mint(world: &mut World, kind: &str, account: &'static Account) -> Option<
     if kind != "oauth" {
         return None;
     }
-    let family = open(world, account);
-    granted(world, family, None).body_json()
+    let family = open(&mut world.kimi, account);
+    let (rules, now) = (world.switches.kimi.tokens.clone(), world.clock.now());
+    granted(&mut world.kimi, family, None, &rules, now).body_json()
 }
 
-fn open(world: &mut World, account: &'static Account) -> usize {
-    world.kimi.tokens.open(Session {
+/// Where a request arrived: a region with its logins, and its path.
+fn region<'a>(world: &'a mut World, request: &Request) -> &'a mut Kimi {
+    match request.path.starts_with("/kimi-ai/") {
+        true => &mut world.kimi_ai,
+        false => &mut world.kimi,
+    }
+}
+
+fn open(kimi: &mut Kimi, account: &'static Account) -> usize {
+    kimi.tokens.open(Session {
         client_id: CLIENT_ID.to_owned(),
         account,
         scopes: vec!["kimi-code".to_owned()],
@@ -107,8 +122,9 @@ fn device_code(world: &mut World, request: &Request) -> Reply {
         lifetime: rules.device_lifetime,
     };
     let (now, consent) = (world.clock.now_ms(), world.switches.consent);
-    let (device_code, user_code) = world.kimi.devices.start(wanted, now, consent);
-    let page = format!("{}/kimi/device", world.base);
+    let (device_code, user_code) = region(world, request).devices.start(wanted, now, consent);
+    let place = if request.path.starts_with("/kimi-ai/") { "kimi-ai" } else { "kimi" };
+    let page = format!("{}/{place}/device", world.base);
     let reply = json!({
         "device_code": device_code, "user_code": user_code, "verification_uri": page,
         "verification_uri_complete": format!("{page}?user_code={user_code}"),
@@ -123,39 +139,43 @@ fn token(world: &mut World, request: &Request) -> Reply {
         Err(refusal) => return refusal,
     };
     match fields.get("grant_type") {
-        Some("urn:ietf:params:oauth:grant-type:device_code") => polled(world, fields.or_empty("device_code")),
-        Some("refresh_token") => refresh(world, fields.or_empty("refresh_token")),
+        Some("urn:ietf:params:oauth:grant-type:device_code") => {
+            polled(world, request, fields.or_empty("device_code"))
+        }
+        Some("refresh_token") => refresh(world, request, fields.or_empty("refresh_token")),
         _ => Reply::oauth_error(400, "unsupported_grant_type", "Unsupported grant type."),
     }
 }
 
-fn polled(world: &mut World, device_code: &str) -> Reply {
-    let now = world.clock.now_ms();
+fn polled(world: &mut World, request: &Request, device_code: &str) -> Reply {
+    let (now_ms, now) = (world.clock.now_ms(), world.clock.now());
+    let rules = world.switches.kimi.tokens.clone();
+    let kimi = region(world, request);
     let error = |code: &str| Reply::oauth_error(400, code, "See the code.");
-    match world.kimi.devices.poll(device_code, CLIENT_ID, now, false) {
+    match kimi.devices.poll(device_code, CLIENT_ID, now_ms, false) {
         Poll::Pending => error("authorization_pending"),
         Poll::SlowDown(_) => error("slow_down"),
         Poll::Denied => error("access_denied"),
         Poll::Expired => error("expired_token"),
         Poll::Unknown => error("invalid_grant"),
         Poll::Granted(_, account) => {
-            let family = open(world, account);
-            granted(world, family, None)
+            let family = open(kimi, account);
+            granted(kimi, family, None, &rules, now)
         }
     }
 }
 
-fn refresh(world: &mut World, presented: &str) -> Reply {
-    let rules = world.switches.kimi.tokens.clone();
-    match world.kimi.tokens.spend(presented, CLIENT_ID, &rules) {
-        Ok(family) => granted(world, family, Some(presented)),
+fn refresh(world: &mut World, request: &Request, presented: &str) -> Reply {
+    let (rules, now) = (world.switches.kimi.tokens.clone(), world.clock.now());
+    let kimi = region(world, request);
+    match kimi.tokens.spend(presented, CLIENT_ID, &rules) {
+        Ok(family) => granted(kimi, family, Some(presented), &rules, now),
         Err(_) => Reply::oauth_error(401, "invalid_grant", "The refresh token is not valid."),
     }
 }
 
-fn granted(world: &mut World, family: usize, presented: Option<&str>) -> Reply {
-    let (rules, now) = (&world.switches.kimi.tokens, world.clock.now());
-    let tokens = &mut world.kimi.tokens;
+fn granted(kimi: &mut Kimi, family: usize, presented: Option<&str>, rules: &TokenRules, now: i64) -> Reply {
+    let tokens = &mut kimi.tokens;
     let access = random::token();
     tokens.add_access(family, &access, now, rules.lifetime);
     let mut body = json!({ "access_token": access, "scope": "kimi-code" });
@@ -175,12 +195,13 @@ fn answer(world: &mut World, request: &Request) -> Reply {
         return pages::problem(400, "Kimi", "The form is not complete.");
     };
     let now = world.clock.now_ms();
-    device::done("Kimi", world.kimi.devices.answer(&user_code, decision, now), decision)
+    device::done("Kimi", region(world, request).devices.answer(&user_code, decision, now), decision)
 }
 
 fn completion(world: &mut World, request: &Request) -> Reply {
     let error = |status: u16, message: &str| Reply::json(status, &json!({ "error": { "message": message } }));
-    let good = request.bearer().is_some_and(|token| world.kimi.tokens.check(token, world.now()).is_ok());
+    let now = world.now();
+    let good = request.bearer().is_some_and(|token| region(world, request).tokens.check(token, now).is_ok());
     match good {
         true => chat::openai_shaped(request, &|message| error(400, message)),
         false => error(401, "The API Key appears to be invalid or may have expired."),

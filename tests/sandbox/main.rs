@@ -18,14 +18,18 @@
 //! | `/openai` | authorize, token, revoke, device dialect, ChatGPT backend, platform API | `openai` |
 //! | `/google` | authorize and token with client secret, Code Assist set-up | `google` |
 //! | `/generic` | a standards-following server: metadata, registration, device grant, revocation, an MCP resource | `generic` |
-//! | `/kimi` | device login by form, with device headers | `kimi` |
+//! | `/huggingface` | authorize, token and device login for a registered client; router | `huggingface` |
+//! | `/kimi`, `/kimi-ai` | device login by form, with device headers, in two regions | `kimi` |
+//! | `/llmgateway` | a page that sends the key itself to the callback | `llmgateway` |
+//! | `/nanogpt` | device login with answers by status, and a key at the end | `nanogpt` |
+//! | `/poe` | authorize for a client that was registered, and a key for the code | `poe` |
 //! | `/tetrate` | OpenRouter's relative: consent page and key exchange | `tetrate` |
 //! | `/key/HOST` | every other provider, which knows only keys | `keys` |
 //!
 //! The people are `ada` (who approves if nobody is chosen) and `grace`, see `account`. Clients that are known
-//! from the start: the real providers' own ids; `sandbox-public` and `sandbox-confidential` (secret
-//! `sandbox-confidential-secret`) at `/generic`; `sandbox.apps.googleusercontent.test` (secret
-//! `sandbox-google-secret`) at `/google`.
+//! from the start: the real providers' own ids; `sandbox-client` at `/huggingface` and `/poe`;
+//! `sandbox-public` and `sandbox-confidential` (secret `sandbox-confidential-secret`) at `/generic`;
+//! `sandbox.apps.googleusercontent.test` (secret `sandbox-google-secret`) at `/google`.
 //!
 //! # Control
 //!
@@ -70,12 +74,16 @@ mod generic;
 mod github;
 mod google;
 mod gzip;
+mod huggingface;
 mod jwt;
 mod keys;
 mod kimi;
+mod llmgateway;
+mod nanogpt;
 mod openai;
 mod openrouter;
 mod pages;
+mod poe;
 mod provider;
 mod random;
 mod reply;

@@ -6,7 +6,10 @@ use warp::http::Method;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::world::World;
-use crate::{anthropic, chat, generic, github, google, keys, kimi, openai, openrouter, pages, tetrate};
+use crate::{
+    anthropic, chat, generic, github, google, huggingface, keys, kimi, llmgateway, nanogpt, openai,
+    openrouter, pages, poe, tetrate,
+};
 
 /// What answers a request.
 pub type Handler = fn(&mut World, &Request) -> Reply;
@@ -47,7 +50,11 @@ const TABLES: &[&[Route]] = &[
     openai::ROUTES,
     google::ROUTES,
     generic::ROUTES,
+    huggingface::ROUTES,
     kimi::ROUTES,
+    llmgateway::ROUTES,
+    nanogpt::ROUTES,
+    poe::ROUTES,
     tetrate::ROUTES,
     keys::ROUTES,
     chat::ROUTES,

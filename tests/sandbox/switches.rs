@@ -33,7 +33,10 @@ pub struct Switches {
     pub openai: openai::Switches,
     pub google: Google,
     pub generic: generic::Switches,
+    pub huggingface: HuggingFace,
     pub kimi: Kimi,
+    pub nanogpt: NanoGpt,
+    pub poe: Poe,
     pub tetrate: Tetrate,
 }
 
@@ -91,7 +94,44 @@ impl Default for Google {
     }
 }
 
-/// Kimi's.
+/// Hugging Face's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HuggingFace {
+    pub tokens: TokenRules,
+    pub interval: i64,
+    /// Ports of the redirect that was registered; empty = any, as no real app has it.
+    pub ports: Vec<u16>,
+}
+
+impl Default for HuggingFace {
+    fn default() -> Self {
+        Self { tokens: TokenRules::default(), interval: 5, ports: vec![17421] }
+    }
+}
+
+/// NanoGPT's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NanoGpt {
+    pub interval: i64,
+}
+
+impl Default for NanoGpt {
+    fn default() -> Self {
+        Self { interval: 2 }
+    }
+}
+
+/// Poe's.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Poe {
+    /// Seconds that the key lives; none = for ever, said as null.
+    pub expires_in: Option<i64>,
+}
+
+/// Kimi's, in both regions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kimi {

@@ -7,10 +7,14 @@ use crate::fault::Faults;
 use crate::generic::Generic;
 use crate::github::GitHub;
 use crate::google::Google;
+use crate::huggingface::HuggingFace;
 use crate::keys::Keys;
 use crate::kimi::Kimi;
+use crate::llmgateway::LlmGateway;
+use crate::nanogpt::NanoGpt;
 use crate::openai::OpenAi;
 use crate::openrouter::OpenRouter;
+use crate::poe::Poe;
 use crate::provider::Provider;
 use crate::switches::Switches;
 use crate::tetrate::Tetrate;
@@ -33,13 +37,32 @@ pub struct World {
     pub google: Google,
     pub generic: Generic,
     pub kimi: Kimi,
+    pub kimi_ai: Kimi,
+    pub huggingface: HuggingFace,
+    pub llmgateway: LlmGateway,
+    pub nanogpt: NanoGpt,
+    pub poe: Poe,
     pub keys: Keys,
     pub tetrate: Tetrate,
 }
 
 /// The providers' names, as `/_control` knows them.
-pub const PROVIDERS: &[&str] =
-    &["openrouter", "anthropic", "github", "openai", "google", "generic", "kimi", "key", "tetrate"];
+pub const PROVIDERS: &[&str] = &[
+    "openrouter",
+    "anthropic",
+    "github",
+    "openai",
+    "google",
+    "generic",
+    "huggingface",
+    "kimi",
+    "kimi-ai",
+    "key",
+    "llmgateway",
+    "nanogpt",
+    "poe",
+    "tetrate",
+];
 
 impl World {
     /// A fresh world.
@@ -66,7 +89,12 @@ impl World {
             "openai" => &mut self.openai,
             "google" => &mut self.google,
             "generic" => &mut self.generic,
+            "huggingface" => &mut self.huggingface,
             "kimi" => &mut self.kimi,
+            "kimi-ai" => &mut self.kimi_ai,
+            "llmgateway" => &mut self.llmgateway,
+            "nanogpt" => &mut self.nanogpt,
+            "poe" => &mut self.poe,
             "key" => &mut self.keys,
             "tetrate" => &mut self.tetrate,
             _ => return None,

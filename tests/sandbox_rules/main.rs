@@ -20,6 +20,7 @@ mod kimi;
 mod openai;
 mod openrouter;
 mod pkce;
+mod relatives;
 mod tetrate;
 mod tls;
 

@@ -26,6 +26,7 @@ local function start_backend_login(s)
     browser = s.view.browser,
     confirmed = s.opts.confirmed or nil,
     challenge = s.opts.challenge,
+    organization = s.opts.organization,
   }
   backend.call("login.start", params, function(err, result)
     if not s:alive() then

@@ -20,8 +20,13 @@ local M = {}
 ---@return string
 local function details(login)
   local ends = login.expires_at and states.duration(login.expires_at - os.time())
-  local parts =
-    { login.method or "", states.source(login.source) or "", login.store or "", login.identity or "" }
+  local parts = {
+    login.method or "",
+    states.source(login.source) or "",
+    login.store or "",
+    login.identity or "",
+    login.organization or "",
+  }
   return table.concat(
     vim.tbl_filter(function(part)
       return part ~= ""

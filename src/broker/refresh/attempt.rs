@@ -59,7 +59,7 @@ struct Refresh<'a> {
 impl Broker {
     /// The whole refresh; runs in a task of its own.
     pub(super) async fn attempt(&self, login: &LoginId, goal: &Goal) -> Result<Credential> {
-        let provider = self.0.config.provider(login.provider())?;
+        let provider = self.provider_of(login).await?;
         let refresh = Refresh {
             broker: self,
             login,

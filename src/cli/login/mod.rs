@@ -24,13 +24,17 @@ mod screen;
 
 use screen::Screen;
 
-pub fn run(
-    context: &Context,
-    login: Option<String>,
-    method: Option<String>,
-    no_browser: bool,
-    challenge: Option<String>,
-) -> Result<ExitCode> {
+/// What was typed.
+pub struct Wanted {
+    pub login: Option<String>,
+    pub method: Option<String>,
+    pub no_browser: bool,
+    pub challenge: Option<String>,
+    pub organization: Option<String>,
+}
+
+pub fn run(context: &Context, wanted: Wanted) -> Result<ExitCode> {
+    let Wanted { login, method, no_browser, challenge, organization } = wanted;
     let login = match login {
         Some(login) => login.parse()?,
         None => choose_provider(context)?,
@@ -49,7 +53,8 @@ pub fn run(
         ));
     }
     let confirmed = confirm_notice(context, &provider, method.as_deref())?;
-    let request = LoginRequest { login, method, browser, confirmed, challenge, place: Face::Terminal };
+    let place = Face::Terminal;
+    let request = LoginRequest { login, method, browser, confirmed, challenge, organization, place };
     context.block_on(async { converse(context, request, &provider).await })
 }
 

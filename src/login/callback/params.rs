@@ -5,6 +5,7 @@
 
 use url::form_urlencoded;
 
+use crate::provider::CallbackBrings;
 use crate::secret::Secret;
 use crate::text::is_hidden;
 
@@ -17,6 +18,7 @@ pub(in crate::login) const MAX_DESCRIPTION: usize = 200;
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::login) struct Params {
     pub code: Option<Secret>,
+    pub key: Option<Secret>,
     pub state: Option<Secret>,
     pub iss: Option<String>,
     pub error: Option<String>,
@@ -30,6 +32,8 @@ pub(in crate::login) struct Expected {
     pub state: Option<Secret>,
     /// What an answer without `state` is worth.
     pub without_state: WithoutState,
+    /// What it is to bring.
+    pub brings: CallbackBrings,
     /// The issuer that was asked, if it is known.
     pub issuer: Option<String>,
     /// The provider's metadata promise `iss` in every answer.
@@ -58,7 +62,7 @@ pub(in crate::login) struct Checked {
 /// What an answer says.
 #[derive(Debug, PartialEq)]
 pub(in crate::login) enum Answer {
-    /// The authorization code.
+    /// The authorization code, or the key where the callback brings that.
     Code(Secret),
     /// The provider or the person said no.
     Refused(Refusal),
@@ -114,6 +118,7 @@ impl Params {
             let value = value.into_owned();
             match &*name {
                 "code" => put(&mut params.code, Secret::new(value))?,
+                "key" => put(&mut params.key, Secret::new(value))?,
                 "state" => put(&mut params.state, Secret::new(value))?,
                 "iss" => put(&mut params.iss, value)?,
                 "error" => put(&mut params.error, value)?,
@@ -139,7 +144,11 @@ impl Params {
             (None, _) if expected.iss_required => return Err(CallbackRejection::NoIssuer),
             _ => {}
         }
-        let answer = match (self.error, self.code) {
+        let brought = match expected.brings {
+            CallbackBrings::Code => self.code,
+            CallbackBrings::Key => self.key,
+        };
+        let answer = match (self.error, brought) {
             (Some(error), _) => Answer::Refused(Refusal::new(&error, self.error_description.as_deref())),
             (None, Some(code)) if is_code(code.expose()) => Answer::Code(code),
             _ => return Err(CallbackRejection::Malformed),
@@ -190,6 +199,7 @@ mod tests {
         Expected {
             state: Some(Secret::new("s3cret")),
             without_state: WithoutState::Refused,
+            brings: CallbackBrings::Code,
             issuer: Some("https://id.example".into()),
             iss_required: false,
         }
@@ -234,6 +244,19 @@ mod tests {
         {
             assert_eq!(check(query, &expected()), Err(CallbackRejection::Malformed), "{query}");
         }
+    }
+
+    /// A key is nobody's code and a code nobody's key; PKCE binds no key, so that its `state` is demanded.
+    #[test]
+    fn a_key_is_taken_where_one_is_to_come() {
+        let key = Expected { brings: CallbackBrings::Key, ..expected() };
+        let brought = Answer::Code(Secret::new("llmgtwy_1"));
+        assert_eq!(check("key=llmgtwy_1&state=s3cret", &key), Ok(brought));
+        for query in ["code=a&state=s3cret", "key=&state=s3cret", "key=a&key=a&state=s3cret"] {
+            assert_eq!(check(query, &key), Err(CallbackRejection::Malformed), "{query}");
+        }
+        assert_eq!(check("key=a", &key), Err(CallbackRejection::State));
+        assert_eq!(check("key=a&state=s3cret", &expected()), Err(CallbackRejection::Malformed));
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn has_scheme(text: &str) -> bool {
 }
 
 fn is_query(text: &str) -> bool {
-    let known = ["code=", "state=", "error=", "iss="];
+    let known = ["code=", "key=", "state=", "error=", "iss="];
     text.split('&').any(|pair| known.iter().any(|name| pair.starts_with(name)))
 }
 

@@ -140,7 +140,7 @@ fn request(
     redirect_uri: Option<String>,
     redirect: Option<&Redirect>,
 ) -> Result<AuthorizationRequest> {
-    AuthorizationRequest::new(client, attempt.method.grant, redirect_uri, redirect)
+    AuthorizationRequest::new(client, &attempt.method, redirect_uri, redirect)
 }
 
 /// The page that shows a code, if the provider has one.

@@ -26,7 +26,9 @@ pub fn responses(world: &mut World, request: &Request) -> Reply {
         Err(Bad::Expired) => return error(401, "token_expired", "Provided authentication token is expired."),
         Err(_) => return error(401, "token_invalidated", "Your authentication token has been invalidated."),
     };
-    if request.header("chatgpt-account-id") != Some(session.account.uuid) {
+    if request.header("chatgpt-account-id")
+        != Some(session.resource.as_deref().unwrap_or(session.account.uuid))
+    {
         return error(403, "account_mismatch", "ChatGPT-Account-Id is missing or of another account.");
     }
     let fields = request.json();

@@ -2,7 +2,7 @@
 
 use crate::codes::{Challenge, Grant};
 use crate::consent::{self, Decision};
-use crate::openai::CLIENT_ID;
+use crate::openai::{CLIENT_ID, TEAM};
 use crate::pages::{self, Ask};
 use crate::random;
 use crate::reply::{Reply, add_query};
@@ -18,6 +18,7 @@ pub struct Asked {
     challenge: Challenge,
     state: String,
     scopes: Vec<String>,
+    workspace: Option<String>,
 }
 
 pub fn authorize(world: &mut World, request: &Request) -> Reply {
@@ -66,7 +67,8 @@ fn asked(params: &Params, ports: &[u16]) -> Result<Asked, String> {
     if unknown.is_some() || !scopes.iter().any(|scope| scope == "openid") {
         return Err("invalid scope".to_owned());
     }
-    Ok(Asked { redirect_uri, challenge: Challenge { value, method }, state, scopes })
+    let workspace = params.text("allowed_workspace_id");
+    Ok(Asked { redirect_uri, challenge: Challenge { value, method }, state, scopes, workspace })
 }
 
 /// `http://localhost:PORT/auth/callback` with one of the registered ports; with none registered, any.
@@ -102,7 +104,9 @@ fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
         scopes: asked.scopes,
         account,
         via: "authorize",
-        resource: None,
+        // In place of a resource, of which there is none here: one that is not the person's gives way to
+        // their own.
+        resource: asked.workspace.filter(|workspace| workspace == TEAM),
         issued_at: world.clock.now(),
         spent: None,
     });

@@ -39,6 +39,9 @@ pub const ROUTES: &[Route] = &[
 /// The one client that is registered.
 pub const CLIENT_ID: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
 
+/// The workspace that everybody here is in, beside one of their own.
+pub const TEAM: &str = "5a17b0c5-0000-4000-8000-000000007ea0";
+
 /// What OpenAI remembers.
 #[derive(Debug, Default)]
 pub struct OpenAi {

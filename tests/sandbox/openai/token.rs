@@ -61,7 +61,7 @@ fn exchange(world: &mut World, fields: &Fields) -> Reply {
         account: grant.account,
         scopes: grant.scopes.clone(),
         via: grant.via,
-        resource: None,
+        resource: grant.resource.clone(),
     });
     grant.spent = Some(family);
     granted(world, family, None)
@@ -119,7 +119,7 @@ fn claims(session: &Session, now: i64, lifetime: i64, with_account: bool, kind: 
         "completed_platform_onboarding": true, "is_org_owner": true,
     });
     if with_account {
-        auth["chatgpt_account_id"] = account.uuid.into();
+        auth["chatgpt_account_id"] = session.resource.as_deref().unwrap_or(account.uuid).into();
     }
     let mut claims = json!({
         "iss": "https://auth.openai.com", "sub": format!("auth0|{}", account.login), "iat": now, "nbf": now,

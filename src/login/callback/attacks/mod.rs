@@ -15,6 +15,7 @@ use super::pages::{Outcome, Words};
 use super::params::{Answer, Expected, WithoutState};
 use super::port::{self, Ports};
 use super::server::{Listener, Site};
+use crate::provider::CallbackBrings;
 use crate::secret::Secret;
 use crate::wording::Face;
 
@@ -107,6 +108,7 @@ fn expected() -> Expected {
     Expected {
         state: Some(Secret::new(STATE)),
         without_state: WithoutState::Refused,
+        brings: CallbackBrings::Code,
         issuer: Some("https://id.example".into()),
         iss_required: false,
     }
