@@ -29,6 +29,11 @@ function M.state()
   return state
 end
 
+---@return ConvError? why it is down
+function M.trouble()
+  return state == "down" and trouble or nil
+end
+
 ---@return table? what `hello` answered
 function M.hello()
   return hello_result
@@ -86,11 +91,10 @@ end
 local function mismatch(result)
   local theirs = type(result) == "table" and result.protocol
   if theirs ~= M.PROTOCOL then
-    local newer = type(theirs) == "number" and theirs > M.PROTOCOL and "plugin" or "backend"
+    local is_newer = type(theirs) == "number" and theirs > M.PROTOCOL
     local message = ("The plugin speaks protocol %d, the backend %s."):format(M.PROTOCOL, tostring(theirs))
-    local hint = ("Update the %s: run `make build` in the plugin's folder, then restart Neovim."):format(
-      newer
-    )
+    local hint = is_newer and "Update the plugin, then restart Neovim."
+      or "Update the backend: `:ConvLogin` offers it, or run `make build` in the plugin's folder."
     return errors.new("protocol_mismatch", message, hint)
   end
 end

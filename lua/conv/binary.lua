@@ -1,11 +1,9 @@
--- Finds the backend program, and offers to build it where it is missing. Asks only when a person is there to
--- answer: the commands call `ensure`, the API only `find`.
+-- Finds the backend program: the one that the person names, the one built or downloaded for this plugin, the
+-- one of `$PATH`. It starts nothing and asks nothing: where the program is missing, `offer.lua` does.
 
 local errors = require("conv.errors")
 
 local M = {}
-
-local building = false
 
 local NAME = "convocations"
 local FILE = vim.fn.has("win32") == 1 and (NAME .. ".exe") or NAME
@@ -51,109 +49,58 @@ end
 ---@class (exact) conv.Binary
 ---@field path string
 ---@field how string how it was found, for the health report
+---@field origin "option"|"built"|"installed"|"path"
+---@field version? string of one that was downloaded
+
+---@param given string
+---@return conv.Binary? found, ConvError? err
+local function named(given)
+  local path = vim.fs.normalize(given)
+  if not is_absolute(path) then
+    local hint = "Give its full path; `~` and variables are allowed."
+    return nil, errors.new("config_invalid", "The option `binary` is not an absolute path.", hint)
+  elseif executable(path) then
+    return { path = path, how = "the option `binary`", origin = "option" }
+  end
+  local hint = "Correct it, or leave it out to use the plugin's own program."
+  return nil, errors.new("backend_missing", "The option `binary` names no program.", hint)
+end
+
+---Of the one built and the one downloaded, what came last is what the person wanted last.
+---@return conv.Binary?
+local function own()
+  local installed = require("conv.install.installed")
+  local built = vim.fs.joinpath(M.root(), "target", "release", FILE)
+  local stat = executable(built) and vim.uv.fs_stat(built)
+  local program = installed.current()
+  if program and not (stat and stat.mtime.sec > program.at) then
+    return {
+      path = installed.path(program),
+      how = "downloaded from " .. (program.from or "a release"),
+      origin = "installed",
+      version = program.version,
+    }
+  elseif stat then
+    return { path = built, how = "built in the plugin's folder", origin = "built" }
+  end
+end
 
 ---@return conv.Binary? found, ConvError? err
 function M.find()
   local given = require("conv.config").get().binary
   if given then
-    local path = vim.fs.normalize(given)
-    if not is_absolute(path) then
-      local hint = "Give its full path; `~` and variables are allowed."
-      return nil, errors.new("config_invalid", "The option `binary` is not an absolute path.", hint)
-    elseif executable(path) then
-      return { path = path, how = "the option `binary`" }
-    end
-    local hint = "Correct it, or leave it out to use the plugin's own build."
-    return nil, errors.new("backend_missing", "The option `binary` names no program.", hint)
+    return named(given)
   end
-  local built = vim.fs.joinpath(M.root(), "target", "release", FILE)
-  if executable(built) then
-    return { path = built, how = "built in the plugin's folder" }
-  end
-  local found = M.in_path(NAME)
+  local found = own()
   if found then
-    return { path = found, how = "found on $PATH" }
+    return found
   end
-  local hint = "Run `:ConvLogin` and say yes to the build, or `make build` in " .. M.root() .. "."
-  return nil, errors.new("backend_missing", "The backend program is not built yet.", hint)
-end
-
----@return boolean whether a build is under way
-function M.is_building()
-  return building
-end
-
----@return string[]? argv, ConvError? err
-local function build_command()
-  local cargo, make = M.in_path("cargo"), M.in_path("make")
-  if cargo and make then
-    return { make, "build" }
-  elseif cargo then
-    return { cargo, "build", "--release", "--locked", "--target-dir", "target" }
+  local path = M.in_path(NAME)
+  if path then
+    return { path = path, how = "found on $PATH", origin = "path" }
   end
-  local hint = "Install Rust from https://rustup.rs, then run `:ConvLogin` again."
-  return nil, errors.new("backend_missing", "The backend cannot be built: there is no `cargo`.", hint)
-end
-
----@param done fun(err?: ConvError)
-local function build(done)
-  local argv, err = build_command()
-  if not argv then
-    return done(err)
-  end
-  local window
-  window, err = require("conv.ui.progress").open("Building the backend (once; it takes a minute or two)")
-  if not window then
-    return done(err)
-  end
-  building = true
-  local function output(_, text)
-    window:add(text)
-  end
-  local opts = { cwd = M.root(), text = true, stdout = output, stderr = output }
-  local job = vim.system(argv, opts, function(result)
-    vim.schedule(function()
-      building = false
-      if result.code == 0 and M.find() then
-        window:close()
-        pcall(vim.cmd.helptags, vim.fs.joinpath(M.root(), "doc"))
-        done()
-      elseif result.signal ~= 0 then
-        window:close()
-        done(errors.new("cancelled", "The build was cancelled."))
-      else
-        window:fail()
-        local hint = ("The window shows why; `make build` in %s does the same."):format(M.root())
-        done(errors.new("backend_missing", "The backend could not be built.", hint))
-      end
-    end)
-  end)
-  window:on_cancel(function()
-    job:kill("sigterm")
-  end)
-end
-
----Calls `done` once the program is there. Asks before it builds.
----@param done fun(err?: ConvError)
-function M.ensure(done)
-  local found, err = M.find()
-  if found or require("conv.config").get().binary then
-    return done(err)
-  end
-  local yes = "Build it now"
-  local opts = {
-    prompt = "The Convocations backend is not built yet.",
-    kind = "conv_build",
-    columns = function(text)
-      return { { text } }
-    end,
-  }
-  require("conv.ui.select").select({ yes, "Not now" }, opts, function(choice)
-    if choice == yes then
-      return build(done)
-    end
-    done(err)
-  end)
+  local hint = "Run `:ConvLogin`, which offers to get it, or `make build` in " .. M.root() .. "."
+  return nil, errors.new("backend_missing", "The backend program is not here yet.", hint)
 end
 
 return M

@@ -42,6 +42,11 @@ function M.answer(id, err, result)
   end
 end
 
+---@return boolean whether none is under way
+function M.is_idle()
+  return next(calls) == nil
+end
+
 ---@param err ConvError
 function M.answer_all(err)
   local ids = vim.tbl_keys(calls)

@@ -9,6 +9,8 @@ local M = {}
 
 ---@class (exact) conv.Options
 ---@field binary? string
+---@field install boolean|"ask"|"download"|"build"
+---@field release_url? string
 ---@field browser boolean|"auto"
 ---@field gateway boolean|"auto"
 ---@field cold_wait integer

@@ -61,6 +61,36 @@ local function tell_logs()
   end
 end
 
+---Whether the program is the one that the plugin's repository vouches for.
+---@param found conv.Binary
+local function check_sum(found)
+  if found.origin == "built" then
+    return health.info("It was built here: there is no sum to hold it against")
+  end
+  local wanted = require("conv.install.release").checksum()
+  local record = found.origin == "installed" and require("conv.install.installed").read() or nil
+  local is_of_this_release = not record or record.version == require("conv.install.release").version()
+  local sum = (wanted or record) and require("conv.install.sha256").file(found.path)
+  if is_of_this_release and wanted and sum == wanted.program then
+    health.ok("Its sum is the one in the plugin's repository")
+  elseif record and is_of_this_release then
+    local advice = ("Remove %s, then `:ConvLogin`: it was changed after it was downloaded."):format(
+      found.path
+    )
+    health.error("Its sum is not the one in the plugin's repository", { advice })
+  elseif record then
+    local same = sum == record.sum and "the one that it was downloaded with" or "not the one of its download"
+    local report = sum == record.sum and health.info or health.error
+    report(("It is version %s, of an earlier release; its sum is %s"):format(record.version, same))
+  else
+    health.info("The plugin's repository has no sum of it: it was built or packaged elsewhere")
+  end
+  if record and record.before then
+    local how = "`:lua =require('conv.install').rollback()` goes back to it"
+    health.info(("Version %s is kept: %s"):format(record.before.version, how))
+  end
+end
+
 ---@return { logins: ConvLoginStatus[] }? status what it says of the logins, if it runs
 local function check_backend()
   health.start("conv: backend")
@@ -70,6 +100,7 @@ local function check_backend()
     return nil
   end
   health.ok(("Program: %s (%s)"):format(found.path, found.how))
+  check_sum(found)
   if #require("conv.config").problems() > 0 then
     health.warn("It is not started before the options are valid")
     return nil
@@ -89,7 +120,7 @@ local function check_backend()
   if hello.version ~= require("conv.backend").VERSION then
     health.warn(
       "The plugin is version " .. require("conv.backend").VERSION,
-      { "Run `make build` in the plugin's folder." }
+      { "`:ConvLogin` offers the update; `make build` in the plugin's folder builds it." }
     )
   end
   return result

@@ -325,6 +325,7 @@ bus.on("backend", function(data)
       end
     end)
     credentials.resubscribe()
+    require("conv.updates").on_ready(backend.hello() or {})
   end
 end)
 choose = options().login

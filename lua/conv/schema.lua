@@ -22,7 +22,23 @@ return {
     name = "binary",
     type = "string",
     shown_default = "found",
-    description = "Path of the `convocations` program. Otherwise the one built in the plugin's folder, then `$PATH`.",
+    description = "Path of the `convocations` program. Otherwise the one built in the plugin's folder or downloaded, "
+      .. "whichever came last, then `$PATH`.",
+  },
+  {
+    name = "install",
+    type = { "boolean", "string" },
+    enum = { "ask", "download", "build" },
+    default = "ask",
+    description = "What a command does where the backend is missing or is not the plugin's version: `ask`; "
+      .. "`download` or `build` without asking; `false`: neither, ever. See |conv-install|.",
+  },
+  {
+    name = "release_url",
+    type = "string",
+    shown_default = "the releases of the repository that the plugin was cloned from",
+    description = "Where the archives are, if not there: the address of a folder, with `{version}` for the version. "
+      .. "`https:` only; what comes from it is held against the sums in the plugin's repository all the same.",
   },
   {
     name = "browser",

@@ -29,9 +29,22 @@ fn exit_status() -> String {
     format!("Exit status:\n{}", rows.join("\n"))
 }
 
+/// What `--version` says: the version, the commit of the sources and the target. The editor holds a downloaded
+/// program against it before it is used (lua/conv/install/init.lua).
+fn version() -> &'static str {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        " (",
+        env!("CONVOCATIONS_COMMIT"),
+        " ",
+        env!("CONVOCATIONS_TARGET"),
+        ")"
+    )
+}
+
 /// Sign in to AI providers once; every tool gets a token that is always fresh.
 #[derive(Parser)]
-#[command(name = "convocations", version, arg_required_else_help = true, after_help = exit_status())]
+#[command(name = "convocations", version = version(), arg_required_else_help = true, after_help = exit_status())]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,

@@ -124,6 +124,9 @@ struct Args {
     /// Listen with TLS as well, and put `tls_url` and `ca_pem` into the JSON line.
     #[arg(long)]
     tls: bool,
+    /// With TLS, hand everything on to this port of another server instead.
+    #[arg(long, requires = "tls")]
+    tls_of: Option<u16>,
     /// Seconds that access tokens live.
     #[arg(long)]
     lifetime: Option<i64>,
@@ -142,7 +145,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = listener.local_addr()?.port();
     let base = format!("http://127.0.0.1:{port}");
     let sandbox = Sandbox::new(World::new(base.clone(), switches(&args)?));
-    let tls = if args.tls { Some(tls::listen(port).await?) } else { None };
+    let tls = if args.tls { Some(tls::listen(args.tls_of.unwrap_or(port)).await?) } else { None };
     announce(&args, port, &base, tls.as_ref())?;
     let serving = server::serve(sandbox, listener);
     if !args.stdin {

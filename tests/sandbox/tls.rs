@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,6 +45,8 @@ async fn relay(acceptor: TlsAcceptor, stream: TcpStream, plain: u16) {
 
 fn identity() -> Result<(ServerConfig, String), Box<dyn Error>> {
     let mut authority = CertificateParams::new(Vec::<String>::new())?;
+    // With one name for both, OpenSSL takes the server's certificate for one that signed itself.
+    authority.distinguished_name.push(DnType::CommonName, "Convocations sandbox");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate()?;
     let ca_pem = authority.self_signed(&authority_key)?.pem();

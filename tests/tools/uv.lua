@@ -15,3 +15,7 @@ vim.uv = {}
 ---@field start fun(self: uv.uv_fs_poll_t, path: string, interval: integer, callback: fun())
 ---@field stop fun(self: uv.uv_fs_poll_t)
 ---@field close fun(self: uv.uv_fs_poll_t)
+
+---@class uv.uv_fs_event_t
+---@field start fun(self: uv.uv_fs_event_t, path: string, flags: table, callback: fun(...: any))
+---@field close fun(self: uv.uv_fs_event_t)

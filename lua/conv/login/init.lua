@@ -147,7 +147,7 @@ end
 
 ---@param s conv.Session
 local function begin(s)
-  require("conv.binary").ensure(function(err)
+  require("conv.install.offer").ensure(function(err)
     if not s:alive() then
       return
     end
@@ -193,7 +193,7 @@ end
 ---@return ConvError? err why no login can begin now
 local function under_way()
   local s = sessions.current()
-  if s and s.phase == "choosing" and not require("conv.binary").is_building() then
+  if s and s.phase == "choosing" and not require("conv.install.offer").is_under_way() then
     s:cancel() -- a picker may have gone without a word: nothing else would ever end this one
     return nil
   elseif not s then

@@ -12,6 +12,7 @@ local SHOWN, KEPT = 6, 1000
 ---@class conv.Progress
 ---@field lines string[]
 ---@field begun string a line whose end has not come yet
+---@field at? string how far it is, under the lines
 ---@field since integer nanoseconds
 ---@field timer uv.uv_timer_t
 ---@field window conv.Float
@@ -29,6 +30,9 @@ function Progress:_view(columns, room)
     local text = self.lines[index] --[[@as string]]
     local width = self.failed and room.columns or columns
     page:line({ " " .. vim.fn.strcharpart(text, 0, width - 2), not self.failed and "ConvMuted" or nil })
+  end
+  if self.at and not self.failed then
+    page:line({ " " .. self.at })
   end
   if self.failed then
     page:keys({ { "q", "close" } })
@@ -54,6 +58,15 @@ function Progress:add(text)
       table.insert(self.lines, (line:gsub("\27%[[%d;]*m", "")))
     end
   end
+  vim.schedule(function()
+    self:render()
+  end)
+end
+
+---Says how far it is, in place of what was said before.
+---@param text? string
+function Progress:now(text)
+  self.at = text
   vim.schedule(function()
     self:render()
   end)

@@ -62,11 +62,13 @@ end
 
 ---A backend that does what `script` says: Lua that returns a table of functions by method.
 ---@param script string
+---@param name? string where there are several
 ---@return string path of a program
-function Case:fake(script)
-  local path = self:file("fake.lua", script)
+function Case:fake(script, name)
+  name = name or "fake"
+  local path = self:file(name .. ".lua", script)
   local line = '#!/bin/sh\nexec "%s" -u NONE -i NONE -l "%s" "%s" "$@"\n'
-  return self:file("fake-backend", line:format(M.nvim, here .. "/lib/fake_backend.lua", path), 448)
+  return self:file(name .. "-backend", line:format(M.nvim, here .. "/lib/fake_backend.lua", path), 448)
 end
 
 ---A child editor with the plugin. `options` is its `vim.g.conv`, as Lua source or a table.
