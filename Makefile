@@ -13,7 +13,7 @@ PROGRAM := $(BUILT)/release/convocations
 LUA := lua plugin tests/nvim tests/tools tests/demo tests/bench tests/faults
 TOOLS := tests/tools
 
-.PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua soak fuzz bench doc screenshots deps clean
+.PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua soak fuzz bench dist checksums doc screenshots deps clean
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -74,6 +74,13 @@ bench: ## Measure the budgets, each against its floor
 	@missed=0; export CONVOCATIONS=$(PROGRAM) CONVOCATIONS_SANDBOX=$(SANDBOX); \
 	cargo bench --quiet --locked --bench budgets || missed=1; \
 	$(NVIM) -l tests/bench/editor.lua || missed=1; exit $$missed
+
+dist: ## Make the archives of a release into dist/ (TARGETS="…"; DIST_TWICE=1 asserts that a second build gives the same bytes)
+	@$(TOOLS)/setup.sh dist
+	@$(TOOLS)/dist/dist.sh $(TARGETS)
+
+checksums: ## Write the sums of dist/ into lua/conv/checksums.lua, as a release needs them before its tag
+	@$(TOOLS)/dist/checksums.py
 
 doc: ## Write what is generated: parts of the help, the wire's shapes for Lua, samples for the tests
 	CONVOCATIONS_WRITE_SAMPLES=1 cargo test --quiet --locked --lib protocol::samples

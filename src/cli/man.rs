@@ -14,7 +14,8 @@ use crate::error::{Code, Error, Result};
 
 /// Prints the program's page, or writes those of all commands into a folder.
 pub fn run(folder: Option<&Path>) -> Result<ExitCode> {
-    let mut program = Args::command().disable_help_subcommand(true);
+    // The version alone: the pages are the same for every target.
+    let mut program = Args::command().version(env!("CARGO_PKG_VERSION")).disable_help_subcommand(true);
     program.build();
     let Some(folder) = folder else { return output::write(|out| write_page(&program, out)) };
     std::fs::create_dir_all(folder).and_then(|()| write_all(&program, folder)).map_err(|error| {

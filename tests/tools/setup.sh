@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests and the demo need, once: Neovim, Lua tools, MCP SDKs and Debian packages.
 #
-# usage: setup.sh neovim | lua-tools | sdks | packages | all
+# usage: setup.sh neovim | lua-tools | sdks | packages | dist | all   (`dist` is not in `all`)
 #
 # Everything goes into .deps/ of this checkout; what takes long to build is kept in the user's cache for the next one.
 # Prints one line for what it does and one for what is missing; only what cannot be done without ends it.
@@ -14,6 +14,8 @@ readonly MCP_TYPESCRIPT=1.32.2 MCP_PYTHON=2.3.0 OIDC_PROVIDER=9.13.3
 # Programs that the gateway's tests point at it.
 readonly OPENAI_NODE=7.57.0 ANTHROPIC_NODE=1.12.0
 readonly OPENAI_PYTHON=3.54.0 ANTHROPIC_PYTHON=2.12.0 LLM=0.36 AIDER=0.86.2
+# What links programs for other systems (make dist).
+readonly ZIGBUILD=0.24.0 ZIG=0.17.1
 readonly CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/convocations-dev"
 
 say() { printf '· %s\n' "$*"; }
@@ -116,6 +118,15 @@ python_clients() {
   fi
 }
 
+dist() {
+  [ ! -x .deps/dist/bin/cargo-zigbuild ] || return 0
+  [ "$(uname -s)" = Linux ] || return 0
+  say "installing cargo-zigbuild $ZIGBUILD and zig $ZIG"
+  python3 -m venv .deps/dist
+  .deps/dist/bin/pip install --quiet --disable-pip-version-check "cargo-zigbuild==$ZIGBUILD" "ziglang==$ZIG" ||
+    missing "pip could not install them: only this machine's own target can be built"
+}
+
 # Debian packages by the program that shows that they are there.
 packages() {
   local wanted=()
@@ -152,6 +163,7 @@ neovim) neovim ;;
 lua-tools) lua_tools ;;
 sdks) sdks ;;
 packages) packages ;;
+dist) dist ;;
 all)
   packages
   neovim
@@ -160,7 +172,7 @@ all)
   gateway_clients
   ;;
 *)
-  missing "usage: setup.sh neovim | lua-tools | sdks | packages | all"
+  missing "usage: setup.sh neovim | lua-tools | sdks | packages | dist | all"
   exit 2
   ;;
 esac
