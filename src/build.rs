@@ -1,8 +1,8 @@
-//! What `--version` says beside the version: of which commit and for which target the program is. Run by cargo
-//! before the build. Guarantees: the same sources give the same words, wherever they are built.
+//! What `--version` says beside the version: of which commit and for which target the program is. Run by
+//! cargo before the build. Guarantees: the same sources give the same words, wherever they are built.
 //!
-//! The commit is the last one that changed what the program is made of, so that the commit of a release, which
-//! adds the sums of the archives to the plugin, gives the same program as the one before it.
+//! The commit is the last one that changed what the program is made of, so that the commit of a release,
+//! which adds the sums of the archives to the plugin, gives the same program as the one before it.
 
 // What a build script prints is what cargo reads.
 #![allow(clippy::print_stdout)]
@@ -25,8 +25,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The commit that a packager names; else of the clone, for the program that ships: asking git at each build of
-/// one that is worked on would tell nothing.
+/// The commit that a packager names; else of the clone, for the program that ships: asking git at each build
+/// of one that is worked on would tell nothing.
 fn commit() -> String {
     if let Some(named) = variable("CONVOCATIONS_COMMIT") {
         return named;

@@ -29,8 +29,8 @@ fn exit_status() -> String {
     format!("Exit status:\n{}", rows.join("\n"))
 }
 
-/// What `--version` says: the version, the commit of the sources and the target. The editor holds a downloaded
-/// program against it before it is used (lua/conv/install/init.lua).
+/// What `--version` says: the version, the commit of the sources and the target. The editor holds a
+/// downloaded program against it before it is used (lua/conv/install/init.lua).
 fn version() -> &'static str {
     concat!(
         env!("CARGO_PKG_VERSION"),

@@ -12,6 +12,8 @@ local TARGETS = {
   ["Darwin x86_64"] = { "x86_64-apple-darwin" },
   ["Darwin aarch64"] = { "aarch64-apple-darwin" },
   ["Windows x86_64"] = { "x86_64-pc-windows-msvc", "x86_64-pc-windows-gnu" },
+  -- Windows 11 runs it as it is.
+  ["Windows aarch64"] = { "x86_64-pc-windows-msvc", "x86_64-pc-windows-gnu" },
 }
 
 ---What `uname` calls a processor elsewhere.

@@ -1,5 +1,5 @@
--- The program without a compiler: offered, downloaded from a release on loopback, held against the sums of the
--- repository, put in place. What goes wrong is a sentence, and the program that was there goes on working.
+-- The program without a compiler: offered, downloaded from a release on loopback, held against the sums of
+-- the repository, put in place. What goes wrong is a sentence, and the program that was there goes on working.
 
 local releases = require("release")
 
@@ -455,6 +455,48 @@ return function(case)
     nvim:lua("require('conv').setup({ install = 'download', release_url = ... })", server.url)
     nvim:cmd("ConvLogin anthropic")
     t:eq(#nvim:lua("return _G.asked"), 1)
+  end)
+
+  case("each system has its archive, as it names itself", function(t)
+    local nvim = begin(t)
+    local function file(system, machine, more)
+      return nvim:lua(
+        [[
+          local system, machine, more = ...
+          vim.uv.os_uname = function() return { sysname = system, machine = machine } end
+          local has = vim.fn.has
+          vim.fn.has = function(what)
+            local windows = system == "Windows_NT" and 1 or 0
+            return what == "win32" and windows or (what == "android" and more and 1 or has(what))
+          end
+          local one = { sha256 = "", size = 1, program = "" }
+          package.loaded["conv.checksums"] = { version = "0.1.0", archives = {
+            ["convocations-x86_64-unknown-linux-musl.tar.gz"] = one,
+            ["convocations-aarch64-unknown-linux-musl.tar.gz"] = one,
+            ["convocations-x86_64-pc-windows-msvc.zip"] = one,
+            ["convocations-aarch64-apple-darwin.tar.gz"] = one,
+            ["convocations-x86_64-apple-darwin.tar.gz"] = one,
+          } }
+          local release, err = require("conv.install.release").find()
+          vim.fn.has = has
+          return release and release.file or err.message
+        ]],
+        system,
+        machine,
+        more
+      )
+    end
+    t:eq(file("Linux", "x86_64"), "convocations-x86_64-unknown-linux-musl.tar.gz")
+    t:eq(file("Linux", "aarch64"), "convocations-aarch64-unknown-linux-musl.tar.gz")
+    t:eq(file("Darwin", "arm64"), "convocations-aarch64-apple-darwin.tar.gz")
+    t:eq(file("Darwin", "x86_64"), "convocations-x86_64-apple-darwin.tar.gz")
+    t:eq(file("Windows_NT", "x86_64"), "convocations-x86_64-pc-windows-msvc.zip")
+    t:eq(file("Windows_NT", "AMD64"), "convocations-x86_64-pc-windows-msvc.zip")
+    t:eq(file("Windows_NT", "ARM64"), "convocations-x86_64-pc-windows-msvc.zip")
+    t:eq(file("Linux", "riscv64"), "No release is made for Linux riscv64.")
+    t:eq(file("FreeBSD", "amd64"), "No release is made for FreeBSD amd64.")
+    -- It has no list of name servers where a static program looks for one.
+    t:eq(file("Linux", "aarch64", true), "No release is made for Android aarch64.")
   end)
 
   case("the releases are those of the repository that the plugin was cloned from", function(t)

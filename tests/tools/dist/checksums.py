@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Writes lua/conv/checksums.lua: the sums of the archives in dist/, for the plugin to hold a download against.
 
-usage: checksums.py [FOLDER]     FOLDER is dist/ if it is left out
+usage: checksums.py [FOLDER] [--into FILE]     dist/ and lua/conv/checksums.lua if they are left out
 
 Run before a release is tagged, and committed with it: the sums come from the repository, the archives from the release.
 """
 
+import argparse
 import hashlib
 import pathlib
 import re
@@ -48,7 +49,11 @@ def version():
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=pathlib.Path, nargs="?", default=ROOT / "dist")
+    parser.add_argument("--into", type=pathlib.Path, default=TARGET)
+    arguments = parser.parse_args()
+    folder = arguments.folder
     lines = [f'  version = "{version()}",', "  archives = {"]
     for name, sum_ in sorted(listed(folder).items()):
         archive = folder / name
@@ -61,8 +66,8 @@ def main():
         ]
     lines += ["  },", "}"]
     head = TARGET.read_text().split("return {", 1)[0]
-    TARGET.write_text(head + "return {\n" + "\n".join(lines) + "\n")
-    print(f"{TARGET.relative_to(ROOT)} has the sums of {len(listed(folder))} archives")
+    arguments.into.write_text(head + "return {\n" + "\n".join(lines) + "\n")
+    print(f"{arguments.into.name} has the sums of {len(listed(folder))} archives")
 
 
 main()

@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# From nothing to logged in: a Debian with Neovim and curl and no compiler, the plugin as a plugin manager clones it, the
+# archives of dist/ served from loopback. In tmux, as a person does it: `:ConvLogin`, a yes, the browser.
+#
+# usage: empty_root.sh [ROOT]     as root; ROOT is a Debian that is kept (made by debootstrap if it is not there)
+#
+# Prints the screens, and the seconds from `:ConvLogin` to logged in.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+die() {
+  printf 'empty root: %s\n' "$*" >&2
+  exit 1
+}
+for program in debootstrap chroot tmux python3; do
+  command -v "$program" >/dev/null || die "$program is not here"
+done
+[ "$(id -u)" -eq 0 ] || die "it has to be run by root, for chroot"
+archive=$(compgen -G "dist/convocations-$(uname -m)-*linux*.tar.gz" | head -1) || die "dist/ has no archive for this machine: make dist"
+readonly SANDBOX=${CARGO_TARGET_DIR:-target}/debug/examples/sandbox
+[ -x "$SANDBOX" ] || die "the pretend providers are not built: cargo build --example sandbox"
+
+work=$(mktemp -d)
+readonly ROOT=${1:-$work/root} SESSION=conv-empty-root-$$
+jobs_started=()
+finish() {
+  tmux kill-session -t "$SESSION" 2>/dev/null || true
+  [ ${#jobs_started[@]} -eq 0 ] || kill "${jobs_started[@]}" 2>/dev/null || true
+  ! mountpoint -q "$ROOT/proc" || umount "$ROOT/proc"
+  rm -rf "$work"
+}
+trap finish EXIT
+
+[ -x "$ROOT/usr/bin/curl" ] ||
+  debootstrap --variant=minbase --include=curl,ca-certificates bookworm "$ROOT" >"$work/debootstrap.log" 2>&1 ||
+  die "debootstrap failed: $(tail -1 "$work/debootstrap.log")"
+for tool in cc gcc cargo rustc make git; do
+  [ ! -e "$ROOT/usr/bin/$tool" ] || die "$ROOT has $tool"
+done
+mountpoint -q "$ROOT/proc" || mount -t proc proc "$ROOT/proc"
+
+# Neovim's own folder, wherever it is installed, and the plugin's files as they are committed.
+runtime=$(.deps/bin/nvim --clean --headless -c 'lua io.stdout:write(vim.env.VIMRUNTIME)' -c q)
+rm -rf "$ROOT/opt/nvim" "$ROOT/home/person"
+cp -R "$(dirname "$(dirname "$(dirname "$runtime")")")" "$ROOT/opt/nvim"
+plugin=$ROOT/home/person/.local/share/nvim/site/pack/conv/start/convocations.nvim
+mkdir -p "$plugin" "$ROOT/home/person/.config/convocations" "$ROOT/home/person/.config/nvim"
+chmod 700 "$ROOT/home/person/.config/convocations"
+git archive HEAD lua plugin doc | tar -xf - -C "$plugin"
+tests/tools/dist/checksums.py --into "$plugin/lua/conv/checksums.lua"
+
+# A release on loopback, and providers.
+serve() {
+  python3 - "$1" "$2" <<'PYTHON' &
+import functools, http.server, pathlib, sys
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=sys.argv[1]))
+pathlib.Path(sys.argv[2]).write_text(str(server.server_address[1]))
+server.serve_forever()
+PYTHON
+  jobs_started+=($!)
+}
+serve "$PWD/dist" "$work/port"
+"$SANDBOX" --auto --config-toml >"$work/sandbox.json" &
+jobs_started+=($!)
+until [ -s "$work/port" ] && [ -s "$work/sandbox.json" ]; do sleep 0.05; done
+python3 - "$work/sandbox.json" >"$ROOT/home/person/.config/convocations/convocations.toml" <<'PYTHON'
+import json, sys
+print(json.load(open(sys.argv[1]))["config_toml"])
+print("[callback]\nport = 0")
+PYTHON
+chmod 600 "$ROOT/home/person/.config/convocations/convocations.toml"
+cat >"$ROOT/home/person/.config/nvim/init.lua" <<LUA
+vim.g.conv = {
+  release_url = "http://127.0.0.1:$(cat "$work/port")",
+  browser = true,
+  -- The browser is outside.
+  open = function(url) vim.fn.writefile({ url }, "/home/person/opened") end,
+}
+LUA
+
+screen() { tmux capture-pane -p -t "$SESSION"; }
+sees() {
+  local left=600
+  until screen | grep -qF "$1"; do
+    left=$((left - 1))
+    [ $left -gt 0 ] || {
+      screen >&2
+      die "the screen does not show: $1"
+    }
+    sleep 0.1
+  done
+}
+show() {
+  printf '\n=== %s\n' "$1"
+  screen | sed 's/[[:space:]]*$//' | cat -s
+}
+
+tmux new-session -d -s "$SESSION" -x 110 -y 30 \
+  "chroot '$ROOT' /usr/bin/env -i HOME=/home/person PATH=/usr/bin:/bin TERM=screen-256color LANG=C.UTF-8 /opt/nvim/bin/nvim"
+sees "NVIM"
+began=$(date +%s.%N)
+tmux send-keys -t "$SESSION" ":ConvLogin openrouter browser" Enter
+sees "Download it"
+show "the question"
+tmux send-keys -t "$SESSION" Enter
+until [ -s "$ROOT/home/person/opened" ]; do
+  sees "" # the session lives
+  sleep 0.1
+done
+show "downloaded, put in place, and logging in"
+curl --silent --show-error --location --noproxy '*' --output "$work/page" "$(cat "$ROOT/home/person/opened")"
+sees "Logged in"
+ended=$(date +%s.%N)
+show "logged in"
+tmux send-keys -t "$SESSION" ":lua =(require('conv').token('openrouter') or ''):sub(1, 5)" Enter
+sees "sk-or"
+tmux send-keys -t "$SESSION" ":checkhealth conv" Enter
+sees "Its sum is the one in the plugin's repository"
+show "what :checkhealth says of it"
+printf '\nFrom :ConvLogin to logged in: %.1f s, with %s (%s bytes). Nothing was built.\n' \
+  "$(python3 -c "print($ended - $began)")" "$(basename "$archive")" "$(stat -c %s "$archive")"
