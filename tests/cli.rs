@@ -594,6 +594,19 @@ fn man_pages_and_the_help_say_what_each_exit_status_means() {
     }
 }
 
+/// What the editor reads of a program that it has downloaded: version, commit, target.
+#[test]
+fn the_version_names_the_commit_and_the_target_and_the_pages_only_the_version() {
+    let dir = dir();
+    let said = cli(&dir, "--version").ok().stdout;
+    let words: Vec<&str> = said.trim_end().split([' ', '(', ')']).filter(|word| !word.is_empty()).collect();
+    let [name, version, commit, target] = words[..] else { panic!("{said}") };
+    assert_eq!((name, version), ("convocations", env!("CARGO_PKG_VERSION")), "{said}");
+    assert!(!commit.is_empty() && target.starts_with(std::env::consts::ARCH), "{said}");
+    let page = cli(&dir, "man").ok().stdout;
+    assert!(page.contains(&format!("convocations {version}\"")) && !page.contains(target), "{page}");
+}
+
 #[test]
 fn clearing_a_key_says_which_other_one_is_still_used() {
     let dir = dir();

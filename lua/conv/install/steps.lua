@@ -1,6 +1,6 @@
 -- Work in several steps of which each waits for a command or a moment, written one below the other, while
--- the editor goes on. Guarantees: it ends once, with a result or an error; a cancel ends the command that runs
--- and every step after it. It knows nothing of what the steps do.
+-- the editor goes on. Guarantees: it ends once, with a result or an error; a cancel ends the command that
+-- runs and every step after it. It knows nothing of what the steps do.
 
 local errors = require("conv.errors")
 

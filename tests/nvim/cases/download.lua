@@ -1,5 +1,6 @@
 -- The program without a compiler: offered, downloaded from a release on loopback, held against the sums of
--- the repository, put in place. What goes wrong is a sentence, and the program that was there goes on working.
+-- the repository, put in place. What goes wrong is a sentence, and the program that was there goes on
+-- working.
 
 local releases = require("release")
 
