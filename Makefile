@@ -13,7 +13,7 @@ PROGRAM := $(BUILT)/release/convocations
 LUA := lua plugin tests/nvim tests/tools tests/demo tests/bench tests/faults
 TOOLS := tests/tools
 
-.PHONY: help build demo test lint lint-rust lint-lua test-rust test-lua soak fuzz bench dist checksums doc screenshots deps clean
+.PHONY: help build demo test lint lint-rust lint-lua lint-targets lint-crates lint-packaging test-rust test-lua soak fuzz bench dist checksums doc screenshots deps clean
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -34,7 +34,7 @@ test: deps lint test-rust test-lua ## Check and test everything
 deps: ## Install what the tests need
 	@$(TOOLS)/setup.sh all
 
-lint: lint-rust lint-lua ## Check form, types and help
+lint: lint-rust lint-lua lint-targets lint-crates lint-packaging ## Check form, types, help, other systems, packages
 
 lint-rust:
 	@echo "== Form, lints"
@@ -47,6 +47,15 @@ lint-lua:
 	.deps/bin/stylua --check $(LUA)
 	VIMRUNTIME="$$($(NVIM) --clean --headless -c 'lua io.stdout:write(vim.env.VIMRUNTIME)' -c q)" .deps/bin/emmylua_check --warnings-as-errors .
 	$(NVIM) -l $(TOOLS)/gen_doc.lua --check
+
+lint-targets: ## Check that the backend compiles for other systems, where their targets are
+	@$(TOOLS)/dist/check_targets.sh
+
+lint-crates: ## Check licences, advisories and sources of the crates, where cargo-deny is
+	@$(TOOLS)/dist/lint_crates.sh
+
+lint-packaging: ## Check scripts, workflows and packages, with the tools that are here
+	@$(TOOLS)/dist/lint_packaging.sh
 
 test-rust: ## Test the backend, the command line and the authority
 	@echo "== Rust tests"

@@ -66,7 +66,7 @@ build() {
   # rustup's own parts of musl are not there: zig's are.
   case "${DIST_BUILD_STD:-}$target" in 1*-musl) flags+=(-Clink-self-contained=no) ;; esac
   local arguments=(--release --locked --bin convocations --target "$target" --target-dir "$into")
-  [ -z "${DIST_BUILD_STD:-}" ] || arguments+=(-Zbuild-std=std,panic_unwind)
+  [ -z "${DIST_BUILD_STD:-}" ] || arguments+=("-Zbuild-std=std,panic_unwind")
   local builder=(cargo build)
   ! needs_zig "$target" || builder=(cargo-zigbuild zigbuild)
   (
