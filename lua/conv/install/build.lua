@@ -32,17 +32,22 @@ local function outcome(window, result)
   return errors.new("backend_missing", "The backend could not be built.", hint)
 end
 
+local function nothing() end
+
 ---@param done fun(err?: ConvError)
+---@return fun() stop
 function M.run(done)
   local argv = M.command()
   if not argv then
     local hint = "Install Rust from https://rustup.rs, then run `:ConvLogin` again."
-    return done(errors.new("backend_missing", "The backend cannot be built: there is no `cargo`.", hint))
+    done(errors.new("backend_missing", "The backend cannot be built: there is no `cargo`.", hint))
+    return nothing
   end
   local window, err =
     require("conv.ui.progress").open("Building the backend (once; it takes a minute or two)")
   if not window then
-    return done(err)
+    done(err)
+    return nothing
   end
   local function output(_, text)
     window:add(text)
@@ -53,9 +58,11 @@ function M.run(done)
       done(outcome(window, result))
     end)
   end)
-  window:on_cancel(function()
+  local function stop()
     job:kill("sigterm")
-  end)
+  end
+  window:on_cancel(stop)
+  return stop
 end
 
 return M

@@ -12,9 +12,17 @@ local IDLE = 200
 
 local under_way = false
 
+---Ends what is under way.
+local stop = function() end
+
 ---A version that the person did not want in this editor, or that could not be had without asking: the network
 ---may be away for hours, and each login would wait for it.
 local declined ---@type string?
+
+---Ends a download or a build that is under way; whoever waits for it is told.
+function M.cancel()
+  stop()
+end
 
 ---@return boolean whether a download or a build is under way
 function M.is_under_way()
@@ -85,10 +93,11 @@ local function get(release, window, title, done)
     finish(err)
     done(err)
   end)
+  stop = function()
+    steps:cancel()
+  end
   if window then
-    window:on_cancel(function()
-      steps:cancel()
-    end)
+    window:on_cancel(stop)
   end
 end
 
@@ -110,7 +119,7 @@ end
 
 ---@param done fun(err?: ConvError)
 local function build(done)
-  require("conv.install.build").run(function(err)
+  stop = require("conv.install.build").run(function(err)
     if not err then
       use_it()
     end
@@ -123,7 +132,7 @@ end
 local function go(way, done)
   under_way = true
   way(function(err)
-    under_way = false
+    under_way, stop = false, function() end
     done(err)
   end)
 end

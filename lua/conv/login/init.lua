@@ -234,6 +234,7 @@ function M.cancel()
   local s = sessions.current()
   if s then
     s:cancel()
+    require("conv.install.offer").cancel()
   end
 end
 
