@@ -40,11 +40,11 @@ mountpoint -q "$ROOT/proc" || mount -t proc proc "$ROOT/proc"
 
 # Neovim's own folder, wherever it is installed, and the plugin's files as they are committed.
 runtime=$(.deps/bin/nvim --clean --headless -c 'lua io.stdout:write(vim.env.VIMRUNTIME)' -c q)
-rm -rf "$ROOT/opt/nvim" "$ROOT/home/person"
+rm -rf "$ROOT/opt/nvim" "$ROOT/person"
 cp -R "$(dirname "$(dirname "$(dirname "$runtime")")")" "$ROOT/opt/nvim"
-plugin=$ROOT/home/person/.local/share/nvim/site/pack/conv/start/convocations.nvim
-mkdir -p "$plugin" "$ROOT/home/person/.config/convocations" "$ROOT/home/person/.config/nvim"
-chmod 700 "$ROOT/home/person/.config/convocations"
+plugin=$ROOT/person/.local/share/nvim/site/pack/conv/start/convocations.nvim
+mkdir -p "$plugin" "$ROOT/person/.config/convocations" "$ROOT/person/.config/nvim"
+chmod 700 "$ROOT/person/.config/convocations"
 git archive HEAD lua plugin doc | tar -xf - -C "$plugin"
 tests/tools/dist/checksums.py --into "$plugin/lua/conv/checksums.lua"
 
@@ -65,18 +65,18 @@ serve "$PWD/dist" "$work/port"
 "$SANDBOX" --auto --config-toml >"$work/sandbox.json" &
 jobs_started+=($!)
 until [ -s "$work/port" ] && [ -s "$work/sandbox.json" ]; do sleep 0.05; done
-python3 - "$work/sandbox.json" >"$ROOT/home/person/.config/convocations/convocations.toml" <<'PYTHON'
+python3 - "$work/sandbox.json" >"$ROOT/person/.config/convocations/convocations.toml" <<'PYTHON'
 import json, sys
 print(json.load(open(sys.argv[1]))["config_toml"])
 print("[callback]\nport = 0")
 PYTHON
-chmod 600 "$ROOT/home/person/.config/convocations/convocations.toml"
-cat >"$ROOT/home/person/.config/nvim/init.lua" <<LUA
+chmod 600 "$ROOT/person/.config/convocations/convocations.toml"
+cat >"$ROOT/person/.config/nvim/init.lua" <<LUA
 vim.g.conv = {
   release_url = "http://127.0.0.1:$(cat "$work/port")",
   browser = true,
   -- The browser is outside.
-  open = function(url) vim.fn.writefile({ url }, "/home/person/opened") end,
+  open = function(url) vim.fn.writefile({ url }, "/person/opened") end,
 }
 LUA
 
@@ -98,19 +98,19 @@ show() {
 }
 
 tmux new-session -d -s "$SESSION" -x 110 -y 30 \
-  "chroot '$ROOT' /usr/bin/env -i HOME=/home/person PATH=/usr/bin:/bin TERM=screen-256color LANG=C.UTF-8 /opt/nvim/bin/nvim"
+  "chroot '$ROOT' /usr/bin/env -i HOME=/person PATH=/usr/bin:/bin TERM=screen-256color LANG=C.UTF-8 /opt/nvim/bin/nvim"
 sees "NVIM"
 began=$(date +%s.%N)
 tmux send-keys -t "$SESSION" ":ConvLogin openrouter browser" Enter
 sees "Download it"
 show "the question"
 tmux send-keys -t "$SESSION" Enter
-until [ -s "$ROOT/home/person/opened" ]; do
+until [ -s "$ROOT/person/opened" ]; do
   sees "" # the session lives
   sleep 0.1
 done
 show "downloaded, put in place, and logging in"
-curl --silent --show-error --location --noproxy '*' --output "$work/page" "$(cat "$ROOT/home/person/opened")"
+curl --silent --show-error --location --noproxy '*' --output "$work/page" "$(cat "$ROOT/person/opened")"
 sees "Logged in"
 ended=$(date +%s.%N)
 show "logged in"
