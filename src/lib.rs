@@ -1,7 +1,8 @@
 //! Convocations: sign in to AI providers once, and hand out tokens that are always fresh.
 //!
 //! Who knows what; an arrow points at what a module may use, and `make lint` holds the code against this
-//! table: no arrow that is not here, none that nobody needs any more, no circle.
+//! table: no arrow that is not here, none that nobody needs any more, no circle, neither here nor
+//! between the files of a module.
 //!
 //! All of them may use the plain words in `error`, `secret`, `clock`, `paths`, `login_id`, `credential`,
 //! `protocol`, `text`, `html`, `random`, `loopback` and `wording`, which use nothing but each other.

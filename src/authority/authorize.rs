@@ -6,41 +6,21 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use warp::http::StatusCode;
 
 use super::budget::Budget;
 use super::client::{Client, log_name};
 use super::exchange::{Forms, OAuthError, Params, Request, Response, page};
+use super::pending::Pending;
 use super::resource::Receiver;
 use super::server::AuthorizationServer;
+use super::wrong::wrong;
 use super::{consent, pages};
 
 /// Longest `state` that is carried, in bytes: the sealed flow has to fit into a 4 KiB cookie.
 const MAX_STATE_LEN: usize = 1024;
 /// Most resources of one request.
 const MAX_RESOURCES: usize = 5;
-
-/// An authorization request that passed every check.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Pending {
-    /// [`Client::fingerprint`].
-    pub client: String,
-    /// What the client calls itself.
-    pub client_name: Option<String>,
-    /// Where the answer goes.
-    pub redirect_uri: String,
-    /// Whether the request itself named it: then the token request has to repeat it (RFC 6749, 4.1.3).
-    pub redirect_uri_named: bool,
-    /// Goes back as it came.
-    pub state: Option<String>,
-    /// PKCE, S256.
-    pub code_challenge: String,
-    /// In their one spelling.
-    pub resources: Vec<String>,
-    /// What the key should be limited to.
-    pub budget: Budget,
-}
 
 /// What is wrong with a request whose client and redirect URI are right.
 enum Fault {
@@ -202,9 +182,4 @@ fn fault_page(
         link: &server.answer_url(redirect_uri, state, &pairs),
     });
     page(StatusCode::BAD_REQUEST, html, Forms::None)
-}
-
-/// The page for a request that cannot be answered to anybody else.
-pub fn wrong(words: &str) -> Response {
-    page(StatusCode::BAD_REQUEST, pages::wrong(words), Forms::None)
 }

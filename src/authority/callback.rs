@@ -7,7 +7,6 @@
 use subtle::ConstantTimeEq;
 use warp::http::StatusCode;
 
-use super::authorize::wrong;
 use super::client::log_name;
 use super::cookies::{self, Flow, TEMPORARY};
 use super::exchange::{Forms, Params, Request, Response, page, redirect};
@@ -15,6 +14,7 @@ use super::pages;
 use super::seal::SealKind;
 use super::server::AuthorizationServer;
 use super::token::AuthorizationCode;
+use super::wrong::wrong;
 
 /// Answers `GET /callback`.
 pub fn callback(server: &AuthorizationServer, request: &Request) -> Response {

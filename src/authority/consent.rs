@@ -12,13 +12,14 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use warp::http::{StatusCode, header};
 
-use super::authorize::{Pending, wrong};
 use super::client::{Client, log_name};
 use super::cookies::{self, Flow, TEMPORARY};
 use super::exchange::{Forms, Params, Request, Response, page, redirect, set};
 use super::pages;
+use super::pending::Pending;
 use super::seal::SealKind;
 use super::server::AuthorizationServer;
+use super::wrong::wrong;
 use crate::random;
 
 /// What the consent form carries: the request, and the browser it was shown in.

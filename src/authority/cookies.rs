@@ -8,8 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::authorize::Pending;
 use super::exchange::{Request, Response, add_cookie};
+use super::pending::Pending;
 use super::seal::SealKind;
 use super::server::AuthorizationServer;
 

@@ -14,9 +14,9 @@
 //! | `server`, `route` | what all requests share, and which handler answers which address |
 //! | `metadata`, `registration`, `authorize`, `consent`, `callback`, `token`, `me` | the endpoints |
 //! | `client`, `redirect_uri`, `document`, `resource`, `budget` | who asks, where the answer may go, and for what |
-//! | `seal`, `cookies` | sealed values and how browsers carry them |
+//! | `pending`, `seal`, `cookies` | a request on its way, sealed, and how browsers carry it |
 //! | `upstream`, `redemption` | OpenRouter, and the exchange of its codes |
-//! | `exchange`, `pages`, `display_name`, `limit` | HTTP values, HTML, rate limits |
+//! | `exchange`, `pages`, `wrong`, `display_name`, `limit` | HTTP values, HTML, rate limits |
 
 mod access;
 mod authorize;
@@ -32,6 +32,7 @@ mod limit;
 mod me;
 mod metadata;
 mod pages;
+mod pending;
 mod redemption;
 mod redirect_uri;
 mod registration;
@@ -44,6 +45,7 @@ mod server;
 mod settings;
 mod token;
 mod upstream;
+mod wrong;
 
 pub use limit::{Limited, Rate, RateChange, Rates};
 pub use serve::Authority;

@@ -15,11 +15,11 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use warp::http::StatusCode;
 
-use super::authorize::Pending;
 use super::client;
 use super::exchange::{self, OAuthError, Params, Request, Response};
 use super::me::unavailable;
 use super::metadata::SCOPE;
+use super::pending::Pending;
 use super::resource::Receiver;
 use super::seal::SealKind;
 use super::server::AuthorizationServer;

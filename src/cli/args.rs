@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
@@ -253,7 +254,7 @@ pub struct TermsArgs {
     #[arg(long, requires = "token")]
     pub lasting: bool,
     /// How long, such as `8h`; until the program ends, if left out
-    #[arg(long = "for", value_name = "TIME", value_parser = super::lend::duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub duration: Option<std::time::Duration>,
     /// Whom it is for, in your words
     #[arg(long, value_name = "NAME")]
@@ -307,4 +308,15 @@ pub struct AuthorityArgs {
     /// Do not limit requests per address: where the reverse proxy does
     #[arg(long)]
     pub no_rate_limit: bool,
+}
+
+/// A time as it is typed: `8h`, `30m`, `1h 30m`.
+///
+/// # Errors
+/// What is allowed.
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time >= Duration::from_secs(1) => Ok(time),
+        _ => Err("a time such as `8h`, `30m` or `1h 30m`".to_owned()),
+    }
 }

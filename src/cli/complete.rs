@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 
-use clap::CommandFactory as _;
+use clap::Command;
 use clap_complete::Shell;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
 
-use super::Args;
 use super::context::Context;
 use crate::login_id::LoginId;
 use crate::paths::Paths;
@@ -24,10 +23,10 @@ const PROGRAM: &str = env!("CARGO_PKG_NAME");
 /// What bash needs so that a login is one word.
 const BASH_AT_SIGNS: &str = include_str!("complete.bash");
 
-/// Answers a shell, if it is one that asks; whether it was.
-pub fn answer() -> bool {
+/// Answers a shell, if it is one that asks, about what `command` takes; whether it was.
+pub fn answer(command: fn() -> Command) -> bool {
     std::env::var_os(VARIABLE).is_some()
-        && CompleteEnv::with_factory(Args::command)
+        && CompleteEnv::with_factory(command)
             .var(VARIABLE)
             .bin(PROGRAM)
             .completer(PROGRAM)

@@ -86,17 +86,6 @@ pub fn left(seconds: i64) -> String {
     humantime::format_duration(Duration::from_secs(rounded)).to_string()
 }
 
-/// A time as it is typed: `8h`, `30m`, `1h 30m`.
-///
-/// # Errors
-/// What is allowed.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(time) if time >= Duration::from_secs(1) => Ok(time),
-        _ => Err("a time such as `8h`, `30m` or `1h 30m`".to_owned()),
-    }
-}
-
 /// What to say when a grant ended by itself.
 pub fn ended(end: End) -> Option<&'static str> {
     match end {

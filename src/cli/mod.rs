@@ -33,7 +33,7 @@ mod usage;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use args::{Args, Command};
 use context::Context;
@@ -45,7 +45,7 @@ use crate::paths::Paths;
 
 /// Runs the program.
 pub fn run() -> ExitCode {
-    if complete::answer() {
+    if complete::answer(Args::command) {
         return ExitCode::SUCCESS;
     }
     let command = match plain() {

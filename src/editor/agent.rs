@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::rpc_sender::RpcSender;
-use super::session::{Session, login};
 use crate::agent::{Agent, Door, Home, Terms, lendable};
+use crate::broker::Broker;
+use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::paths::Paths;
@@ -44,17 +45,18 @@ impl EditorAgent {
         Self(Arc::new(Inner { paths: paths.clone(), sender, lending: Mutex::default() }))
     }
 
-    /// Lends at a socket.
+    /// Lends logins of `home` at a socket.
     ///
     /// # Errors
     /// `invalid_argument`, `busy`, `not_logged_in`, `unknown_login`, `provider_refused`.
-    pub async fn open(&self, params: AgentOpen, session: &Session) -> Result<AgentOpened> {
-        let named: Vec<LoginId> = params.logins.iter().map(|name| login(name)).collect::<Result<_>>()?;
-        let logins = lendable(&session.broker, &session.config, &named).await?.logins;
-        let terms = terms(&params, logins, session.now());
+    pub async fn open(&self, params: AgentOpen, home: Home) -> Result<AgentOpened> {
+        let named: Vec<LoginId> = params.logins.iter().map(|name| name.parse()).collect::<Result<_>>()?;
+        let settled = home.settled();
+        let logins = lendable(&settled.broker, &settled.config, &named).await?.logins;
+        let terms = terms(&params, logins, home.clock().now());
         let door = door(&params)?;
         let address = door.address();
-        let (agent, stopped) = self.begin(session);
+        let (agent, stopped) = self.begin(home);
         let grant = agent.grant(terms, &door)?;
         let id = grant.id().to_owned();
         tokio::spawn(async move { agent.serve(&grant, door, stopped).await });
@@ -81,9 +83,9 @@ impl EditorAgent {
     }
 
     /// Goes on with other settings.
-    pub fn reconfigure(&self, session: &Session) {
+    pub fn reconfigure(&self, broker: Broker, config: Config) {
         if let Some(lending) = self.lending().as_ref() {
-            lending.home.reconfigure(session.broker.clone(), session.config.clone());
+            lending.home.reconfigure(broker, config);
         }
     }
 
@@ -94,10 +96,9 @@ impl EditorAgent {
         }
     }
 
-    fn begin(&self, session: &Session) -> (Agent, watch::Receiver<bool>) {
+    fn begin(&self, home: Home) -> (Agent, watch::Receiver<bool>) {
         let mut lending = self.lending();
         let lending = lending.get_or_insert_with(|| {
-            let home = session.home();
             let agent = Agent::new(&self.0.paths, home.clone());
             tokio::spawn(pass_on(agent.questions().clone(), self.0.sender.clone()));
             Lending { agent, home, stop: watch::Sender::new(false) }

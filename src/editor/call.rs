@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Editor;
-use super::session::{Session, login, said_hello};
+use super::session::{Session, said_hello};
 use crate::broker;
 use crate::error::{Code, Error, Result};
 use crate::login::{self, LoginRequest};
@@ -55,10 +55,10 @@ async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
         }
         Call::Status(params) => encode::<Status>(status(session, &params).await),
         Call::Get(get) => {
-            encode::<Get>(handed_out(session.broker.get(&login(&get.login)?, get.min_validity).await))
+            encode::<Get>(handed_out(session.broker.get(&get.login.parse()?, get.min_validity).await))
         }
         Call::Invalidate(params) => {
-            let newer = session.broker.invalidate(&login(&params.login)?, &params.token).await;
+            let newer = session.broker.invalidate(&params.login.parse()?, &params.token).await;
             encode::<Invalidate>(handed_out(newer))
         }
         Call::LoginStart(params) => encode::<LoginStart>(login_start(session, params)),
@@ -72,14 +72,14 @@ async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
         Call::GatewayOpen(params) => {
             encode::<GatewayOpen>(session.gateway.open(params, session.forwarder()).await)
         }
-        Call::AgentOpen(params) => encode::<AgentOpen>(session.agent.open(params, session).await),
+        Call::AgentOpen(params) => encode::<AgentOpen>(session.agent.open(params, session.home()).await),
         Call::AgentAnswer(params) => {
             encode::<AgentAnswer>(Ok(AgentAnswered { taken: session.agent.answer(&params) }))
         }
         Call::AgentRevoke(params) => {
             encode::<AgentRevoke>(session.agent.revoke(&params.id).await.map(|()| Nothing {}))
         }
-        Call::Logout(params) => encode::<Logout>(session.broker.logout(&login(&params.login)?).await),
+        Call::Logout(params) => encode::<Logout>(session.broker.logout(&params.login.parse()?).await),
     }
 }
 
@@ -103,7 +103,7 @@ fn hello(editor: &Editor, hello: &Hello) -> Result<HelloAnswer> {
 }
 
 async fn status(session: &Session, params: &Status) -> Result<StatusAnswer> {
-    let one = params.login.as_deref().map(login).transpose()?;
+    let one = params.login.as_deref().map(str::parse).transpose()?;
     let Changed { logins, seq } = session.broker.picture(one.as_ref()).await?;
     let store = session.store.run(Store::backend_report).await?;
     let gateway = session.gateway.report().await;
@@ -113,7 +113,7 @@ async fn status(session: &Session, params: &Status) -> Result<StatusAnswer> {
 
 fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {
     let id = session.start_login(LoginRequest {
-        login: login(&params.login)?,
+        login: params.login.parse()?,
         method: params.method,
         browser: params.browser.unwrap_or(true),
         confirmed: params.confirmed.unwrap_or(false),

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 
-use super::session::login;
 use crate::error::{Code, Error, Result};
 use crate::gateway::{Forwarder, Gateway, Hosts, Key, Listener};
+use crate::login_id::LoginId;
 use crate::protocol::{GatewayOpen, GatewayOpened, GatewayReport};
 
 /// The gateway of one editor, closed until it is asked for. Cheap to clone; it outlives a new `hello`.
@@ -32,7 +32,7 @@ impl EditorGateway {
     /// # Errors
     /// `invalid_argument`, `port_in_use`.
     pub async fn open(&self, params: GatewayOpen, forwarder: Forwarder) -> Result<GatewayOpened> {
-        let logins = params.logins.iter().map(|name| login(name)).collect::<Result<Vec<_>>>()?;
+        let logins = params.logins.iter().map(|name| name.parse()).collect::<Result<Vec<LoginId>>>()?;
         let mut open = self.0.lock().await;
         let port = match open.as_ref() {
             Some(open) => open.port,

@@ -127,7 +127,7 @@ impl Editor {
             before.as_deref(),
         )?;
         let session = Arc::new(session);
-        self.0.agent.reconfigure(&session);
+        self.0.agent.reconfigure(session.broker.clone(), session.config.clone());
         let forwarder = session.forwarder();
         tokio::spawn(async move { gateway.reconfigure(forwarder).await });
         *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());

@@ -16,7 +16,6 @@ use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::gateway::Forwarder;
 use crate::login::{LoginRequest, Logins};
-use crate::login_id::LoginId;
 use crate::paths::Paths;
 use crate::protocol::{Event, Level, LoginEvent, Notice, Stage};
 use crate::services::Services;
@@ -76,11 +75,6 @@ impl Session {
     /// The logins of this machine by this session's settings.
     pub fn home(&self) -> Home {
         Home::new(self.broker.clone(), self.config.clone(), self.services.clock.clone())
-    }
-
-    /// Unix seconds.
-    pub fn now(&self) -> i64 {
-        self.services.clock.now()
     }
 
     /// Begins a login, whose events go to the editor.
@@ -143,12 +137,4 @@ pub fn said_hello(session: Option<Arc<Session>>) -> Result<Arc<Session>> {
         Error::new(Code::InvalidArgument, "The first call must be `hello`.")
             .with_hint("The plugin and the backend may be of different versions; update both.")
     })
-}
-
-/// Parses a login's name out of a call.
-///
-/// # Errors
-/// `invalid_argument`.
-pub fn login(text: &str) -> Result<LoginId> {
-    text.parse()
 }

@@ -14,7 +14,6 @@ use super::method_selection;
 use super::methods::{browser, device, key, machine};
 use super::organization;
 use super::registered_client;
-use super::registry::Leave;
 use super::save::{self, Saved};
 use crate::credential::Tokens;
 use crate::error::{Error, Result};
@@ -28,13 +27,14 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// Runs to the end.
-    pub async fn run(mut self, cancel: CancelToken, leave: Leave) {
+    /// Runs to the end. `running` is what stands for it among the logins that run: its drop takes it off the
+    /// list.
+    pub async fn run<R>(mut self, cancel: CancelToken, running: R) {
         let result = self.sign_in(cancel).await;
         registered_client::settle(&mut self.attempt, &result).await;
         self.talk.typed.close();
         // Before the last event: whoever hears of the end may start the next login at once.
-        drop(leave);
+        drop(running);
         let outcome = self.outcome(&result);
         log(&self.attempt, &result);
         let stage = match result {

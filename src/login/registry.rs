@@ -43,7 +43,7 @@ struct Handle {
 
 /// Removes a login from the list.
 #[derive(Debug, Clone)]
-pub(super) struct Leave {
+struct Leave {
     running: Weak<Mutex<Running>>,
     id: u64,
 }

@@ -2,7 +2,8 @@
 
 use url::Url;
 
-use super::client::{Client, Params};
+use super::client::Client;
+use super::client_identity::Params;
 use super::ready::{Begin, Issuer};
 use crate::error::{Code, Error, Result};
 use crate::provider::{CallbackBrings, Method};

@@ -10,6 +10,7 @@ use reqwest::RequestBuilder;
 use reqwest::header::ACCEPT;
 use url::Url;
 
+use super::client_identity::Params;
 use super::failure::Failure;
 use super::ready::Ready;
 use crate::clock::Clock;
@@ -17,9 +18,6 @@ use crate::credential::Tokens;
 use crate::http::{Http, Reply};
 use crate::provider::{Encoding, Method, Provider};
 use crate::secret::Secret;
-
-/// Parameters of a request body.
-pub(super) type Params<'a> = Vec<(&'a str, String)>;
 
 /// How a provider is asked: by which network, at what time. Cheap to clone.
 #[derive(Debug, Clone)]

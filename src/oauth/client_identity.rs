@@ -6,10 +6,12 @@ use reqwest::RequestBuilder;
 use url::form_urlencoded::byte_serialize;
 
 use super::assertion;
-use super::client::Params;
 use super::failure::Failure;
 use crate::provider::{ClientAuth, Method};
 use crate::secret::Secret;
+
+/// Parameters of a request body.
+pub(super) type Params<'a> = Vec<(&'a str, String)>;
 
 /// A client of a provider.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use super::client::{Client, Params};
+use super::client::Client;
+use super::client_identity::Params;
 use super::failure::{self, Failure};
 use super::pkce::Pkce;
 use super::ready::{Ready, nothing_to_refresh_with};

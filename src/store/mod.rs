@@ -8,6 +8,7 @@
 
 mod app_key;
 mod bound;
+mod change;
 mod damaged;
 mod encrypted;
 mod entry;
@@ -19,6 +20,7 @@ mod lock;
 mod place;
 mod report;
 mod update;
+mod writing;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,11 +28,12 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+pub use change::{Change, NewLogin, Refusal, Removed, Updated};
 pub use entry::{Backend, Entry};
 pub use index::Index;
 pub use keyring::{KeyringError, SERVICE};
 pub use lock::{LoginLock, STORE_FILE as STORE_LOCK_FILE, StoreLock, pause};
-pub use update::{Change, Current, NewLogin, Refusal, Removed, Updated};
+pub use update::Current;
 
 use crate::config::{StoreBackend, StoreConfig};
 use crate::credential::Tokens;

@@ -9,7 +9,7 @@ use super::bound::{account, account_before_ids, is_described, is_of_store, is_ow
 use super::encrypted::MasterKey;
 use super::entry::{Backend, Entry};
 use super::keyring::{KeyringError, Patience, SERVICE};
-use super::update::Writing;
+use super::writing::Writing;
 use crate::config::StoreBackend;
 use crate::error::{Error, Result};
 use crate::secret::Secret;

@@ -8,65 +8,17 @@
 
 use std::collections::BTreeMap;
 
+use super::change::{Change, NewLogin, Refusal, Removed, Updated};
 use super::entry::{Backend, Entry};
 use super::index::Index;
 use super::lock::StoreLock;
 use super::place::{Cause, Place, Unplaced};
+use super::writing::Writing;
 use super::{Store, Stored, bound, damaged, index, keyring::Patience};
 use crate::config::StoreBackend;
-use crate::credential::{Kind, Tokens};
 use crate::error::{Error, Result};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
-
-/// A login to be stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewLogin {
-    /// The method it was made by.
-    pub method: String,
-    /// How its token travels.
-    pub kind: Kind,
-    /// The secret.
-    pub tokens: Tokens,
-    /// The method's notice, if it was accepted on the way: it is not shown again.
-    pub notice: Option<String>,
-}
-
-impl NewLogin {
-    /// A login whose method shows no notice.
-    pub fn new(method: impl Into<String>, kind: Kind, tokens: Tokens) -> Self {
-        Self { method: method.into(), kind, tokens, notice: None }
-    }
-}
-
-/// A provider's final no to a refresh.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// Of the refresh token that was refused.
-    pub fingerprint: String,
-    /// The login's revision when it was sent: a login that has changed since is another one.
-    pub revision: u64,
-    /// In words.
-    pub reason: String,
-    /// When the access token ended before its time, Unix seconds, if the API has refused it too.
-    pub ended_at: Option<i64>,
-}
-
-/// What is to become of a login.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// It stays as it is, and nothing is written.
-    Nothing,
-    /// A person has logged in. It stays in its backend unless the settings name another one; a new one goes
-    /// where [`Store::backend_report`] says. If it cannot be stored, the old login is whole.
-    Login(Box<NewLogin>),
-    /// A refresh has spent the old secret: this one is never taken back.
-    Renewed(Box<NewLogin>),
-    /// Exactly this refresh token was refused; nothing is written if the login has changed since.
-    Refused(Refusal),
-    /// It is gone, secret first: what is left after a crash in between is an entry that says so.
-    Removed,
-}
 
 /// What is stored now, under the lock.
 #[derive(Debug)]
@@ -97,25 +49,6 @@ impl Current<'_> {
     pub fn read(&self) -> Result<Option<Stored>> {
         self.store.read_in(self.index, self.login)
     }
-}
-
-/// What became of a login.
-#[derive(Debug, Default)]
-pub struct Updated {
-    /// Its entry now; `None` if it is gone, or never was.
-    pub entry: Option<Entry>,
-    /// What a removal found.
-    pub removed: Option<Removed>,
-}
-
-/// What a removal found and left.
-#[derive(Debug, Default)]
-pub struct Removed {
-    /// What the index said; `None` for an entry that is not understood.
-    pub entry: Option<Entry>,
-    /// Why something is left in the keyring, if it is: it is removed at the next write that finds the keyring
-    /// well.
-    pub leftover: Option<Error>,
 }
 
 impl Store {
@@ -177,23 +110,7 @@ impl Store {
     }
 }
 
-/// A change on its way.
-pub(super) struct Writing<'a> {
-    pub(super) store: &'a Store,
-    lock: StoreLock,
-    pub(super) login: &'a LoginId,
-    pub(super) index: Index,
-}
-
 impl Writing<'_> {
-    fn old(&self) -> Option<Entry> {
-        self.index.logins.get(self.login).cloned()
-    }
-
-    fn write(&self) -> Result<()> {
-        self.index.write(&self.lock, &self.store.shared.paths.index_file())
-    }
-
     fn logged_in(mut self, new: NewLogin) -> Result<Updated> {
         let old = self.old();
         let secret = bound::encode(self.login, self.index.store_id(), &new)?;

@@ -208,8 +208,8 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         ("store::entry::Backend", Box::new(backend)),
         ("store::entry::Entry", Box::new(entry)),
         ("store::index::Index", Box::new(index)),
-        ("store::update::Change", Box::new(change)),
-        ("store::update::NewLogin", Box::new(new)),
+        ("store::change::Change", Box::new(change)),
+        ("store::change::NewLogin", Box::new(new)),
     ]
 }
 
@@ -358,9 +358,9 @@ const NOTHING_SECRET: &[&str] = &[
     "store::place::Place",
     "store::place::Unplaced",
     "store::update::Current",
-    "store::update::Refusal",
-    "store::update::Removed",
-    "store::update::Updated",
+    "store::change::Refusal",
+    "store::change::Removed",
+    "store::change::Updated",
     "wording::Face",
 ];
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Which module of src uses which, held against the table at the top of src/lib.rs: an arrow that is not there, one that
-# nobody needs any more, and a circle are told. Tests may use what they like.
+# nobody needs any more, and a circle are told, the last also between the files of one module. Tests may use what they
+# like.
 #
 # usage: arrows.sh           prints what is wrong, one line each
 #        arrows.sh --used    prints the arrows that there are, as `FROM TO`
@@ -58,3 +59,4 @@ sed -nE 's/^(pub )?mod ([a-z_]+);$/\2/p' src/lib.rs | while read -r module; do
     echo "$module is not in the table of src/lib.rs"
 done
 printf '%s\n' "$used" | tsort 2>&1 >/dev/null | sed -n 's/^tsort: \([a-z_]*\)$/\1 is in a circle of modules/p'
+python3 tests/tools/circles.py
