@@ -85,11 +85,13 @@ async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
 
 fn hello(editor: &Editor, hello: &Hello) -> Result<HelloAnswer> {
     if hello.protocol != PROTOCOL {
-        let side = if hello.protocol > PROTOCOL { "backend" } else { "plugin" };
+        let hint = if hello.protocol > PROTOCOL {
+            "Update the backend: `:ConvLogin` offers it, or run `make build` in the plugin's folder."
+        } else {
+            "Update the plugin, then restart Neovim."
+        };
         let message = format!("The plugin speaks protocol {}, the backend {PROTOCOL}.", hello.protocol);
-        return Err(Error::new(Code::ProtocolMismatch, message).with_hint(format!(
-            "Update the {side}: run `make build` in the plugin's folder, then restart Neovim."
-        )));
+        return Err(Error::new(Code::ProtocolMismatch, message).with_hint(hint));
     }
     let session = editor.begin(hello.options.as_ref())?;
     Ok(HelloAnswer {
