@@ -125,6 +125,28 @@ return function(case)
     t:eq(slow:lua(timers), before - 1, "timers that run on")
   end)
 
+  case(
+    "the option `install` has it built without a question, or never; conv.cancel() ends a build",
+    function(t)
+      local nvim = begin(t, "exec sleep 20")
+      nvim:lua("require('conv').setup({ install = false })")
+      nvim:cmd("ConvLogin anthropic")
+      t:wait("the message", function()
+        return nvim:said("not here yet")
+      end)
+      nvim:lua("require('conv').setup({ install = 'build' })")
+      nvim:cmd("ConvLogin anthropic")
+      t:wait("the build", function()
+        return nvim:window_text():find("cancel · ")
+      end)
+      nvim:lua("require('conv').cancel()")
+      t:wait("its end", function()
+        return nvim:window() == nil
+      end)
+      t:eq(nvim:lua("return _G.asked"), {})
+    end
+  )
+
   case("without Rust it says where to get it", function(t)
     local nvim = begin(t, "exit 1")
     vim.uv.fs_unlink(t.dir .. "/bin/cargo")
