@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::secret::{Secret, expose, expose_opt};
+use crate::secret::{Secret, expose, expose_headers, expose_opt};
 
 /// How a credential is to travel: the key into a provider's `use` table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,6 +104,13 @@ pub struct Tokens {
     /// API base URL that the provider named for this very login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// Until when a command's answer is used before it is run again, Unix seconds; an end of the token itself
+    /// is another matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub use_until: Option<i64>,
+    /// Headers that a command gave, over those of the description.
+    #[serde(default, serialize_with = "expose_headers", skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Secret>,
     /// Values that header templates need (`{account_id}` …), by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, String>,
@@ -170,15 +177,19 @@ impl Tokens {
             identity: None,
             organization: None,
             base_url: None,
+            use_until: None,
+            headers: BTreeMap::new(),
             extra: BTreeMap::new(),
             origins: Vec::new(),
             binding: None,
         }
     }
 
-    /// Whether the access token is good for more than `margin` seconds from `now` (Unix seconds; rule 1).
+    /// Whether the access token is good for more than `margin` seconds from `now` (Unix seconds; rule 1), and
+    /// may be used without asking anew.
     pub fn is_fresh(&self, now: i64, margin: i64) -> bool {
         self.expires_at.is_none_or(|end| end.saturating_sub(now) > margin)
+            && self.use_until.is_none_or(|end| end > now)
     }
 
     /// Seconds that the access token was made for, if that is known.

@@ -13,9 +13,10 @@
 //! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | agent, broker, gateway, login, services, config, store (status only), signals |
 //! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http, peer |
 //! | [`agent`] | grants: some logins, lent to whoever reaches a socket; knows neither ssh nor Docker | broker, gateway, config, provider, private_file |
-//! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, store, provider, config, http |
-//! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | services, oauth, store, provider, config, bounded_server |
+//! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, command, store, provider, config, http |
+//! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | services, oauth, command, store, provider, config, bounded_server |
 //! | [`services`] | what everything that works on logins is given | config, store, http |
+//! | [`command`] | runs a command of the person's settings for what it prints | provider |
 //! | [`oauth`] | the protocol on the wire; knows no store | http, provider (descriptions) |
 //! | [`store`] | index, keyring, encrypted file, locks, the app's key; knows no network | config (its own section), private_file |
 //! | [`config`] | the settings files and the editor's options, checked and merged over the built-in descriptions | provider, private_file |
@@ -35,6 +36,7 @@ pub mod bounded_server;
 pub mod broker;
 pub mod cli;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod credential;
 pub mod editor;

@@ -26,13 +26,13 @@ pub use agent::{
     GrantAnswer, GrantPower, GrantQuestion, GrantQuestions, GrantReport, GrantUse, Grants,
 };
 pub use call::{
-    GatewayOpen, GatewayOpened, GatewayReport, Get, Grant, Hello, HelloAnswer, Invalidate, LoginCancel,
-    LoginInput, LoginStart, LoginStarted, Logout, LogoutResult, Method, Nothing, Provider, Providers,
-    ProvidersAnswer, Revoked, Shutdown, Status, StatusAnswer,
+    CommandCancel, GatewayOpen, GatewayOpened, GatewayReport, Get, Grant, Hello, HelloAnswer, Invalidate,
+    LoginCancel, LoginInput, LoginStart, LoginStarted, Logout, LogoutResult, Method, Nothing, Provider,
+    Providers, ProvidersAnswer, Revoked, Shutdown, Status, StatusAnswer,
 };
 pub use credential::Credential;
 pub use login::{Input, LoginEvent, Qr, Replaced, Stage};
-pub use status::{Changed, LoginStatus, Notice, State, StoreReport, Weight};
+pub use status::{Changed, LoginStatus, Notice, State, StoreReport, Waiting, Weight};
 
 /// The protocol that this program speaks.
 pub const PROTOCOL: u64 = 1;
@@ -97,6 +97,7 @@ calls! {
     "login.start" => LoginStart -> LoginStarted, 45;
     "login.input" => LoginInput -> Nothing, 60;
     "login.cancel" => LoginCancel -> Nothing, 5;
+    "command.cancel" => CommandCancel -> Nothing, 5;
     "logout" => Logout -> LogoutResult, 60;
     "gateway.open" => GatewayOpen -> GatewayOpened, 20;
     "agent.open" => AgentOpen -> AgentOpened, 60;
@@ -130,4 +131,5 @@ events! {
     Login = "login" => Box<LoginEvent>;
     Log = "log" => Notice;
     Question = "question" => GrantQuestions;
+    Waiting = "waiting" => Waiting;
 }

@@ -4,6 +4,7 @@
 //! wiped on drop, and no `Serialize`: what leaves the process goes through [`Secret::expose`], which is easy
 //! to search for.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -77,6 +78,14 @@ pub fn expose_opt<S: serde::Serializer>(secret: &Option<Secret>, serializer: S) 
         Some(secret) => serializer.serialize_some(secret.expose()),
         None => serializer.serialize_none(),
     }
+}
+
+/// [`expose`] for the values of headers.
+pub fn expose_headers<S: serde::Serializer>(
+    headers: &BTreeMap<String, Secret>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(headers.iter().map(|(name, value)| (name, value.expose())))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 -- News inside the plugin, so that the process client knows none of those who listen. Names: `credential`,
--- `changed`, `login`, `log` (events of doc/rpc.md) and `backend` (the client's own state).
+-- `changed`, `login`, `log`, `waiting` (events of doc/rpc.md) and `backend` (the client's own state).
 
 local M = {}
 

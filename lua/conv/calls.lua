@@ -11,6 +11,7 @@ local M = {}
 ---@field params table
 ---@field done fun(err?: ConvError, result?: any)
 ---@field timer uv.uv_timer_t
+---@field is_usual boolean whether its deadline is the method's own, and not the caller's
 
 ---@type table<integer, conv.Call>
 local calls = {}
@@ -56,6 +57,29 @@ function M.answer_all(err)
   end
 end
 
+---@param id integer
+---@param method string
+---@param limit integer milliseconds
+local function deadline(id, method, limit)
+  return vim.defer_fn(function()
+    local message = ("The backend did not answer `%s` within %d s."):format(method, math.ceil(limit / 1000))
+    M.answer(id, errors.new("timeout", message, "Try again; `:checkhealth conv` says how the backend is."))
+  end, limit)
+end
+
+---Gives the calls about a login more time, where their callers did not say how long they wait.
+---@param login string
+---@param milliseconds integer from now
+function M.outlast(login, milliseconds)
+  for id, call in pairs(calls) do
+    if call.is_usual and call.params.login == login and protocol.deadlines[call.method] < milliseconds then
+      call.timer:stop()
+      call.timer:close()
+      call.timer = deadline(id, call.method, milliseconds)
+    end
+  end
+end
+
 ---Takes up a call.
 ---@param method string
 ---@param params table
@@ -68,11 +92,8 @@ function M.add(method, params, timeout, done)
   local limit = timeout
     or protocol.deadlines[method]
     or error(("The method `%s` has no deadline."):format(method))
-  local timer = vim.defer_fn(function()
-    local message = ("The backend did not answer `%s` within %d s."):format(method, math.ceil(limit / 1000))
-    M.answer(id, errors.new("timeout", message, "Try again; `:checkhealth conv` says how the backend is."))
-  end, limit)
-  calls[id] = { method = method, params = params, done = done, timer = timer }
+  local timer = deadline(id, method, limit)
+  calls[id] = { method = method, params = params, done = done, timer = timer, is_usual = timeout == nil }
   return id
 end
 

@@ -44,7 +44,7 @@ local waiting = false
 ---@return conv.Held
 local function hold(credential)
   local ends = credential.expires_at
-  local fresh_until = ends and ends - M.margin or math.huge
+  local fresh_until = math.min(ends and ends - M.margin or math.huge, credential.use_until or math.huge)
   return { token = credential.token, fresh_until = fresh_until, credential = credential }
 end
 

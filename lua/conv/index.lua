@@ -77,12 +77,15 @@ local function status(login, fields)
   }
 end
 
+---What stands in the index beside the logins: what a provider knows this program by, and what a command gave.
+local NO_LOGIN = { ["oauth-client"] = true, ["command-answer"] = true }
+
 ---@param text string contents of credentials.toml
 ---@return table<string, ConvLoginStatus>
 function M.parse(text)
   local result, fields, login = {}, {}, nil
   local function finish()
-    if login then
+    if login and not NO_LOGIN[login:match("@(.+)$") or ""] then
       result[login] = status(login, fields)
     end
   end

@@ -188,8 +188,11 @@ function M.login(login, opts, cb)
   end)
 end
 
----Ends a login that is under way. Nothing happens if there is none.
+---Ends a login that is under way, and commands that are waited for. Nothing happens if there is none.
 function M.cancel()
+  if package.loaded["conv.command_wait"] then
+    on_main(require("conv.command_wait").cancel)
+  end
   if package.loaded["conv.login"] then
     on_main(require("conv.login").cancel)
   end
@@ -311,8 +314,14 @@ bus.on("log", require("conv.notify").on_log)
 bus.on("question", function(data)
   require("conv.ui.permission").on_questions(data)
 end)
+bus.on("waiting", function(data)
+  require("conv.command_wait").on_event(data)
+end)
 bus.on("backend", function(data)
   status.on_backend(data)
+  if package.loaded["conv.command_wait"] then
+    require("conv.command_wait").on_backend(data)
+  end
   if package.loaded["conv.ui.permission"] and data.state ~= "ready" then
     require("conv.ui.permission").on_questions({ questions = {} })
   end

@@ -16,6 +16,7 @@ local FACES = {
   valid = { sign = "●", ascii = "+", group = "ConvOk", usable = true },
   refreshing = { sign = "↻", ascii = "~", group = "ConvInfo", usable = true },
   expiring = { sign = "◔", ascii = "~", group = "ConvInfo", usable = true },
+  ready = { sign = "◎", ascii = "+", group = "ConvOk", usable = true },
   stored = { sign = "◎", ascii = "+", group = "ConvOk", usable = true },
   needs_login = { sign = "◇", ascii = "!", group = "ConvWarn", usable = false },
   error = { sign = "✗", ascii = "!", group = "ConvError", usable = false },
@@ -91,6 +92,8 @@ end
 function M.source(source)
   if source == "app" then
     return "key of the Convocations app"
+  elseif source == "command" then
+    return "a command"
   end
   return source and source ~= "login" and (source:gsub("^env:", "$")) or nil
 end

@@ -11,6 +11,7 @@ error("lua/conv/types.lua holds types only")
 ---| "logging_in" # A conversation in this very editor or terminal is about it; the backend never sends this one.
 ---| "refreshing" # A refresh is under way.
 ---| "expiring" # The token ends within the margin, or has ended.
+---| "ready" # It comes from a source that is asked when it is needed, and nobody has needed it here yet.
 ---| "stored" # There is an entry, and nobody has looked yet whether its secret can be read.
 ---| "valid" # A token is there and fresh.
 ---| "logged_out" # No source yields a credential.
@@ -53,7 +54,8 @@ error("lua/conv/types.lua holds types only")
 ---@field headers table<string, string> Everything the API wants, authorization included, by header name.
 ---@field base_url? string API base URL, if the provider has one.
 ---@field expires_at? integer Unix seconds; absent for a key that does not expire.
----@field source string Which source won: `login`, `env:VARIABLE` or `app`.
+---@field use_until? integer Until when the answer of a command is used before it is run again, Unix seconds; absent where the token itself says how long.
+---@field source string Which source won: `login`, `env:VARIABLE`, `command` or `app`.
 ---@field login string The login it belongs to.
 ---@field identity? string Who this is, if known.
 ---@field scopes? string[] Granted scopes, if the provider named them.
@@ -168,7 +170,7 @@ error("lua/conv/types.lua holds types only")
 ---@field state ConvState How it is.
 ---@field method? string The method it was made by; absent for a credential that is not stored here.
 ---@field kind? "oauth"|"api-key" How its token travels.
----@field source? string What `get` would answer from now: `login`, `env:VARIABLE` or `app`; absent if it would answer an error.
+---@field source? string What `get` would answer from now: `login`, `env:VARIABLE`, `command` or `app`; absent if it would answer an error.
 ---@field store? "keyring"|"local-encrypted" Which backend keeps the secret.
 ---@field identity? string Who it is, if the provider told.
 ---@field organization? string Which of the person's organizations it is of, if the provider told.
@@ -217,6 +219,7 @@ error("lua/conv/types.lua holds types only")
 ---@field methods conv.Method[] Its login methods, the default first.
 ---@field logins string[] The logins that are stored for it.
 ---@field env string[] Names of the variables it reads that are set.
+---@field sources string[] Where a credential comes from, in order: `env:VARIABLE`, `login`, `command` or `app`.
 ---@field terms? string Its terms, in a sentence.
 
 ---All providers, built in and the person's own. Also `providers --json`.
@@ -242,6 +245,13 @@ error("lua/conv/types.lua holds types only")
 ---@field backend "keyring"|"local-encrypted" Which of the two it is.
 ---@field reason string In words.
 ---@field problem? ConvError What is wrong with it, if something is.
+
+---A command that gives a login's credential is waited for: it may ask the person for a password or a finger.
+---@class (exact) conv.Waiting
+---@field login string Which login.
+---@field program string The command's program.
+---@field seconds integer Seconds that it may take in all.
+---@field done boolean Whether the wait is over.
 
 -- end: the wire
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Broker;
+use crate::command;
 use crate::credential::Tokens;
 use crate::error::Result;
 use crate::oauth::{self, Client, Failure, Revocation, Wire};
@@ -20,14 +21,14 @@ impl Broker {
         method: &Method,
         tokens: &Tokens,
     ) -> Result<Client, Failure> {
-        let stored = match provider.client_secret {
-            Some(ClientSecret::Store) => {
-                self.stored_secret(provider).await.map_err(Failure::Configuration)?
-            }
-            _ => None,
+        let given = match &provider.client_secret {
+            Some(ClientSecret::Store) => self.stored_secret(provider).await,
+            Some(ClientSecret::Command(program)) => command::run(program, &provider.id).await.map(Some),
+            _ => Ok(None),
         };
+        let given = given.map_err(Failure::Configuration)?;
         let (http, clock) = (self.0.http.clone(), self.0.clock.clone());
-        Client::of_login(Wire { provider: Arc::clone(provider), http, clock }, method, stored, tokens)
+        Client::of_login(Wire { provider: Arc::clone(provider), http, clock }, method, given, tokens)
     }
 
     /// Takes tokens back at the provider.

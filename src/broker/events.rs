@@ -4,7 +4,7 @@ use super::status;
 use super::{Broker, Look, Passed};
 use crate::error::Error;
 use crate::login_id::LoginId;
-use crate::protocol::{Changed, Credential, Level, Notice};
+use crate::protocol::{Changed, Credential, Level, Notice, Waiting};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub enum Event {
     Changed(Changed),
     /// Something that the person should be told, once.
     Notice(Notice),
+    /// A command is waited for, or no longer.
+    Waiting(Waiting),
 }
 
 impl Broker {
@@ -69,6 +71,7 @@ fn spell(source: &str) -> String {
     match source.strip_prefix("env:") {
         Some(variable) => format!("`{variable}` of the environment"),
         None if source == "app" => "The Convocations app's key".to_owned(),
+        None if source == "command" => "What the command gives".to_owned(),
         None => "The stored login".to_owned(),
     }
 }

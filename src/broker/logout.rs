@@ -42,6 +42,7 @@ impl Broker {
         let removed = self.blocking(move |inner| inner.store.remove(&name));
         let removed = removed.await??;
         tracing::info!(%login, revoked = ?revoked, was_stored = removed.is_some(), "logged out");
+        self.forget_answer(login, provider.as_deref()).await;
         drop(lock);
         self.forget(login);
         self.0.shared.backoff.clear(login);
@@ -65,6 +66,16 @@ impl Broker {
             ));
         }
         Ok(LogoutResult { login: login.clone(), revoked, page, message })
+    }
+
+    /// What a command gave is forgotten with the login. That it cannot be is no reason to keep the login: it
+    /// has an end.
+    async fn forget_answer(&self, login: &LoginId, provider: Option<&Provider>) {
+        self.0.shared.obtained.answers.forget(login);
+        let Some(name) = provider.and_then(Provider::answer_login) else { return };
+        if login.account().is_none() {
+            let _ = self.blocking(move |inner| inner.store.remove(&name)).await;
+        }
     }
 
     /// The login's lock, if it can be had soon: a refresh that hangs must not keep anybody logged in.
@@ -122,6 +133,9 @@ fn nothing_stored(inner: &Inner, login: &LoginId) -> Error {
         provider.sources_of(login).find_map(|source| match source {
             Source::Env { var, .. } if env_value(source).is_some() => {
                 Some(format!("What is used comes from `{var}`; unset that."))
+            }
+            Source::Command => {
+                Some("What is used comes from its command; take \"command\" out of its `sources`.".to_owned())
             }
             // One that cannot be read now is there all the same.
             Source::App if !matches!(inner.store.app_key(inner.config.app_key_reference()), Ok(None)) => {

@@ -11,6 +11,7 @@ mod client;
 mod events;
 mod logout;
 mod news;
+mod obtained;
 mod order;
 mod providers;
 mod refresh;
@@ -34,11 +35,12 @@ use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
-use crate::provider::Provider;
+use crate::provider::{Provider, Source};
 use crate::secret::Secret;
 use crate::services::Services;
 use crate::store::Store;
 use cache::{CredentialCache, Look};
+use obtained::Obtained;
 use order::Order;
 use refresh::{Backoff, Goal, PendingWrites, SingleFlight};
 use sources::{Found, Passed};
@@ -75,6 +77,7 @@ struct Shared {
     backoff: Arc<Backoff>,
     pending: Arc<PendingWrites>,
     order: Arc<Order>,
+    obtained: Obtained,
 }
 
 impl Broker {
@@ -130,6 +133,13 @@ impl Broker {
             Found::Stale { token } => {
                 self.refreshed(login, validity, Goal::Fresh { validity, seen: token }).await
             }
+            Found::ToObtain { source, seen, passed } => {
+                let credential = self.obtain_fresh(login, &source, validity, seen).await?;
+                if let Some(passed) = passed {
+                    self.tell_source_changed(&credential, &passed);
+                }
+                Ok(credential)
+            }
         }
     }
 
@@ -140,15 +150,33 @@ impl Broker {
     /// As for [`Broker::get`]; `provider_refused` if the refused token is one that cannot be refreshed.
     pub async fn invalidate(&self, login: &LoginId, rejected: &Secret) -> Result<Credential> {
         self.forget(login);
+        let answers = &self.0.shared.obtained.answers;
+        let runs = answers.runs(login);
         let newest = self.get(login, Some(0)).await?;
         if newest.token != *rejected {
             return Ok(newest);
+        }
+        if newest.source == Source::Command.name() {
+            let is_new = answers.runs(login) != runs || answers.is_useless(login, rejected);
+            return if is_new { Err(key_refused(&newest)) } else { self.asked_again(login, rejected).await };
         }
         if newest.source != "login" || newest.kind == Kind::ApiKey {
             return Err(key_refused(&newest));
         }
         self.forget(login);
         self.refreshed(login, Validity::AtLeast(0), Goal::Other { rejected: rejected.clone() }).await
+    }
+
+    /// The command is run once more, and what it gives then is believed.
+    async fn asked_again(&self, login: &LoginId, rejected: &Secret) -> Result<Credential> {
+        let goal = Goal::Other { rejected: rejected.clone() };
+        let newer = self.obtain(login, &Source::Command, goal).await?;
+        if newer.token == *rejected {
+            self.0.shared.obtained.answers.note_useless(login, rejected);
+            return Err(key_refused(&newer));
+        }
+        self.remember(&newer, true).await;
+        Ok(newer)
     }
 
     async fn refreshed(&self, login: &LoginId, validity: Validity, goal: Goal) -> Result<Credential> {
@@ -175,6 +203,13 @@ impl Broker {
                 Ok(*credential)
             }
             Found::Stale { .. } => Err(expired),
+            Found::ToObtain { source, seen, passed } => {
+                let credential = self.obtain_fresh(login, &source, validity, seen).await?;
+                if let Some(passed) = passed {
+                    self.tell_source_changed(&credential, &passed);
+                }
+                Ok(credential)
+            }
         }
     }
 
@@ -204,7 +239,14 @@ impl Broker {
         let number = self.0.shared.order.next_look();
         let (name, stamp) = (login.clone(), self.0.store.stamp());
         let look = move |inner: &Inner| {
-            let found = sources::find(&inner.config, &inner.store, &inner.clock, &name, validity);
+            let found = sources::find(
+                &inner.config,
+                &inner.store,
+                &inner.clock,
+                &inner.shared.obtained.answers,
+                &name,
+                validity,
+            );
             let look = status::look(inner, &name, &found);
             (found, look)
         };
@@ -257,8 +299,14 @@ impl Broker {
     }
 
     /// Waits for refreshes under way, for at most [`FINISH_TIME`], and for what they brought to be stored.
+    /// Commands under way are ended.
     pub async fn finish_in_flight(&self) {
-        let _ = tokio::time::timeout(FINISH_TIME, self.0.shared.flights.all_done()).await;
+        self.cancel_commands();
+        let all_done = async {
+            self.0.shared.obtained.flights.all_done().await;
+            self.0.shared.flights.all_done().await;
+        };
+        let _ = tokio::time::timeout(FINISH_TIME, all_done).await;
         self.write_at_last().await;
     }
 
@@ -288,6 +336,9 @@ fn key_refused(credential: &Credential) -> Error {
     )
     .with_hint(match credential.source.strip_prefix("env:") {
         Some(variable) => format!("Correct or unset `{variable}`."),
+        None if credential.source == Source::Command.name() => {
+            "Correct what its command reads: it was run again, and gave the same.".to_owned()
+        }
         None => format!("Log in again with `:ConvLogin {}`.", credential.login),
     })
 }

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::Result;
 use crate::protocol;
-use crate::provider::{Grant, Method, Provider, RevocationEnds, Source};
+use crate::provider::{Grant, Method, Provider, RevocationEnds, Source, is_no_login};
 use crate::store::{Index, Store};
 
 /// All providers.
@@ -19,7 +19,8 @@ pub fn providers(config: &Config, store: &Store) -> Result<protocol::ProvidersAn
 }
 
 fn describe(provider: &Provider, index: &Index) -> protocol::Provider {
-    let is_its_own = |login: &&crate::login_id::LoginId| login.provider() == provider.id;
+    let is_its_own =
+        |login: &&crate::login_id::LoginId| login.provider() == provider.id && !is_no_login(login);
     let is_set = |var: &&String| std::env::var_os(var).is_some_and(|value| !value.is_empty());
     let methods = provider.methods.iter().enumerate();
     protocol::Provider {
@@ -31,6 +32,7 @@ fn describe(provider: &Provider, index: &Index) -> protocol::Provider {
             .collect(),
         logins: index.logins.keys().filter(is_its_own).map(|login| login.as_str().to_owned()).collect(),
         env: provider.sources.iter().filter_map(variable).filter(is_set).cloned().collect(),
+        sources: provider.sources.iter().map(Source::name).collect(),
         terms: provider.terms.clone(),
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Guarantees: no network; a store that cannot be read is an error and not a reason to try the next source.
 
+use super::obtained::{Answers, answer};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credential::{Kind, Tokens, Validity};
@@ -21,6 +22,8 @@ pub(super) enum Found {
     Good { credential: Box<Credential>, passed: Option<Passed> },
     /// The stored login has to be refreshed; with its token of now.
     Stale { token: Secret },
+    /// A source has to be asked, which takes its time: with its token of now, if there is one.
+    ToObtain { source: Source, seen: Option<Secret>, passed: Option<Passed> },
 }
 
 /// A stored login that was passed over because its refresh was refused for good.
@@ -44,9 +47,9 @@ pub fn token_now(
     min_validity: Option<i64>,
 ) -> Result<Option<Credential>> {
     let validity = Validity::new(min_validity, config.refresh.margin);
-    Ok(match find(config, store, clock, login, validity)? {
+    Ok(match find(config, store, clock, &Answers::default(), login, validity)? {
         // That a login was passed over has to be told, which the caller with a runtime does.
-        Found::Good { passed: Some(_), .. } | Found::Stale { .. } => None,
+        Found::Good { passed: Some(_), .. } | Found::Stale { .. } | Found::ToObtain { .. } => None,
         Found::Good { credential, passed: None } => Some(*credential),
     })
 }
@@ -56,6 +59,7 @@ pub(super) fn find(
     config: &Config,
     store: &Store,
     clock: &Clock,
+    answers: &Answers,
     login: &LoginId,
     validity: Validity,
 ) -> Result<Found> {
@@ -65,6 +69,17 @@ pub(super) fn find(
         let credential = match source {
             Source::Env { .. } => from_env(&provider, login, source),
             Source::App => from_app(config, store, &provider, login)?,
+            Source::Command => {
+                let there = from_command(store, answers, &provider, login);
+                let now = clock.now();
+                match there {
+                    Some(there) if there.is_fresh(now, validity.seconds(there.lifetime)) => Some(there),
+                    there => {
+                        let seen = there.map(|there| there.token);
+                        return Ok(Found::ToObtain { source: source.clone(), seen, passed });
+                    }
+                }
+            }
             Source::Login => match stored(store, clock, &provider, login, validity)? {
                 Login::None => None,
                 Login::Good(credential) => Some(*credential),
@@ -95,6 +110,18 @@ fn from_env(provider: &Provider, login: &LoginId, source: &Source) -> Option<Cre
     let Source::Env { kind, .. } = source else { return None };
     let tokens = Tokens::api_key(env_value(source)?, 0);
     Some(provider.credential(login, &source.name(), *kind, &tokens, 0))
+}
+
+/// What the provider's command gave last, fresh or not.
+fn from_command(
+    store: &Store,
+    answers: &Answers,
+    provider: &Provider,
+    login: &LoginId,
+) -> Option<Credential> {
+    let command = provider.command.as_ref()?;
+    let tokens = answer(answers, store, provider, command, login)?;
+    Some(provider.credential(login, &Source::Command.name(), command.kind, &tokens, 0))
 }
 
 fn from_app(
@@ -171,7 +198,7 @@ pub(super) fn expired(provider: &Provider, login: &LoginId) -> Error {
     .with_hint(format!("Log in again with `:ConvLogin {login}`."))
 }
 
-fn not_logged_in(provider: &Provider, login: &LoginId) -> Error {
+pub(super) fn not_logged_in(provider: &Provider, login: &LoginId) -> Error {
     Error::new(Code::NotLoggedIn, format!("You are not logged in to {}.", provider.name))
         .with_hint(format!("Log in with `:ConvLogin {login}`."))
 }

@@ -11,11 +11,12 @@ use serde_json::Value;
 use super::cache::Look;
 use super::sources::{Found, env_value, find};
 use super::{Broker, Inner};
+use crate::command;
 use crate::credential::Validity;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::protocol::{Changed, LoginStatus, State};
-use crate::provider::{Provider, Source, is_client};
+use crate::provider::{Provider, Source, is_no_login};
 use crate::store::{Entry, Index};
 
 /// How to find out how a login is.
@@ -112,13 +113,14 @@ fn stored(inner: &Inner, index: &Index, way: Way) -> Vec<LoginStatus> {
         // Its description is gone from the settings: the login is there all the same, and can be removed.
         Err(error) => described(login, login.provider(), Some(entry), Outlook::failed(&error)),
     };
-    index.logins.iter().filter(|(login, _)| !is_client(login)).map(status).collect()
+    index.logins.iter().filter(|(login, _)| !is_no_login(login)).map(status).collect()
 }
 
 fn one(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>, way: Way) -> LoginStatus {
-    let mut outlook = match inner.shared.flights.is_running(login) {
-        true => Outlook::good(State::Refreshing, "login"),
-        false => way(inner, provider, login, entry),
+    let mut outlook = match (inner.shared.flights.is_running(login), is_asking(inner, login)) {
+        (true, _) => Outlook::good(State::Refreshing, "login"),
+        (_, true) => Outlook::good(State::Refreshing, &Source::Command.name()),
+        _ => way(inner, provider, login, entry),
     };
     outlook.error = outlook.error.or_else(|| inner.shared.backoff.last_error(login));
     described(login, &provider.name, entry, outlook)
@@ -132,12 +134,16 @@ fn looked_at(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<
         return of_good(&source, entry, passed);
     }
     let number = inner.shared.order.next_look();
-    let found = find(&inner.config, &inner.store, &inner.clock, login, margin);
+    let answers = &inner.shared.obtained.answers;
+    let found = find(&inner.config, &inner.store, &inner.clock, answers, login, margin);
     let look = look(inner, login, &found);
     cache(inner).note_look(login, number, look);
     match found {
         Ok(Found::Good { credential, passed }) => of_good(&credential.source, entry, passed.is_some()),
         Ok(Found::Stale { .. }) => of_stale(inner, login, entry),
+        Ok(Found::ToObtain { source, passed, .. }) => {
+            to_obtain(inner, provider, login, &source, passed.is_some())
+        }
         Err(error) => of_error(&error),
     }
 }
@@ -175,6 +181,10 @@ fn known_of(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&
                 return entry_known(inner, login, entry);
             }
             (Source::Login, Some(_)) => passed = true,
+            (Source::Command, _) if has_answer(inner, login) => {
+                return of_good(&source.name(), entry, passed);
+            }
+            (Source::Command, _) => return to_obtain(inner, provider, login, source, passed),
             (Source::App, _) if inner.config.app_key_reference().is_some_and(Value::is_object) => {
                 if let Some(outlook) = app_known(inner, login, entry, passed) {
                     return outlook;
@@ -196,6 +206,24 @@ fn entry_known(inner: &Inner, login: &LoginId, entry: &Entry) -> Outlook {
         _ if left > margin(inner, login, entry) => Outlook::good(State::Valid, "login"),
         _ => of_stale(inner, login, Some(entry)),
     }
+}
+
+/// A source that is asked when it is needed: what is known of it without asking.
+fn to_obtain(inner: &Inner, provider: &Provider, login: &LoginId, source: &Source, passed: bool) -> Outlook {
+    let missing = provider.command.as_ref().and_then(|source| command::find(&source.program).err());
+    match inner.shared.backoff.last_error(login).or(missing) {
+        Some(error) => Outlook::failed(&error),
+        None => Outlook::good(if passed { State::NeedsLogin } else { State::Ready }, &source.name()),
+    }
+}
+
+fn has_answer(inner: &Inner, login: &LoginId) -> bool {
+    let there = inner.shared.obtained.answers.get(login);
+    there.is_some_and(|tokens| tokens.is_fresh(inner.clock.now(), 0))
+}
+
+fn is_asking(inner: &Inner, login: &LoginId) -> bool {
+    inner.shared.obtained.flights.is_running(login)
 }
 
 /// Whether the app's key can be read is not known before somebody has looked.
@@ -242,6 +270,7 @@ pub(super) fn look(inner: &Inner, login: &LoginId, found: &Result<Found>) -> Loo
     let outcome = match found {
         Ok(Found::Good { credential, .. }) => Ok(credential.source.clone()),
         Ok(Found::Stale { .. }) => Ok("login".to_owned()),
+        Ok(Found::ToObtain { source, .. }) => Ok(source.name()),
         Err(error) => Err(error.clone()),
     };
     let revision = || inner.store.index().ok()?.logins.get(login).map(|entry| entry.revision);

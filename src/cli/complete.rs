@@ -15,7 +15,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 use super::context::Context;
 use crate::login_id::LoginId;
 use crate::paths::Paths;
-use crate::provider::{Source, is_client};
+use crate::provider::{Source, is_no_login};
 
 /// Set by the script that a shell has read, to the shell's name.
 const VARIABLE: &str = "CONVOCATIONS_COMPLETE";
@@ -67,17 +67,18 @@ pub fn stored(typed: &OsStr) -> Vec<CompletionCandidate> {
     offer(typed, add_stored)
 }
 
-/// What a token can be had for: what is stored, and what a variable holds.
+/// What a token can be had for: what is stored, what a variable holds, and what a command gives.
 pub fn usable(typed: &OsStr) -> Vec<CompletionCandidate> {
     offer(typed, |context, offered| {
         for id in context.config.provider_ids() {
             let Ok(provider) = context.config.provider(&id) else { continue };
             let set = provider.sources.iter().find_map(|source| match source {
                 Source::Env { var, .. } if std::env::var_os(var).is_some() => Some(var.clone()),
+                Source::Command => Some("what its command gives".to_owned()),
                 _ => None,
             });
-            if let Some(variable) = set {
-                offered.insert(id, variable);
+            if let Some(source) = set {
+                offered.insert(id, source);
             }
         }
         add_stored(context, offered);
@@ -96,7 +97,7 @@ pub fn methods(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 fn add_stored(context: &Context, offered: &mut BTreeMap<String, String>) {
     let index = context.store.index().unwrap_or_default();
-    for (login, entry) in index.logins.iter().filter(|(login, _)| !is_client(login)) {
+    for (login, entry) in index.logins.iter().filter(|(login, _)| !is_no_login(login)) {
         let who = entry.identity.clone().unwrap_or_else(|| entry.method.clone());
         offered.insert(login.as_str().to_owned(), who);
     }

@@ -8,7 +8,7 @@ use crate::broker::Broker;
 use crate::error::Result;
 use crate::login_id::LoginId;
 use crate::protocol::LogoutResult;
-use crate::provider::is_client;
+use crate::provider::is_no_login;
 
 pub fn run(context: &Context, login: Option<String>, all: bool) -> Result<ExitCode> {
     let logins: Vec<LoginId> = match login {
@@ -16,7 +16,7 @@ pub fn run(context: &Context, login: Option<String>, all: bool) -> Result<ExitCo
         None if all => {
             let stored = context.store.index()?.logins.into_keys();
             // What identifies this program to a provider is no login, and outlives them.
-            stored.filter(|login| !is_client(login)).collect()
+            stored.filter(|login| !is_no_login(login)).collect()
         }
         None => Vec::new(),
     };

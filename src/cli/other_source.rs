@@ -11,6 +11,7 @@ pub async fn tell_after_storing(context: &Context, login: &LoginId) {
     match used(context, login).await {
         Some(Source::Variable(name)) => output::note(&wording::goes_before(&name)),
         Some(Source::App) => output::note("The key of the Convocations app goes before it."),
+        Some(Source::Command) => output::note("What the command of your settings gives goes before it."),
         None => {}
     }
 }
@@ -24,6 +25,9 @@ pub async fn tell_after_removing(context: &Context, login: &LoginId) {
         Some(Source::App) => output::note(&format!(
             "The key of the Convocations app is used for {login}. It belongs to the app: remove it in the app's settings."
         )),
+        Some(Source::Command) => output::note(&format!(
+            "What the command of your settings gives is used for {login}. Take \"command\" out of its `sources`."
+        )),
         None => {}
     }
 }
@@ -31,6 +35,7 @@ pub async fn tell_after_removing(context: &Context, login: &LoginId) {
 /// A source that is no stored login.
 enum Source {
     Variable(String),
+    Command,
     App,
 }
 
@@ -38,6 +43,7 @@ async fn used(context: &Context, login: &LoginId) -> Option<Source> {
     let status = context.broker().status(Some(login)).await.ok()?.pop()?;
     match status.source?.as_str() {
         "app" => Some(Source::App),
+        "command" => Some(Source::Command),
         source => source.strip_prefix("env:").map(|name| Source::Variable(name.to_owned())),
     }
 }

@@ -9,7 +9,7 @@ use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login;
 use crate::login_id::LoginId;
-use crate::provider::{CLIENT_ACCOUNT, ClientSecret, Grant, Provider, is_client};
+use crate::provider::{CLIENT_ACCOUNT, ClientSecret, Grant, Provider, is_client, is_no_login};
 use crate::store::NewLogin;
 
 pub fn run(context: &Context, action: SecretAction) -> Result<ExitCode> {
@@ -56,6 +56,9 @@ fn wanted(provider: &Provider, login: &LoginId) -> Result<(&'static str, String)
                 provider.id
             ))),
         };
+    }
+    if is_no_login(login) {
+        return Err(refused("key by this name").with_hint("Choose another name behind the `@`."));
     }
     let by_key = provider.methods.iter().find(|method| method.grant == Grant::ApiKey);
     let method =

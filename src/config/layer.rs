@@ -13,6 +13,7 @@ use super::messages::{allowed, unknown_field};
 use super::{CallbackConfig, Config, HttpConfig, Providers, RefreshConfig, StoreBackend, StoreConfig};
 use crate::error::{Code, Error, Result};
 use crate::login_id::is_name;
+use crate::paths::SETTINGS_FILE;
 use crate::private_file;
 use crate::provider::describe::Description;
 use crate::text::short;
@@ -181,6 +182,28 @@ pub fn check(name: &str, mut layer: Value) -> Result<Checked> {
         checked.providers.insert(id, table);
     }
     Ok(checked)
+}
+
+/// What only the person's own files may say: the editor's options may come with a project (rule 23).
+const ONLY_IN_FILES: &[&str] = &["command", "client_secret_command"];
+
+/// Refuses what the editor's options may not say.
+pub fn check_options(name: &str, options: &Value) -> Result<()> {
+    let providers = options.get("providers").and_then(Value::as_object);
+    for (id, table) in providers.into_iter().flatten() {
+        if let Some(key) = ONLY_IN_FILES.iter().find(|key| table.get(**key).is_some()) {
+            let path = format!("providers.{id}.{key}");
+            return Err(invalid(
+                name,
+                &path,
+                "a project may set these options, and a command runs only if it is yours.",
+            )
+            .with_hint(format!(
+                "Put it into {SETTINGS_FILE}, which nobody else writes: `:h conv-command`."
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Takes a setting that is not known out of a layer; `false` if the mistake is another.

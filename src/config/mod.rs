@@ -156,6 +156,9 @@ impl Config {
         let is_shared = shared.is_there && files.first().is_some_and(|(_, layer)| has_any(layer));
         let options =
             options.map(|options| ("the options of conv.setup() or vim.g.conv".to_owned(), options.clone()));
+        if let Some((name, options)) = &options {
+            layer::check_options(name, options)?;
+        }
         let (mut settings, mut providers, mut problems) =
             (Settings::default(), Providers::default(), Vec::new());
         let in_files = files.len();

@@ -43,8 +43,8 @@ pub async fn answer(editor: &Editor, method: &str, params: Value) -> Result<Valu
 /// Asks a session.
 async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
     use crate::protocol::{
-        AgentAnswer, AgentAnswered, AgentOpen, AgentRevoke, GatewayOpen, Get, Invalidate, LoginCancel,
-        LoginInput, Logout, Providers,
+        AgentAnswer, AgentAnswered, AgentOpen, AgentRevoke, CommandCancel, GatewayOpen, Get, Invalidate,
+        LoginCancel, LoginInput, Logout, Providers,
     };
     match call {
         Call::Hello(_) | Call::Shutdown(_) => Err(broke_off()),
@@ -68,6 +68,10 @@ async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
         Call::LoginCancel(params) => {
             session.logins.cancel(params.id);
             encode::<LoginCancel>(Ok(Nothing {}))
+        }
+        Call::CommandCancel(_) => {
+            session.broker.cancel_commands();
+            encode::<CommandCancel>(Ok(Nothing {}))
         }
         Call::GatewayOpen(params) => {
             encode::<GatewayOpen>(session.gateway.open(params, session.forwarder()).await)

@@ -119,6 +119,7 @@ async fn pass_on(broker: Broker, store: Store, sender: RpcSender) {
             Ok(broker::Event::Credential(credential)) => sender.event(&Event::Credential(credential)),
             Ok(broker::Event::Changed(changed)) => sender.event(&Event::Changed(changed)),
             Ok(broker::Event::Notice(notice)) => sender.event(&Event::Log(notice)),
+            Ok(broker::Event::Waiting(waiting)) => sender.event(&Event::Waiting(waiting)),
             // Too slow to hear all of it: the state of now makes up for what was missed.
             Err(RecvError::Lagged(_)) => broker.tell_all().await,
             Err(RecvError::Closed) => return,

@@ -14,6 +14,7 @@ mod tests;
 use url::Url;
 
 use crate::authority::redirect_uri_matches;
+pub use crate::command::fuzz::printed;
 pub use crate::config::fuzz::config;
 pub use crate::editor::fuzz::rpc;
 pub use crate::login::fuzz::{callback, pasted};
@@ -35,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("header", header),
     ("index", index),
     ("pasted", pasted),
+    ("printed", printed),
     ("rpc", rpc),
     ("tokens", tokens),
     ("urls", urls),

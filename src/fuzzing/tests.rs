@@ -87,6 +87,7 @@ ways! {
     any_header_is_read: "header",
     no_index_that_cannot_be_read_is_empty: "index",
     no_paste_is_taken_without_its_state: "pasted",
+    any_output_of_a_command_is_a_credential_or_refused: "printed",
     any_message_is_read_or_ends_it: "rpc",
     any_stored_secret_is_kept_or_refused: "tokens",
     any_address_is_trusted_or_not: "urls",

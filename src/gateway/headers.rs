@@ -136,6 +136,7 @@ mod tests {
             headers: headers.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect(),
             base_url: None,
             expires_at: None,
+            use_until: None,
             source: "login".to_owned(),
             login: "anthropic".parse().unwrap(),
             identity: None,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::login_id::{LoginId, is_name};
-use crate::provider::CLIENT_ACCOUNT;
+use crate::provider::{ANSWER_ACCOUNT, CLIENT_ACCOUNT};
 use crate::store::Entry;
 
 /// Longest account name that is made from an identity, in bytes.
@@ -46,7 +46,7 @@ fn account(identity: &str) -> Option<String> {
     let mut name = words.collect::<Vec<_>>().join("-");
     name.truncate(MAX_NAME);
     let name = name.trim_end_matches('-');
-    (is_name(name) && name != CLIENT_ACCOUNT).then(|| name.to_owned())
+    (is_name(name) && ![CLIENT_ACCOUNT, ANSWER_ACCOUNT].contains(&name)).then(|| name.to_owned())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! processes, make one.
 
 use super::attempt::Attempt;
+use crate::command;
 use crate::credential::{Kind, Tokens};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
@@ -77,6 +78,10 @@ async fn lock(attempt: &Attempt) -> Option<LoginLock> {
 }
 
 async fn known(attempt: &Attempt) -> Result<Known> {
+    if let Some(ClientSecret::Command(program)) = &attempt.provider.client_secret {
+        let secret = command::run(program, &attempt.provider.id).await?;
+        return Ok(Known { registrations: Registrations::default(), client_secret: Some(secret) });
+    }
     let Some(login) = attempt.provider.client_login() else { return Ok(Known::default()) };
     let read = move |store: &Store| match store.index_for_login()?.logins.contains_key(&login) {
         true => store.read(&login),
@@ -96,7 +101,9 @@ async fn known(attempt: &Attempt) -> Result<Known> {
 /// `Configuration` if the secret is not there or cannot be read, or the method has no address for tokens.
 pub(super) async fn of_login(attempt: &Attempt, method: &Method, tokens: &Tokens) -> Result<Client, Failure> {
     let known = match attempt.provider.client_secret {
-        Some(ClientSecret::Store) => known(attempt).await.map_err(Failure::Configuration)?,
+        Some(ClientSecret::Store | ClientSecret::Command(_)) => {
+            known(attempt).await.map_err(Failure::Configuration)?
+        }
         _ => Known::default(),
     };
     Client::of_login(attempt.wire(), method, known.client_secret, tokens)
@@ -134,8 +141,9 @@ fn put(store: &Store, login: &LoginId, secret: &Secret, now: i64) -> Result<()> 
     store.put(login, NewLogin::new(CLIENT_ACCOUNT, Kind::ApiKey, tokens)).map(drop)
 }
 
-/// What a login by the name of a provider's client is answered with.
-pub(super) fn is_no_login(provider: &Provider) -> Error {
-    let message = format!("`{CLIENT_ACCOUNT}` is no account of {}.", provider.name);
+/// What a login by a name is answered with under which the store keeps something else.
+pub(super) fn no_login(login: &LoginId, provider: &Provider) -> Error {
+    let account = login.account().unwrap_or_default();
+    let message = format!("`{account}` is no account of {}.", provider.name);
     Error::new(Code::InvalidArgument, message).with_hint("Choose another name behind the `@`.")
 }

@@ -19,7 +19,7 @@ use super::registered_client;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::StepUp;
-use crate::provider::is_client;
+use crate::provider::is_no_login;
 use crate::secret::Secret;
 use crate::services::Services;
 
@@ -62,8 +62,8 @@ impl Logins {
     ) -> Result<u64> {
         let wanted = request.organization.as_deref();
         let provider = organization::provider(&services.config, request.login.provider(), wanted)?;
-        if is_client(&request.login) {
-            return Err(registered_client::is_no_login(&provider));
+        if is_no_login(&request.login) {
+            return Err(registered_client::no_login(&request.login, &provider));
         }
         let method = method_selection::method(&provider, request.method.as_deref(), request.browser)?.clone();
         let method = organization::asking(&provider, method, wanted)?;

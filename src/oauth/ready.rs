@@ -183,7 +183,8 @@ fn url(text: &str) -> Option<Url> {
     check_url("binding", text).ok()
 }
 
-/// The client secret that the settings name, if they name one; `stored` is what the store has.
+/// The client secret that the settings name, if they name one; `stored` is what the store has, or what a
+/// command has printed.
 ///
 /// # Errors
 /// `Configuration` if it is not there.
@@ -202,6 +203,8 @@ pub(super) fn client_secret(provider: &Provider, stored: Option<Secret>) -> Resu
             let text = text.map(|text| Secret::new(text.expose().trim()));
             (text, format!("Put it into `{}`, which you can read.", path.display()))
         }
+        // The caller has run it, and knows why there is none.
+        ClientSecret::Command(program) => (stored, format!("Correct `{}.argv`.", program.setting)),
     };
     let missing = || {
         let message = format!("The client secret of {} is not there.", provider.name);

@@ -77,6 +77,8 @@ pub struct Provider {
     pub logins: Vec<String>,
     /// Names of the variables it reads that are set.
     pub env: Vec<String>,
+    /// Where a credential comes from, in order: `env:VARIABLE`, `login`, `command` or `app`.
+    pub sources: Vec<String>,
     /// Its terms, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terms: Option<String>,
@@ -236,6 +238,11 @@ pub struct Logout {
     /// Which login.
     pub login: String,
 }
+
+/// Ends the commands that are waited for; whoever waits is answered `cancelled`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandCancel {}
 
 /// Serves logins at the editor's gateway; repeated for each login more. Errors: `invalid_argument`,
 /// `port_in_use`.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::credential::{Kind, Share};
 use crate::login_id::LoginId;
-use crate::secret::{Secret, expose};
+use crate::secret::{Secret, expose, expose_headers};
 
 /// What a caller gets. Also `token --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,11 @@ pub struct Credential {
     /// Unix seconds; absent for a key that does not expire.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
-    /// Which source won: `login`, `env:VARIABLE` or `app`.
+    /// Until when the answer of a command is used before it is run again, Unix seconds; absent where the
+    /// token itself says how long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_until: Option<i64>,
+    /// Which source won: `login`, `env:VARIABLE`, `command` or `app`.
     pub source: String,
     /// The login it belongs to.
     pub login: LoginId,
@@ -48,9 +52,11 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Whether it is good for more than `margin` seconds from `now` (Unix seconds).
+    /// Whether it is good for more than `margin` seconds from `now` (Unix seconds), and may be used without
+    /// asking anew.
     pub fn is_fresh(&self, now: i64, margin: i64) -> bool {
         self.expires_at.is_none_or(|end| end.saturating_sub(now) > margin)
+            && self.use_until.is_none_or(|end| end > now)
     }
 
     /// Puts into the log that somebody got it, which every face does.
@@ -58,11 +64,4 @@ impl Credential {
         let Self { login, source, revision, expires_at, .. } = self;
         tracing::debug!(%login, source, revision, expires_at, "handed out");
     }
-}
-
-fn expose_headers<S: serde::Serializer>(
-    headers: &BTreeMap<String, Secret>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(headers.iter().map(|(name, value)| (name, value.expose())))
 }

@@ -43,6 +43,7 @@ fn credential() -> Credential {
         headers: BTreeMap::from([("authorization".to_owned(), Secret::new("Bearer tok-1"))]),
         base_url: None,
         expires_at: None,
+        use_until: None,
         source: "login".to_owned(),
         login: login(),
         identity: None,
@@ -56,6 +57,7 @@ fn full_credential() -> Credential {
     Credential {
         base_url: Some("https://api.anthropic.com".to_owned()),
         expires_at: Some(END),
+        use_until: Some(END),
         identity: Some("me@example.com".to_owned()),
         scopes: vec!["user:inference".to_owned()],
         ..credential()
@@ -127,12 +129,17 @@ fn provider() -> Provider {
         methods: vec![method()],
         logins: vec!["anthropic".to_owned()],
         env: Vec::new(),
+        sources: vec!["env:ANTHROPIC_OAUTH_TOKEN".to_owned(), "login".to_owned()],
         terms: None,
     }
 }
 
 fn notice(login: Option<LoginId>, error: Error) -> Notice {
     Notice { level: Level::Warn, error, login }
+}
+
+fn waiting() -> Waiting {
+    Waiting { login: login(), program: "op".to_owned(), seconds: 30, done: false }
 }
 
 fn event(stage: Stage) -> LoginEvent {
@@ -277,6 +284,7 @@ fn shapes() -> Value {
         "Replaced": pair(replaced(Some("https://login.example/keys".to_owned())), replaced(None)),
         "Nothing": pair(Nothing {}, Nothing {}),
         "Changed": pair(changed(full_status()), changed(status())),
+        "Waiting": pair(waiting(), waiting()),
         "Notice": pair(notice(Some(login()), full_error()), notice(None, error())),
     })
 }
@@ -305,6 +313,7 @@ fn params() -> Value {
         ),
         "login.input": pair(json!({ "id": 7, "text": "code" }), json!({ "id": 7, "text": "code" })),
         "login.cancel": pair(json!({ "id": 7 }), json!({ "id": 7 })),
+        "command.cancel": none(),
         "logout": pair(one("anthropic"), one("anthropic")),
         "gateway.open": pair(
             json!({ "key": "conv-1", "port": 4000, "logins": ["anthropic"], "socket": "/run/x" }),

@@ -73,6 +73,8 @@ states! {
     Refreshing = "refreshing", "refreshing", Info, "A new token is being fetched.";
     /// The token ends within the margin, or has ended.
     Expiring = "expiring", "refresh due", Info, "The next use fetches a new token.";
+    /// It comes from a source that is asked when it is needed, and nobody has needed it here yet.
+    Ready = "ready", "ready", Ok, "The next use asks for it.";
     /// There is an entry, and nobody has looked yet whether its secret can be read.
     Stored = "stored", "stored", Ok, "It has not been used here yet.";
     /// A token is there and fresh.
@@ -107,8 +109,8 @@ pub struct LoginStatus {
     /// How its token travels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// What `get` would answer from now: `login`, `env:VARIABLE` or `app`; absent if it would answer an
-    /// error.
+    /// What `get` would answer from now: `login`, `env:VARIABLE`, `command` or `app`; absent if it would
+    /// answer an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Which backend keeps the secret.
@@ -168,4 +170,17 @@ pub struct Notice {
     /// Which login it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<LoginId>,
+}
+
+/// A command that gives a login's credential is waited for: it may ask the person for a password or a finger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// Which login.
+    pub login: LoginId,
+    /// The command's program.
+    pub program: String,
+    /// Seconds that it may take in all.
+    pub seconds: u64,
+    /// Whether the wait is over.
+    pub done: bool,
 }

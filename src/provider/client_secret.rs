@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Program;
+
 /// Where the client secret of a provider of one's own comes from; never from a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientSecret {
@@ -13,6 +15,8 @@ pub enum ClientSecret {
     Env(String),
     /// A file, read at each use.
     File(PathBuf),
+    /// What a command prints, run at each use.
+    Command(Program),
 }
 
 /// How a client with a secret proves itself at the token endpoint, by the names of RFC 7591, 2.

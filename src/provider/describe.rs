@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    ApiShape, CallbackBrings, ClientAuth, DeviceDialect, Encoding, Grant, RevocationEnds, SecondStep,
+    ApiShape, CallbackBrings, ClientAuth, CommandCache, CommandFormat, DeviceDialect, Encoding, Grant,
+    RevocationEnds, SecondStep,
 };
 use crate::credential::{Kind, Share};
 
@@ -21,7 +22,8 @@ pub struct Description {
     pub name: Option<String>,
     /// Where its API is; `resource`, if there is one, unless this says otherwise.
     pub base_url: Option<String>,
-    /// Where a credential comes from, in order: `env:VARIABLE`, `login`, `app` (the Convocations app's key).
+    /// Where a credential comes from, in order: `env:VARIABLE`, `login`, `command`, `app` (the Convocations
+    /// app's key).
     pub sources: Option<Vec<String>>,
     /// How the value of a variable travels, where it is not an API key: `oauth` or `api-key` by variable.
     pub env_kinds: BTreeMap<String, Kind>,
@@ -61,8 +63,13 @@ pub struct Description {
     pub client_id: Option<String>,
     /// URL of a Client ID Metadata Document, used where the server supports them.
     pub client_id_metadata_document: Option<String>,
-    /// Where the client secret comes from, if there is one: `store`, `env:VARIABLE` or `file:PATH`.
+    /// Where the client secret comes from, if there is one: `store`, `env:VARIABLE`, `file:PATH` or
+    /// `command`.
     pub client_secret: Option<String>,
+    /// The command that prints it. In a file of settings only, as every command.
+    pub client_secret_command: Option<ProgramDescription>,
+    /// A command that prints a credential: what the source `command` is.
+    pub command: Option<CommandDescription>,
     /// Values for templates and second steps (`{domain}` …).
     pub options: BTreeMap<String, String>,
     /// How a login is tied to one of a person's organizations, for a provider where there are several.
@@ -80,6 +87,38 @@ pub struct OrganizationDescription {
     pub param: Option<String>,
     /// Name of the option that it takes the place of, for this login alone (`domain`).
     pub option: Option<String>,
+}
+
+/// `[providers.NAME.command]`. From a file of settings only, never from the editor's options, which a project
+/// may set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CommandDescription {
+    /// The program and its arguments, run as they are and never by a shell: a name that `PATH` leads to, or a
+    /// whole path.
+    pub argv: Vec<String>,
+    /// What it prints: `text`, one line that is the credential (if nothing is said), or `json`, an object of
+    /// `token` and perhaps `expires_at` (Unix seconds) and `headers`.
+    pub format: Option<CommandFormat>,
+    /// Seconds that it may take, also to ask you for a finger or a password; 30 if nothing is said.
+    pub timeout: Option<u64>,
+    /// Seconds that an answer without an end is used; 900 if nothing is said.
+    pub ttl: Option<u64>,
+    /// Where an answer is kept meanwhile: `memory`, of each process for itself (if nothing is said), or
+    /// `store`, sealed as a login is, so that other processes need not run it.
+    pub cache: Option<CommandCache>,
+    /// How it travels, where its beginning does not tell: `api-key` (if nothing is said) or `oauth`.
+    pub kind: Option<Kind>,
+}
+
+/// A command without more to say: of `client_secret_command`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProgramDescription {
+    /// As in `[providers.NAME.command]`.
+    pub argv: Vec<String>,
+    /// As there.
+    pub timeout: Option<u64>,
 }
 
 /// `[providers.NAME.use.KIND]`.

@@ -127,11 +127,11 @@ fn check_client(path: &str, provider: &Description, method: &Method) -> Result<(
             "it is missing; give the id that the provider registered.",
         ));
     }
-    match provider.client_secret {
-        Some(_) => Ok(()),
-        None => Err(invalid(
+    match provider.client_secret.is_some() || provider.client_secret_command.is_some() {
+        true => Ok(()),
+        false => Err(invalid(
             &format!("{path}.grant"),
-            "client-credentials needs the provider's `client_secret`: \"store\", \"env:VARIABLE\" or \"file:PATH\".",
+            "client-credentials needs the provider's `client_secret`: \"store\", \"env:VARIABLE\", \"file:PATH\" or \"command\".",
         )),
     }
 }

@@ -6,14 +6,17 @@
 pub mod builtin;
 mod check;
 mod client_secret;
+mod command;
 pub mod describe;
 mod login_method;
 mod method;
 mod organization;
 mod redirect;
 mod resolve;
+mod resolve_command;
 mod revocation;
 mod share;
+mod source;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -24,19 +27,20 @@ use sha2::{Digest, Sha256};
 
 pub use check::check_url;
 pub use client_secret::{ClientAuth, ClientSecret};
+pub use command::{CommandCache, CommandFormat, CommandSource, Program};
 pub use login_method::{CallbackBrings, DeviceDialect, Encoding, Method, SecondStep};
 pub use organization::{Choice, Organizations};
 pub use redirect::{CodeForm, Redirect, RedirectPorts};
 pub use resolve::resolve;
 pub use revocation::RevocationEnds;
 pub use share::ApiShape;
+pub use source::Source;
 
 use crate::credential::{Kind, Tokens};
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
 pub use crate::protocol::Grant;
 use crate::secret::Secret;
-use crate::text::is_credential;
 
 /// What `{version}` stands for.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -44,9 +48,17 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The account that is none: see [`Provider::client_login`].
 pub const CLIENT_ACCOUNT: &str = "oauth-client";
 
+/// The account that is none either: see [`Provider::answer_login`].
+pub const ANSWER_ACCOUNT: &str = "command-answer";
+
 /// Whether this is the name under which the store keeps a provider's client, and not a login.
 pub fn is_client(login: &LoginId) -> bool {
     login.account() == Some(CLIENT_ACCOUNT)
+}
+
+/// Whether what the store keeps under this name is no login: a provider's client, or a command's answer.
+pub fn is_no_login(login: &LoginId) -> bool {
+    is_client(login) || login.account() == Some(ANSWER_ACCOUNT)
 }
 
 /// Fills the values that are the same for every login: the options and `{version}`. Others stay as they
@@ -66,35 +78,6 @@ fn host_of(domain: &str) -> &str {
     let domain = domain.trim();
     let host = domain.split_once("://").map_or(domain, |(_, host)| host);
     host.split('/').next().unwrap_or(host)
-}
-
-/// Where a credential may come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// An environment variable, and how its value travels.
-    Env { var: String, kind: Kind },
-    /// The stored login.
-    Login,
-    /// The key that the Convocations app keeps.
-    App,
-}
-
-impl Source {
-    /// The name of its variable, if it is one that has a value.
-    pub fn variable_that_is_set(&self) -> Option<&str> {
-        let Self::Env { var, .. } = self else { return None };
-        let is_set = std::env::var(var).is_ok_and(|value| is_credential(value.trim()));
-        is_set.then_some(var)
-    }
-
-    /// `env:VARIABLE`, `login` or `app`.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Env { var, .. } => format!("env:{var}"),
-            Self::Login => "login".to_owned(),
-            Self::App => "app".to_owned(),
-        }
-    }
 }
 
 /// How a token of one kind travels.
@@ -145,6 +128,8 @@ pub struct Provider {
     pub client_secret: Option<ClientSecret>,
     /// How a login is tied to one of several organizations, where there are.
     pub organizations: Option<Organizations>,
+    /// What the source `command` runs.
+    pub command: Option<CommandSource>,
     /// Values for templates and second steps.
     pub options: BTreeMap<String, String>,
     /// Whether it ships with the program.
@@ -194,9 +179,10 @@ impl Provider {
             token: tokens.access_token.clone(),
             kind,
             share: self.share_of(kind),
-            headers: self.headers(kind, tokens),
+            headers: with_own(self.headers(kind, tokens), &tokens.headers),
             base_url: tokens.base_url.clone().or(of_kind).or_else(|| self.base_url.clone()),
             expires_at: tokens.expires_at,
+            use_until: tokens.use_until,
             source: source.to_owned(),
             login: login.clone(),
             identity: tokens.identity.clone(),
@@ -240,7 +226,7 @@ impl Provider {
     pub fn sources_of<'a>(&'a self, login: &'a LoginId) -> impl Iterator<Item = &'a Source> {
         let fits = |source: &&Source| match login.account() {
             None => true,
-            Some(_) => **source == Source::Login && !is_client(login),
+            Some(_) => **source == Source::Login && !is_no_login(login),
         };
         self.sources.iter().filter(fits)
     }
@@ -249,6 +235,12 @@ impl Provider {
     /// login: the client secret that the person entered, or the registration that the server gave (RFC 7591).
     pub fn client_login(&self) -> Option<LoginId> {
         format!("{}@{CLIENT_ACCOUNT}", self.id).parse().ok()
+    }
+
+    /// Where the store keeps what the provider's command printed last, where the settings want that. It is no
+    /// login, and nobody can use it by this name.
+    pub fn answer_login(&self) -> Option<LoginId> {
+        format!("{}@{ANSWER_ACCOUNT}", self.id).parse().ok()
     }
 
     /// The name under which an accepted notice of a method is remembered.
@@ -264,4 +256,14 @@ impl Provider {
             other => tokens.extra.get(other).or_else(|| self.options.get(other)).cloned(),
         }
     }
+}
+
+/// The headers of a description, with a credential's own over them: names count whatever their case.
+fn with_own(
+    mut headers: BTreeMap<String, Secret>,
+    own: &BTreeMap<String, Secret>,
+) -> BTreeMap<String, Secret> {
+    headers.retain(|name, _| !own.keys().any(|other| other.eq_ignore_ascii_case(name)));
+    headers.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
+    headers
 }

@@ -13,7 +13,7 @@ use super::check::{
 use super::describe::{Description, MethodDescription, UseDescription};
 use super::method::methods;
 use super::organization::organizations;
-use super::{ClientSecret, Grant, Provider, Source, Use, constant, host_of};
+use super::{ClientSecret, CommandSource, Grant, Provider, Source, Use, constant, host_of, resolve_command};
 use crate::credential::Kind;
 use crate::error::Result;
 use crate::text::short;
@@ -45,8 +45,9 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
     add_discovered_methods(&mut description);
     let methods = methods(path, &mut description)?;
     let sources = sources(path, &description)?;
-    let organizations = organizations(&at("organization"), description.organization)?;
-    let client_secret = client_secret(&at("client_secret"), description.client_secret.as_deref())?;
+    let organizations = organizations(&at("organization"), description.organization.take())?;
+    let client_secret = client_secret(path, &description)?;
+    let command = command(path, &description, &sources)?;
     let uses = uses(path, description.uses)?;
     check_templates(&at("exec"), description.exec.values().flatten())?;
     check_templates(&at("exec_gateway"), description.exec_gateway.iter())?;
@@ -73,6 +74,7 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
         client_id_metadata_document: description.client_id_metadata_document,
         client_secret,
         organizations,
+        command,
         options: description.options,
         builtin,
     })
@@ -107,35 +109,67 @@ fn add_discovered_methods(description: &mut Description) {
 
 fn sources(path: &str, description: &Description) -> Result<Vec<Source>> {
     let at = format!("{path}.sources");
-    let Some(described) = &description.sources else { return Ok(vec![Source::Login]) };
+    let Some(described) = &description.sources else {
+        let command = description.command.as_ref().map(|_| Source::Command);
+        return Ok(std::iter::once(Source::Login).chain(command).collect());
+    };
     let source = |text: &String| match text.as_str() {
         "login" => Ok(Source::Login),
+        "command" => Ok(Source::Command),
         "app" => Ok(Source::App),
         other => match other.strip_prefix("env:") {
             Some(var) if is_variable(var) => {
                 let kind = description.env_kinds.get(var).copied().unwrap_or(Kind::ApiKey);
                 Ok(Source::Env { var: var.to_owned(), kind })
             }
-            _ => Err(invalid(&at, "each must be \"login\", \"app\" or \"env:VARIABLE\".")),
+            _ => Err(invalid(&at, "each must be \"login\", \"command\", \"app\" or \"env:VARIABLE\".")),
         },
     };
     described.iter().map(source).collect()
 }
 
-fn client_secret(path: &str, described: Option<&str>) -> Result<Option<ClientSecret>> {
-    match described {
-        None => Ok(None),
-        Some("store") => Ok(Some(ClientSecret::Store)),
-        Some(other) => match other.split_once(':') {
+/// A command is described and a source, or neither: one that is never run would be believed to be.
+fn command(path: &str, description: &Description, sources: &[Source]) -> Result<Option<CommandSource>> {
+    let is_source = sources.contains(&Source::Command);
+    match &description.command {
+        Some(_) if !is_source => Err(invalid(
+            &format!("{path}.sources"),
+            "there is a `command`, and \"command\" is missing here; put it where it is to be asked.",
+        )),
+        None if is_source => Err(invalid(
+            &format!("{path}.command"),
+            "it is missing, and \"command\" is in `sources`; give its `argv`.",
+        )),
+        described => described
+            .as_ref()
+            .map(|described| resolve_command::source(&format!("{path}.command"), described))
+            .transpose(),
+    }
+}
+
+fn client_secret(path: &str, description: &Description) -> Result<Option<ClientSecret>> {
+    let (at, command_at) = (format!("{path}.client_secret"), format!("{path}.client_secret_command"));
+    let command = description.client_secret_command.as_ref();
+    match (description.client_secret.as_deref(), command) {
+        (None, None) => Ok(None),
+        (None | Some("command"), Some(command)) => {
+            Ok(Some(ClientSecret::Command(resolve_command::program(&command_at, command)?)))
+        }
+        (Some("command"), None) => Err(invalid(&command_at, "it is missing; give its `argv`.")),
+        (Some(_), Some(_)) => {
+            Err(invalid(&at, "it must be \"command\", since there is a `client_secret_command`."))
+        }
+        (Some("store"), None) => Ok(Some(ClientSecret::Store)),
+        (Some(other), None) => match other.split_once(':') {
             Some(("env", var)) if is_variable(var) => Ok(Some(ClientSecret::Env(var.to_owned()))),
             Some(("file", file)) => match absolute(file) {
                 Some(file) => Ok(Some(ClientSecret::File(file))),
-                None => Err(invalid(path, "its file must have a whole path, from `/` or `~/` on.")),
+                None => Err(invalid(&at, "its file must have a whole path, from `/` or `~/` on.")),
             },
             // Above all the secret itself, which has no place in this file.
             _ => Err(invalid(
-                path,
-                "it must be \"store\", \"env:VARIABLE\" or \"file:PATH\", never the secret itself.",
+                &at,
+                "it must be \"store\", \"env:VARIABLE\", \"file:PATH\" or \"command\", never the secret itself.",
             )),
         },
     }

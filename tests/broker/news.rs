@@ -73,7 +73,7 @@ async fn a_login_elsewhere_does_not_replace_a_source_that_comes_first() {
                 None
             }
             Event::Changed(_) => Some(()),
-            Event::Notice(_) => None,
+            Event::Notice(_) | Event::Waiting(_) => None,
         })
         .await;
     }

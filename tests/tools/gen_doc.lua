@@ -100,6 +100,8 @@ end
 local function fields_section()
   local titles = {
     Description = "[providers.NAME]",
+    CommandDescription = "[providers.NAME.command]",
+    ProgramDescription = "[providers.NAME.client_secret_command]",
     UseDescription = "[providers.NAME.use.KIND]",
     MethodDescription = "[providers.NAME.login.METHOD]",
     RedirectDescription = "redirect of a method",

@@ -132,7 +132,7 @@ packages() {
   local wanted=()
   local pair
   for pair in gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus secret-tool:libsecret-tools \
-    chromium:chromium tmux:tmux script:bsdutils strace:strace nginx:nginx-light; do
+    chromium:chromium tmux:tmux script:bsdutils strace:strace nginx:nginx-light pass:pass gpg:gnupg; do
     command -v "${pair%%:*}" >/dev/null || wanted+=("${pair##*:}")
   done
   [ ${#wanted[@]} -eq 0 ] && return

@@ -81,6 +81,12 @@ local function place()
   end
 end
 
+---Whether a report is seen anywhere.
+---@return boolean
+function M.has_place()
+  return place() ~= nil
+end
+
 ---Begins a report. Whatever happens to it, the caller is not disturbed; it must be finished.
 ---@param title string
 ---@return conv.Report

@@ -19,7 +19,7 @@ use crate::store::LoginLock;
 
 /// What is known of it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct FailureRecord {
+pub(in crate::broker) struct FailureRecord {
     /// When the refresh had failed, Unix milliseconds.
     at: u64,
     /// Until when the provider asked to be left alone, Unix milliseconds.
@@ -35,7 +35,7 @@ pub(super) struct FailureRecord {
 }
 
 /// The system's time, Unix milliseconds.
-pub(super) fn now() -> u64 {
+pub(in crate::broker) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

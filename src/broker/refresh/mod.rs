@@ -20,6 +20,7 @@ mod single_flight;
 
 pub(super) use backoff::Backoff;
 pub(super) use goal::Goal;
+pub(super) use last_failure::{FailureRecord, now as record_time};
 pub(super) use persist::PendingWrites;
 pub(super) use single_flight::SingleFlight;
 
@@ -56,7 +57,7 @@ impl Broker {
         }
     }
 
-    fn after(&self) -> impl Future<Output = ()> + use<> {
+    pub(super) fn after(&self) -> impl Future<Output = ()> + use<> {
         let broker = self.clone();
         async move { broker.tell_all().await }
     }
@@ -67,7 +68,7 @@ impl Broker {
 }
 
 /// A refresh whose task ended without an answer.
-fn broke_off() -> Error {
+pub(super) fn broke_off() -> Error {
     Error::new(Code::ProviderError, "The refresh ended unexpectedly.")
         .with_hint("The log file tells where; try again.")
 }

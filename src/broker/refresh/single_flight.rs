@@ -20,7 +20,7 @@ type Outcome = Option<Result<Credential>>;
 pub(in crate::broker) struct SingleFlight(Mutex<HashMap<LoginId, watch::Receiver<Outcome>>>);
 
 /// One of them, for somebody who waits for it.
-pub(super) struct Flight {
+pub(in crate::broker) struct Flight {
     outcome: watch::Receiver<Outcome>,
     /// Whether somebody else has begun it, for a goal of their own.
     pub joined: bool,
@@ -51,7 +51,7 @@ impl SingleFlight {
     }
 
     /// Joins the login's refresh under way, or starts `work`; `after` runs once the outcome is known.
-    pub(super) fn join_or_start(
+    pub(in crate::broker) fn join_or_start(
         self: &Arc<Self>,
         login: &LoginId,
         work: impl Future<Output = Result<Credential>> + Send + 'static,

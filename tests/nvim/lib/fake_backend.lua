@@ -69,7 +69,13 @@ local function hold_or_end(what, value, sample, fill)
   end
 end
 
-local EVENTS = { credential = "Credential", changed = "Changed", log = "Notice", question = "GrantQuestions" }
+local EVENTS = {
+  credential = "Credential",
+  changed = "Changed",
+  log = "Notice",
+  question = "GrantQuestions",
+  waiting = "Waiting",
+}
 
 ---@param name string
 ---@param data table
