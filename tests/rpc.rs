@@ -8,7 +8,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use backend::{Backend, Message};
-use common::{Sandbox, TestDir, approve, eventually, fault, visit};
+use common::{Sandbox, TestDir, approve, eventually, fault, run, visit};
 use rmpv::Value as Msgpack;
 use serde_json::{Value, json};
 
@@ -386,4 +386,31 @@ fn a_login_that_goes_into_the_file_is_told_as_a_notice() {
     let notices = done["notices"].as_array().cloned().unwrap_or_default();
     assert!(notices.iter().any(|notice| notice.to_string().contains("no keyring")), "{done}");
     assert!(backend.close().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_lent_is_listed_revoked_and_refused_in_words() {
+    let dir = dir();
+    run(&mut dir.convocations(["secret", "set", "mistral"]), "sk-0123456789\n").ok();
+    let mut backend = start(&dir);
+    let socket = |name: &str| dir.path().join(name).display().to_string();
+    let none = json!({"logins": ["nobody"], "socket": socket("s/a")});
+    backend.fails("agent.open", none, "unknown_login");
+    backend.fails("agent.open", json!({"socket": socket(&"x".repeat(120))}), "invalid_argument");
+    let lasting = json!({"socket": socket("s/a"), "lasting": true});
+    backend.fails("agent.open", lasting, "invalid_argument");
+    let params = json!({"logins": ["mistral"], "socket": socket("s/a"), "label": "a box", "duration": 3600});
+    let opened = backend.ok("agent.open", params.clone());
+    assert_eq!(opened["address"], format!("unix:{}", socket("s/a")));
+    backend.fails("agent.open", params, "busy");
+    let grants = backend.ok("status", json!({}))["grants"].clone();
+    assert_eq!((&grants[0]["id"], &grants[0]["label"]), (&opened["id"], &json!("a box")));
+    assert_eq!(grants[0]["ends"].as_i64().unwrap() - grants[0]["began"].as_i64().unwrap(), 3600);
+    assert_eq!(backend.ok("agent.answer", json!({"id": 1, "answer": "once"}))["taken"], false);
+    backend.fails("agent.answer", json!({"id": 1, "answer": "always"}), "invalid_argument");
+    backend.fails("agent.revoke", json!({"id": "nothing"}), "invalid_argument");
+    backend.ok("agent.revoke", json!({"id": opened["id"]}));
+    eventually("no socket", || (!dir.path().join("s/a").exists()).then_some(()));
+    assert!(backend.ok("status", json!({}))["grants"].is_null(), "nothing is lent");
 }

@@ -123,9 +123,9 @@ impl Agent {
         end
     }
 
-    /// The grants of this process.
+    /// The grants of this process; none that is over, though it may still be on its way out.
     pub fn reports(&self) -> Vec<GrantReport> {
-        self.grants().iter().map(Grant::report).collect()
+        self.grants().iter().filter(|grant| !grant.is_over()).map(Grant::report).collect()
     }
 
     /// Ends a grant of this process; `false` if it is none of these.

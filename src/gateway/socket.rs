@@ -3,10 +3,12 @@
 //! Guarantees: mode 0600 from the first moment; one that a dead process left is replaced, one that somebody
 //! listens on never; a file that is no socket is not touched. The file goes when the [`Socket`] is dropped.
 
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::Mode;
 use tokio::net::UnixListener;
@@ -16,6 +18,11 @@ use crate::error::{Code, Error, Result};
 /// Bytes of a path that the system takes for a socket, without the NUL: `sun_path` is 108 on Linux, 104 on
 /// macOS.
 pub const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// How often, and how long after each other, a folder is tried in which somebody else makes a socket: that
+/// takes a millisecond.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A socket that is listened on.
 #[derive(Debug)]
@@ -34,12 +41,29 @@ pub fn bind(path: &Path) -> Result<(UnixListener, Socket)> {
         return Err(Error::new(Code::InvalidArgument, "The path of the socket is too long.")
             .with_hint(format!("It may have {MAX_PATH} bytes; use a short folder of your own.")));
     }
+    let _alone = alone(&path)?;
     clear(&path)?;
     let before = rustix::process::umask(Mode::from_raw_mode(0o177));
     let bound = UnixListener::bind(&path);
     rustix::process::umask(before);
     let listener = bound.map_err(|error| cannot(&path, &error))?;
     Ok((listener, Socket { path }))
+}
+
+/// The folder, locked: of two that find a dead socket, the slower one would remove the living one of the
+/// faster.
+fn alone(path: &Path) -> Result<File> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let folder = File::open(folder).map_err(|error| cannot(path, &error))?;
+    for _ in 0..TRIES {
+        match folder.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            // A file system without locks: as it was.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(folder),
+        }
+    }
+    Err(Error::new(Code::Busy, format!("Another program makes a socket beside `{}`.", path.display()))
+        .with_hint("Try again."))
 }
 
 /// Removes what a dead process left.

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 
-use crate::common::{Child, TestDir, run};
+use crate::common::{Child, TestDir, eventually, run};
 use crate::fixture::{Lent, ask, connect_tcp, grants, socket};
 use crate::gateway::{Upstream, home_with_key, reply};
 
@@ -139,6 +139,31 @@ fn a_dead_socket_is_replaced_and_a_live_one_never() {
     assert_eq!(std::fs::read_dir(dir.runtime().join("convocations/grants")).unwrap().count(), 1);
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&second.path()), mode(second.path().parent().unwrap())), (0o600, 0o700));
+}
+
+#[test]
+fn of_many_that_begin_at_a_dead_socket_at_once_one_lives_and_is_reached() {
+    let upstream = Upstream::start(|wire, head, _| {
+        wire.body(head);
+        reply(wire, 200, "answered");
+    });
+    let dir = home_with_key(&upstream.url());
+    let mut dead = Lent::start(&dir, &["up"]);
+    dead.child.kill();
+    drop(dead);
+    let path = socket(&dir);
+    let start = || {
+        let args = ["agent", "up", "--json", "--socket", path.to_str().unwrap()];
+        Child::spawn(&mut dir.convocations(args))
+    };
+    let mut children: Vec<Child> = (0..8).map(|_| start()).collect();
+    let mut living = || children.iter_mut().filter_map(|child| child.is_running().then_some(())).count();
+    eventually("all but one have given up", || (living() == 1).then_some(()));
+    eventually("the one lends", || {
+        let stream = std::os::unix::net::UnixStream::connect(&path).ok()?;
+        (ask(stream, "GET", "/up/x", "Host: agent\r\n", "").status == 200).then_some(())
+    });
+    assert_eq!(grants(&dir).len(), 1);
 }
 
 #[test]

@@ -14,7 +14,7 @@ local WIDTH = 76
 ---@class (exact) conv.StatusWindow
 ---@field window conv.Float
 ---@field view conv.StatusView
----@field rows table<integer, string> the login of each row
+---@field rows table<integer, string> the login or the grant of each row
 ---@field row integer where the cursor was put
 ---@field at? string the login that the person went to
 ---@field below integer on which of its lines, the first being 0
@@ -76,9 +76,20 @@ local function render()
   end
 end
 
+---@return string? what is under the cursor: a login, or a grant
+local function under_cursor()
+  return open and open.rows[vim.api.nvim_win_get_cursor(open.window.win)[1]]
+end
+
+---@return string? id of the grant under the cursor
+local function current_grant()
+  local under = under_cursor()
+  return under and vim.startswith(under, page.GRANT) and under:sub(#page.GRANT + 1) or nil
+end
+
 ---@return string? login under the cursor
 local function current()
-  return open and open.rows[vim.api.nvim_win_get_cursor(open.window.win)[1]]
+  return not current_grant() and under_cursor() or nil
 end
 
 ---@param action fun(login: ConvLoginStatus)
@@ -90,6 +101,8 @@ local function with_login(action)
       action(status.of(login))
     elseif open and open.view.help then
       notify.answer("The keys are for the list: `?` goes back to it.")
+    elseif current_grant() then
+      notify.answer("This is lent to somebody: `x` ends it.")
     else
       notify.answer("There is no login under the cursor.")
     end
@@ -144,6 +157,35 @@ local function disarm()
   end
 end
 
+---Ends a grant, once it was asked for twice.
+---@param id string
+local function end_grant(id)
+  if open and open.view.leaving ~= page.GRANT .. id then
+    open.view.leaving = page.GRANT .. id
+    return render()
+  end
+  require("conv").revoke(id, function(err)
+    notify.answer(err or ("The grant %s has ended."):format(id))
+    disarm()
+    require("conv.backend").call("status", {}, function(_, result)
+      if result then
+        status.on_status(result)
+      end
+      render()
+    end)
+  end)
+end
+
+---What is under the cursor ends: a login, or what is lent.
+local function leave()
+  local grant = current_grant()
+  if grant then
+    end_grant(grant)
+  else
+    with_login(log_out)()
+  end
+end
+
 local function on_moved()
   if not open then
     return
@@ -155,7 +197,7 @@ local function on_moved()
   local login = open.rows[row]
   open.row, open.at = row, login or open.at
   open.below = login and row - (first_row(open.rows, login) or row) or 0
-  if open.view.leaving ~= current() then
+  if open.view.leaving ~= under_cursor() then
     disarm()
   end
 end
@@ -218,6 +260,9 @@ local function close()
 end
 
 local function log_in()
+  if current_grant() then
+    return notify.answer("This is lent to somebody: `x` ends it.")
+  end
   local login = current()
   close()
   require("conv").login(login)
@@ -264,7 +309,7 @@ local function keys()
   return {
     l = log_in,
     ["<CR>"] = log_in,
-    x = with_login(log_out),
+    x = leave,
     r = with_login(refresh),
     R = restart,
     o = open_page,
@@ -298,8 +343,15 @@ function M.open()
     return
   end
   vim.wo[window.win].cursorline = true
-  open =
-    { window = window, view = { providers = {}, help = false }, rows = {}, group = group, row = 1, below = 0 }
+  open = {
+    window = window,
+    view = { providers = {}, help = false },
+    rows = {},
+    grants = {},
+    group = group,
+    row = 1,
+    below = 0,
+  }
   vim.api.nvim_create_autocmd("User", { group = group, pattern = "ConvStatus", callback = render })
   local buf = vim.api.nvim_win_get_buf(window.win)
   vim.api.nvim_create_autocmd("CursorMoved", { group = group, buffer = buf, callback = on_moved })

@@ -8,10 +8,13 @@ local status = require("conv.status")
 
 local M = {}
 
+---Before the id of a grant, in place of a login; no login begins so.
+M.GRANT = "grant:"
+
 ---@class (exact) conv.StatusView
 ---@field trouble? ConvError why there is no backend
 ---@field providers conv.Provider[] what can be logged in to
----@field leaving? string the login that one more `x` logs out
+---@field leaving? string the login that one more `x` logs out of, or the grant that it ends
 ---@field gone? ConvLogoutResult the last logout, for as long as its page is of interest
 ---@field help boolean whether the keys are explained instead
 
@@ -160,28 +163,28 @@ end
 
 ---What is lent, to whom, until when, and what it was used for.
 ---@param page conv.Page
----@param all conv.GrantReport[]
-local function lent(page, all)
-  for _, grant in ipairs(all) do
-    local last ---@type conv.GrantUse?
-    for _, used in ipairs(grant.by_login) do
-      last = (not last or used.at > last.at) and used or last
-    end
-    local power = grant.power == "use" and "use" or grant.lasting and "tokens and lasting keys" or "tokens"
-    local parts = { ("Lent to %s: %s"):format(grant.label, table.concat(grant.logins, ", ")), power }
-    if grant.ends then
-      table.insert(parts, states.duration(grant.ends - os.time()))
-    end
-    if last then
-      local times = grant.uses == 1 and "once" or grant.uses .. " times"
-      local ago = os.date("%H:%M", last.at)
-      table.insert(parts, ("used %s, last %s at %s"):format(times, last.login, ago))
-    else
-      table.insert(parts, "not used yet")
-    end
-    page:gap()
-    page:para(table.concat(parts, " · ") .. ".", "ConvInfo")
-    page:para(("`:lua require('conv').revoke('%s')` ends it."):format(grant.id), "ConvMuted", 6)
+---@param view conv.StatusView
+---@param grant conv.GrantReport
+local function lent(page, view, grant)
+  local last ---@type conv.GrantUse?
+  for _, used in ipairs(grant.by_login) do
+    last = (not last or used.at > last.at) and used or last
+  end
+  local power = grant.power == "use" and "use" or grant.lasting and "tokens and lasting keys" or "tokens"
+  local parts = { ("Lent to %s: %s"):format(grant.label, table.concat(grant.logins, ", ")), power }
+  if grant.ends then
+    table.insert(parts, states.duration(grant.ends - os.time()))
+  end
+  if last then
+    local times = grant.uses == 1 and "once" or grant.uses .. " times"
+    local ago = os.date("%H:%M", last.at)
+    table.insert(parts, ("used %s, last %s at %s"):format(times, last.login, ago))
+  else
+    table.insert(parts, "not used yet")
+  end
+  page:para(table.concat(parts, " · ") .. ".", "ConvInfo", 2)
+  if view.leaving == M.GRANT .. grant.id then
+    page:para("Press x again to end it, with what is under way.", "ConvWarn", 6)
   end
 end
 
@@ -198,7 +201,7 @@ end
 ---@type [string, string][]
 local HELP = {
   { "l, <CR>", "log in to what is under the cursor, or again" },
-  { "x x", "log out of it" },
+  { "x x", "log out of it; end what is lent" },
   { "r", "fetch a new token for it now" },
   { "o", "open the page where the rest of a logout can be done" },
   { "L", "open the backend's log" },
@@ -221,7 +224,8 @@ end
 
 ---@param columns integer
 ---@param view conv.StatusView
----@return conv.Line[] lines, table<integer, string> rows the login of each row
+---@return conv.Line[] lines, table<integer, string> rows what each row is about: a login, or a grant's id behind
+---`GRANT`
 function M.lines(columns, view)
   if view.help then
     return help(columns), {}
@@ -248,7 +252,12 @@ function M.lines(columns, view)
   end
   place(page, all.store)
   gateway(page, all.gateway)
-  lent(page, all.grants)
+  for _, grant in ipairs(all.grants) do
+    page:gap()
+    about(M.GRANT .. grant.id, function()
+      lent(page, view, grant)
+    end)
+  end
   page:gap()
   for _, found in ipairs(others(view, all.logins)) do
     about(found.id, function()
