@@ -15,10 +15,14 @@ use crate::error::{Code, Error, Result};
 use crate::gateway::{Cut, Open};
 use crate::login_id::LoginId;
 use crate::protocol::{GrantPower, GrantReport, GrantUse};
+use crate::text::short;
 
 /// How long a timer runs before the wall clock is asked again: it stands still while a machine sleeps
 /// (rule 1).
 const LOOK: Duration = Duration::from_secs(10);
+
+/// Longest label, in characters.
+const MAX_LABEL: usize = 64;
 
 /// What a grant allows, as the person said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,13 @@ pub struct Terms {
     pub ends: Option<i64>,
     /// Whether the person is asked.
     pub confirm: bool,
+}
+
+impl Terms {
+    /// A label as it is kept: on one line, and of bounded length.
+    pub fn label(given: Option<&str>, otherwise: &str) -> String {
+        short(given.unwrap_or(otherwise), MAX_LABEL)
+    }
 }
 
 /// Why a grant is over.
@@ -172,19 +183,14 @@ impl Grant {
         tracing::warn!(grant = self.id(), reason, "agent: refused");
     }
 
-    /// An answer under way, until this is dropped.
-    pub fn open(&self) -> Open {
-        Open::new(&self.0.open)
-    }
-
     /// What cuts off what is under way at the end.
     pub fn cut(&self) -> watch::Receiver<bool> {
         self.0.cut.subscribe()
     }
 
-    /// The same for one request.
+    /// The same for one request, which counts as open meanwhile.
     pub fn cut_for_request(&self) -> Cut {
-        Cut(self.cut())
+        Cut::new(self.cut(), Open::new(&self.0.open))
     }
 
     /// Ends it; the first end stays.
@@ -223,5 +229,58 @@ impl Grant {
     /// Seconds that are left.
     fn remaining(&self) -> Option<i64> {
         self.0.terms.ends.map(|end| end.saturating_sub(self.0.clock.now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(clock: &Clock, ends: Option<i64>) -> Grant {
+        let terms = Terms {
+            label: Terms::label(Some("work\n@host"), ""),
+            logins: BTreeSet::from(["up".parse().unwrap()]),
+            power: GrantPower::Use,
+            lasting: false,
+            ends,
+            confirm: false,
+        };
+        Grant::new(terms, "unix:/run/x", clock.clone())
+    }
+
+    /// Rule 1: as after a sleep, in which no timer ran.
+    #[test]
+    fn its_time_is_over_by_the_wall_clock_whatever_the_timers_do() {
+        let (clock, login) = (Clock::manual(1000), "up".parse().unwrap());
+        let (grant, endless) = (grant(&clock, Some(1010)), grant(&clock, None));
+        grant.check(&login).unwrap();
+        assert_eq!(grant.report().label, "work?@host");
+        clock.advance(10);
+        assert_eq!(grant.check(&login).unwrap_err().code(), Code::LoginDenied);
+        assert!(*grant.cut().borrow(), "what is under way is cut");
+        clock.advance(-10);
+        assert!(grant.is_over(), "an end stays, though the clock is set back");
+        assert_eq!(grant.end_now(), End::TimeOver);
+        endless.check(&login).unwrap();
+    }
+
+    #[test]
+    fn the_first_end_stays_and_other_logins_are_none_of_its_own() {
+        let grant = grant(&Clock::manual(1000), None);
+        assert_eq!(grant.check(&"other".parse().unwrap()).unwrap_err().code(), Code::UnknownLogin);
+        grant.end(End::Revoked);
+        grant.end(End::Stopped);
+        assert_eq!(grant.end_now(), End::Revoked);
+    }
+
+    #[test]
+    fn an_answer_counts_as_open_until_what_cuts_it_is_gone() {
+        let grant = grant(&Clock::manual(1000), None);
+        let cut = grant.cut_for_request();
+        let of_the_body = cut.clone();
+        drop(cut);
+        assert_eq!(grant.report().open, 1);
+        drop(of_the_body);
+        assert_eq!(grant.report().open, 0);
     }
 }

@@ -144,9 +144,8 @@ impl GrantHandler {
             return answer::error(shape, &error);
         }
         self.grant.count(&target.login, GrantPower::Use);
-        let open = self.grant.open();
         request.extensions_mut().insert(self.grant.cut_for_request());
-        home.forwarder.forward(&target, request).await.map(|body| body.holding(open))
+        home.forwarder.forward(&target, request).await
     }
 
     async fn may_use(&self, login: &LoginId, program: &Program) -> Result<()> {

@@ -9,10 +9,6 @@ use crate::broker::Broker;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::protocol::GrantPower;
-use crate::text::short;
-
-/// Longest label, in characters.
-const MAX_LABEL: usize = 64;
 
 /// The terms as they were typed. Of no named login, all are lent that somebody is logged in to and that may
 /// be shared.
@@ -36,7 +32,7 @@ pub async fn terms(
     let ends =
         args.duration.map(|time| now.saturating_add(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)));
     Ok(Terms {
-        label: short(args.label.as_deref().unwrap_or(label), MAX_LABEL),
+        label: Terms::label(args.label.as_deref(), label),
         logins: lendable.logins,
         power: if args.token { GrantPower::Token } else { GrantPower::Use },
         lasting: args.lasting,

@@ -16,10 +16,6 @@ use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::paths::Paths;
 use crate::protocol::{AgentAnswer, AgentOpen, AgentOpened, Event, GrantPower, GrantQuestions, GrantReport};
-use crate::text::short;
-
-/// Longest label, in characters.
-const MAX_LABEL: usize = 64;
 
 /// What one editor lends. Cheap to clone; it outlives a new `hello`.
 #[derive(Clone)]
@@ -113,7 +109,7 @@ impl EditorAgent {
 
 fn terms(params: &AgentOpen, logins: BTreeSet<LoginId>, now: i64) -> Terms {
     Terms {
-        label: short(params.label.as_deref().unwrap_or("whoever opens it"), MAX_LABEL),
+        label: Terms::label(params.label.as_deref(), "whoever opens it"),
         logins,
         power: if params.token { GrantPower::Token } else { GrantPower::Use },
         lasting: params.lasting,

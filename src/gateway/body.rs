@@ -24,14 +24,23 @@ pub struct Body {
 }
 
 /// What cuts a request's answer off when it becomes true, whatever is under way: a grant that is revoked or
-/// has ended. Among the request's extensions.
-#[derive(Debug, Clone)]
-pub struct Cut(pub watch::Receiver<bool>);
+/// has ended. Among the request's extensions; as long as the answer, a WebSocket too, is under way, it holds
+/// a place in the grant's count.
+#[derive(Clone)]
+pub struct Cut {
+    signal: watch::Receiver<bool>,
+    _open: Arc<Open>,
+}
 
 impl Cut {
+    /// By this signal, counted by `open`.
+    pub fn new(signal: watch::Receiver<bool>, open: Open) -> Self {
+        Self { signal, _open: Arc::new(open) }
+    }
+
     /// Waits for it. Where nobody is left to give the signal, whoever could have revoked has ended.
     pub async fn given(mut self) {
-        let _ = self.0.wait_for(|is_cut| *is_cut).await;
+        let _ = self.signal.wait_for(|is_cut| *is_cut).await;
     }
 }
 

@@ -69,6 +69,7 @@ fn revoking_cuts_a_websocket_too() {
         )
         .unwrap();
     read_until(&mut stream, "begin\r\n");
+    assert_eq!(lent.report(&dir).unwrap()["open"], 1, "as long as it is carried");
     run(&mut dir.convocations(["grants", "revoke", &lent.id]), "").ok();
     rest(&mut stream);
     gone.recv_timeout(Duration::from_secs(10)).unwrap();
