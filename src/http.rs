@@ -5,10 +5,10 @@
 //! body goes into an error; an error tells whether the request can have reached the other side, because a
 //! refresh token that was sent may be spent (rule 4). The log has hosts and paths, no query, header or body.
 
+pub mod tls;
 mod transport_error;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,20 +16,17 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode};
 use url::Url;
 
-pub use self::transport_error::{BodyError, TransportError, transport_error};
+pub use self::transport_error::{BodyError, TransportError, passed_on_error};
 use self::transport_error::{cut, trouble};
 use crate::error::{Code, Error};
 
 /// Longest answer of a token endpoint that is read, in bytes. Real ones are under 20 KiB.
 const MAX_BODY: usize = 1 << 20;
 /// Longest time for a connection to stand, so that a dead address is told from a slow provider.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection is kept for the next request of the same login: TLS keeps what it last read until
 /// the end of the connection, and a refresh on one that the server is about to close may be lost (rule 4).
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
-
-/// Set once a client had to be made with Mozilla's list.
-static MOZILLA: AtomicBool = AtomicBool::new(false);
 
 /// A client that is set up when first used. Cheap to clone. Its `Debug` tells no proxy, which may have a
 /// password.
@@ -96,7 +93,7 @@ impl Http {
     pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, TransportError> {
         let client = match url.scheme() {
             "http" => self.direct()?,
-            _ => self.set_up(&self.0.client, builder)?,
+            _ => self.set_up(&self.0.client, |builder| build(builder).ok())?,
         };
         Ok(client.request(method, url))
     }
@@ -120,19 +117,22 @@ impl Http {
     /// The client for plain `http:`, which leads to this machine only: to a proxy it would carry its secrets
     /// in the clear. It trusts nobody's certificate, so that none need be there.
     fn direct(&self) -> Result<Client, TransportError> {
-        let nobody = || tls(rustls::RootCertStore::empty());
-        self.set_up(&self.0.direct, || builder().no_proxy().tls_backend_preconfigured(nobody()))
+        let build = |builder: ClientBuilder| {
+            let nobody = tls::trusting_nobody().ok()?;
+            builder.no_proxy().tls_backend_preconfigured(nobody).build().ok()
+        };
+        self.set_up(&self.0.direct, build)
     }
 
     fn set_up(
         &self,
         client: &OnceLock<Option<Client>>,
-        builder: impl Fn() -> ClientBuilder,
+        build: impl Fn(ClientBuilder) -> Option<Client>,
     ) -> Result<Client, TransportError> {
         // Half of the whole at most: what is cut off by the other limit counts as sent.
         let to_connect = CONNECT_TIMEOUT.min(self.0.timeout / 2);
         let limited = || builder().timeout(self.0.timeout).connect_timeout(to_connect);
-        let made = client.get_or_init(|| build(limited).ok()).clone();
+        let made = client.get_or_init(|| build(limited())).clone();
         made.ok_or_else(|| TransportError { error: no_client(), sent: false })
     }
 
@@ -196,35 +196,17 @@ impl Http {
 /// on).
 pub fn builder() -> ClientBuilder {
     let name = concat!("convocations/", env!("CARGO_PKG_VERSION"));
-    plain_builder().http1_only().pool_idle_timeout(KEEP_ALIVE).user_agent(name)
+    let builder = Client::builder().redirect(reqwest::redirect::Policy::none()).user_agent(name);
+    builder.http1_only().connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(KEEP_ALIVE)
 }
 
-/// The same for requests of others that are passed on: nothing said of this program, and HTTP/2 where the
-/// server has it.
-pub fn plain_builder() -> ClientBuilder {
-    // An error means that a provider is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_TIMEOUT)
-}
-
-/// Makes a client that trusts who this system trusts or, on a system that has no list of authorities at all
-/// (a minimal container), Mozilla's list of the day this program was built. A list that the person named has
-/// to be there.
+/// Makes a client for HTTPS, which trusts whom [`tls::config`] says.
 ///
 /// # Errors
-/// If TLS or a proxy cannot be set up.
-pub fn build(builder: impl Fn() -> ClientBuilder) -> reqwest::Result<Client> {
-    let is_named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-    builder().build().or_else(|error| {
-        if is_named {
-            return Err(error);
-        }
-        let mozilla = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-        let client = builder().tls_backend_preconfigured(tls(mozilla)).build()?;
-        tracing::info!("this system has no list of authorities: Mozilla's is used");
-        MOZILLA.store(true, Ordering::Relaxed);
-        Ok(client)
-    })
+/// `network` if TLS or a proxy cannot be set up.
+pub fn build(builder: ClientBuilder) -> Result<Client, Error> {
+    let tls = tls::config(&["http/1.1"]).map_err(|_| no_client())?;
+    builder.tls_backend_preconfigured(tls).build().map_err(|_| no_client())
 }
 
 /// Whether HTTPS stands on the list within this program, since the system has none.
@@ -232,13 +214,8 @@ pub fn build(builder: impl Fn() -> ClientBuilder) -> reqwest::Result<Client> {
 /// # Errors
 /// `network` if HTTPS cannot be set up at all.
 pub fn uses_own_roots() -> Result<bool, Error> {
-    build(builder).map_err(|_| no_client())?;
-    Ok(MOZILLA.load(Ordering::Relaxed))
-}
-
-fn tls(roots: rustls::RootCertStore) -> rustls::ClientConfig {
-    // The provider was installed by [`plain_builder`].
-    rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+    build(builder())?;
+    Ok(tls::uses_mozillas_list())
 }
 
 /// TLS cannot be set up.

@@ -11,6 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, ORIGIN, TRANSFER_ENCODING};
 use http::{Method, Request, Uri, Version};
 
+use subtle::ConstantTimeEq as _;
+
 use super::headers::KEY_PLACES;
 use crate::secret::Secret;
 
@@ -49,7 +51,7 @@ impl Key {
     }
 
     fn is(&self, text: &str) -> bool {
-        self.0 == Secret::new(text)
+        self.0.expose().as_bytes().ct_eq(text.as_bytes()).into()
     }
 }
 

@@ -11,6 +11,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use tokio::sync::watch;
 
 /// Why a body ends early.
@@ -18,7 +20,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An answer's body.
 pub struct Body {
-    inner: reqwest::Body,
+    inner: Inner,
     held: Vec<Box<dyn Send + Sync>>,
     cut: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
@@ -44,6 +46,11 @@ impl Cut {
     }
 }
 
+enum Inner {
+    Passed(Incoming),
+    Own(Full<Bytes>),
+}
+
 /// One of a count, as long as it lives.
 pub struct Open(Arc<AtomicU64>);
 
@@ -61,9 +68,15 @@ impl Drop for Open {
     }
 }
 
-impl<T: Into<reqwest::Body>> From<T> for Body {
-    fn from(body: T) -> Self {
-        Self { inner: body.into(), held: Vec::new(), cut: None }
+impl From<Incoming> for Body {
+    fn from(body: Incoming) -> Self {
+        Self { inner: Inner::Passed(body), held: Vec::new(), cut: None }
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self { inner: Inner::Own(text.into()), held: Vec::new(), cut: None }
     }
 }
 
@@ -96,15 +109,29 @@ impl HttpBody for Body {
         {
             return Poll::Ready(Some(Err("revoked".into())));
         }
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+        match &mut self.inner {
+            Inner::Passed(body) => {
+                let polled = Pin::new(body).poll_frame(cx);
+                polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Inner::Own(body) => {
+                let polled = Pin::new(body).poll_frame(cx);
+                polled.map(|frame| frame.map(|frame| frame.map_err(|never| match never {})))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        match &self.inner {
+            Inner::Passed(body) => body.is_end_stream(),
+            Inner::Own(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.inner {
+            Inner::Passed(body) => body.size_hint(),
+            Inner::Own(body) => body.size_hint(),
+        }
     }
 }

@@ -18,7 +18,7 @@ use super::answer;
 use super::body::{Body, Cut, Open};
 use super::headers::{add_credential, for_client, for_upstream};
 use super::replay::Replay;
-use super::target::Target;
+use super::target::{Base, Target};
 use super::upgrade;
 use super::upstream::Upstream;
 use crate::broker::Broker;
@@ -40,6 +40,8 @@ pub struct Forwarder {
     config: Config,
     clock: Clock,
     upstream: Upstream,
+    /// Base URLs taken apart, by their text.
+    bases: Mutex<HashMap<String, Arc<Base>>>,
     refused: Mutex<HashMap<LoginId, (String, Instant)>>,
     limits: Mutex<BTreeMap<LoginId, RateLimits>>,
     /// Answers whose body is not at its end.
@@ -72,6 +74,7 @@ impl Forwarder {
             config,
             clock,
             upstream: Upstream::default(),
+            bases: Mutex::default(),
             refused: Mutex::default(),
             limits: Mutex::default(),
             open: Arc::default(),
@@ -137,24 +140,36 @@ impl Forwarder {
         Ok(self.answer(provider, sending, response))
     }
 
-    async fn send(&self, sending: &Sending<'_>, credential: &Credential) -> Result<reqwest::Response, Error> {
-        let Some(base) = &credential.base_url else { return Err(no_base_url(&sending.target.login)) };
-        let url = sending.target.under(base).map_err(|_| no_address())?;
-        let body = sending.body.attempt().ok_or_else(no_address)?;
+    async fn send(&self, sending: &Sending<'_>, credential: &Credential) -> Result<Response<Incoming>, Error> {
+        let base = self.base(credential)?;
+        let mut request = Request::new(sending.body.attempt().ok_or_else(no_address)?);
+        *request.method_mut() = sending.parts.method.clone();
+        *request.uri_mut() = sending.target.under(&base).map_err(|_| no_address())?;
         let mut headers = for_upstream(&sending.parts.headers);
         add_credential(&mut headers, credential);
         if sending.upgrade.is_some() {
             upgrade::ask(&mut headers);
         }
-        let body = reqwest::Body::wrap(body);
-        self.upstream.send(sending.parts, url, headers, body, sending.upgrade.is_some()).await
+        *request.headers_mut() = headers;
+        self.upstream.send(request, sending.upgrade.is_some()).await
+    }
+
+    fn base(&self, credential: &Credential) -> Result<Arc<Base>, Error> {
+        let Some(text) = &credential.base_url else { return Err(no_base_url(&credential.login)) };
+        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(base) = bases.get(text) {
+            return Ok(Arc::clone(base));
+        }
+        let base = Arc::new(Base::parse(text).map_err(|_| no_base_url(&credential.login))?);
+        bases.insert(text.clone(), Arc::clone(&base));
+        Ok(base)
     }
 
     fn answer(
         &self,
         provider: &Provider,
         sending: Sending<'_>,
-        response: reqwest::Response,
+        response: Response<Incoming>,
     ) -> Response<Body> {
         let (login, status) = (&sending.target.login, response.status());
         tracing::debug!(%login, status = status.as_u16(), "gateway: answered");
@@ -168,15 +183,14 @@ impl Forwarder {
                 return answer::no_upgrade(provider.api);
             }
         }
-        let headers = for_client(response.headers());
-        let (_, body) = Response::<reqwest::Body>::from(response).into_parts();
+        let (parts, body) = response.into_parts();
         let body = Body::from(body).holding(open);
         let mut response = Response::new(match sending.cut {
             Some(cut) => body.cut_by(cut),
             None => body,
         });
         *response.status_mut() = status;
-        *response.headers_mut() = headers;
+        *response.headers_mut() = for_client(parts.headers);
         response
     }
 

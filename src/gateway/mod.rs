@@ -10,6 +10,7 @@
 mod admit;
 pub(crate) mod answer;
 mod body;
+mod connector;
 mod forward;
 mod headers;
 mod replay;

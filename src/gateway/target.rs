@@ -5,9 +5,11 @@
 
 use std::fmt;
 
-use url::Url;
+use http::{Uri, uri};
+use url::{Position, Url};
 
 use crate::login_id::LoginId;
+use crate::loopback::is_loopback;
 
 /// Times that percent-encoding is taken off when a way up is looked for: servers in between may do so more
 /// than once.
@@ -65,26 +67,58 @@ impl Target {
     ///
     /// # Errors
     /// [`BadTarget::Address`].
-    pub fn under(&self, base: &str) -> Result<Url, BadTarget> {
-        let base = base.trim_end_matches('/');
-        let version = base.rsplit('/').next().filter(|segment| is_version(segment));
-        let rest = without_doubled_version(&self.rest, version);
-        let mut text = format!("{base}{rest}");
-        if let Some(query) = &self.query {
-            text.push('?');
-            text.push_str(query);
+    pub fn under(&self, base: &Base) -> Result<Uri, BadTarget> {
+        let rest = without_doubled_version(&self.rest, base.version());
+        let mut text = String::with_capacity(base.path.len() + rest.len() + 64);
+        text.extend([base.path.as_str(), rest]);
+        if text.is_empty() {
+            text.push('/');
         }
-        let (url, base) = (parse(&text)?, parse(base)?);
-        let same = url.origin() == base.origin()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.path().starts_with(base.path().trim_end_matches('/'));
-        if same { Ok(url) } else { Err(BadTarget::Address) }
+        if let Some(query) = &self.query {
+            text.extend(["?", query]);
+        }
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(base.scheme.clone());
+        parts.authority = Some(base.authority.clone());
+        parts.path_and_query = Some(text.parse().map_err(|_| BadTarget::Address)?);
+        Uri::from_parts(parts).map_err(|_| BadTarget::Address)
     }
 }
 
-fn parse(text: &str) -> Result<Url, BadTarget> {
-    Url::parse(text).map_err(|_| BadTarget::Address)
+/// Where the API of a login is, taken apart once.
+#[derive(Debug)]
+pub struct Base {
+    scheme: uri::Scheme,
+    authority: uri::Authority,
+    /// Without a slash at its end.
+    path: String,
+}
+
+impl Base {
+    /// Reads a base URL.
+    ///
+    /// # Errors
+    /// [`BadTarget::Address`] for one with more than a host, a port and a path, and for plain `http:` to another
+    /// machine.
+    pub fn parse(text: &str) -> Result<Self, BadTarget> {
+        let url = Url::parse(text).map_err(|_| BadTarget::Address)?;
+        let is_kept = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
+        let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        if !is_kept || !is_plain {
+            return Err(BadTarget::Address);
+        }
+        let authority = &url[Position::BeforeHost..Position::AfterPort];
+        Ok(Self {
+            scheme: url.scheme().parse().map_err(|_| BadTarget::Address)?,
+            authority: authority.parse().map_err(|_| BadTarget::Address)?,
+            path: url.path().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The version that ends its path.
+    fn version(&self) -> Option<&str> {
+        self.path.rsplit('/').next().filter(|segment| is_version(segment))
+    }
 }
 
 /// `/v1/v1/x` becomes `/v1/x`; with a base that ends in `v1`, `/v1/x` becomes `/x`.
@@ -122,6 +156,9 @@ fn leads_up(path: &str) -> bool {
         if dotted || bytes.iter().any(|byte| *byte == b'\\' || byte.is_ascii_control()) {
             return true;
         }
+        if !bytes.contains(&b'%') {
+            return false;
+        }
         bytes = decode(&bytes);
     }
     false
@@ -154,7 +191,8 @@ mod tests {
 
     fn address(base: &str, path: &str) -> Result<String, BadTarget> {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        Target::parse(path, query)?.under(base).map(String::from)
+        let base = Base::parse(base)?;
+        Target::parse(path, query)?.under(&base).map(|uri| uri.to_string())
     }
 
     /// Gemini's clients do so, where no header is set.

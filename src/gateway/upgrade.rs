@@ -5,6 +5,7 @@
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{Response, StatusCode, Version};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 
 use super::body::{Body, Cut, Open};
@@ -37,18 +38,18 @@ pub fn is_missing(status: StatusCode) -> bool {
 /// The answer 101 to the client, and a task that carries the bytes.
 pub fn join(
     client: hyper::upgrade::OnUpgrade,
-    upstream: reqwest::Response,
+    upstream: Response<Incoming>,
     open: Open,
     cut: Option<Cut>,
 ) -> Response<Body> {
-    let mut response = Response::new(Body::from(""));
+    let mut response = Response::new(Body::from(String::new()));
     *response.status_mut() = upstream.status();
-    *response.headers_mut() = for_client(upstream.headers());
+    *response.headers_mut() = for_client(upstream.headers().clone());
     ask(response.headers_mut());
     tokio::spawn(async move {
         let _open = open;
-        let (Ok(client), Ok(mut upstream)) = tokio::join!(client, upstream.upgrade()) else { return };
-        let mut client = TokioIo::new(client);
+        let (Ok(client), Ok(upstream)) = tokio::join!(client, hyper::upgrade::on(upstream)) else { return };
+        let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
         tokio::select! {
             _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
             Some(()) = given(cut) => {}

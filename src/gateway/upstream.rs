@@ -1,23 +1,28 @@
-//! Requests to a provider's API by this program's rules for HTTP: TLS, proxies, certificates, time to
-//! connect.
+//! Requests to a provider's API, on connections that are kept and shared.
 //!
-//! Guarantees: no redirect is followed, nothing is decoded, nothing said of this program; there is a limit
-//! for a connection to stand and none for an answer, which may stream for hours. Connections are kept and
-//! shared.
+//! Guarantees: no redirect is followed, nothing is decoded, no header is added but `Host`; there is a limit
+//! for a connection to stand and none for an answer, which may stream for hours.
 
+use std::error::Error as _;
+use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use http::HeaderMap;
-use http::request::Parts;
-use reqwest::{Client, ClientBuilder, Url};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Error as ClientError;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::connector::Connector;
+use super::replay::Attempt;
 use crate::error::Error;
-use crate::http::{self as client, plain_builder};
+use crate::http as client;
 
 /// Time that a connection without a request is kept, in seconds: shorter than any vendor keeps it, so that a
 /// request seldom meets one that is being closed (nginx's default is 75).
 const IDLE: Duration = Duration::from_secs(50);
+
+type Client = hyper_util::client::legacy::Client<Connector, Attempt>;
 
 /// Clients, each set up when first used.
 #[derive(Default)]
@@ -25,7 +30,7 @@ pub struct Upstream {
     client: OnceLock<Option<Client>>,
     /// For upgrades, which HTTP/2 has none of.
     http1: OnceLock<Option<Client>>,
-    /// For plain `http:`, which leads to this machine only and to no proxy.
+    /// For plain `http:`.
     direct: OnceLock<Option<Client>>,
 }
 
@@ -35,32 +40,42 @@ impl Upstream {
     ///
     /// # Errors
     /// `network`, `timeout`.
-    pub async fn send(
-        &self,
-        parts: &Parts,
-        url: Url,
-        headers: HeaderMap,
-        body: reqwest::Body,
-        upgrade: bool,
-    ) -> Result<reqwest::Response, Error> {
-        let host = url.host_str().unwrap_or("the provider").to_owned();
-        let client = self.client_for(&url, upgrade).ok_or_else(client::no_client)?;
-        let mut request = reqwest::Request::new(parts.method.clone(), url);
-        *request.headers_mut() = headers;
-        *request.body_mut() = Some(body);
-        client.execute(request).await.map_err(|error| client::transport_error(&host, &error))
+    pub async fn send(&self, request: Request<Attempt>, upgrade: bool) -> Result<Response<Incoming>, Error> {
+        let is_plain = request.uri().scheme() == Some(&http::uri::Scheme::HTTP);
+        let client = self.client_for(is_plain, upgrade).ok_or_else(client::no_client)?;
+        let authority = request.uri().authority().cloned();
+        client.request(request).await.map_err(|error| {
+            let host = authority.as_ref().map_or("the provider", |authority| authority.host());
+            client::passed_on_error(host, &error, is_timeout(&error))
+        })
     }
 
-    fn client_for(&self, url: &Url, upgrade: bool) -> Option<&Client> {
-        let set_up = |place: fn(&Self) -> &OnceLock<Option<Client>>,
-                      build: fn(ClientBuilder) -> ClientBuilder| {
-            let made = || client::build(|| build(plain_builder().pool_idle_timeout(IDLE))).ok();
-            place(self).get_or_init(made).as_ref()
+    fn client_for(&self, is_plain: bool, upgrade: bool) -> Option<&Client> {
+        let (place, connector): (_, fn() -> Result<Connector, rustls::Error>) = match (is_plain, upgrade) {
+            (true, _) => (&self.direct, || Ok(Connector::direct())),
+            (false, true) => (&self.http1, || Connector::secure(&["http/1.1"])),
+            (false, false) => (&self.client, || Connector::secure(&["h2", "http/1.1"])),
         };
-        match (url.scheme() == "http", upgrade) {
-            (true, _) => set_up(|this| &this.direct, |builder| builder.no_proxy().http1_only()),
-            (false, true) => set_up(|this| &this.http1, ClientBuilder::http1_only),
-            (false, false) => set_up(|this| &this.client, |builder| builder),
-        }
+        place.get_or_init(|| connector().ok().map(keeping_connections)).as_ref()
     }
+}
+
+fn keeping_connections(connector: Connector) -> Client {
+    hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .build(connector)
+}
+
+/// Whether no connection stood in time.
+fn is_timeout(error: &ClientError) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if inner.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
 }

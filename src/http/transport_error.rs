@@ -5,6 +5,8 @@
 
 use std::error::Error as StdError;
 
+use hyper_util::client::legacy::Error as LegacyError;
+
 use crate::error::{Code, Error};
 use crate::paths::SETTINGS_FILE;
 
@@ -17,9 +19,11 @@ pub struct TransportError {
     pub sent: bool,
 }
 
-/// What a person is told of a request that brought no answer.
-pub fn transport_error(host: &str, error: &reqwest::Error) -> Error {
-    trouble(host, error).error
+/// What a person is told of a request of others that was passed on and brought no answer. `timed_out`: no
+/// connection stood in time.
+pub fn passed_on_error(host: &str, error: &LegacyError, timed_out: bool) -> Error {
+    let sent = !error.is_connect() && !is_never_sent(error.source());
+    words(host, sent, timed_out, tls_trouble(error.source()))
 }
 
 /// Why a body was not read to its end.
@@ -34,33 +38,33 @@ pub enum BodyError {
 }
 
 pub(super) fn trouble(host: &str, error: &reqwest::Error) -> TransportError {
-    let sent = !error.is_connect() && !error.is_builder() && !error.is_request_never_sent();
-    let error = if error.is_timeout() {
-        timed_out(host)
-    } else if let Some(tls) = tls_trouble(error) {
-        match tls {
-            rustls::Error::InvalidCertificate(_) => {
-                Error::new(Code::Network, format!("The certificate of {host} is not trusted."))
-                    .with_hint("A proxy in between needs its CA in the file that `SSL_CERT_FILE` names.")
-            }
-            _ => Error::new(Code::Network, format!("No secure connection to {host} could be made."))
-                .with_hint("Something in between may answer in its place; check proxy and network."),
+    let sent = !error.is_connect() && !error.is_builder() && !is_never_sent(error.source());
+    TransportError { error: words(host, sent, error.is_timeout(), tls_trouble(error.source())), sent }
+}
+
+fn words(host: &str, sent: bool, timed_out: bool, tls: Option<&rustls::Error>) -> Error {
+    match tls {
+        _ if timed_out => timed_out_at(host),
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            Error::new(Code::Network, format!("The certificate of {host} is not trusted."))
+                .with_hint("A proxy in between needs its CA in the file that `SSL_CERT_FILE` names.")
         }
-    } else if sent {
-        Error::new(Code::Network, format!("The connection to {host} broke before the answer came."))
-            .with_hint("Check the network and try again.")
-    } else {
-        Error::new(Code::Network, format!("{host} could not be reached."))
-            .with_hint("Check the network, and `HTTPS_PROXY` if you need a proxy.")
-    };
-    TransportError { error, sent }
+        Some(_) => Error::new(Code::Network, format!("No secure connection to {host} could be made."))
+            .with_hint("Something in between may answer in its place; check proxy and network."),
+        None if sent => {
+            Error::new(Code::Network, format!("The connection to {host} broke before the answer came."))
+                .with_hint("Check the network and try again.")
+        }
+        None => Error::new(Code::Network, format!("{host} could not be reached."))
+            .with_hint("Check the network, and `HTTPS_PROXY` if you need a proxy."),
+    }
 }
 
 pub(super) fn cut(host: &str, error: BodyError) -> TransportError {
     let error = match error {
         BodyError::Cut => Error::new(Code::Network, format!("The answer of {host} broke off."))
             .with_hint("Check the network and try again."),
-        BodyError::Slow => timed_out(host),
+        BodyError::Slow => timed_out_at(host),
         BodyError::TooLarge => {
             Error::new(Code::BadResponse, format!("The answer of {host} is far too long."))
                 .with_hint("Something in between may answer in its place; check proxy and network.")
@@ -69,14 +73,13 @@ pub(super) fn cut(host: &str, error: BodyError) -> TransportError {
     TransportError { error, sent: true }
 }
 
-fn timed_out(host: &str) -> Error {
+fn timed_out_at(host: &str) -> Error {
     Error::new(Code::Timeout, format!("{host} did not answer in time."))
         .with_hint(format!("Try again; `http.timeout` in {SETTINGS_FILE} sets the limit."))
 }
 
-/// reqwest has no name for it: TLS troubles are somewhere in the chain of causes.
-fn tls_trouble(error: &reqwest::Error) -> Option<&rustls::Error> {
-    let mut cause = error.source();
+/// What goes wrong in TLS has no name in the client's errors: it is somewhere in the chain of causes.
+fn tls_trouble<'a>(mut cause: Option<&'a (dyn StdError + 'static)>) -> Option<&'a rustls::Error> {
     while let Some(inner) = cause {
         if let Some(tls) = as_tls(inner) {
             return Some(tls);
@@ -94,20 +97,13 @@ fn as_tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> 
     }
 }
 
-trait NeverSent {
-    fn is_request_never_sent(&self) -> bool;
-}
-
-impl NeverSent for reqwest::Error {
-    /// hyper gives a request back whole when a pooled connection was closed before it was written.
-    fn is_request_never_sent(&self) -> bool {
-        let mut cause = self.source();
-        while let Some(inner) = cause {
-            if let Some(hyper) = inner.downcast_ref::<warp::hyper::Error>() {
-                return hyper.is_canceled();
-            }
-            cause = inner.source();
+/// hyper gives a request back whole when a pooled connection was closed before it was written.
+fn is_never_sent(mut cause: Option<&(dyn StdError + 'static)>) -> bool {
+    while let Some(inner) = cause {
+        if let Some(hyper) = inner.downcast_ref::<hyper::Error>() {
+            return hyper.is_canceled();
         }
-        false
+        cause = inner.source();
     }
+    false
 }
