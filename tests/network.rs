@@ -4,10 +4,9 @@
 
 mod common;
 
-use std::io::{Read as _, Write as _, copy};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, channel};
+use std::net::TcpListener;
 
+use common::proxy::proxy;
 use common::{Ran, Sandbox, TestDir, run};
 
 /// A provider whose issuer is reached by TLS. Its document names the sandbox's other address, so a login ends
@@ -130,42 +129,4 @@ fn a_system_without_authorities_trusts_mozillas() {
     let mut named = without_authorities(&dir, "login corp --no-browser").unwrap();
     let ran = run(named.env("SSL_CERT_FILE", "/nonexistent"), "");
     assert!(ran.stderr.contains("cannot be set up"), "a file that was named has to be there: {ran:?}");
-}
-
-/// A proxy that tunnels whatever it is asked for, and tells what that was.
-fn proxy() -> (String, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (sender, asked) = channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (sender, stream) = (sender.clone(), stream.unwrap());
-            std::thread::spawn(move || tunnel(stream, &|line| drop(sender.send(line))));
-        }
-    });
-    (url, asked)
-}
-
-fn tunnel(mut near: TcpStream, tell: &dyn Fn(String)) {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if near.read(&mut byte).unwrap_or(0) == 0 {
-            return;
-        }
-        head.push(byte[0]);
-    }
-    let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
-    let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
-    tell(line);
-    let Ok(mut far) = TcpStream::connect(target) else { return };
-    let _ = near.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
-    let (mut near_in, mut far_out) = (near.try_clone().unwrap(), far.try_clone().unwrap());
-    let up = std::thread::spawn(move || {
-        let _ = copy(&mut near_in, &mut far_out);
-        let _ = far_out.shutdown(Shutdown::Write);
-    });
-    let _ = copy(&mut far, &mut near);
-    let _ = near.shutdown(Shutdown::Both);
-    let _ = up.join();
 }

@@ -34,10 +34,8 @@ pub const KEY_PLACES: [HeaderName; 4] = [
 /// 10.1.1), and trailers are understood here, so both are said anew for the next hop.
 pub fn for_upstream(received: &HeaderMap) -> HeaderMap {
     let takes_trailers = has_token(received, &TE, "trailers");
-    let mut headers = end_to_end(received);
-    for name in KEY_PLACES.iter().chain([&HOST, &EXPECT]) {
-        headers.remove(name);
-    }
+    let is_ours = |name: &HeaderName| [HOST, EXPECT].contains(name) || KEY_PLACES.contains(name);
+    let mut headers = end_to_end(received, is_ours);
     if takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -47,7 +45,7 @@ pub fn for_upstream(received: &HeaderMap) -> HeaderMap {
 /// The headers of an answer as they travel back.
 pub fn for_client(received: HeaderMap) -> HeaderMap {
     let has_hops = received.keys().any(|name| HOP_BY_HOP.contains(name));
-    if has_hops { end_to_end(&received) } else { received }
+    if has_hops { end_to_end(&received, |_| false) } else { received }
 }
 
 /// Puts in what the API wants of this login, and replaces what the client sent under these names, except
@@ -85,7 +83,8 @@ fn joined(sent: &HeaderValue, ours: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(&all.join(",")).ok()
 }
 
-fn end_to_end(received: &HeaderMap) -> HeaderMap {
+/// In their order, which taking some out of a map would change.
+fn end_to_end(received: &HeaderMap, is_left_out: impl Fn(&HeaderName) -> bool) -> HeaderMap {
     let named: Vec<HeaderName> = tokens(received, &CONNECTION)
         .filter_map(|name| HeaderName::try_from(name).ok())
         // Framing and identity of a message are not a sender's to take away on the next hop.
@@ -93,7 +92,7 @@ fn end_to_end(received: &HeaderMap) -> HeaderMap {
         .collect();
     let mut headers = HeaderMap::with_capacity(received.len() + 4);
     for (name, value) in received {
-        if !HOP_BY_HOP.contains(name) && !named.contains(name) {
+        if !HOP_BY_HOP.contains(name) && !named.contains(name) && !is_left_out(name) {
             headers.append(name.clone(), value.clone());
         }
     }

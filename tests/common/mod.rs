@@ -12,6 +12,7 @@ pub mod dir;
 pub mod http;
 pub mod nginx;
 pub mod process;
+pub mod proxy;
 pub mod sandbox;
 
 pub use browser::{

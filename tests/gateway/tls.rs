@@ -6,7 +6,8 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::common::TestDir;
 use crate::common::nginx::{self, Nginx};
-use crate::fixture::Served;
+use crate::common::proxy::proxy;
+use crate::fixture::{Served, Upstream};
 
 /// nginx with a certificate of an authority of its own.
 struct Site {
@@ -32,7 +33,12 @@ impl Site {
     }
 
     fn served(&self, ca: Option<&Path>) -> Served {
+        self.served_with(ca, &[])
+    }
+
+    fn served_with(&self, ca: Option<&Path>, variables: &[(&str, &str)]) -> Served {
         Served::with_key_at(&format!("https://localhost:{}", self.port), |command| {
+            command.envs(variables.iter().copied());
             if let Some(ca) = ca {
                 command.env("SSL_CERT_FILE", ca);
             }
@@ -74,4 +80,41 @@ fn a_certificate_that_nobody_vouches_for_is_a_502_that_says_so() {
     let (head, body) = site.served(None).get("/x", "");
     assert_eq!(head.status(), 502);
     assert!(body.contains("certificate") && body.contains("SSL_CERT_FILE"), "{body}");
+}
+
+#[test]
+fn an_https_api_is_reached_through_the_proxy_that_is_named() {
+    let Some(site) = Site::start() else { return };
+    let (proxy, asked) = proxy();
+    let with_password = proxy.replace("http://", "http://me:word@");
+    let served = site.served_with(Some(&site.ca), &[("HTTPS_PROXY", &with_password)]);
+    let (head, body) = served.get("/x", "user-agent: me/1\r\n");
+    assert_eq!((head.status(), body), (200, format!("HTTP/2.0 localhost:{} me/1.", site.port)));
+    let tunnel = asked.try_recv().expect("the proxy was asked").to_lowercase();
+    assert!(tunnel.starts_with(&format!("connect localhost:{} ", site.port)), "{tunnel}");
+    assert!(tunnel.contains("proxy-authorization: basic bwu6d29yza=="), "{tunnel}");
+    assert!(!tunnel.contains("me/1") && !tunnel.contains("user-agent"), "nothing of the request: {tunnel}");
+
+    let by = site.served_with(Some(&site.ca), &[("HTTPS_PROXY", &proxy), ("NO_PROXY", "localhost")]);
+    assert_eq!(by.get("/x", "").0.status(), 200);
+    assert!(asked.try_recv().is_err(), "the proxy was passed by");
+
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let lost = site.served_with(Some(&site.ca), &[("HTTPS_PROXY", &format!("http://{gone}"))]);
+    let (head, body) = lost.get("/x", "");
+    assert_eq!(head.status(), 502);
+    assert!(body.contains("HTTPS_PROXY") && !body.contains(&gone.port().to_string()), "{body}");
+}
+
+#[test]
+fn plain_http_to_this_machine_passes_no_proxy() {
+    let (proxy, asked) = proxy();
+    let upstream = Upstream::echo();
+    let served = Served::with_key_at(&upstream.url(), |command| {
+        for name in ["http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+            command.env(name, &proxy);
+        }
+    });
+    assert_eq!(served.get("/x", "").0.status(), 200);
+    assert!(asked.try_recv().is_err(), "the proxy was asked");
 }
