@@ -75,7 +75,7 @@ fn sentence(error: &Error) -> String {
 
 fn respond(shape: ApiShape, status: StatusCode, code: &str, message: &str) -> Response<Body> {
     let body = shaped(shape, status, code, message).to_string();
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Body::from(body.into_bytes()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -74,9 +74,9 @@ impl From<Incoming> for Body {
     }
 }
 
-impl From<String> for Body {
-    fn from(text: String) -> Self {
-        Self { inner: Inner::Own(text.into()), held: Vec::new(), cut: None }
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { inner: Inner::Own(bytes.into()), held: Vec::new(), cut: None }
     }
 }
 

@@ -140,7 +140,11 @@ impl Forwarder {
         Ok(self.answer(provider, sending, response))
     }
 
-    async fn send(&self, sending: &Sending<'_>, credential: &Credential) -> Result<Response<Incoming>, Error> {
+    async fn send(
+        &self,
+        sending: &Sending<'_>,
+        credential: &Credential,
+    ) -> Result<Response<Incoming>, Error> {
         let base = self.base(credential)?;
         let mut request = Request::new(sending.body.attempt().ok_or_else(no_address)?);
         *request.method_mut() = sending.parts.method.clone();

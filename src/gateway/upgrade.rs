@@ -42,7 +42,7 @@ pub fn join(
     open: Open,
     cut: Option<Cut>,
 ) -> Response<Body> {
-    let mut response = Response::new(Body::from(String::new()));
+    let mut response = Response::new(Body::from(Vec::new()));
     *response.status_mut() = upstream.status();
     *response.headers_mut() = for_client(upstream.headers().clone());
     ask(response.headers_mut());

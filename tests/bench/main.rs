@@ -2,9 +2,9 @@
 //!
 //! The floors are beside this file: `floor.rs` reads a file and prints it; this program itself, called with
 //! `echo`, answers msgpack with msgpack and does nothing else, and with `echo keyring` reads an item of a
-//! keyring before; a bare warp server answers the same bytes as the authority. Other tools that print a
-//! secret are rows without a budget if they are installed. A row that misses its budget says so and the
-//! program exits with 1.
+//! keyring before, and with `echo proxy ADDRESS` is a bare proxy; a bare warp server answers the same bytes as
+//! the authority. Other tools that print a secret are rows without a budget if they are installed. A row that
+//! misses its budget says so and the program exits with 1.
 //! Words pick groups of rows: `cargo bench --bench budgets -- gateway`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
@@ -20,6 +20,7 @@ mod gateway;
 mod keyring;
 mod pipe;
 mod processors;
+mod proxy;
 mod table;
 
 use std::path::PathBuf;
@@ -39,8 +40,10 @@ const CALLS: usize = 2000;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some("echo") {
-        if arguments.next().as_deref() == Some("keyring") {
-            keyring::read_bare();
+        match arguments.next().as_deref() {
+            Some("proxy") => return proxy::serve(&arguments.next().expect("an address")),
+            Some("keyring") => keyring::read_bare(),
+            _ => {}
         }
         return floors::echo();
     }

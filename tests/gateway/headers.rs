@@ -67,17 +67,16 @@ fn headers_of_one_hop_stay_behind_both_ways_and_all_others_travel() {
 #[test]
 fn nothing_is_added_that_says_who_is_between() {
     let (_, seen) = Served::with_key(&Upstream::echo()).get("/x", "");
-    for name in ["via", "forwarded", "x-forwarded-for", "user-agent", "referer", "accept", "accept-encoding"] {
+    for name in ["via", "forwarded", "x-forwarded-for", "user-agent", "referer", "accept", "accept-encoding"]
+    {
         assert!(!seen.contains(&format!("\n{name}:")), "{name}: {seen}");
     }
 }
 
 #[test]
 fn headers_keep_their_order_and_a_query_its_letters() {
-    let (_, seen) = Served::with_key(&Upstream::echo()).get(
-        "/x?a=%7B%22b%22%3A%201%7D&c={}&d=%2F..%2F&&=",
-        "z-one: 1\r\na-two: 2\r\nm-three: 3\r\n",
-    );
+    let (_, seen) = Served::with_key(&Upstream::echo())
+        .get("/x?a=%7B%22b%22%3A%201%7D&c={}&d=%2F..%2F&&=", "z-one: 1\r\na-two: 2\r\nm-three: 3\r\n");
     assert!(seen.starts_with("GET /base/x?a=%7B%22b%22%3A%201%7D&c={}&d=%2F..%2F&&= HTTP/1.1\n"), "{seen}");
     let places: Vec<usize> = ["z-one", "a-two", "m-three"].map(|name| seen.find(name).unwrap()).to_vec();
     assert!(places.is_sorted(), "{seen}");
