@@ -48,6 +48,8 @@ use sources::{Found, Passed};
 /// Longest time that an exit waits for refreshes under way: their answers may be the only copy of a rotated
 /// token.
 pub const FINISH_TIME: Duration = Duration::from_secs(15);
+/// Before all states are looked at because one has changed: whoever asked is to have the answer first.
+const AFTER_ANSWER: Duration = Duration::from_millis(20);
 /// Events that a slow listener may fall behind by.
 const EVENTS: usize = 256;
 
@@ -268,7 +270,10 @@ impl Broker {
         }
         if self.cache().note_look(login, number, look) && self.0.events.receiver_count() > 0 {
             let broker = self.clone();
-            tokio::spawn(async move { broker.tell_all().await });
+            tokio::spawn(async move {
+                tokio::time::sleep(AFTER_ANSWER).await;
+                broker.tell_all().await;
+            });
         }
     }
 

@@ -55,10 +55,10 @@ impl Broker {
     /// Watches and refreshes until the task is aborted.
     pub fn run_background(&self) -> tokio::task::JoinHandle<()> {
         let broker = self.clone();
-        // Before the task: what happens until it first runs is news too.
+        // Before the task: what happens until the first tick is news too. To begin to watch takes a thread,
+        // for which nobody's first token is to wait.
         let mut seen = broker.0.store.stamp();
         let mut watch = FolderWatch::default();
-        watch.ensure(&broker.0.store.paths().config_dir());
         tokio::spawn(async move {
             loop {
                 tokio::select! {

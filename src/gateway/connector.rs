@@ -1,8 +1,9 @@
 //! Connections to providers' APIs, by this program's rules for HTTP: TLS, proxies, certificates, time to
 //! connect.
 //!
-//! Guarantees: a connection stands within [`client::CONNECT_TIMEOUT`], TLS and proxy included, or there is none;
-//! one whose other side has died is noticed within a minute, however long a stream is silent. Knows no request.
+//! Guarantees: a connection stands within [`client::CONNECT_TIMEOUT`], TLS and proxy included, or there is
+//! none; one whose other side has died is noticed within a minute, however long a stream is silent. Knows no
+//! request.
 
 use std::io;
 use std::pin::Pin;

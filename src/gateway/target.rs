@@ -98,8 +98,8 @@ impl Base {
     /// Reads a base URL.
     ///
     /// # Errors
-    /// [`BadTarget::Address`] for one with more than a host, a port and a path, and for plain `http:` to another
-    /// machine.
+    /// [`BadTarget::Address`] for one with more than a host, a port and a path, and for plain `http:` to
+    /// another machine.
     pub fn parse(text: &str) -> Result<Self, BadTarget> {
         let url = Url::parse(text).map_err(|_| BadTarget::Address)?;
         let is_kept = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);

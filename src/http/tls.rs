@@ -1,7 +1,8 @@
 //! Whom HTTPS trusts, the same for all of this program's clients.
 //!
 //! Guarantees: who this system trusts or, on a system that has no list of authorities at all (a minimal
-//! container), Mozilla's list of the day this program was built. A list that the person named has to be there.
+//! container), Mozilla's list of the day this program was built. A list that the person named has to be
+//! there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

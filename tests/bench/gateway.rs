@@ -1,8 +1,9 @@
 //! The gateway's rows: what it adds to a request and to each chunk of a stream, how many it carries, what it
 //! needs, each against the same without it, and beside other proxies that add no credential.
 //!
-//! The API behind is in this program, so that one clock times both ends of a chunk's way. All ways are measured
-//! in turns, and of several rounds the quietest of each counts: what else runs on the machine only ever adds.
+//! The API behind is in this program, so that one clock times both ends of a chunk's way. All ways are
+//! measured in turns, and of several rounds the quietest of each counts: what else runs on the machine only
+//! ever adds.
 
 use std::time::{Duration, Instant};
 

@@ -2,10 +2,10 @@
 //!
 //! The floors are beside this file: `floor.rs` reads a file and prints it; this program itself, called with
 //! `echo`, answers msgpack with msgpack and does nothing else, and with `echo keyring` reads an item of a
-//! keyring before, and with `echo proxy ADDRESS` is a bare proxy; a bare warp server answers the same bytes as
-//! the authority. Other tools that print a secret are rows without a budget if they are installed. A row that
-//! misses its budget says so and the program exits with 1.
-//! Words pick groups of rows: `cargo bench --bench budgets -- gateway`.
+//! keyring before, and with `echo proxy ADDRESS` is a bare proxy; a bare warp server answers the same bytes
+//! as the authority. Other tools that print a secret are rows without a budget if they are installed. A row
+//! that misses its budget says so and the program exits with 1. Words pick groups of rows: `cargo bench
+//! --bench budgets -- gateway`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(unix)]

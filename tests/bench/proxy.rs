@@ -1,5 +1,5 @@
-//! What the gateway is held against: nginx with what its manual says for a reverse proxy that streams, where it
-//! is installed, and in any case a bare proxy of the libraries that the gateway is made of, which looks at
+//! What the gateway is held against: nginx with what its manual says for a reverse proxy that streams, where
+//! it is installed, and in any case a bare proxy of the libraries that the gateway is made of, which looks at
 //! nothing and adds nothing.
 
 use std::convert::Infallible;

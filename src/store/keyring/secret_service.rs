@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use dbus::arg::{AppendAll, PropMap, ReadAll, RefArg, Variant};
 use dbus::blocking::Connection;
 use dbus::blocking::stdintf::org_freedesktop_dbus::Properties as _;
+use dbus::channel::Sender as _;
 use dbus::message::SignalArgs;
-use dbus::{Path, arg};
+use dbus::{Message, Path, arg};
 use keyring::secret_service::SsCredential;
 use zeroize::Zeroizing;
 
@@ -39,7 +40,10 @@ type Wire = (Path<'static>, Vec<u8>, Vec<u8>, String);
 /// default collection itself: to a search, a locked one looks like an empty one.
 pub fn read(account: &str, limit: Limit) -> Result<Option<Secret>, KeyringError> {
     let bus = Bus::connect(limit)?;
+    // Before anything that takes what comes in off the connection, and without waiting in between.
+    let asked = bus.ask_for_session()?;
     let found = bus.search(account)?;
+    let session = bus.session(asked)?;
     let item = match found.unlocked.as_slice() {
         [item] => item.clone(),
         _ => {
@@ -54,7 +58,6 @@ pub fn read(account: &str, limit: Limit) -> Result<Option<Secret>, KeyringError>
             }
         }
     };
-    let session = bus.open_session()?;
     let (wire,): (Wire,) = bus.call(&item, ITEM_INTERFACE, "GetSecret", (session,))?;
     let bytes = Zeroizing::new(wire.2);
     let text = std::str::from_utf8(&bytes).map_err(|_| KeyringError::Denied)?;
@@ -65,7 +68,7 @@ pub fn read(account: &str, limit: Limit) -> Result<Option<Secret>, KeyringError>
 pub fn write(account: &str, secret: &Secret, limit: Limit) -> Result<(), KeyringError> {
     let bus = Bus::connect(limit)?;
     let collection = bus.unlocked_collection()?;
-    let session = bus.open_session()?;
+    let session = bus.session(bus.ask_for_session()?)?;
     let wire: Wire = (session, Vec::new(), secret.expose().as_bytes().to_vec(), "text/plain".to_owned());
     if let [item] = bus.search(account)?.unlocked.as_slice() {
         return bus.call(item, ITEM_INTERFACE, "SetSecret", (wire,));
@@ -148,11 +151,29 @@ impl Bus {
         self.call(&Path::from(SERVICE_PATH), SERVICE_INTERFACE, method, args)
     }
 
-    /// A session in which secrets travel as they are: the bus is this user's own.
-    fn open_session(&self) -> Result<Path<'static>, KeyringError> {
-        let plain = ("plain", Variant(Box::new(String::new()) as Box<dyn RefArg>));
-        let (_, session): (Variant<Box<dyn RefArg>>, Path<'static>) = self.service("OpenSession", plain)?;
-        Ok(session)
+    /// Asks for a session in which secrets travel as they are: the bus is this user's own. Returns what the
+    /// answer is known by.
+    fn ask_for_session(&self) -> Result<u32, KeyringError> {
+        let plain = Variant(Box::new(String::new()) as Box<dyn RefArg>);
+        let path = Path::from(SERVICE_PATH);
+        let question =
+            Message::call_with_args(DESTINATION, path, SERVICE_INTERFACE, "OpenSession", ("plain", plain));
+        self.connection.send(question).map_err(|()| KeyringError::Absent)
+    }
+
+    /// The session that was asked for.
+    fn session(&self, asked: u32) -> Result<Path<'static>, KeyringError> {
+        loop {
+            let message =
+                self.connection.channel().blocking_pop_message(self.left()?).map_err(|error| of(&error))?;
+            let answer = message.filter(|message| message.get_reply_serial() == Some(asked));
+            if let Some(mut answer) = answer {
+                let read = |answer: &mut Message| answer.as_result()?.read2().map_err(dbus::Error::from);
+                let (_, session): (Variant<Box<dyn RefArg>>, _) =
+                    read(&mut answer).map_err(|error| of(&error))?;
+                return Ok(session);
+            }
+        }
     }
 
     /// By service and account alone, since items of older programs have no other attributes; where that finds
