@@ -141,3 +141,41 @@ pub fn status_of(code: Code) -> StatusCode {
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_api_is_answered_in_its_own_shape() {
+        let text = "Log in.";
+        let unauthorized = |shape| shaped(shape, StatusCode::UNAUTHORIZED, "login_expired", text);
+        assert_eq!(
+            unauthorized(ApiShape::Openai),
+            json!({ "error": { "message": text, "type": "authentication_error", "param": null, "code": "login_expired" } })
+        );
+        assert_eq!(
+            unauthorized(ApiShape::Anthropic),
+            json!({ "type": "error", "error": { "type": "authentication_error", "message": text } })
+        );
+        assert_eq!(
+            unauthorized(ApiShape::Gemini),
+            json!({ "error": { "code": 401, "message": text, "status": "UNAUTHENTICATED" } })
+        );
+    }
+
+    #[test]
+    fn an_error_says_what_to_type_and_how_long_to_wait() {
+        let login = Error::new(Code::NotLoggedIn, "Nobody is logged in.").with_hint("Type it.");
+        assert_eq!(sentence(&login), "Nobody is logged in. Type it.");
+        for (code, status) in [
+            (Code::NotLoggedIn, 401),
+            (Code::LoginExpired, 401),
+            (Code::ProviderRefused, 403),
+            (Code::Network, 502),
+            (Code::Timeout, 504),
+        ] {
+            assert_eq!(error(ApiShape::Openai, &Error::new(code, "x")).status(), status, "{code:?}");
+        }
+    }
+}

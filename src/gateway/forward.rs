@@ -81,6 +81,15 @@ impl Forwarder {
         }
     }
 
+    /// Goes on with what another one has seen, in whose place it comes.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        let seen = before.limits.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.limits = Mutex::new(seen);
+        self.open = Arc::clone(&before.open);
+        self
+    }
+
     /// Answers a request that was let in.
     pub async fn forward(&self, target: &Target, mut request: Request<Incoming>) -> Response<Body> {
         let provider = match self.config.provider(target.login.provider()) {
@@ -199,11 +208,7 @@ impl Forwarder {
     }
 
     fn note_limits(&self, login: &LoginId, headers: &HeaderMap) {
-        let is_limit = |name: &str| name.contains("ratelimit") || name.starts_with("x-codex-");
-        let said = headers.iter().filter(|(name, _)| is_limit(name.as_str()));
-        let said = said
-            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
-        let headers: BTreeMap<String, String> = said.collect();
+        let headers = limits_in(headers);
         if !headers.is_empty() {
             let limits = RateLimits { at: self.clock.now(), headers };
             self.limits.lock().unwrap_or_else(PoisonError::into_inner).insert(login.clone(), limits);
@@ -224,6 +229,14 @@ impl Forwarder {
     }
 }
 
+/// What stands about limits in the headers of an answer: those of RFC drafts, Anthropic's, OpenAI's, Codex's.
+fn limits_in(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let is_limit = |name: &str| name.contains("ratelimit") || name.starts_with("x-codex-");
+    let said = headers.iter().filter(|(name, _)| is_limit(name.as_str()));
+    said.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect()
+}
+
 fn no_base_url(login: &LoginId) -> Error {
     let provider = login.provider();
     Error::new(Code::ConfigInvalid, format!("It is not known where the API of {provider} is."))
@@ -232,4 +245,37 @@ fn no_base_url(login: &LoginId) -> Error {
 
 fn no_address() -> Error {
     Error::new(Code::InvalidArgument, "The path does not fit the address of this login's API.")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use http::header::HeaderName;
+
+    use super::*;
+
+    #[test]
+    fn limits_are_read_from_the_headers_of_each_vendor_and_nothing_else() {
+        let lines = [
+            ("ratelimit", "limit=100, remaining=50"),
+            ("anthropic-ratelimit-unified-5h-utilization", "0.5"),
+            ("x-ratelimit-remaining-tokens", "149984"),
+            ("x-codex-primary-used-percent", "12"),
+            ("x-request-id", "7"),
+            ("set-cookie", "ratelimit=1"),
+        ];
+        let pair = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+        let found = limits_in(&lines.into_iter().map(pair).collect());
+        let names: Vec<&str> = found.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "anthropic-ratelimit-unified-5h-utilization",
+                "ratelimit",
+                "x-codex-primary-used-percent",
+                "x-ratelimit-remaining-tokens"
+            ]
+        );
+        assert_eq!(found["x-codex-primary-used-percent"], "12");
+    }
 }

@@ -91,7 +91,8 @@ impl Gateway {
 
     /// Sends what comes from now on by other settings.
     pub fn reconfigure(&self, forwarder: Forwarder) {
-        *self.0.forwarder.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(forwarder);
+        let mut place = self.0.forwarder.write().unwrap_or_else(PoisonError::into_inner);
+        *place = Arc::new(forwarder.after(&place));
     }
 
     /// Serves until told to stop, or the sender is gone.

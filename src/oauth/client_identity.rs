@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn header(client: &ClientIdentity) -> Option<String> {
-        let request = client.add_to_header(reqwest::Client::new().get("http://127.0.0.1/")).build().unwrap();
+        let request = client.add_to_header(here()).build().unwrap();
         Some(request.headers().get("authorization")?.to_str().unwrap().to_owned())
     }
 
@@ -101,9 +101,14 @@ mod tests {
         params.into_iter().map(|(name, _)| name).collect()
     }
 
+    /// A request that is never sent.
+    fn here() -> reqwest::RequestBuilder {
+        let url = "http://127.0.0.1/".parse().unwrap();
+        crate::http::Http::new(std::time::Duration::from_secs(1)).get(url).unwrap()
+    }
+
     #[test]
     fn a_secret_travels_in_one_place_only() {
-        let _ = crate::http::builder();
         let mut client = identity();
         assert_eq!((body(&client), header(&client)), (vec!["client_id", "client_secret"], None));
         client.auth = ClientAuth::ClientSecretBasic;
