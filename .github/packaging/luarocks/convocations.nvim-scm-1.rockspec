@@ -15,5 +15,11 @@ dependencies = {
 }
 build = {
   type = "builtin",
+  -- Beside the modules, which are found in lua/.
+  install = {
+    lua = {
+      ["conv.no_login"] = "lua/conv/no_login.json",
+    },
+  },
   copy_directories = { "doc", "plugin" },
 }
