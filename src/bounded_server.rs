@@ -6,14 +6,14 @@
 //! end of its time a connection takes no further request; the one under way is answered. Dropping the future
 //! closes everything at once. Knows nothing of what is served.
 
-use std::collections::VecDeque;
+mod connections;
+
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,11 +21,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
 use warp::Filter;
 use warp::http::{Request, Response};
 use warp::hyper::body::{Body, Frame, Incoming, SizeHint};
 use warp::hyper::service::Service;
+
+pub use connections::{Connections, RequestGuard, UnderWay};
 
 use crate::peer;
 
@@ -112,14 +113,14 @@ pub async fn serve<S, B>(
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
-            Some(_) = connections.tasks.join_next() => {}
+            () = connections.ended() => {}
             accepted = accept(&listeners) => match accepted {
                 Ok((stream, peer)) if !limits.admit(&stream, peer) => {}
-                Ok((stream, peer)) if connections.make_room(peer.ip(), limits) => {
+                Ok((stream, peer)) if connections.make_room(Some(peer.ip()), limits.connections, limits.per_address) => {
                     let under_way = UnderWay::default();
                     let service = Counted { inner: make_service(peer), under_way: under_way.clone() };
-                    let connection = converse(stream, service, limits, stop_connections.clone());
-                    connections.admit(peer.ip(), under_way, connection);
+                    let connection = serve_connection(stream, service, limits, stop_connections.clone());
+                    connections.admit(Some(peer.ip()), under_way, connection);
                 }
                 // Everybody here is being answered: who comes now is told so by a closed connection.
                 Ok(_) => {}
@@ -129,7 +130,7 @@ pub async fn serve<S, B>(
         }
     }
     drop(listeners);
-    while connections.tasks.join_next().await.is_some() {}
+    connections.all_ended().await;
 }
 
 /// The next connection of any of the listeners.
@@ -141,50 +142,12 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)
     poll_fn(next).await
 }
 
-/// Connections being served, oldest first.
-#[derive(Default)]
-struct Connections {
-    tasks: JoinSet<()>,
-    open: VecDeque<Connection>,
-}
-
-struct Connection {
-    peer: IpAddr,
-    under_way: UnderWay,
-    task: AbortHandle,
-}
-
-impl Connections {
-    /// Makes room for one more of `peer`; `false` if every connection that could give way has a request under
-    /// way.
-    fn make_room(&mut self, peer: IpAddr, limits: Limits) -> bool {
-        self.open.retain(|connection| !connection.task.is_finished());
-        let of_peer = self.open.iter().filter(|connection| connection.peer == peer).count();
-        if limits.per_address.is_some_and(|most| of_peer >= most) {
-            return self.close_oldest(|connection| connection.peer == peer);
-        }
-        self.open.len() < limits.connections || self.close_oldest(|_| true)
-    }
-
-    fn close_oldest(&mut self, may_go: impl Fn(&Connection) -> bool) -> bool {
-        let idle = |connection: &Connection| may_go(connection) && !connection.under_way.any();
-        let oldest = self.open.iter().position(idle).and_then(|at| self.open.remove(at));
-        oldest.map(|connection| connection.task.abort()).is_some()
-    }
-
-    fn admit(
-        &mut self,
-        peer: IpAddr,
-        under_way: UnderWay,
-        connection: impl Future<Output = ()> + Send + 'static,
-    ) {
-        let task = self.tasks.spawn(connection);
-        self.open.push_back(Connection { peer, under_way, task });
-    }
-}
-
-async fn converse<S, B>(stream: TcpStream, service: S, limits: Limits, mut stop: watch::Receiver<bool>)
-where
+async fn serve_connection<S, B>(
+    stream: TcpStream,
+    service: S,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     B: Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -210,30 +173,6 @@ where
 /// Returns when the stop was given, or nobody is left to give it.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
-}
-
-/// How many requests of one connection were read and are not answered to their last byte.
-#[derive(Clone, Default)]
-struct UnderWay(Arc<AtomicUsize>);
-
-impl UnderWay {
-    fn any(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 0
-    }
-
-    fn begin(&self) -> RequestGuard {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        RequestGuard(self.clone())
-    }
-}
-
-/// One request under way, until dropped.
-struct RequestGuard(UnderWay);
-
-impl Drop for RequestGuard {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 /// A service whose requests are counted.

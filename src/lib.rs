@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | [`cli`] | the command line, and the program's way in: it starts the other faces | agent, authority, editor, gateway, broker, login, services, config, provider, store (status only), http, log, signals |
 //! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | agent, broker, gateway, login, services, config, store (status only), signals |
-//! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http, peer |
+//! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http, peer, bounded_server |
 //! | [`agent`] | grants: some logins, lent to whoever reaches a socket; knows neither ssh nor Docker | broker, gateway, config, provider, private_file |
 //! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, command, store, provider, config, http |
 //! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | services, oauth, command, store, provider, config, bounded_server |

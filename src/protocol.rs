@@ -13,6 +13,7 @@
 mod agent;
 mod call;
 mod credential;
+mod gateway;
 mod login;
 #[cfg(test)]
 mod samples;
@@ -31,6 +32,7 @@ pub use call::{
     Providers, ProvidersAnswer, Revoked, Shutdown, Status, StatusAnswer,
 };
 pub use credential::Credential;
+pub use gateway::{GatewayAddress, GatewayListing};
 pub use login::{Input, LoginEvent, Qr, Replaced, Stage};
 pub use status::{Changed, LoginStatus, Notice, State, StoreReport, Waiting, Weight};
 

@@ -474,13 +474,19 @@ fn the_log_tells_the_whole_story_of_a_refresh_at_debug_and_only_troubles_by_itse
     let (time, pid) = (words.next().unwrap(), words.next().unwrap());
     assert!(humantime::parse_rfc3339(time).is_ok() && pid.parse::<u32>().is_ok(), "{handed_out}");
     assert!(!log.contains(token.trim()), "{log}");
+    assert_eq!(parses_and_writes(&log), (1, 1), "{log}");
+}
+
+/// How often the log says that credentials.toml was parsed and written.
+fn parses_and_writes(log: &str) -> (usize, usize) {
+    (log.matches(" parsed credentials.toml ").count(), log.matches(" wrote credentials.toml ").count())
 }
 
 #[test]
 fn the_log_tells_a_login_step_by_step_and_no_secret_of_it() {
     let sandbox = Sandbox::start();
     let dir = sandboxed(&sandbox);
-    agree_to_subscription(&dir);
+    log_in_to_subscription(&dir);
     let mut command = dir.convocations(["login", "anthropic", "--method", "subscription"]);
     let child = Child::spawn(command.env("BROWSER", "true").env("CONVOCATIONS_LOG", "debug"));
     let url = common::shown_address(&child);
@@ -500,6 +506,7 @@ fn the_log_tells_a_login_step_by_step_and_no_secret_of_it() {
     follows(&mut lines, "exchanges the code login=anthropic");
     follows(&mut lines, " status=200 ms=");
     follows(&mut lines, "logged in login=anthropic store=local-encrypted");
+    assert_eq!(parses_and_writes(&log), (1, 1), "{log}");
     let sent = &sandbox.calls_of("anthropic.token")[0]["fields"];
     let mut secrets = sandbox.secrets();
     secrets.extend(["code", "code_verifier", "state"].map(|name| sent[name].as_str().unwrap().to_owned()));

@@ -122,7 +122,7 @@ async fn serve(listener: UnixListener, agent: Weak<Inner>) {
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if is_own(&stream) && connections.len() < CONNECTIONS => {
-                    connections.spawn(converse(stream, agent.clone()));
+                    connections.spawn(answer_connection(stream, agent.clone()));
                 }
                 Ok(_) => {}
                 Err(_) => tokio::time::sleep(PAUSE).await,
@@ -135,7 +135,7 @@ fn is_own(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
 }
 
-async fn converse(stream: UnixStream, agent: Weak<Inner>) {
+async fn answer_connection(stream: UnixStream, agent: Weak<Inner>) {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut read = BufReader::new(read.take(MAX_LINE));

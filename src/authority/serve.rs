@@ -6,6 +6,7 @@
 //! Knows nothing of what the endpoints mean.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,10 +16,10 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use tokio::net::TcpListener;
 use warp::http::{self, Method, StatusCode};
 use warp::hyper::body::{Bytes, Incoming};
-use warp::hyper::service::{Service, service_fn};
+use warp::hyper::service::service_fn;
 
 use super::access::{Answered, Metrics};
-use super::exchange::{self, Request, Response};
+use super::exchange::{self, Request};
 use super::route;
 use super::seal::Sealer;
 use super::server::AuthorizationServer;
@@ -119,13 +120,19 @@ impl Authority {
             Handler { server: self.server, metrics: Arc::clone(&metrics), access_log: self.access_log };
         let main = bounded_server::serve(
             vec![self.listener],
-            move |peer| handler.clone().for_peer(peer),
+            move |peer| {
+                let handler = handler.clone();
+                service_fn(move |request| handler.clone().answer(request, peer))
+            },
             Limits { per_address, own_user_only: self.is_personal, ..LIMITS },
             stopped.clone(),
         );
         let side = async {
             if let Some(listener) = self.metrics_listener {
-                let make = move |_| metrics_service(Arc::clone(&metrics));
+                let make = move |_| {
+                    let metrics = Arc::clone(&metrics);
+                    service_fn(move |request| ready(show_metrics(&metrics, &request)))
+                };
                 bounded_server::serve(vec![listener], make, LIMITS, stopped).await;
             }
         };
@@ -150,6 +157,9 @@ fn cannot_listen(address: SocketAddr) -> Error {
         .with_hint("Another program may have it; choose another with `--listen`.")
 }
 
+/// A whole answer; there is always one.
+type Answer = std::result::Result<http::Response<Full<Bytes>>, Infallible>;
+
 /// What answers the requests of all connections.
 #[derive(Clone)]
 struct Handler {
@@ -159,24 +169,7 @@ struct Handler {
 }
 
 impl Handler {
-    /// The same for one connection.
-    fn for_peer(
-        self,
-        peer: SocketAddr,
-    ) -> impl Service<
-        http::Request<Incoming>,
-        Response = http::Response<Full<Bytes>>,
-        Error = Infallible,
-        Future: Send + 'static,
-    > + Send
-    + 'static {
-        service_fn(move |request| {
-            let answer = self.clone().answer(request, peer);
-            async move { Ok(answer.await.map(Full::new)) }
-        })
-    }
-
-    async fn answer(self, request: http::Request<Incoming>, peer: SocketAddr) -> Response {
+    async fn answer(self, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
         let start = Instant::now();
         let (head, body) = request.into_parts();
         let (method, peer) = (head.method.clone(), peer.ip());
@@ -199,7 +192,7 @@ impl Handler {
         if self.access_log {
             answered.log();
         }
-        response
+        Ok(response.map(Full::new))
     }
 }
 
@@ -218,20 +211,11 @@ async fn read_body(
     }
 }
 
-fn metrics_service(
-    metrics: Arc<Metrics>,
-) -> impl Service<
-    http::Request<Incoming>,
-    Response = http::Response<Full<Bytes>>,
-    Error = Infallible,
-    Future: Send + 'static,
-> + Send
-+ 'static {
-    service_fn(move |request: http::Request<Incoming>| {
-        let response = match request.uri().path() {
-            "/metrics" => exchange::text(StatusCode::OK, metrics.render().trim_end()),
-            _ => exchange::text(StatusCode::NOT_FOUND, "There is nothing here but /metrics."),
-        };
-        std::future::ready(Ok(response.map(Full::new)))
-    })
+/// What a metrics listener answers.
+fn show_metrics(metrics: &Metrics, request: &http::Request<Incoming>) -> Answer {
+    let response = match request.uri().path() {
+        "/metrics" => exchange::text(StatusCode::OK, metrics.render().trim_end()),
+        _ => exchange::text(StatusCode::NOT_FOUND, "There is nothing here but /metrics."),
+    };
+    Ok(response.map(Full::new))
 }

@@ -225,11 +225,11 @@ impl Broker {
 
     /// [`Broker::look`] for one caller at a time: those behind the first find its answer in memory.
     async fn look_alone(&self, login: &LoginId, validity: Validity) -> Result<Found> {
-        let turn = {
+        let reader = {
             let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(reading.entry(login.clone()).or_default())
         };
-        let _turn = turn.lock().await;
+        let _alone = reader.lock().await;
         match self.remembered(login, validity) {
             Some(credential) => Ok(Found::Good { credential: Box::new(credential), passed: None }),
             None => self.look(login, validity, true).await,

@@ -8,7 +8,10 @@ mod modes {
     use std::ptr::null_mut;
     use std::sync::atomic::{AtomicPtr, Ordering};
 
-    use libc::{c_int, sighandler_t, termios};
+    use libc::{c_int, sighandler_t};
+    use rustix::process::getpgrp;
+    use rustix::stdio::stdin;
+    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
     /// What would end or stop the program and leave the terminal as it is.
     const SIGNALS: [c_int; 5] = [libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP, libc::SIGCONT];
@@ -17,8 +20,8 @@ mod modes {
     static MODES: AtomicPtr<Modes> = AtomicPtr::new(null_mut());
 
     struct Modes {
-        original: termios,
-        echo_off: termios,
+        original: Termios,
+        echo_off: Termios,
     }
 
     /// Echo off, and back on when dropped, or when a signal ends or stops the program.
@@ -30,24 +33,19 @@ mod modes {
     impl EchoOff {
         /// `None` if standard input is no terminal.
         pub fn begin() -> Option<Self> {
-            Self::without(libc::ECHO)
+            Self::without(LocalModes::ECHO)
         }
 
         /// The same, and Ctrl-C is a character for whoever reads: one that was typed before the reader was
         /// ready would be lost otherwise.
         pub fn taking_ctrl_c() -> Option<Self> {
-            Self::without(libc::ECHO | libc::ISIG)
+            Self::without(LocalModes::ECHO | LocalModes::ISIG)
         }
 
-        fn without(flags: libc::tcflag_t) -> Option<Self> {
-            // SAFETY: termios is plain data; tcgetattr fills it or fails.
-            let mut original: termios = unsafe { std::mem::zeroed() };
-            // SAFETY: the pointer is to a live value of the right type.
-            if unsafe { libc::tcgetattr(libc::STDIN_FILENO, &raw mut original) } != 0 {
-                return None;
-            }
-            let mut echo_off = original;
-            echo_off.c_lflag &= !flags;
+        fn without(flags: LocalModes) -> Option<Self> {
+            let original = tcgetattr(stdin()).ok()?;
+            let mut echo_off = original.clone();
+            echo_off.local_modes.remove(flags);
             // Never freed: a handler may be looking at it. There are a few in a program's life.
             let modes: &Modes = Box::leak(Box::new(Modes { original, echo_off }));
             MODES.store(std::ptr::from_ref(modes).cast_mut(), Ordering::Release);
@@ -85,8 +83,7 @@ mod modes {
         let Some(modes) = (unsafe { MODES.load(Ordering::Acquire).as_ref() }) else { return };
         if signal == libc::SIGCONT {
             // Of a terminal that is somebody else's now, nothing is changed.
-            // SAFETY: neither call touches memory of ours.
-            if unsafe { libc::tcgetpgrp(libc::STDIN_FILENO) == libc::getpgrp() } {
+            if tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp()) {
                 set(&modes.echo_off);
             }
             return;
@@ -121,9 +118,9 @@ mod modes {
         }
     }
 
-    fn set(modes: &termios) {
-        // SAFETY: the pointer is to a live value that was filled by tcgetattr.
-        unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, modes) };
+    /// One `ioctl`, which a handler may call.
+    fn set(modes: &Termios) {
+        let _ = tcsetattr(stdin(), OptionalActions::Now, modes);
     }
 }
 

@@ -64,7 +64,7 @@ pub fn command(provider: &Provider, command: &[OsString]) -> Result<Command> {
 #[cfg(unix)]
 fn start(child: &mut Command) -> io::Result<ExitCode> {
     use std::os::unix::process::CommandExt as _;
-    editor::give_back();
+    editor::restore_limits();
     Err(child.exec())
 }
 

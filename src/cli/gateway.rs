@@ -1,11 +1,9 @@
 //! `convocations gateway` and `exec --gateway`: programs that take a base URL and a key, and hold no secret.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::process::{Command, ExitCode, ExitStatus};
 
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -18,22 +16,9 @@ use crate::editor;
 use crate::error::{Code, Error, Result};
 use crate::gateway::{Forwarder, Gateway, Hosts, Key, Listener, url};
 use crate::login_id::LoginId;
+use crate::protocol::{GatewayAddress, GatewayListing};
+use crate::secret::Secret;
 use crate::signals::Signals;
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Printed {
-    logins: BTreeMap<LoginId, Door>,
-}
-
-/// How one login is reached.
-#[derive(Serialize)]
-struct Door {
-    url: String,
-    key: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    socket: Option<String>,
-}
 
 pub fn run(context: &Context, args: GatewayArgs) -> Result<ExitCode> {
     let named: Vec<LoginId> = args.logins.iter().map(|login| login.parse()).collect::<Result<_>>()?;
@@ -161,10 +146,13 @@ fn print(
     };
     let socket = args.socket.as_ref().map(|path| path.display().to_string());
     if args.json {
-        let door =
-            |login: &LoginId| Door { url: base(login), key: key.expose().to_owned(), socket: socket.clone() };
-        let logins = logins.iter().map(|login| (login.clone(), door(login))).collect();
-        return output::json_line(&Printed { logins });
+        let address = |login: &LoginId| GatewayAddress {
+            url: base(login),
+            key: Secret::new(key.expose()),
+            socket: socket.clone(),
+        };
+        let logins = logins.iter().map(|login| (login.clone(), address(login))).collect();
+        return output::json_line(&GatewayListing { logins });
     }
     let mut lines =
         vec!["The gateway is open until Ctrl-C. Base URL of each login, and the key for all:".to_owned()];
@@ -186,7 +174,7 @@ fn print(
 /// Runs a program to its end. Ctrl-C at the terminal is the program's affair; being asked to end is passed
 /// on.
 async fn run_child(mut program: Command) -> Result<ExitCode> {
-    editor::give_back();
+    editor::restore_limits();
     let started = program.spawn();
     editor::harden();
     let mut child = match started {

@@ -22,7 +22,7 @@ use std::time::Duration;
 use nvim_rs::{Handler, Neovim, Value};
 use tokio::sync::Notify;
 
-pub use harden::{give_back, harden};
+pub use harden::{harden, restore_limits};
 
 use crate::error::{Code, Error, Result};
 use crate::login::Logins;

@@ -13,11 +13,12 @@ pub use windows::{Output, take};
 mod unix {
     use std::fs::File;
     use std::io::{self, Read as _, Write as _};
-    use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+    use std::os::fd::{AsFd as _, OwnedFd};
     use std::pin::Pin;
     use std::task::{Context, Poll, ready};
 
     use futures_util::io::AsyncRead;
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
     use tokio::io::unix::AsyncFd;
 
     /// What Neovim writes.
@@ -33,25 +34,13 @@ mod unix {
         let input = io::stdin().as_fd().try_clone_to_owned()?;
         let output = io::stdout().as_fd().try_clone_to_owned()?;
         let nothing = File::options().read(true).write(true).open("/dev/null")?;
-        for standard in [0, 1] {
-            // SAFETY: both are open descriptors of this process; dup2 closes the old one, which nobody holds.
-            if unsafe { libc::dup2(nothing.as_raw_fd(), standard) } < 0 {
-                return Err(io::Error::last_os_error());
-            }
-        }
+        rustix::stdio::dup2_stdin(&nothing)?;
+        rustix::stdio::dup2_stdout(&nothing)?;
         Ok((Input(polled(input)?), Output(polled(output)?)))
     }
 
     fn polled(descriptor: OwnedFd) -> io::Result<AsyncFd<File>> {
-        let raw = descriptor.as_raw_fd();
-        // SAFETY: `raw` is open as long as `descriptor` is; F_GETFL and F_SETFL touch no memory.
-        let set = unsafe {
-            let flags = libc::fcntl(raw, libc::F_GETFL);
-            if flags < 0 { flags } else { libc::fcntl(raw, libc::F_SETFL, flags | libc::O_NONBLOCK) }
-        };
-        if set < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        fcntl_setfl(&descriptor, fcntl_getfl(&descriptor)? | OFlags::NONBLOCK)?;
         // SAFETY: the file owns its descriptor, is not shared, and lives as long as the registration.
         unsafe { AsyncFd::register(File::from(descriptor)) }.map_err(Into::into)
     }

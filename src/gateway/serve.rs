@@ -4,10 +4,8 @@
 //! lasts [`HEADER_TIME`]; when all places are taken, the oldest connection without a request under way gives
 //! way; a panic ends one connection. Knows neither logins nor keys.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -20,9 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
 
 use super::body::Body;
+use crate::bounded_server::{Connections, UnderWay};
 use crate::peer;
 
 /// Connections served at once.
@@ -65,13 +63,13 @@ pub async fn serve<H: Handler>(listener: Listener, handler: Arc<H>, mut stop: wa
     loop {
         tokio::select! {
             _ = stop.wait_for(|is_stopped| *is_stopped) => return,
-            Some(_) = connections.tasks.join_next() => {}
+            () = connections.ended() => {}
             accepted = accept(&listener, &*handler) => match accepted {
-                Some(Accepted::Tcp(stream)) => connections.admit(stream, Client { pid: None }, &handler),
+                Some(Accepted::Tcp(stream)) => admit(&mut connections, stream, Client { pid: None }, &handler),
                 #[cfg(unix)]
                 Some(Accepted::Unix(stream)) => {
                     let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
-                    connections.admit(stream, Client { pid }, &handler);
+                    admit(&mut connections, stream, Client { pid }, &handler);
                 }
                 None => {}
             },
@@ -108,61 +106,32 @@ async fn accept<H: Handler>(listener: &Listener, handler: &H) -> Option<Accepted
     None
 }
 
-/// Connections being served, oldest first.
-#[derive(Default)]
-struct Connections {
-    tasks: JoinSet<()>,
-    order: VecDeque<Place>,
-}
-
-struct Place {
-    task: AbortHandle,
-    /// Requests under way: one at most, in HTTP/1.1, but for an upgrade that lives on.
-    busy: Arc<AtomicUsize>,
-}
-
-/// A request under way.
-struct Busy(Arc<AtomicUsize>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+fn admit<H: Handler>(
+    connections: &mut Connections,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    client: Client,
+    handler: &Arc<H>,
+) {
+    // All are at work: the newcomer is closed, and its client tries again.
+    if !connections.make_room(None, CONNECTIONS, None) {
+        return;
     }
+    // One at most, in HTTP/1.1, but for an upgrade that lives on.
+    let under_way = UnderWay::default();
+    let connection = serve_connection(stream, client, Arc::clone(handler), under_way.clone());
+    connections.admit(None, under_way, connection);
 }
 
-impl Connections {
-    fn admit<H: Handler>(
-        &mut self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        client: Client,
-        handler: &Arc<H>,
-    ) {
-        self.order.retain(|place| !place.task.is_finished());
-        if self.order.len() >= CONNECTIONS {
-            let idle = self.order.iter().position(|place| place.busy.load(Ordering::Relaxed) == 0);
-            match idle.and_then(|at| self.order.remove(at)) {
-                Some(place) => place.task.abort(),
-                // All are at work: the newcomer is closed, and its client tries again.
-                None => return,
-            }
-        }
-        let busy = Arc::default();
-        let task = self.tasks.spawn(converse(stream, client, Arc::clone(handler), Arc::clone(&busy)));
-        self.order.push_back(Place { task, busy });
-    }
-}
-
-async fn converse<H: Handler>(
+async fn serve_connection<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     client: Client,
     handler: Arc<H>,
-    busy: Arc<AtomicUsize>,
+    under_way: UnderWay,
 ) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(client);
         let handler = Arc::clone(&handler);
-        busy.fetch_add(1, Ordering::Relaxed);
-        let guard = Busy(Arc::clone(&busy));
+        let guard = under_way.begin();
         async move {
             let response = handler.answer(request).await;
             Ok::<_, Infallible>(response.map(|body| body.holding(guard)))

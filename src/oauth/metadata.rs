@@ -192,7 +192,7 @@ pub(super) fn read(body: &Value, issuer: &str, url: &Url) -> Result<Server, &'st
 }
 
 /// A URL that a server names: https, or on this machine if the server itself is. A server out there that
-/// names an address in here would have us knock at doors that it cannot reach itself.
+/// names an address in here would have us call addresses that it cannot reach itself.
 pub(super) fn trusted(text: &str, by: &Url) -> Option<Url> {
     let url = check_url("metadata", text).ok()?;
     (may_be_loopback(by) || !may_be_loopback(&url)).then_some(url)

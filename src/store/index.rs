@@ -72,17 +72,6 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Reads the index; `true` beside it if its mode had to be mended.
-///
-/// # Errors
-/// `store_unreadable`.
-pub(super) fn read(path: &Path) -> Result<(Index, bool)> {
-    match private_file::read(path)? {
-        None => Ok((Index::default(), false)),
-        Some(content) => Ok((parse(path, &content.bytes)?, content.mended)),
-    }
-}
-
 /// Whether the file is there and no index at all: such a one may be set aside, which one that merely cannot
 /// be read now may not.
 pub(super) fn is_damaged(path: &Path) -> bool {
@@ -157,12 +146,14 @@ impl Index {
         entry.map_or(0, |entry| entry.revision).max(self.last_revision) + 1
     }
 
-    /// Writes the index durably.
+    /// Writes the index durably, and returns its text.
     ///
     /// # Errors
     /// `store_unwritable`; the old file is whole then.
-    pub(super) fn write(&self, _: &StoreLock, path: &Path) -> Result<()> {
-        private_file::write(path, self.encode()?.as_bytes())
+    pub(super) fn write(&self, _: &StoreLock, path: &Path) -> Result<String> {
+        let text = self.encode()?;
+        private_file::write(path, text.as_bytes())?;
+        Ok(text)
     }
 
     /// The index as text, with a last line by which its end is known.

@@ -86,7 +86,7 @@ fn acquire(path: &Path, wait: Duration) -> Result<File> {
     Ok(file)
 }
 
-/// Between tries: 10 to 30 ms at random, so that many waiters do not knock in step.
+/// Between tries: 10 to 30 ms at random, so that many waiters do not try in step.
 pub fn pause() -> Duration {
     Duration::from_millis(10 + u64::from(rand::random::<u8>() % 20))
 }

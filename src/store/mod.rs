@@ -17,6 +17,7 @@ pub(crate) mod fuzz;
 mod index;
 mod keyring;
 mod lock;
+mod parsed;
 mod place;
 mod report;
 mod update;
@@ -44,6 +45,7 @@ use crate::private_file;
 use crate::secret::Secret;
 use encrypted::MasterKey;
 use keyring::{Keyring, Patience};
+use parsed::Parsed;
 
 /// Bytes by which an index may grow with one login's new secret, sealed: real ones are under 20 KiB.
 const ROOM_FOR_GROWTH: usize = 32 << 10;
@@ -62,6 +64,7 @@ struct Shared {
     paths: Paths,
     backend: StoreBackend,
     keyring: Keyring,
+    parsed: Parsed,
     warnings: Mutex<Vec<String>>,
 }
 
@@ -85,6 +88,7 @@ impl Store {
             paths: paths.clone(),
             backend: config.backend,
             keyring: Keyring::new(Duration::from_secs(config.keyring_timeout)),
+            parsed: Parsed::default(),
             warnings: Mutex::default(),
         };
         Self { shared: Arc::new(shared), interactive: false }
@@ -103,11 +107,11 @@ impl Store {
     /// `store_unreadable` if there is one that cannot be read now, is damaged or of a newer version.
     pub fn index(&self) -> Result<Index> {
         let path = self.shared.paths.index_file();
-        let (index, mended) = index::read(&path)?;
-        if mended {
+        let Some(content) = private_file::read(&path)? else { return Ok(Index::default()) };
+        if content.mended {
             self.warn_mended(&path);
         }
-        Ok(index)
+        self.shared.parsed.of(&path, content.bytes)
     }
 
     /// The index as a new login finds it: empty too where the file is no index at all, since the login sets

@@ -26,6 +26,9 @@ impl Writing<'_> {
     /// # Errors
     /// `store_unwritable`.
     pub(super) fn write(&self) -> Result<()> {
-        self.index.write(&self.lock, &self.store.shared.paths.index_file())
+        let shared = &self.store.shared;
+        let text = self.index.write(&self.lock, &shared.paths.index_file())?;
+        shared.parsed.wrote(text.into_bytes().into(), self.index.clone());
+        Ok(())
     }
 }

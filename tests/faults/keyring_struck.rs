@@ -35,8 +35,8 @@ fn struck_anywhere(moved: &[&str], blows: &[Blow]) {
     let token = untouched.cli("token anthropic", "").ok().stdout;
     assert_eq!(untouched.item("anthropic")["access_token"], json!(token.trim()), "it is in the keyring then");
     let (calls, kinds) = (untouched.fixture.unreliable.get(COUNT), untouched.fixture.unreliable.kinds());
-    // The rehearsal's end, and the lock behind the answer: from there on the keyring takes what a full disk
-    // does not.
+    // The end of the trial write, and the lock behind the answer: from there on the keyring takes what a full
+    // disk does not.
     let locked = 2 + kinds.iter().position(|kind| *kind == "unlink").unwrap() as i64;
     let cases = (1..=calls).flat_map(|at| blows.iter().map(move |blow| (at, *blow)));
     let ends = each(cases, 4, |(at, blow)| {

@@ -25,20 +25,19 @@ fn a_refresh_that_is_struck_anywhere_loses_nothing_that_was_stored() {
     let ran = fixture.cli_unreliable("token anthropic", "").ok();
     let (kinds, calls) = (fixture.unreliable.kinds(), fixture.unreliable.get(COUNT));
     assert!(fixture.logins() != old && is_good(&sandbox, ran.stdout.trim()), "{ran:?}");
-    // Behind the rehearsal the provider is asked; up to the rename its answer is in memory only.
+    // Behind the trial write the provider is asked; up to the rename its answer is in memory only.
     let number = |kind: &str| 1 + kinds.iter().position(|found| *found == kind).unwrap() as i64;
-    let (rehearsed, stored) = (number("unlink"), number("rename"));
+    let (tried, stored) = (number("unlink"), number("rename"));
     let cases = (1..=calls + 1).flat_map(|at| BLOWS.map(|blow| (at, blow)));
     let lost: BTreeSet<i64> = each(cases, 10, |(at, blow)| strike(&sandbox, at, blow).then_some(at))
         .into_iter()
         .flatten()
         .collect();
     // Once it is written to its end, what lacks is its name only.
-    let written = rehearsed
-        + kinds[usize::try_from(rehearsed).unwrap()..].iter().position(|kind| *kind == "write").unwrap()
-            as i64
+    let written = tried
+        + kinds[usize::try_from(tried).unwrap()..].iter().position(|kind| *kind == "write").unwrap() as i64
         + 1;
-    let may_be_lost = |at: &i64| rehearsed < *at && *at <= written;
+    let may_be_lost = |at: &i64| tried < *at && *at <= written;
     assert!(written < stored);
     assert!(!lost.is_empty() && lost.iter().all(may_be_lost), "{lost:?} of {kinds:?}");
 }

@@ -42,11 +42,19 @@ pub fn have_ended(lines: &Option<Lines>) -> bool {
     lines.as_ref().is_some_and(|lines| lines.ended && lines.paste.is_none())
 }
 
-/// The next line; `Some(None)` once at the end of input; never resolves while there is nothing to read from.
-/// A paste with line breaks in it, which comes from a terminal as several lines at once, is one line.
-pub async fn next(lines: &mut Option<Lines>) -> Option<Option<Secret>> {
+/// What came of waiting for a line.
+pub enum Typed {
+    /// A line, without its end.
+    Line(Secret),
+    /// Nothing more will be typed; told once.
+    Ended,
+}
+
+/// The next line; never resolves while there is nothing to read from. A paste with line breaks in it, which
+/// comes from a terminal as several lines at once, is one line.
+pub async fn next(lines: &mut Option<Lines>) -> Typed {
     match lines {
-        Some(lines) if !lines.ended => Some(lines.next().await),
+        Some(lines) if !lines.ended => lines.next().await.map_or(Typed::Ended, Typed::Line),
         _ => std::future::pending().await,
     }
 }

@@ -22,6 +22,7 @@ use crate::wording::Face;
 mod hidden;
 mod screen;
 
+use hidden::Typed;
 use screen::Screen;
 
 /// What was typed.
@@ -151,14 +152,14 @@ async fn converse(context: &Context, request: LoginRequest, provider: &Provider)
                     }
                 }
             },
-            Some(line) = hidden::next(&mut typed) => match line {
-                Some(line) => hope = if typed_in(&logins, id, line).await { Hope::Provider } else { hope },
+            line = hidden::next(&mut typed) => match line {
+                Typed::Line(line) => hope = if typed_in(&logins, id, line).await { Hope::Provider } else { hope },
                 // The end of input: the browser may still come, if it has where to come to.
-                None if screen.only_typing() && hope == Hope::Typing => {
+                Typed::Ended if screen.only_typing() && hope == Hope::Typing => {
                     hope = Hope::None;
                     logins.cancel(id);
                 }
-                None => {}
+                Typed::Ended => {}
             },
             () = &mut end => {
                 output::note("");

@@ -65,12 +65,12 @@ pub(in crate::login) enum Answer {
     /// The authorization code, or the key where the callback brings that.
     Code(Secret),
     /// The provider or the person said no.
-    Refused(Refusal),
+    Refused(ErrorResponse),
 }
 
-/// An error answer, with what may be shown of it.
+/// An error response (RFC 6749, 4.1.2.1), with what may be shown of it.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::login) struct Refusal {
+pub(in crate::login) struct ErrorResponse {
     /// One of the codes that the standards know, or `None`: a provider's own words never reach a message.
     pub code: Option<&'static str>,
     /// The provider's description, cleaned and cut; for the page alone.
@@ -149,7 +149,9 @@ impl Params {
             CallbackBrings::Key => self.key,
         };
         let answer = match (self.error, brought) {
-            (Some(error), _) => Answer::Refused(Refusal::new(&error, self.error_description.as_deref())),
+            (Some(error), _) => {
+                Answer::Refused(ErrorResponse::new(&error, self.error_description.as_deref()))
+            }
             (None, Some(code)) if is_code(code.expose()) => Answer::Code(code),
             _ => return Err(CallbackRejection::Malformed),
         };
@@ -157,7 +159,7 @@ impl Params {
     }
 }
 
-impl Refusal {
+impl ErrorResponse {
     fn new(code: &str, description: Option<&str>) -> Self {
         Self {
             code: KNOWN_ERRORS.iter().find(|known| **known == code).copied(),
@@ -286,7 +288,7 @@ mod tests {
     #[test]
     fn what_the_provider_says_is_cleaned_and_its_code_is_one_we_know() {
         let query = "state=s3cret&error=evil%1b[2J&error_description=no%1b]0;x%07%0a%E2%80%AEway";
-        let refusal = Refusal { code: None, description: Some("no ]0;x way".into()) };
+        let refusal = ErrorResponse { code: None, description: Some("no ]0;x way".into()) };
         assert_eq!(check(query, &expected()), Ok(Answer::Refused(refusal)));
         let long = clean(&"é".repeat(10_000));
         assert_eq!(long.chars().count(), MAX_DESCRIPTION + 1);

@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::login::attempt::Attempt;
 use crate::login::authorization_request::AuthorizationRequest;
 use crate::login::callback::pages::Words;
-use crate::login::callback::params::{Answer, Refusal};
+use crate::login::callback::params::{Answer, ErrorResponse};
 use crate::login::callback::port;
 use crate::login::callback::server::{Listener, Site};
 use crate::login::callback::wait::{Arrival, CallbackWait, Came};
@@ -279,7 +279,7 @@ async fn exchange(client: &Client, request: &AuthorizationRequest, code: Secret)
 }
 
 /// What a refusal on the consent page ends the login with. The provider's own words stay out of it.
-fn refused(attempt: &Attempt, refusal: &Refusal) -> Error {
+fn refused(attempt: &Attempt, refusal: &ErrorResponse) -> Error {
     let name = &attempt.provider.name;
     let again = format!("Start again with `:ConvLogin {}`", attempt.login);
     match refusal.code {

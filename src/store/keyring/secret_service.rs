@@ -109,7 +109,7 @@ fn properties(account: &str) -> Result<PropMap, KeyringError> {
 }
 
 /// Items that a search finds.
-struct Found {
+struct FoundItems {
     unlocked: Vec<Path<'static>>,
     locked: Vec<Path<'static>>,
 }
@@ -178,16 +178,16 @@ impl Bus {
 
     /// By service and account alone, since items of older programs have no other attributes; where that finds
     /// several, by the third that ours have.
-    fn search(&self, account: &str) -> Result<Found, KeyringError> {
+    fn search(&self, account: &str) -> Result<FoundItems, KeyringError> {
         let mut wanted = HashMap::from([("service", SERVICE), ("username", account)]);
         let (unlocked, locked) = self.service("SearchItems", (wanted.clone(),))?;
-        let all = Found { unlocked, locked };
+        let all = FoundItems { unlocked, locked };
         if all.unlocked.len() + all.locked.len() < 2 {
             return Ok(all);
         }
         wanted.insert("target", "default");
         let (unlocked, locked): (Vec<_>, Vec<_>) = self.service("SearchItems", (wanted,))?;
-        Ok(if unlocked.is_empty() && locked.is_empty() { all } else { Found { unlocked, locked } })
+        Ok(if unlocked.is_empty() && locked.is_empty() { all } else { FoundItems { unlocked, locked } })
     }
 
     /// The default collection, unlocked.
