@@ -13,9 +13,10 @@
 //! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | agent, broker, gateway, login, services, config, store (status only), signals |
 //! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http, peer, bounded_server |
 //! | [`agent`] | grants: some logins, lent to whoever reaches a socket; knows neither ssh nor Docker | broker, gateway, config, provider, private_file |
-//! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, command, store, provider, config, http |
+//! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, command, workload, store, provider, config, http |
 //! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | services, oauth, command, store, provider, config, bounded_server |
 //! | [`services`] | what everything that works on logins is given | config, store, http |
+//! | [`workload`] | what this machine can prove of itself: its identity token | oauth, command, provider, http |
 //! | [`command`] | runs a command of the person's settings for what it prints | provider |
 //! | [`oauth`] | the protocol on the wire; knows no store | http, provider (descriptions) |
 //! | [`store`] | index, keyring, encrypted file, locks, the app's key; knows no network | config (its own section), private_file |
@@ -64,3 +65,4 @@ pub mod signals;
 pub mod store;
 pub mod text;
 pub mod wording;
+pub mod workload;

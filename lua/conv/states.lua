@@ -94,6 +94,8 @@ function M.source(source)
     return "key of the Convocations app"
   elseif source == "command" then
     return "a command"
+  elseif source == "workload" then
+    return "this machine's identity"
   end
   return source and source ~= "login" and (source:gsub("^env:", "$")) or nil
 end

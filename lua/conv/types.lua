@@ -55,7 +55,7 @@ error("lua/conv/types.lua holds types only")
 ---@field base_url? string API base URL, if the provider has one.
 ---@field expires_at? integer Unix seconds; absent for a key that does not expire.
 ---@field use_until? integer Until when the answer of a command is used before it is run again, Unix seconds; absent where the token itself says how long.
----@field source string Which source won: `login`, `env:VARIABLE`, `command` or `app`.
+---@field source string Which source won: `login`, `env:VARIABLE`, `command`, `workload` or `app`.
 ---@field login string The login it belongs to.
 ---@field identity? string Who this is, if known.
 ---@field scopes? string[] Granted scopes, if the provider named them.
@@ -170,7 +170,7 @@ error("lua/conv/types.lua holds types only")
 ---@field state ConvState How it is.
 ---@field method? string The method it was made by; absent for a credential that is not stored here.
 ---@field kind? "oauth"|"api-key" How its token travels.
----@field source? string What `get` would answer from now: `login`, `env:VARIABLE`, `command` or `app`; absent if it would answer an error.
+---@field source? string What `get` would answer from now: `login`, `env:VARIABLE`, `command`, `workload` or `app`; absent if it would answer an error.
 ---@field store? "keyring"|"local-encrypted" Which backend keeps the secret.
 ---@field identity? string Who it is, if the provider told.
 ---@field organization? string Which of the person's organizations it is of, if the provider told.
@@ -219,7 +219,7 @@ error("lua/conv/types.lua holds types only")
 ---@field methods conv.Method[] Its login methods, the default first.
 ---@field logins string[] The logins that are stored for it.
 ---@field env string[] Names of the variables it reads that are set.
----@field sources string[] Where a credential comes from, in order: `env:VARIABLE`, `login`, `command` or `app`.
+---@field sources string[] Where a credential comes from, in order: `env:VARIABLE`, `login`, `command`, `workload` or `app`.
 ---@field terms? string Its terms, in a sentence.
 
 ---All providers, built in and the person's own. Also `providers --json`.

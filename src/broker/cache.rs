@@ -111,10 +111,12 @@ impl CredentialCache {
         held.credential.lifetime
     }
 
-    /// Stored logins that somebody used and that `is_due`, by their credential.
+    /// What somebody used, renews itself without a person and `is_due`, by its credential.
     pub fn due(&self, is_due: impl Fn(&Credential) -> bool) -> Vec<Credential> {
         let wanted = |held: &&Held| {
-            held.used && !held.last && held.credential.source == "login" && is_due(&held.credential)
+            // A command may ask a person something, and nobody has asked for anything.
+            let renews_itself = matches!(held.credential.source.as_str(), "login" | "workload");
+            held.used && !held.last && renews_itself && is_due(&held.credential)
         };
         self.held.values().filter(wanted).map(|held| held.credential.clone()).collect()
     }

@@ -71,6 +71,7 @@ fn spell(source: &str) -> String {
     match source.strip_prefix("env:") {
         Some(variable) => format!("`{variable}` of the environment"),
         None if source == "app" => "The Convocations app's key".to_owned(),
+        None if source == "workload" => "This machine's own identity".to_owned(),
         None if source == "command" => "What the command gives".to_owned(),
         None => "The stored login".to_owned(),
     }

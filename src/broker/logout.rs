@@ -13,6 +13,7 @@ use crate::oauth::Revocation;
 use crate::protocol::{LogoutResult, Revoked};
 use crate::provider::{Grant, Provider, RevocationEnds, Source};
 use crate::store::{self, LoginLock};
+use crate::workload;
 
 /// Longest wait for a refresh under way, whose newer tokens are the ones to revoke.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -137,6 +138,9 @@ fn nothing_stored(inner: &Inner, login: &LoginId) -> Error {
             Source::Command => {
                 Some("What is used comes from its command; take \"command\" out of its `sources`.".to_owned())
             }
+            Source::Workload if has_identity(provider) => {
+                Some("What is used comes from this machine's own identity.".to_owned())
+            }
             // One that cannot be read now is there all the same.
             Source::App if !matches!(inner.store.app_key(inner.config.app_key_reference()), Ok(None)) => {
                 Some("What is used is the key of the Convocations app; remove it there.".to_owned())
@@ -146,4 +150,8 @@ fn nothing_stored(inner: &Inner, login: &LoginId) -> Error {
     });
     Error::new(Code::NotLoggedIn, format!("There is no stored login `{login}`."))
         .with_hint(used.unwrap_or_else(|| "`:ConvStatus` lists the logins.".to_owned()))
+}
+
+fn has_identity(provider: &Provider) -> bool {
+    provider.workload.as_ref().is_some_and(|described| matches!(workload::is_here(described), Ok(true)))
 }

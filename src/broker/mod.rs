@@ -158,9 +158,13 @@ impl Broker {
         if newest.token != *rejected {
             return Ok(newest);
         }
-        if newest.source == Source::Command.name() {
+        if let Some(source) = obtained::source_of(&newest) {
             let is_new = answers.runs(login) != runs || answers.is_useless(login, rejected);
-            return if is_new { Err(key_refused(&newest)) } else { self.asked_again(login, rejected).await };
+            return if is_new {
+                Err(key_refused(&newest))
+            } else {
+                self.asked_again(login, &source, rejected).await
+            };
         }
         if newest.source != "login" || newest.kind == Kind::ApiKey {
             return Err(key_refused(&newest));
@@ -169,10 +173,10 @@ impl Broker {
         self.refreshed(login, Validity::AtLeast(0), Goal::Other { rejected: rejected.clone() }).await
     }
 
-    /// The command is run once more, and what it gives then is believed.
-    async fn asked_again(&self, login: &LoginId, rejected: &Secret) -> Result<Credential> {
+    /// The source is asked once more, and what it gives then is believed.
+    async fn asked_again(&self, login: &LoginId, source: &Source, rejected: &Secret) -> Result<Credential> {
         let goal = Goal::Other { rejected: rejected.clone() };
-        let newer = self.obtain(login, &Source::Command, goal).await?;
+        let newer = self.obtain(login, source, goal).await?;
         if newer.token == *rejected {
             self.0.shared.obtained.answers.note_useless(login, rejected);
             return Err(key_refused(&newer));
@@ -343,6 +347,9 @@ fn key_refused(credential: &Credential) -> Error {
         Some(variable) => format!("Correct or unset `{variable}`."),
         None if credential.source == Source::Command.name() => {
             "Correct what its command reads: it was run again, and gave the same.".to_owned()
+        }
+        None if credential.source == Source::Workload.name() => {
+            "See what the provider lets this machine's identity do.".to_owned()
         }
         None => format!("Log in again with `:ConvLogin {}`.", credential.login),
     })

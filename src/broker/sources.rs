@@ -6,14 +6,15 @@
 use super::obtained::{Answers, answer};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::credential::{Kind, Tokens, Validity};
+use crate::credential::{Kind, Share, Tokens, Validity};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
-use crate::provider::{Provider, Source};
+use crate::provider::{self, Provider, Source};
 use crate::secret::Secret;
 use crate::store::{Store, Stored};
 use crate::text::is_credential;
+use crate::workload;
 
 /// What the sources say without the network.
 #[derive(Debug)]
@@ -69,6 +70,20 @@ pub(super) fn find(
         let credential = match source {
             Source::Env { .. } => from_env(&provider, login, source),
             Source::App => from_app(config, store, &provider, login)?,
+            Source::Workload => match from_workload(answers, &provider, login)? {
+                Workload::None => None,
+                Workload::There(there) => {
+                    let now = clock.now();
+                    let fresh = |there: &Credential| there.is_fresh(now, validity.seconds(there.lifetime));
+                    match there {
+                        Some(there) if fresh(&there) => Some(*there),
+                        there => {
+                            let seen = there.map(|there| there.token);
+                            return Ok(Found::ToObtain { source: source.clone(), seen, passed });
+                        }
+                    }
+                }
+            },
             Source::Command => {
                 let there = from_command(store, answers, &provider, login);
                 let now = clock.now();
@@ -122,6 +137,33 @@ fn from_command(
     let command = provider.command.as_ref()?;
     let tokens = answer(answers, store, provider, command, login)?;
     Some(provider.credential(login, &Source::Command.name(), command.kind, &tokens, 0))
+}
+
+enum Workload {
+    None,
+    There(Option<Box<Credential>>),
+}
+
+/// Whether this machine has an identity, and what it was exchanged for last.
+fn from_workload(answers: &Answers, provider: &Provider, login: &LoginId) -> Result<Workload> {
+    let Some(described) = &provider.workload else { return Ok(Workload::None) };
+    if !workload::is_here(described)? {
+        return Ok(Workload::None);
+    }
+    let tokens = answers.get(login).filter(|tokens| tokens.origins == [described.binding()]);
+    Ok(Workload::There(tokens.map(|tokens| Box::new(of_workload(provider, login, described, &tokens)))))
+}
+
+/// What is handed out for an exchanged token. It is the organisation's own, whatever a vendor's terms say of
+/// the logins of people.
+pub(super) fn of_workload(
+    provider: &Provider,
+    login: &LoginId,
+    described: &provider::Workload,
+    tokens: &Tokens,
+) -> Credential {
+    let credential = provider.credential(login, &Source::Workload.name(), described.kind, tokens, 0);
+    Credential { share: Share::Any, ..credential }
 }
 
 fn from_app(
@@ -199,6 +241,9 @@ pub(super) fn expired(provider: &Provider, login: &LoginId) -> Error {
 }
 
 pub(super) fn not_logged_in(provider: &Provider, login: &LoginId) -> Error {
-    Error::new(Code::NotLoggedIn, format!("You are not logged in to {}.", provider.name))
-        .with_hint(format!("Log in with `:ConvLogin {login}`."))
+    let error = Error::new(Code::NotLoggedIn, format!("You are not logged in to {}.", provider.name));
+    match provider.workload.is_some() && std::env::var_os("CI").is_some() {
+        true => error.with_hint("Give this job an identity, or a key in a variable: `:h conv-workload`."),
+        false => error.with_hint(format!("Log in with `:ConvLogin {login}`.")),
+    }
 }

@@ -18,6 +18,7 @@ use crate::login_id::LoginId;
 use crate::protocol::{Changed, LoginStatus, State};
 use crate::provider::{Provider, Source, is_no_login};
 use crate::store::{Entry, Index};
+use crate::workload;
 
 /// How to find out how a login is.
 type Way = fn(&Inner, &Provider, &LoginId, Option<&Entry>) -> Outlook;
@@ -119,7 +120,7 @@ fn stored(inner: &Inner, index: &Index, way: Way) -> Vec<LoginStatus> {
 fn one(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry>, way: Way) -> LoginStatus {
     let mut outlook = match (inner.shared.flights.is_running(login), is_asking(inner, login)) {
         (true, _) => Outlook::good(State::Refreshing, "login"),
-        (_, true) => Outlook::good(State::Refreshing, &Source::Command.name()),
+        (_, true) => Outlook::good(State::Refreshing, &asked(provider, login)),
         _ => way(inner, provider, login, entry),
     };
     outlook.error = outlook.error.or_else(|| inner.shared.backoff.last_error(login));
@@ -181,6 +182,12 @@ fn known_of(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&
                 return entry_known(inner, login, entry);
             }
             (Source::Login, Some(_)) => passed = true,
+            (Source::Workload, _) => match provider.workload.as_ref().map(workload::is_here) {
+                Some(Ok(true)) if has_answer(inner, login) => return of_good(&source.name(), entry, passed),
+                Some(Ok(true)) => return to_obtain(inner, provider, login, source, passed),
+                Some(Err(error)) => return Outlook::failed(&error),
+                _ => {}
+            },
             (Source::Command, _) if has_answer(inner, login) => {
                 return of_good(&source.name(), entry, passed);
             }
@@ -210,7 +217,8 @@ fn entry_known(inner: &Inner, login: &LoginId, entry: &Entry) -> Outlook {
 
 /// A source that is asked when it is needed: what is known of it without asking.
 fn to_obtain(inner: &Inner, provider: &Provider, login: &LoginId, source: &Source, passed: bool) -> Outlook {
-    let missing = provider.command.as_ref().and_then(|source| command::find(&source.program).err());
+    let described = provider.command.as_ref().filter(|_| *source == Source::Command);
+    let missing = described.and_then(|source| command::find(&source.program).err());
     match inner.shared.backoff.last_error(login).or(missing) {
         Some(error) => Outlook::failed(&error),
         None => Outlook::good(if passed { State::NeedsLogin } else { State::Ready }, &source.name()),
@@ -220,6 +228,12 @@ fn to_obtain(inner: &Inner, provider: &Provider, login: &LoginId, source: &Sourc
 fn has_answer(inner: &Inner, login: &LoginId) -> bool {
     let there = inner.shared.obtained.answers.get(login);
     there.is_some_and(|tokens| tokens.is_fresh(inner.clock.now(), 0))
+}
+
+/// The name of the source that is being asked.
+fn asked(provider: &Provider, login: &LoginId) -> String {
+    let mut sources = provider.sources_of(login);
+    sources.find(|source| **source == Source::Command).unwrap_or(&Source::Workload).name()
 }
 
 fn is_asking(inner: &Inner, login: &LoginId) -> bool {

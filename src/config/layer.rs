@@ -185,7 +185,7 @@ pub fn check(name: &str, mut layer: Value) -> Result<Checked> {
 }
 
 /// What only the person's own files may say: the editor's options may come with a project (rule 23).
-const ONLY_IN_FILES: &[&str] = &["command", "client_secret_command"];
+const ONLY_IN_FILES: &[&str] = &["command", "client_secret_command", "workload"];
 
 /// Refuses what the editor's options may not say.
 pub fn check_options(name: &str, options: &Value) -> Result<()> {
@@ -193,14 +193,10 @@ pub fn check_options(name: &str, options: &Value) -> Result<()> {
     for (id, table) in providers.into_iter().flatten() {
         if let Some(key) = ONLY_IN_FILES.iter().find(|key| table.get(**key).is_some()) {
             let path = format!("providers.{id}.{key}");
-            return Err(invalid(
-                name,
-                &path,
-                "a project may set these options, and a command runs only if it is yours.",
-            )
-            .with_hint(format!(
-                "Put it into {SETTINGS_FILE}, which nobody else writes: `:h conv-command`."
-            )));
+            return Err(invalid(name, &path, "a project may set these options, and this has to be yours.")
+                .with_hint(format!(
+                    "Put it into {SETTINGS_FILE}, which nobody else writes: `:h conv-command`."
+                )));
         }
     }
     Ok(())

@@ -87,6 +87,7 @@ enum Meaning {
 /// Anthropic).
 const CODES: &[(&str, Meaning)] = &[
     ("invalid_grant", Meaning::Grant),
+    ("invalid_subject_token", Meaning::Grant),
     ("refresh_token_reused", Meaning::Grant),
     ("refresh_token_expired", Meaning::Grant),
     ("refresh_token_invalidated", Meaning::Grant),

@@ -32,6 +32,7 @@ mod revoke;
 mod second_step;
 mod token;
 mod token_answer;
+mod workload;
 
 pub use authorize::AuthorizeRequest;
 pub use client::{Client, Wire};

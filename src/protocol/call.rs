@@ -77,7 +77,8 @@ pub struct Provider {
     pub logins: Vec<String>,
     /// Names of the variables it reads that are set.
     pub env: Vec<String>,
-    /// Where a credential comes from, in order: `env:VARIABLE`, `login`, `command` or `app`.
+    /// Where a credential comes from, in order: `env:VARIABLE`, `login`, `command`, `workload` or
+    /// `app`.
     pub sources: Vec<String>,
     /// Its terms, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]

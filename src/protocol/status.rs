@@ -109,8 +109,8 @@ pub struct LoginStatus {
     /// How its token travels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// What `get` would answer from now: `login`, `env:VARIABLE`, `command` or `app`; absent if it would
-    /// answer an error.
+    /// What `get` would answer from now: `login`, `env:VARIABLE`, `command`, `workload` or `app`; absent if
+    /// it would answer an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Which backend keeps the secret.

@@ -3,6 +3,8 @@
 //! Guarantees: an error names the key by its full path and says what is allowed; the value itself is never
 //! repeated, since it could be a secret.
 
+use std::path::PathBuf;
+
 use url::Url;
 
 use super::template;
@@ -73,6 +75,15 @@ pub fn check_url(path: &str, text: &str) -> Result<Url> {
         "http" => Err(invalid(path, "http is allowed for this machine only; use https.")),
         _ => Err(invalid(path, "it must be an https URL.")),
     }
+}
+
+/// A path that is the same wherever the program is started.
+pub(super) fn absolute(path: &str) -> Option<PathBuf> {
+    let path = match path.strip_prefix("~/") {
+        Some(below) => dirs::home_dir()?.join(below),
+        None => PathBuf::from(path),
+    };
+    path.is_absolute().then_some(path)
 }
 
 /// A mistake at `path`.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     ApiShape, CallbackBrings, ClientAuth, CommandCache, CommandFormat, DeviceDialect, Encoding, Grant,
-    RevocationEnds, SecondStep,
+    RevocationEnds, SecondStep, WorkloadGrant,
 };
 use crate::credential::{Kind, Share};
 
@@ -22,8 +22,8 @@ pub struct Description {
     pub name: Option<String>,
     /// Where its API is; `resource`, if there is one, unless this says otherwise.
     pub base_url: Option<String>,
-    /// Where a credential comes from, in order: `env:VARIABLE`, `login`, `command`, `app` (the Convocations
-    /// app's key).
+    /// Where a credential comes from, in order: `env:VARIABLE`, `login`, `command`, `workload`, `app` (the
+    /// Convocations app's key).
     pub sources: Option<Vec<String>>,
     /// How the value of a variable travels, where it is not an API key: `oauth` or `api-key` by variable.
     pub env_kinds: BTreeMap<String, Kind>,
@@ -70,6 +70,8 @@ pub struct Description {
     pub client_secret_command: Option<ProgramDescription>,
     /// A command that prints a credential: what the source `command` is.
     pub command: Option<CommandDescription>,
+    /// What a machine proves of itself in place of a person: what the source `workload` is.
+    pub workload: Option<WorkloadDescription>,
     /// Values for templates and second steps (`{domain}` …).
     pub options: BTreeMap<String, String>,
     /// How a login is tied to one of a person's organizations, for a provider where there are several.
@@ -119,6 +121,39 @@ pub struct ProgramDescription {
     pub argv: Vec<String>,
     /// As there.
     pub timeout: Option<u64>,
+}
+
+/// `[providers.NAME.workload]`. From a file of settings only.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkloadDescription {
+    /// `token-exchange` (RFC 8693, if nothing is said) or `jwt-bearer` (RFC 7523).
+    pub grant: Option<WorkloadGrant>,
+    /// Where the identity token becomes an access token.
+    pub token_url: Option<String>,
+    /// Encoding of that request: `form` (if nothing is said) or `json`.
+    pub token_encoding: Option<Encoding>,
+    /// Where the identity token comes from, in order: `env:VARIABLE`, `file:PATH`, `env-file:VARIABLE` (which
+    /// names a file), `github` (GitHub Actions) or `command`. A file is read at each use.
+    pub assertion: Vec<String>,
+    /// The command that prints it: `argv` and `timeout`.
+    pub command: Option<ProgramDescription>,
+    /// Whom the identity token has to be made for; GitHub is asked for just that.
+    pub audience: Option<String>,
+    /// What it is to a token exchange: `jwt` (if nothing is said), `id_token`, or a whole URN.
+    pub subject_token_type: Option<String>,
+    /// Parameters of the request beside it.
+    pub params: BTreeMap<String, String>,
+    /// Parameters that variables give where `params` does not: the variable by parameter.
+    pub env_params: BTreeMap<String, String>,
+    /// Parameters that it takes; without the first one there is no workload identity.
+    pub required: Vec<String>,
+    /// What is asked for.
+    pub scopes: Vec<String>,
+    /// Headers of the request.
+    pub request_headers: BTreeMap<String, String>,
+    /// How the access token travels: `oauth` (if nothing is said) or `api-key`.
+    pub kind: Option<Kind>,
 }
 
 /// `[providers.NAME.use.KIND]`.

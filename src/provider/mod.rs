@@ -14,12 +14,14 @@ mod organization;
 mod redirect;
 mod resolve;
 mod resolve_command;
+mod resolve_workload;
 mod revocation;
 mod share;
 mod source;
 mod template;
 #[cfg(test)]
 mod tests;
+mod workload;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +37,7 @@ pub use resolve::resolve;
 pub use revocation::RevocationEnds;
 pub use share::ApiShape;
 pub use source::Source;
+pub use workload::{AssertionSource, Workload, WorkloadGrant};
 
 use crate::credential::{Kind, Tokens};
 use crate::login_id::LoginId;
@@ -130,6 +133,8 @@ pub struct Provider {
     pub organizations: Option<Organizations>,
     /// What the source `command` runs.
     pub command: Option<CommandSource>,
+    /// What the source `workload` is.
+    pub workload: Option<Workload>,
     /// Values for templates and second steps.
     pub options: BTreeMap<String, String>,
     /// Whether it ships with the program.

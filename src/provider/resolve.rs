@@ -3,17 +3,19 @@
 //! Guarantees: an error names the key by its full path and says what is allowed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use url::Url;
 
 use super::check::{
-    check_optional_url, check_templates, invalid, is_header_name, is_variable, without_templates,
+    absolute, check_optional_url, check_templates, invalid, is_header_name, is_variable, without_templates,
 };
 use super::describe::{Description, MethodDescription, UseDescription};
 use super::method::methods;
 use super::organization::organizations;
-use super::{ClientSecret, CommandSource, Grant, Provider, Source, Use, constant, host_of, resolve_command};
+use super::{
+    ClientSecret, CommandSource, Grant, Provider, Source, Use, Workload, constant, host_of, resolve_command,
+    resolve_workload,
+};
 use crate::credential::Kind;
 use crate::error::Result;
 use crate::text::short;
@@ -48,6 +50,7 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
     let organizations = organizations(&at("organization"), description.organization.take())?;
     let client_secret = client_secret(path, &description)?;
     let command = command(path, &description, &sources)?;
+    let workload = workload(path, &description, &sources)?;
     let uses = uses(path, description.uses)?;
     check_templates(&at("exec"), description.exec.values().flatten())?;
     check_templates(&at("exec_gateway"), description.exec_gateway.iter())?;
@@ -75,6 +78,7 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
         client_secret,
         organizations,
         command,
+        workload,
         options: description.options,
         builtin,
     })
@@ -111,18 +115,23 @@ fn sources(path: &str, description: &Description) -> Result<Vec<Source>> {
     let at = format!("{path}.sources");
     let Some(described) = &description.sources else {
         let command = description.command.as_ref().map(|_| Source::Command);
-        return Ok(std::iter::once(Source::Login).chain(command).collect());
+        let workload = description.workload.as_ref().map(|_| Source::Workload);
+        return Ok(std::iter::once(Source::Login).chain(command).chain(workload).collect());
     };
     let source = |text: &String| match text.as_str() {
         "login" => Ok(Source::Login),
         "command" => Ok(Source::Command),
+        "workload" => Ok(Source::Workload),
         "app" => Ok(Source::App),
         other => match other.strip_prefix("env:") {
             Some(var) if is_variable(var) => {
                 let kind = description.env_kinds.get(var).copied().unwrap_or(Kind::ApiKey);
                 Ok(Source::Env { var: var.to_owned(), kind })
             }
-            _ => Err(invalid(&at, "each must be \"login\", \"command\", \"app\" or \"env:VARIABLE\".")),
+            _ => Err(invalid(
+                &at,
+                "each must be \"login\", \"command\", \"workload\", \"app\" or \"env:VARIABLE\".",
+            )),
         },
     };
     described.iter().map(source).collect()
@@ -144,6 +153,19 @@ fn command(path: &str, description: &Description, sources: &[Source]) -> Result<
             .as_ref()
             .map(|described| resolve_command::source(&format!("{path}.command"), described))
             .transpose(),
+    }
+}
+
+/// The same of a workload identity; but it may be described and no source, as one that a person does not
+/// want.
+fn workload(path: &str, description: &Description, sources: &[Source]) -> Result<Option<Workload>> {
+    let at = format!("{path}.workload");
+    match &description.workload {
+        None if sources.contains(&Source::Workload) => {
+            Err(invalid(&at, "it is missing, and \"workload\" is in `sources`; give its `token_url`."))
+        }
+        None => Ok(None),
+        Some(described) => resolve_workload::workload(&at, description, described).map(Some),
     }
 }
 
@@ -173,15 +195,6 @@ fn client_secret(path: &str, description: &Description) -> Result<Option<ClientS
             )),
         },
     }
-}
-
-/// A path that is the same wherever the program is started.
-fn absolute(path: &str) -> Option<PathBuf> {
-    let path = match path.strip_prefix("~/") {
-        Some(below) => dirs::home_dir()?.join(below),
-        None => PathBuf::from(path),
-    };
-    path.is_absolute().then_some(path)
 }
 
 fn uses(path: &str, described: BTreeMap<Kind, UseDescription>) -> Result<BTreeMap<Kind, Use>> {

@@ -35,7 +35,7 @@ impl Provider {
     pub fn key_variables(&self) -> BTreeSet<&str> {
         let read = self.sources.iter().filter_map(|source| match source {
             Source::Env { var, .. } => Some(var.as_str()),
-            Source::Login | Source::Command | Source::App => None,
+            Source::Login | Source::Command | Source::Workload | Source::App => None,
         });
         self.exec.values().flat_map(BTreeMap::keys).map(String::as_str).chain(read).collect()
     }

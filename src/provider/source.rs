@@ -10,8 +10,10 @@ pub enum Source {
     Env { var: String, kind: Kind },
     /// The stored login.
     Login,
-    /// What a command prints: [`Provider::command`].
+    /// What a command prints: [`super::Provider::command`].
     Command,
+    /// What this machine proves of itself: [`super::Provider::workload`].
+    Workload,
     /// The key that the Convocations app keeps.
     App,
 }
@@ -24,12 +26,13 @@ impl Source {
         is_set.then_some(var)
     }
 
-    /// `env:VARIABLE`, `login`, `command` or `app`.
+    /// `env:VARIABLE`, `login`, `command`, `workload` or `app`.
     pub fn name(&self) -> String {
         match self {
             Self::Env { var, .. } => format!("env:{var}"),
             Self::Login => "login".to_owned(),
             Self::Command => "command".to_owned(),
+            Self::Workload => "workload".to_owned(),
             Self::App => "app".to_owned(),
         }
     }

@@ -15,7 +15,9 @@ use crate::routes;
 use crate::server::Sandbox;
 use crate::switches::{self, Consent};
 use crate::world::{PROVIDERS, World};
-use crate::{account, anthropic, generic, github, google, huggingface, keys, kimi, openai, openrouter};
+use crate::{
+    account, anthropic, generic, github, google, huggingface, keys, kimi, openai, openrouter, workload,
+};
 
 /// Answers a control request.
 pub async fn answer(sandbox: &Arc<Sandbox>, request: &Request) -> Reply {
@@ -71,6 +73,10 @@ fn change(world: &mut World, name: &str, request: &Request) -> Answer {
         (_, "consent") => world.switches.consent = body::<Mode>(request)?.mode,
         (_, "lifetime") => lifetime(world, body::<Lifetime>(request)?.seconds)?,
         (_, "expire") => expire(world, &body(request)?)?,
+        (_, "assertion") => {
+            let wanted = body(request)?;
+            return ok(&workload::assertion(world, &wanted));
+        }
         (_, "mint") => return ok(&mint(world, &body(request)?)?),
         _ => return Err(Reply::text(404, "text/plain", "No such control")),
     }

@@ -24,6 +24,7 @@
 //! | `/nanogpt` | device login with answers by status, and a key at the end | `nanogpt` |
 //! | `/poe` | authorize for a client that was registered, and a key for the code | `poe` |
 //! | `/tetrate` | OpenRouter's relative: consent page and key exchange | `tetrate` |
+//! | `/workload` | GitHub Actions' identity tokens, and a server that takes them by the standards | `workload` |
 //! | `/key/HOST` | every other provider, which knows only keys | `keys` |
 //!
 //! The people are `ada` (who approves if nobody is chosen) and `grace`, see `account`. Clients that are known
@@ -47,6 +48,7 @@
 //! | `GET valid` | the same without what was ever given out |
 //! | `POST mint {provider, kind: "oauth"\|"api-key", account?}` | a valid credential without a login, as the provider's own reply |
 //! | `POST expire {provider, what?: "access"\|"all"\|"clients", token?}` | ends access tokens (or everything, registrations, one token) before their time |
+//! | `POST assertion {audience, lifetime?, without?, padding?}` | an identity token of a machine |
 //! | `POST clock {advance: seconds}` | moves the providers' clock; `GET` shows it |
 //! | `GET switches`, `POST switches {…}` | every choice there is, read and changed in part: see `switches` |
 //! | `POST consent {mode: "ask"\|"auto"\|"deny"}` | who answers the consent pages |
@@ -94,6 +96,7 @@ mod switches;
 mod tetrate;
 mod tls;
 mod tokens;
+mod workload;
 mod world;
 
 use std::io::{self, Write};

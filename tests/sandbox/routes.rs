@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::world::World;
 use crate::{
     anthropic, chat, generic, github, google, huggingface, keys, kimi, llmgateway, nanogpt, openai,
-    openrouter, pages, poe, tetrate,
+    openrouter, pages, poe, tetrate, workload,
 };
 
 /// What answers a request.
@@ -56,6 +56,7 @@ const TABLES: &[&[Route]] = &[
     nanogpt::ROUTES,
     poe::ROUTES,
     tetrate::ROUTES,
+    workload::ROUTES,
     keys::ROUTES,
     chat::ROUTES,
     pages::ROUTES,

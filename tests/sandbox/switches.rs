@@ -38,6 +38,7 @@ pub struct Switches {
     pub nanogpt: NanoGpt,
     pub poe: Poe,
     pub tetrate: Tetrate,
+    pub workload: Workload,
 }
 
 /// OpenRouter's.
@@ -161,6 +162,22 @@ pub struct Tetrate {
 impl Default for Tetrate {
     fn default() -> Self {
         Self { key_name: "key".to_owned(), expires_in: None }
+    }
+}
+
+/// Identity tokens of machines.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Workload {
+    /// Whether an identity token works once (`jti`; RFC 7523, 3).
+    pub once: bool,
+    /// Seconds that an access token lives which was given for one, where the provider does not say.
+    pub lifetime: i64,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self { once: false, lifetime: 900 }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::poe::Poe;
 use crate::provider::Provider;
 use crate::switches::Switches;
 use crate::tetrate::Tetrate;
+use crate::workload::Workload;
 
 /// The state behind one lock. Handlers hold it only while they compute an answer.
 #[derive(Debug, Default)]
@@ -44,6 +45,7 @@ pub struct World {
     pub poe: Poe,
     pub keys: Keys,
     pub tetrate: Tetrate,
+    pub workload: Workload,
 }
 
 /// The providers' names, as `/_control` knows them.
@@ -62,6 +64,7 @@ pub const PROVIDERS: &[&str] = &[
     "nanogpt",
     "poe",
     "tetrate",
+    "workload",
 ];
 
 impl World {
@@ -97,6 +100,7 @@ impl World {
             "poe" => &mut self.poe,
             "key" => &mut self.keys,
             "tetrate" => &mut self.tetrate,
+            "workload" => &mut self.workload,
             _ => return None,
         })
     }

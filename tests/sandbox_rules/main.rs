@@ -23,6 +23,7 @@ mod pkce;
 mod relatives;
 mod tetrate;
 mod tls;
+mod workload;
 
 use common::{Sandbox, get};
 

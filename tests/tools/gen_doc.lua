@@ -102,6 +102,7 @@ local function fields_section()
     Description = "[providers.NAME]",
     CommandDescription = "[providers.NAME.command]",
     ProgramDescription = "[providers.NAME.client_secret_command]",
+    WorkloadDescription = "[providers.NAME.workload]",
     UseDescription = "[providers.NAME.use.KIND]",
     MethodDescription = "[providers.NAME.login.METHOD]",
     RedirectDescription = "redirect of a method",

@@ -119,6 +119,8 @@ local function no_logout(login)
     return ("`%s` uses the key of the Convocations app: remove it there."):format(login.login)
   elseif login.source == "command" then
     return ("`%s` comes from the command in your settings: take it out there."):format(login.login)
+  elseif login.source == "workload" then
+    return ("`%s` comes from this machine's own identity: there is nothing to forget."):format(login.login)
   elseif login.source then
     local variable = states.source(login.source)
     return ("`%s` comes from %s: unset that, and restart Neovim."):format(login.login, variable)

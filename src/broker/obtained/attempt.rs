@@ -67,8 +67,16 @@ struct Run<'a> {
 
 impl Broker {
     /// The whole of it; runs in a task of its own.
-    pub(super) async fn obtain_once(&self, login: &LoginId, _: &Source, goal: &Goal) -> Result<Credential> {
+    pub(super) async fn obtain_once(
+        &self,
+        login: &LoginId,
+        source: &Source,
+        goal: &Goal,
+    ) -> Result<Credential> {
         let provider = self.0.config.provider(login.provider())?;
+        if *source == Source::Workload {
+            return self.exchange_once(login, &provider, goal).await;
+        }
         let Some(source) = &provider.command else { return Err(not_logged_in(&provider, login)) };
         command::check_no_circle(login.as_str())?;
         if let Some(error) = self.0.shared.backoff.current_error(login, self.0.clock.now()) {

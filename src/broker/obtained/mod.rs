@@ -1,17 +1,20 @@
-//! Credentials that are obtained anew when they are needed, and never by a login: what a command prints.
+//! Credentials that are obtained anew when they are needed, and never by a login: what a command prints, and
+//! what an identity token of this machine is exchanged for.
 //!
-//! Guarantees: one run at a time for a login, in this process by single flight and across processes by the
-//! login's lock; behind the lock it is looked again, so that nobody runs what somebody else has just run; one
-//! that failed is shared with those who waited, and left alone for a while; nothing is run that nobody waits
-//! for.
+//! Guarantees: one run at a time for a login, in this process by single flight and, of a command, across
+//! processes by the login's lock; behind the lock it is looked again, so that nobody runs what somebody else
+//! has just run; one that failed is shared with those who waited, and left alone for a while; no command is
+//! run that nobody waits for.
 //!
 //! | file | subject |
 //! |---|---|
 //! | `answers` | what they have brought, in this process's memory or sealed in the store |
-//! | `attempt` | one run: lock, look again, run, keep |
+//! | `attempt` | one run of a command: lock, look again, run, keep |
+//! | `exchange` | one exchange of an identity token |
 
 mod answers;
 mod attempt;
+mod exchange;
 
 use std::sync::Arc;
 
@@ -36,6 +39,11 @@ pub(super) struct Obtained {
     pub flights: Arc<SingleFlight>,
     /// Who has to hear that nobody waits any more.
     pub cancels: Arc<Cancels>,
+}
+
+/// The source that a credential was obtained from, if it was.
+pub(super) fn source_of(credential: &Credential) -> Option<Source> {
+    [Source::Command, Source::Workload].into_iter().find(|source| source.name() == credential.source)
 }
 
 impl Broker {

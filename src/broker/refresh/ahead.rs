@@ -6,6 +6,7 @@
 use super::goal::Goal;
 use crate::broker::Broker;
 use crate::broker::events::Event;
+use crate::broker::obtained::source_of;
 use crate::credential::Validity;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
@@ -21,13 +22,17 @@ impl Broker {
         let due = self.cache().due(|credential| !credential.is_fresh(now, ahead(credential, margin)));
         for credential in due {
             let login = credential.login.clone();
-            if self.0.shared.flights.is_running(&login) || self.is_left_alone(&login) {
+            if self.is_under_way(&login) || self.is_left_alone(&login) {
                 continue;
             }
             self.cache().set_used(&login, false);
             let broker = self.clone();
             tokio::spawn(async move { broker.refresh_one_ahead(&credential, margin).await });
         }
+    }
+
+    fn is_under_way(&self, login: &LoginId) -> bool {
+        self.0.shared.flights.is_running(login) || self.0.shared.obtained.flights.is_running(login)
     }
 
     fn is_left_alone(&self, login: &LoginId) -> bool {
@@ -37,7 +42,12 @@ impl Broker {
     async fn refresh_one_ahead(&self, old: &Credential, margin: i64) {
         let (login, seen) = (&old.login, old.token.clone());
         let validity = Validity::AtLeast(ahead(old, margin));
-        match self.refresh(login, Goal::Fresh { validity, seen }).await {
+        let goal = Goal::Fresh { validity, seen };
+        let result = match source_of(old) {
+            Some(source) => self.obtain(login, &source, goal).await,
+            None => self.refresh(login, goal).await,
+        };
+        match result {
             Ok(new) if new.token != old.token => {
                 self.remember(&new, false).await;
                 self.tell(Event::Credential(Box::new(new)));

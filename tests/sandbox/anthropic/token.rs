@@ -7,6 +7,7 @@ use crate::random;
 use crate::reply::Reply;
 use crate::request::{Fields, Request, words};
 use crate::tokens::{Bad, Session};
+use crate::workload;
 use crate::world::World;
 
 /// The endpoint at the current host.
@@ -21,6 +22,9 @@ pub fn token(world: &mut World, request: &Request) -> Reply {
     let Some(fields) = fields else {
         return malformed();
     };
+    if fields.get("grant_type") == Some(workload::BEARER) {
+        return federate(world, request, &fields);
+    }
     if fields.get("client_id") != Some(CLIENT_ID) {
         return Reply::oauth_error(401, "invalid_client", "Client not found");
     }
@@ -35,6 +39,45 @@ pub fn token(world: &mut World, request: &Request) -> Reply {
 /// The endpoint at the old host: gone for codes, and here for everything.
 pub fn old_host(_: &mut World, _: &Request) -> Reply {
     anthropic::error(404, "not_found_error", "Not found")
+}
+
+/// Workload identity federation: JSON, two beta names, a rule of one organization, and no refresh token.
+fn federate(world: &mut World, request: &Request, fields: &Fields) -> Reply {
+    let known = [
+        "grant_type",
+        "assertion",
+        "federation_rule_id",
+        "organization_id",
+        "service_account_id",
+        "workspace_id",
+    ];
+    let betas = request.header("anthropic-beta").unwrap_or_default();
+    let has_beta = |name: &str| betas.split(',').any(|beta| beta.trim() == name);
+    let begins = |name: &str, start: &str| fields.get(name).is_none_or(|id| id.starts_with(start));
+    let is_formed = request.json().is_some()
+        && workload::has_only(fields, &known)
+        && has_beta("oauth-2025-04-20")
+        && has_beta("oidc-federation-2026-04-01")
+        && begins("service_account_id", "svac_")
+        && (begins("workspace_id", "wrkspc_") || fields.get("workspace_id") == Some("default"));
+    let (Some(assertion), Some(rule), Some(organization), true) =
+        (fields.get("assertion"), fields.get("federation_rule_id"), fields.get("organization_id"), is_formed)
+    else {
+        return malformed();
+    };
+    if (rule, organization) != ("fdrl_sandbox", "org-sandbox") {
+        return invalid_grant("The federation rule is not known.");
+    }
+    let audiences = ["https://api.anthropic.com".to_owned(), format!("{}/anthropic", world.base)];
+    if let Err(reason) = workload::check(world, assertion, &audiences) {
+        return invalid_grant(reason);
+    }
+    let lifetime = world.switches.workload.lifetime;
+    let (access, mut body) = workload::given(world, "sk-ant-oat01-", lifetime);
+    let family = world.anthropic.tokens.open(workload::session("workload"));
+    world.anthropic.tokens.add_access(family, &access, world.clock.now(), lifetime);
+    body.as_object_mut().map(|body| body.remove("issued_token_type"));
+    Reply::json(200, &body)
 }
 
 fn malformed() -> Reply {

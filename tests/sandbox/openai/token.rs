@@ -9,12 +9,16 @@ use crate::random;
 use crate::reply::Reply;
 use crate::request::{Fields, Request};
 use crate::tokens::{Bad, Session};
+use crate::workload;
 use crate::world::World;
 
 pub fn token(world: &mut World, request: &Request) -> Reply {
     let Some(fields) = request.fields() else {
         return error(world, 400, "invalid_request", "Could not read the request.");
     };
+    if fields.get("grant_type") == Some(workload::EXCHANGE) {
+        return federate(world, request);
+    }
     if fields.get("client_id") != Some(CLIENT_ID) {
         return error(world, 401, "invalid_client", "Unknown client.");
     }
@@ -27,6 +31,32 @@ pub fn token(world: &mut World, request: &Request) -> Reply {
         }
         Some(_) => error(world, 400, "unsupported_grant_type", "Unsupported grant type."),
     }
+}
+
+/// Workload identity of the API platform: JSON, a provider and a service account, an hour at most.
+fn federate(world: &mut World, request: &Request) -> Reply {
+    let known =
+        ["grant_type", "subject_token_type", "subject_token", "identity_provider_id", "service_account_id"];
+    let Some(fields) = request.json().filter(|fields| workload::has_only(fields, &known)) else {
+        return error(world, 400, "invalid_request", "Could not read the request.");
+    };
+    let ids = (fields.get("identity_provider_id"), fields.get("service_account_id"));
+    let is_typed = [workload::JWT, workload::ID_TOKEN].contains(&fields.or_empty("subject_token_type"));
+    let (Some(token), (Some(_), Some(_)), true) = (fields.get("subject_token"), ids, is_typed) else {
+        return error(world, 400, "invalid_request", "A parameter is missing.");
+    };
+    if ids != (Some("idp_sandbox"), Some("svc_sandbox")) {
+        return invalid_grant("No mapping fits.");
+    }
+    let audiences = ["https://api.openai.com/v1".to_owned(), format!("{}/openai", world.base)];
+    if let Err(reason) = workload::check(world, token, &audiences) {
+        return Reply::oauth_error(400, "invalid_subject_token", reason);
+    }
+    let lifetime = world.switches.workload.lifetime.min(3600);
+    let (access, mut body) = workload::given(world, "eyJ", lifetime);
+    world.openai.keys.insert(access);
+    body["expires_at"] = (world.now() + lifetime).into();
+    Reply::json(200, &body)
 }
 
 /// An object in `error`, or by the switch `openai.string_error` a string.

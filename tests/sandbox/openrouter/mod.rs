@@ -8,6 +8,7 @@
 
 mod authorize;
 mod key;
+mod workload;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ pub const ROUTES: &[Route] = &[
     Route::new("openrouter.auth", "GET", "/openrouter/auth", authorize::auth),
     Route::new("openrouter.consent", "POST", "/openrouter/auth/consent", authorize::answer),
     Route::new("openrouter.keys", "*", "/openrouter/api/v1/auth/keys", key::exchange),
+    Route::new("openrouter.token", "POST", "/openrouter/api/v1/oauth/token", workload::token),
     Route::new("openrouter.key", "GET", "/openrouter/api/v1/key", key::key_info),
     Route::new("openrouter.key-page", "GET", "/openrouter/keys/*", key::key_page),
     Route::new("openrouter.key-revoke", "POST", "/openrouter/keys/*", key::revoke),
