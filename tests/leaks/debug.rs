@@ -15,7 +15,8 @@ use convocations::oauth::{
     AuthorizeRequest, Client, CodeExchange, Failure, Known, Pkce, Prepared, Registration, Registrations, Wire,
 };
 use convocations::protocol::{
-    Credential, GatewayOpen, Hello, Input, Invalidate, LoginEvent, LoginInput, Qr, Stage,
+    Credential, GatewayAddress, GatewayListing, GatewayOpen, Hello, Input, Invalidate, LoginEvent,
+    LoginInput, Qr, Stage,
 };
 use convocations::provider::ClientAuth;
 use convocations::secret::Secret;
@@ -166,6 +167,9 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     let hello = Hello { protocol: 1, version: "1".into(), options: Some(json!({ "header": PLANTED })) };
     let rejected = Invalidate { login: "openrouter".into(), token: planted() };
     let opens = GatewayOpen { key: planted(), port: 1, logins: Vec::new(), socket: None };
+    let address =
+        || GatewayAddress { url: "http://127.0.0.1:1/openrouter".into(), key: planted(), socket: None };
+    let listing = GatewayListing { logins: [("openrouter".parse().unwrap(), address())].into() };
     let failure = Failure::Refused(Error::new(Code::ProviderRefused, "No."));
     vec![
         ("broker::Broker", Box::new(broker)),
@@ -197,6 +201,8 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         ("protocol::call::Invalidate", Box::new(rejected)),
         ("protocol::call::LoginInput", Box::new(LoginInput { id: 1, text: planted() })),
         ("protocol::credential::Credential", Box::new(credential())),
+        ("protocol::gateway::GatewayAddress", Box::new(address())),
+        ("protocol::gateway::GatewayListing", Box::new(listing)),
         ("protocol::login::LoginEvent", Box::new(event)),
         ("protocol::login::Qr", Box::new(Qr::of(planted().expose()))),
         ("protocol::login::Stage", Box::new(vec![open, device])),
@@ -261,6 +267,9 @@ const NOTHING_SECRET: &[&str] = &[
     "authority::upstream::UpstreamError",
     "bounded_server::Limits",
     "bounded_server::Stop",
+    "bounded_server::connections::Connections",
+    "bounded_server::connections::RequestGuard",
+    "bounded_server::connections::UnderWay",
     "broker::cache::CredentialCache",
     "broker::cache::Look",
     "broker::obtained::answers::Answers",
