@@ -51,7 +51,7 @@ impl Paths {
         self.config.clone()
     }
 
-    /// The person's settings; only ever read.
+    /// The person's settings; only ever read, but for an entry that they ask to be put behind the others.
     pub fn settings_file(&self) -> PathBuf {
         self.config.join(SETTINGS_FILE)
     }
@@ -86,6 +86,11 @@ impl Paths {
     /// Folder of the log.
     pub fn log_dir(&self) -> PathBuf {
         self.state.clone()
+    }
+
+    /// Folder of the last figures of usage, which all processes share.
+    pub fn usage_dir(&self) -> PathBuf {
+        self.state.join("usage")
     }
 
     /// The log.

@@ -15,9 +15,11 @@ mod call;
 mod credential;
 mod gateway;
 mod login;
+mod mcp;
 #[cfg(test)]
 mod samples;
 mod status;
+mod usage;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +36,9 @@ pub use call::{
 pub use credential::Credential;
 pub use gateway::{GatewayAddress, GatewayListing};
 pub use login::{Input, LoginEvent, Qr, Replaced, Stage};
+pub use mcp::{ClientWay, McpServer};
 pub use status::{Changed, LoginStatus, Notice, State, StoreReport, Waiting, Weight};
+pub use usage::{Usage, UsageAnswer, UsageCredit, UsageOf, UsageSource, UsageWindow};
 
 /// The protocol that this program speaks.
 pub const PROTOCOL: u64 = 1;
@@ -101,6 +105,7 @@ calls! {
     "login.cancel" => LoginCancel -> Nothing, 5;
     "command.cancel" => CommandCancel -> Nothing, 5;
     "logout" => Logout -> LogoutResult, 60;
+    "usage" => UsageOf -> Usage, 30;
     "gateway.open" => GatewayOpen -> GatewayOpened, 20;
     "agent.open" => AgentOpen -> AgentOpened, 60;
     "agent.answer" => AgentAnswer -> AgentAnswered, 5;

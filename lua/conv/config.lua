@@ -20,6 +20,7 @@ local M = {}
 ---@field login? fun(login: string): string?
 ---@field preload string[]
 ---@field icons boolean|table<string, string>
+---@field statusline_usage boolean
 ---@field store? table
 ---@field callback? table
 ---@field refresh? table

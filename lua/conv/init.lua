@@ -172,6 +172,23 @@ function M.invalidate(login, token, cb)
   end)
 end
 
+---How much of what a login may use is used. Asks nobody more often than once a minute.
+---@param login string
+---@param cb fun(err?: ConvError, usage?: conv.Usage)
+function M.usage(login, cb)
+  cb = cb or function() end
+  login = chosen(login)
+  local err = credentials.check_name(login)
+  if err then
+    return later(cb, err)
+  end
+  on_main(function()
+    require("conv.usage").ask(login, function(failed, usage)
+      later(cb, failed, usage and vim.deepcopy(usage))
+    end)
+  end)
+end
+
 ---Begins a login: picks what is not named, shows a window, and ends with the event `ConvAuthComplete`.
 ---@param login? string
 ---@param opts? ConvLoginOpts

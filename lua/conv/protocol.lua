@@ -17,6 +17,7 @@ return {
     ["login.cancel"] = 5000,
     ["command.cancel"] = 5000,
     ["logout"] = 60000,
+    ["usage"] = 30000,
     ["gateway.open"] = 20000,
     ["agent.open"] = 60000,
     ["agent.answer"] = 5000,

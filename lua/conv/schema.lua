@@ -111,6 +111,13 @@ return {
       .. "`logging_in`, `stored`, `valid`, `refreshing`, `expiring`, `needs_login`, `error`, `down`.",
   },
   {
+    name = "statusline_usage",
+    type = "boolean",
+    default = false,
+    description = "Whether the statusline's text ends with the newest figure of |conv.usage()|. Nobody is asked for it: "
+      .. "it is what `:ConvStatus`, or a call of yours, was told last.",
+  },
+  {
     name = "gateway",
     type = { "boolean", "string" },
     enum = { "auto" },

@@ -33,6 +33,10 @@ local last_text = "" -- what `vim.g.conv_status` holds
 ---Brings the text up to date, and tells everybody once per turn of the main loop.
 local function publish()
   local text = statusline.compose(logins, backend_state, logging_in)
+  local usage = package.loaded["conv.usage"] and require("conv.usage").short(logins)
+  if usage and require("conv.config").get().statusline_usage and not logging_in then
+    text = text .. " " .. usage
+  end
   if text ~= last_text then
     last_text = text
     vim.g.conv_status = text
@@ -148,6 +152,11 @@ local function watch()
     -- What was written before its own first look is no change to it.
     vim.defer_fn(M.from_index, 2 * WATCH)
   end
+end
+
+---What is shown beside the states has changed.
+function M.redraw()
+  publish()
 end
 
 ---Begins to show: the first picture, and the news after it.

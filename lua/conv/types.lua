@@ -187,6 +187,18 @@ error("lua/conv/types.lua holds types only")
 ---@field page? string Where the person can revoke what was given out.
 ---@field message string One sentence, or two.
 
+---An MCP server that was looked at, and its entry in the settings. What `mcp --json` prints.
+---@class (exact) conv.McpServer
+---@field provider string The provider that stands for it, and so the login.
+---@field name string What people call it.
+---@field resource string Its address.
+---@field issuer string Who signs its tokens.
+---@field scopes string[] What a login will ask for.
+---@field client "registration"|"document"|"by-hand" How this program becomes known to whoever signs them.
+---@field file string The settings file that describes it.
+---@field added boolean Whether the entry was written now; if not, it was there.
+---@field authorization string What goes among the `headers` of the server in mcphub's servers.json, as `Authorization`.
+
 ---A way to log in.
 ---@class (exact) conv.Method
 ---@field id string Its name in commands and settings.
@@ -221,6 +233,7 @@ error("lua/conv/types.lua holds types only")
 ---@field env string[] Names of the variables it reads that are set.
 ---@field sources string[] Where a credential comes from, in order: `env:VARIABLE`, `login`, `command`, `workload` or `app`.
 ---@field terms? string Its terms, in a sentence.
+---@field usage "endpoint"|"headers" Where figures of usage come from.
 
 ---All providers, built in and the person's own. Also `providers --json`.
 ---@class (exact) conv.ProvidersAnswer
@@ -245,6 +258,35 @@ error("lua/conv/types.lua holds types only")
 ---@field backend "keyring"|"local-encrypted" Which of the two it is.
 ---@field reason string In words.
 ---@field problem? ConvError What is wrong with it, if something is.
+
+---The figures of a login. Also `usage --json`.
+---@class (exact) conv.Usage
+---@field login string Which login.
+---@field source "endpoint"|"headers" Where the figures come from.
+---@field at? integer When the provider told them, Unix seconds; absent where nothing is known.
+---@field credit? conv.UsageCredit Money that is left, if the provider says.
+---@field windows conv.UsageWindow[] What may be used in a time, each.
+---@field error? ConvError Why there are no newer figures, or none; no fault of the login.
+---@field lines string[] The same for a person: a line for each figure, at most 76 cells wide.
+---@field short? string The fullest window, or else the credit, in a word or two; absent where nothing is known.
+
+---The figures of every login that there is. What `usage --json` prints without a login.
+---@class (exact) conv.UsageAnswer
+---@field usage conv.Usage[] In the order of their names.
+
+---Money.
+---@class (exact) conv.UsageCredit
+---@field remaining number What is left.
+---@field limit? number What there was; absent where there is no limit, or nobody says.
+---@field unit? string The currency (ISO 4217), if the provider says.
+
+---What may be used in a time.
+---@class (exact) conv.UsageWindow
+---@field name string Its length, and what it is about where there are several of one length: `5 h`, `7 d`, `1 d free`.
+---@field used? number How much is used, if the provider says.
+---@field limit? number How much there is; absent where there is no limit, or nobody says.
+---@field unit string Of what: `percent`, `requests`, `tokens`, or a currency (ISO 4217); empty where nobody says.
+---@field resets_at? integer When it begins anew, Unix seconds, if the provider says.
 
 ---A command that gives a login's credential is waited for: it may ask the person for a password or a finger.
 ---@class (exact) conv.Waiting

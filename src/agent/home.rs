@@ -28,13 +28,13 @@ pub struct Settled {
 impl Home {
     /// Nothing is touched yet.
     pub fn new(broker: Broker, config: Config, clock: Clock) -> Self {
-        let settled = Settled::new(broker, config, &clock);
+        let settled = Settled::new(broker, config);
         Self { now: Arc::new(RwLock::new(Arc::new(settled))), clock }
     }
 
     /// Goes on with other settings.
     pub fn reconfigure(&self, broker: Broker, config: Config) {
-        let settled = Arc::new(Settled::new(broker, config, &self.clock));
+        let settled = Arc::new(Settled::new(broker, config));
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = settled;
     }
 
@@ -50,8 +50,8 @@ impl Home {
 }
 
 impl Settled {
-    fn new(broker: Broker, config: Config, clock: &Clock) -> Self {
-        let forwarder = Forwarder::new(broker.clone(), config.clone(), clock.clone());
+    fn new(broker: Broker, config: Config) -> Self {
+        let forwarder = Forwarder::new(broker.clone(), config.clone());
         Self { broker, config, forwarder }
     }
 }

@@ -17,6 +17,7 @@ mod providers;
 mod refresh;
 mod sources;
 mod status;
+mod usage;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,6 +79,7 @@ struct Shared {
     flights: Arc<SingleFlight>,
     backoff: Arc<Backoff>,
     pending: Arc<PendingWrites>,
+    usage: Arc<usage::UsageBook>,
     order: Arc<Order>,
     obtained: Obtained,
 }

@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::protocol;
+use crate::protocol::{self, UsageSource};
 use crate::provider::{Grant, Method, Provider, RevocationEnds, Source, is_no_login};
 use crate::store::{Index, Store};
 
@@ -34,6 +34,10 @@ fn describe(provider: &Provider, index: &Index) -> protocol::Provider {
         env: provider.sources.iter().filter_map(variable).filter(is_set).cloned().collect(),
         sources: provider.sources.iter().map(Source::name).collect(),
         terms: provider.terms.clone(),
+        usage: match provider.usage {
+            Some(_) => UsageSource::Endpoint,
+            None => UsageSource::Headers,
+        },
     }
 }
 

@@ -73,6 +73,8 @@ pub enum Command {
         #[arg(long, value_name = "ID")]
         organization: Option<String>,
     },
+    /// Describe an MCP server as a provider, after a look at it
+    Mcp(super::mcp::Wanted),
     /// Forget a login, and revoke it where the provider can
     Logout {
         /// PROVIDER or PROVIDER@ACCOUNT
@@ -112,6 +114,15 @@ pub enum Command {
     },
     /// Show every login and its state; of one, with an exit status that says whether a token can be had
     Status {
+        /// PROVIDER or PROVIDER@ACCOUNT; all if left out
+        #[arg(add = ArgValueCompleter::new(complete::usable))]
+        login: Option<String>,
+        /// As JSON, in the shape that doc/rpc.md describes
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how much of what each login may use is used, as far as its provider says
+    Usage {
         /// PROVIDER or PROVIDER@ACCOUNT; all if left out
         #[arg(add = ArgValueCompleter::new(complete::usable))]
         login: Option<String>,
@@ -170,10 +181,12 @@ impl Command {
         match self {
             Self::Rpc => "rpc",
             Self::Login { .. } => "login",
+            Self::Mcp(_) => "mcp",
             Self::Logout { .. } => "logout",
             Self::Token { .. } => "token",
             Self::Exec { .. } => "exec",
             Self::Status { .. } => "status",
+            Self::Usage { .. } => "usage",
             Self::Providers { .. } => "providers",
             Self::Doctor { .. } => "doctor",
             Self::Secret { .. } => "secret",

@@ -71,7 +71,7 @@ fn gateway(
     hosts: Hosts,
     logins: impl IntoIterator<Item = LoginId>,
 ) -> Gateway {
-    let forwarder = Forwarder::new(broker, context.config.clone(), context.clock.clone());
+    let forwarder = Forwarder::new(broker, context.config.clone());
     Gateway::new(forwarder, key, hosts, logins)
 }
 

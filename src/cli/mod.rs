@@ -19,12 +19,14 @@ mod lend;
 mod login;
 mod logout;
 mod man;
+mod mcp;
 mod open;
 mod other_source;
 mod output;
 mod permission;
 mod prompt;
 mod providers;
+mod quota;
 mod secret;
 mod status;
 mod token;
@@ -111,6 +113,7 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         Command::Login { login, method, no_browser, challenge, organization } => {
             login::run(&context, login::Wanted { login, method, no_browser, challenge, organization })
         }
+        Command::Mcp(wanted) => mcp::run(&context, wanted),
         Command::Logout { login, all } => logout::run(&context, login, all),
         Command::Exec { login, command, gateway: false } => exec::run(&context, &login.parse()?, &command),
         Command::Exec { login, command, gateway: true } => gateway::exec(&context, &login.parse()?, &command),
@@ -119,6 +122,9 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         Command::Grants { action, json } => grants::run(&context, action, json),
         Command::Status { login, json } => {
             status::run(&context, login.map(|login| login.parse()).transpose()?.as_ref(), json)
+        }
+        Command::Usage { login, json } => {
+            quota::run(&context, login.map(|login| login.parse()).transpose()?.as_ref(), json)
         }
         Command::Providers { json } => providers::run(&context, json),
         Command::Secret { action } => secret::run(&context, action),

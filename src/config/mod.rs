@@ -8,6 +8,7 @@
 //! setting that is not known is told and passed over; the app's tables are left alone; a provider is put
 //! together only when asked for.
 
+mod append;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 pub mod layer;
@@ -25,6 +26,7 @@ use crate::error::{Code, Error, Result};
 use crate::login_id::is_name;
 use crate::paths::Paths;
 use crate::provider::{self, Choice, Provider};
+pub use append::append;
 use layer::{Checked, Settings};
 
 /// Which store new logins go to.

@@ -44,7 +44,7 @@ pub async fn answer(editor: &Editor, method: &str, params: Value) -> Result<Valu
 async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
     use crate::protocol::{
         AgentAnswer, AgentAnswered, AgentOpen, AgentRevoke, CommandCancel, GatewayOpen, Get, Invalidate,
-        LoginCancel, LoginInput, Logout, Providers,
+        LoginCancel, LoginInput, Logout, Providers, UsageOf,
     };
     match call {
         Call::Hello(_) | Call::Shutdown(_) => Err(broke_off()),
@@ -61,6 +61,7 @@ async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
             let newer = session.broker.invalidate(&params.login.parse()?, &params.token).await;
             encode::<Invalidate>(handed_out(newer))
         }
+        Call::UsageOf(params) => encode::<UsageOf>(session.broker.usage(&params.login.parse()?).await),
         Call::LoginStart(params) => encode::<LoginStart>(login_start(session, params)),
         Call::LoginInput(input) => {
             encode::<LoginInput>(session.logins.input(input.id, input.text).await.map(|()| Nothing {}))

@@ -69,7 +69,7 @@ impl Session {
 
     /// Sends the gateway's requests by this session's settings.
     pub fn forwarder(&self) -> Forwarder {
-        Forwarder::new(self.broker.clone(), self.config.clone(), self.services.clock.clone())
+        Forwarder::new(self.broker.clone(), self.config.clone())
     }
 
     /// The logins of this machine by this session's settings.

@@ -22,7 +22,6 @@ use super::target::{Base, Target};
 use super::upgrade;
 use super::upstream::Upstream;
 use crate::broker::Broker;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Code, Error};
 use crate::login_id::LoginId;
@@ -38,23 +37,12 @@ const REFUSED_FOR: Duration = Duration::from_secs(60);
 pub struct Forwarder {
     broker: Broker,
     config: Config,
-    clock: Clock,
     upstream: Upstream,
     /// Base URLs taken apart, by their text.
     bases: Mutex<HashMap<String, Arc<Base>>>,
     refused: Mutex<HashMap<LoginId, (String, Instant)>>,
-    limits: Mutex<BTreeMap<LoginId, RateLimits>>,
     /// Answers whose body is not at its end.
     pub open: Arc<AtomicU64>,
-}
-
-/// What an API last said of a login's limits, by header name.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct RateLimits {
-    /// When, Unix seconds.
-    pub at: i64,
-    /// The headers as they came, lower case.
-    pub headers: BTreeMap<String, String>,
 }
 
 /// A request on its way, as far as it can be sent again.
@@ -68,15 +56,13 @@ struct Sending<'a> {
 
 impl Forwarder {
     /// A forwarder; no connection is made yet.
-    pub fn new(broker: Broker, config: Config, clock: Clock) -> Self {
+    pub fn new(broker: Broker, config: Config) -> Self {
         Self {
             broker,
             config,
-            clock,
             upstream: Upstream::default(),
             bases: Mutex::default(),
             refused: Mutex::default(),
-            limits: Mutex::default(),
             open: Arc::default(),
         }
     }
@@ -84,8 +70,6 @@ impl Forwarder {
     /// Goes on with what another one has seen, in whose place it comes.
     #[must_use]
     pub fn after(mut self, before: &Self) -> Self {
-        let seen = before.limits.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.limits = Mutex::new(seen);
         self.open = Arc::clone(&before.open);
         self
     }
@@ -110,11 +94,6 @@ impl Forwarder {
         }
     }
 
-    /// What an API last said of this login's limits.
-    pub fn rate_limits(&self, login: &LoginId) -> Option<RateLimits> {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner).get(login).cloned()
-    }
-
     async fn send_and_replay(
         &self,
         provider: &Provider,
@@ -125,7 +104,7 @@ impl Forwarder {
         provider.check_shared(&credential)?;
         let response = self.send(&sending, &credential).await?;
         if response.status() != StatusCode::UNAUTHORIZED || self.was_refused(login, &credential.token) {
-            return Ok(self.answer(provider, sending, response));
+            return Ok(self.answer(provider, sending, &credential, response));
         }
         let fresh = match self.broker.invalidate(login, &credential.token).await {
             Ok(fresh) if fresh.token != credential.token => fresh,
@@ -133,12 +112,12 @@ impl Forwarder {
                 return Err(error);
             }
             // The API's own words say why a key is refused; a refresh that fails for now changes nothing.
-            _ => return Ok(self.answer(provider, sending, response)),
+            _ => return Ok(self.answer(provider, sending, &credential, response)),
         };
         provider.check_shared(&fresh)?;
         if sending.body.attempt().is_none() {
             tracing::info!(%login, "gateway: refreshed after a 401; the request is too long to send again");
-            return Ok(self.answer(provider, sending, response));
+            return Ok(self.answer(provider, sending, &credential, response));
         }
         drop(response);
         tracing::info!(%login, revision = fresh.revision, "gateway: refreshed after a 401; sent again");
@@ -146,7 +125,7 @@ impl Forwarder {
         if response.status() == StatusCode::UNAUTHORIZED {
             self.note_refused(login, &fresh.token);
         }
-        Ok(self.answer(provider, sending, response))
+        Ok(self.answer(provider, sending, &fresh, response))
     }
 
     async fn send(
@@ -182,11 +161,12 @@ impl Forwarder {
         &self,
         provider: &Provider,
         sending: Sending<'_>,
+        credential: &Credential,
         response: Response<Incoming>,
     ) -> Response<Body> {
         let (login, status) = (&sending.target.login, response.status());
         tracing::debug!(%login, status = status.as_u16(), "gateway: answered");
-        self.note_limits(login, response.headers());
+        self.note_limits(credential, response.headers());
         let open = Open::new(&self.open);
         if let Some(client) = sending.upgrade {
             if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -207,11 +187,11 @@ impl Forwarder {
         response
     }
 
-    fn note_limits(&self, login: &LoginId, headers: &HeaderMap) {
+    /// What the answer says of limits is the broker's to tell (`usage`).
+    fn note_limits(&self, credential: &Credential, headers: &HeaderMap) {
         let headers = limits_in(headers);
         if !headers.is_empty() {
-            let limits = RateLimits { at: self.clock.now(), headers };
-            self.limits.lock().unwrap_or_else(PoisonError::into_inner).insert(login.clone(), limits);
+            self.broker.note_limits(credential, &headers);
         }
     }
 

@@ -32,7 +32,7 @@ use tokio::sync::watch;
 
 pub use admit::{Hosts, Key, Refused, admit};
 pub use body::{Body, Cut, Open};
-pub use forward::{Forwarder, RateLimits};
+pub use forward::Forwarder;
 pub use serve::{Client, Handler, Listener, serve};
 #[cfg(unix)]
 pub use socket::{MAX_PATH as MAX_SOCKET_PATH, Socket, bind as bind_socket};
@@ -107,11 +107,6 @@ impl Gateway {
             open: self.0.forwarder().open.load(Ordering::Relaxed),
             refused: self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
-    }
-
-    /// What the API last said of a login's limits.
-    pub fn rate_limits(&self, login: &LoginId) -> Option<RateLimits> {
-        self.0.forwarder().rate_limits(login)
     }
 }
 

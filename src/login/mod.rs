@@ -36,9 +36,11 @@ mod registered_client;
 mod registry;
 mod replaced;
 mod save;
+mod survey;
 
 pub use events::{Input, LoginEvent, LoginRequest, Replaced, Stage};
 pub use methods::{check_client_secret, check_key};
 pub use qr::Qr;
 pub use reach::obstacle;
 pub use registry::Logins;
+pub use survey::{Survey, survey};

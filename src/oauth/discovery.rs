@@ -83,6 +83,11 @@ fn is_alike(one: &str, other: &str) -> bool {
 }
 
 impl Discovered {
+    /// What the resource calls itself, if it says.
+    pub(super) fn title(&self) -> Option<&str> {
+        self.resource.as_ref()?.title.as_deref()
+    }
+
     /// The method with what was found filled in, and no client secret yet.
     ///
     /// # Errors

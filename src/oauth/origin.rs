@@ -25,7 +25,7 @@ pub(super) fn of(ready: &Ready) -> Vec<String> {
 ///
 /// # Errors
 /// `login_expired`, which changes nothing: with the address put back, the login is as good as it was.
-pub(super) fn check(tokens: &Tokens, url: &Url, provider: &Provider) -> Result<(), Failure> {
+pub fn check(tokens: &Tokens, url: &Url, provider: &Provider) -> Result<(), Failure> {
     let (name, now) = (&provider.name, text(url));
     let Some(before) = tokens.origins.first().filter(|_| !tokens.origins.contains(&now)) else {
         return Ok(());

@@ -16,15 +16,21 @@ use super::metadata::{Fetched, fetch, strings, trusted};
 use crate::error::{Code, Error};
 use crate::http::{Head, Http, TransportError};
 use crate::provider::Provider;
+use crate::text::is_hidden;
 
 /// Longest wait for the resource's first refusal; one that lets anybody in may never end its answer.
 const FIRST_REFUSAL: Duration = Duration::from_secs(10);
+
+/// Longest name of a resource that is shown, in characters.
+const MAX_TITLE: usize = 64;
 
 /// What a resource says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resource {
     /// Its name, for the `resource` parameter (RFC 8707); absent where that is not known.
     pub name: Option<String>,
+    /// What people call it (RFC 9728, 2), if it says.
+    pub title: Option<String>,
     /// Who signs tokens for it; the first of its list.
     pub issuers: Vec<String>,
     /// What a token needs: as the refusal says, else as the document does.
@@ -50,7 +56,7 @@ impl Resource {
 
     /// One that has no document and knows no name of its own.
     pub fn nameless(challenge: Challenge) -> Self {
-        Self { name: None, issuers: Vec::new(), scopes: challenge.scopes }
+        Self { name: None, title: None, issuers: Vec::new(), scopes: challenge.scopes }
     }
 }
 
@@ -128,7 +134,15 @@ pub(super) fn read(body: &Value, asked: &Url, challenge: &Challenge) -> Option<R
         issuers.into_iter().filter(|issuer| trusted(issuer, asked).is_some()).collect();
     let listed = || strings(body.get("scopes_supported").unwrap_or(&Value::Null));
     let scopes = if challenge.scopes.is_empty() { listed() } else { challenge.scopes.clone() };
-    (!issuers.is_empty()).then(|| Resource { name: Some(name.to_owned()), issuers, scopes })
+    let title =
+        body.get("resource_name").and_then(Value::as_str).map(str::trim).filter(|text| is_title(text));
+    let title = title.map(str::to_owned);
+    (!issuers.is_empty()).then(|| Resource { name: Some(name.to_owned()), title, issuers, scopes })
+}
+
+/// Whether a text may be shown as somebody's name.
+fn is_title(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= MAX_TITLE && !text.chars().any(is_hidden)
 }
 
 /// Whether a resource's name covers an address: the same origin, and a path that is the same or a folder

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::agent::GrantReport;
 use super::status::{LoginStatus, StoreReport};
+use super::usage::UsageSource;
 use crate::login_id::LoginId;
 use crate::secret::Secret;
 
@@ -83,6 +84,8 @@ pub struct Provider {
     /// Its terms, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terms: Option<String>,
+    /// Where figures of usage come from.
+    pub usage: UsageSource,
 }
 
 /// What a login asks of the provider.

@@ -13,6 +13,7 @@ use crate::error::{Code, Error};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
 
+mod figures;
 mod grants;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nvim/lib/samples.json");
@@ -131,6 +132,7 @@ fn provider() -> Provider {
         env: Vec::new(),
         sources: vec!["env:ANTHROPIC_OAUTH_TOKEN".to_owned(), "login".to_owned()],
         terms: None,
+        usage: UsageSource::Headers,
     }
 }
 
@@ -305,6 +307,7 @@ fn params() -> Value {
             json!({ "login": "anthropic", "token": "tok-1" }),
             json!({ "login": "anthropic", "token": "tok-1" }),
         ),
+        "usage": pair(one("anthropic"), one("anthropic")),
         "login.start": pair(
             json!({ "login": "anthropic", "method": "subscription", "browser": true, "confirmed": true,
                 "challenge": "Bearer error=\"insufficient_scope\", scope=\"tools:write\"",
@@ -346,7 +349,9 @@ fn read(method: &str, params: Value) -> Result<Call, serde_json::Error> {
 fn the_samples_are_what_is_sent() {
     let answers: BTreeMap<_, _> = Call::NAMES.iter().zip(Call::ANSWERS).collect();
     let mut shapes = shapes();
-    shapes.as_object_mut().unwrap().append(grants::shapes().as_object_mut().unwrap());
+    for mut more in [figures::shapes(), grants::shapes()] {
+        shapes.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
+    }
     let samples = json!({ "shapes": shapes, "stages": stages(), "params": params(), "answers": answers });
     let text = serde_json::to_string_pretty(&samples).unwrap() + "\n";
     if std::env::var_os("CONVOCATIONS_WRITE_SAMPLES").is_some() {

@@ -76,6 +76,62 @@ pub struct Description {
     pub options: BTreeMap<String, String>,
     /// How a login is tied to one of a person's organizations, for a provider where there are several.
     pub organization: Option<OrganizationDescription>,
+    /// Where it tells how much is used; without it, the headers of its answers do.
+    pub usage: Option<UsageDescription>,
+}
+
+/// `[providers.NAME.usage]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UsageDescription {
+    /// The address that is asked, with the headers of the API.
+    pub url: Option<String>,
+    /// Headers in place of those; `{base_token}` is the token under the API's own, or that one.
+    pub headers: BTreeMap<String, String>,
+    /// Where money stands in the answer.
+    pub credit: Option<CreditDescription>,
+    /// Where windows stand in it.
+    pub windows: Vec<WindowDescription>,
+}
+
+/// `[providers.NAME.usage.credit]`; places are JSON pointers (RFC 6901).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreditDescription {
+    /// Where stands what is left.
+    pub remaining: Option<String>,
+    /// Where stands what there was.
+    pub limit: Option<String>,
+    /// The currency, or where it stands.
+    pub unit: Option<String>,
+}
+
+/// `[[providers.NAME.usage.windows]]`; places are JSON pointers (RFC 6901).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WindowDescription {
+    /// Its length, such as `5 h`, and what it is about, if there are several of a length.
+    pub name: Option<String>,
+    /// Where a list of such windows stands; the other places are in each of its items then.
+    pub each: Option<String>,
+    /// Where its length stands, for one without a name.
+    pub duration: Option<String>,
+    /// Where the unit of that stands: a text with `second`, `minute`, `hour`, `day` or `week` in it.
+    pub duration_unit: Option<String>,
+    /// Where stands how much is used.
+    pub used: Option<String>,
+    /// Where stands how much is left.
+    pub remaining: Option<String>,
+    /// Where stands how much there is.
+    pub limit: Option<String>,
+    /// Where stands how much is left, in percent.
+    pub percent_left: Option<String>,
+    /// Where stands `true` if there is no limit.
+    pub unlimited: Option<String>,
+    /// Of what, or where that stands.
+    pub unit: Option<String>,
+    /// Where stands when it begins anew.
+    pub resets_at: Option<String>,
 }
 
 /// `[providers.NAME.organization]`. With neither `param` nor `option` the person chooses on the provider's

@@ -21,6 +21,7 @@ mod source;
 mod template;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub use resolve::resolve;
 pub use revocation::RevocationEnds;
 pub use share::ApiShape;
 pub use source::Source;
+pub use usage::UsageQuery;
 pub use workload::{AssertionSource, Workload, WorkloadGrant};
 
 use crate::credential::{Kind, Tokens};
@@ -129,6 +131,8 @@ pub struct Provider {
     pub client_id_metadata_document: Option<String>,
     /// Where a client secret comes from, if the provider gave one.
     pub client_secret: Option<ClientSecret>,
+    /// Where it tells how much is used, if it has an address for that.
+    pub usage: Option<UsageQuery>,
     /// How a login is tied to one of several organizations, where there are.
     pub organizations: Option<Organizations>,
     /// What the source `command` runs.

@@ -12,6 +12,7 @@ use super::check::{
 use super::describe::{Description, MethodDescription, UseDescription};
 use super::method::methods;
 use super::organization::organizations;
+use super::usage::usage;
 use super::{
     ClientSecret, CommandSource, Grant, Provider, Source, Use, Workload, constant, host_of, resolve_command,
     resolve_workload,
@@ -47,6 +48,7 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
     add_discovered_methods(&mut description);
     let methods = methods(path, &mut description)?;
     let sources = sources(path, &description)?;
+    let usage = usage(&at("usage"), description.usage.take(), &description.options)?;
     let organizations = organizations(&at("organization"), description.organization.take())?;
     let client_secret = client_secret(path, &description)?;
     let command = command(path, &description, &sources)?;
@@ -76,6 +78,7 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
         resource: description.resource,
         client_id_metadata_document: description.client_id_metadata_document,
         client_secret,
+        usage,
         organizations,
         command,
         workload,

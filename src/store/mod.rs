@@ -12,6 +12,7 @@ mod change;
 mod damaged;
 mod encrypted;
 mod entry;
+mod figures;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod index;

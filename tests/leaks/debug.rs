@@ -294,7 +294,6 @@ const NOTHING_SECRET: &[&str] = &[
     "gateway::Counts",
     "gateway::admit::Hosts",
     "gateway::admit::Refused",
-    "gateway::forward::RateLimits",
     "gateway::serve::Listener",
     "gateway::socket::Socket",
     "gateway::target::BadTarget",

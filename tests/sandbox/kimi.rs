@@ -22,6 +22,8 @@ pub const ROUTES: &[Route] = &[
     Route::new("kimi.device-page", "GET", "/kimi/device", page),
     Route::new("kimi.device-answer", "POST", "/kimi/device", answer),
     Route::new("kimi.chat", "POST", "/kimi/coding/v1/chat/completions", completion),
+    Route::new("kimi.usages", "GET", "/kimi/coding/v1/usages", usages),
+    Route::new("kimi-ai.usages", "GET", "/kimi-ai/coding/v1/usages", usages),
     Route::new("kimi-ai.device-code", "POST", "/kimi-ai/api/oauth/device_authorization", device_code),
     Route::new("kimi-ai.token", "POST", "/kimi-ai/api/oauth/token", token),
     Route::new("kimi-ai.device-page", "GET", "/kimi-ai/device", page),
@@ -206,4 +208,20 @@ fn completion(world: &mut World, request: &Request) -> Reply {
         true => chat::openai_shaped(request, &|message| error(400, message)),
         false => error(401, "The API Key appears to be invalid or may have expired."),
     }
+}
+
+/// The week, and a window of five hours, with numbers as text.
+fn usages(world: &mut World, request: &Request) -> Reply {
+    let now = world.now();
+    if request.bearer().is_none_or(|token| region(world, request).tokens.check(token, now).is_err()) {
+        return Reply::json(401, &json!({ "error": { "message": "Invalid Authentication" } }));
+    }
+    let window = json!({
+        "window": { "duration": 300, "timeUnit": "TIME_UNIT_MINUTE" },
+        "detail": { "limit": "200", "used": "50", "remaining": "150", "resetTime": "2099-01-06T13:33:02Z" },
+    });
+    let week =
+        json!({ "limit": "2048", "used": "214", "remaining": "1834", "resetTime": "2099-01-09T15:23:13.7Z" });
+    let user = json!({ "membership": { "level": "LEVEL_BASIC" } });
+    Reply::json(200, &json!({ "user": user, "usage": week, "limits": [window] }))
 }

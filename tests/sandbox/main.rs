@@ -96,6 +96,7 @@ mod switches;
 mod tetrate;
 mod tls;
 mod tokens;
+mod usage;
 mod workload;
 mod world;
 

@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::world::World;
 use crate::{
     anthropic, chat, generic, github, google, huggingface, keys, kimi, llmgateway, nanogpt, openai,
-    openrouter, pages, poe, tetrate, workload,
+    openrouter, pages, poe, tetrate, usage, workload,
 };
 
 /// What answers a request.
@@ -56,6 +56,7 @@ const TABLES: &[&[Route]] = &[
     nanogpt::ROUTES,
     poe::ROUTES,
     tetrate::ROUTES,
+    usage::ROUTES,
     workload::ROUTES,
     keys::ROUTES,
     chat::ROUTES,

@@ -26,7 +26,9 @@ local FILES = {
   "src/protocol/call.rs",
   "src/protocol/credential.rs",
   "src/protocol/login.rs",
+  "src/protocol/mcp.rs",
   "src/protocol/status.rs",
+  "src/protocol/usage.rs",
   "src/error.rs",
   "src/credential.rs",
 }
@@ -179,6 +181,7 @@ function M.lua_type(kind, class)
     ["&'static str"] = "string",
     bool = "boolean",
     Value = "table",
+    f64 = "number",
     i64 = "integer",
     u16 = "integer",
     u32 = "integer",

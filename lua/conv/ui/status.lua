@@ -229,6 +229,16 @@ local function refresh(login)
   end)
 end
 
+---Asks what is used, since a person looks now. A login that has no token to ask with is left alone.
+---@param logins ConvLoginStatus[]
+local function ask_usage(logins)
+  for _, login in ipairs(logins) do
+    if login.source then
+      require("conv.usage").ask(login.login, render)
+    end
+  end
+end
+
 ---Asks for what there is, and for what there could be. A failure of the latter takes nothing away.
 local function ask_backend()
   local shown = open
@@ -246,6 +256,7 @@ local function ask_backend()
       shown.view.trouble = err
       if result then
         status.on_status(result)
+        ask_usage(result.logins)
       end
       render()
     end)

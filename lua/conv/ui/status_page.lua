@@ -84,6 +84,21 @@ local function line(page, name, state, more)
   )
 end
 
+---What is used, once that was told: a line for each figure, and how old they are.
+---@param page conv.Page
+---@param login string
+local function usage(page, login)
+  local told = require("conv.usage").last(login)
+  if not told or (told.source == "headers" and not told.at) then
+    return
+  end
+  for _, text in ipairs(told.lines) do
+    page:line({ "      " .. text, "ConvMuted" })
+  end
+  page:para(told.at and require("conv.usage").age(told) or nil, "ConvMuted", 6)
+  page:para(told.error and errors.text(told.error), "ConvMuted", 6)
+end
+
 ---@param page conv.Page
 ---@param view conv.StatusView
 ---@param login ConvLoginStatus
@@ -97,6 +112,7 @@ local function entry(page, view, login)
     -- What went wrong last, though a token is there.
     page:para(login.error and errors.text(login.error), "ConvMuted", 6)
   end
+  usage(page, login.login)
   if view.leaving == login.login then
     page:para(question(view, login), "ConvWarn", 6)
   end

@@ -46,6 +46,7 @@ fn about(world: &World) -> Value {
     };
     json!({
         "resource": resource,
+        "resource_name": "Sandbox tools",
         "authorization_servers": [issuer(world)],
         "scopes_supported": ["tools:read", "tools:write"],
         "bearer_methods_supported": ["header"],
