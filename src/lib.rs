@@ -9,13 +9,13 @@
 //!
 //! | module | subject | may use |
 //! |---|---|---|
-//! | [`cli`] | the command line, and the program's way in: it starts the other faces | agent, authority, editor, gateway, broker, login, services, config, provider, store (status only), http, log, signals |
-//! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | agent, broker, gateway, login, services, config, store (status only), signals |
-//! | [`gateway`] | a local address that adds the credential to each request | broker, config, provider, http, peer, bounded_server |
+//! | [`cli`] | the command line, and the program's way in: it starts the other faces | agent, authority, editor, gateway, broker, login, services, remote, config, provider, store (status only), http, log, signals |
+//! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | agent, broker, gateway, login, services, remote, config, store (status only), signals |
+//! | [`gateway`] | a local address that adds the credential to each request | broker, remote, config, provider, http, peer, bounded_server |
 //! | [`agent`] | grants: some logins, lent to whoever reaches a socket; knows neither ssh nor Docker | broker, gateway, config, provider, private_file |
-//! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, oauth, command, workload, store, provider, config, http |
+//! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, remote, oauth, command, workload, store, provider, config, http |
 //! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | services, oauth, command, store, provider, config, bounded_server |
-//! | [`services`] | what everything that works on logins is given | config, store, http |
+//! | [`services`] | what everything that works on logins is given | config, store, http, remote |
 //! | [`workload`] | what this machine can prove of itself: its identity token | oauth, command, provider, http |
 //! | [`command`] | runs a command of the person's settings for what it prints | provider |
 //! | [`oauth`] | the protocol on the wire; knows no store | http, provider (descriptions) |
@@ -24,6 +24,7 @@
 //! | [`provider`] | descriptions as data | |
 //! | [`authority`] | the OAuth provider in front of OpenRouter | http, bounded_server, private_file |
 //! | [`bounded_server`] | HTTP on sockets, with limits; a warp filter or any other service | peer |
+//! | [`remote`] | the agent of another machine that lends logins here; writes nothing here | peer |
 //! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
 //! | [`log`] | the log: one file for all processes, redacted and rotated; every module writes to it by `tracing` | private_file |
 //! | [`peer`] | whose program is at the other end of a connection | |
@@ -59,6 +60,7 @@ pub mod private_file;
 pub mod protocol;
 pub mod provider;
 pub mod random;
+pub mod remote;
 pub mod secret;
 pub mod services;
 pub mod signals;

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::error::Level;
 pub use agent::{
     AgentAnswer, AgentAnswered, AgentFailure, AgentOpen, AgentOpened, AgentRevoke, AgentStatus, AgentToken,
-    GrantAnswer, GrantPower, GrantQuestion, GrantQuestions, GrantReport, GrantUse, Grants,
+    GrantAnswer, GrantPower, GrantQuestion, GrantQuestions, GrantReport, GrantUse, Grants, LenderReport,
 };
 pub use call::{
     CommandCancel, GatewayOpen, GatewayOpened, GatewayReport, Get, Grant, Hello, HelloAnswer, Invalidate,

@@ -1,11 +1,12 @@
-//! What everything that works on logins is given: settings, store, network and time.
+//! What everything that works on logins is given: settings, store, network, time, and who lends logins.
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Http;
+use crate::remote::Agent;
 use crate::store::Store;
 
-/// The four of them; made once by a face. Cheap to clone.
+/// All of them; made once by a face. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Services {
     /// Settings and providers.
@@ -16,13 +17,16 @@ pub struct Services {
     pub http: Http,
     /// The time.
     pub clock: Clock,
+    /// The machine that lends logins here, if there is one.
+    pub agent: Option<Agent>,
 }
 
 impl Services {
-    /// Those of these settings and this store, by the system's clock. Nothing is touched yet.
+    /// Those of these settings and this store, by the system's clock; nobody lends logins. Nothing is touched
+    /// yet.
     pub fn new(config: Config, store: Store) -> Self {
         let http = Http::new(config.http.limit());
-        Self { config, store, http, clock: Clock::System }
+        Self { config, store, http, clock: Clock::System, agent: None }
     }
 
     /// The same for what a person just asked for and waits for: a locked keyring may ask them.

@@ -70,6 +70,7 @@ impl Home {
     fn broker(&self, clock: &Clock) -> Broker {
         let config = Config::load(&self.dir.paths(), None).unwrap();
         Broker::new(Services {
+            agent: None,
             store: Store::new(&self.dir.paths(), &config.store),
             http: Http::new(config.http.limit()),
             clock: clock.clone(),

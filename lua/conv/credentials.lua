@@ -115,7 +115,7 @@ function M.on_changed(logins)
   for _, held in pairs(vim.tbl_values(M.held)) do
     local mine = held.credential
     local status = logins[mine.login]
-    local stored = mine.source == "login"
+    local stored = mine.source == "login" or mine.source == "agent"
     local gone = stored
       and (not status or status.state == "logged_out" or (status.revision or 0) < mine.revision)
     if gone or (status and status.source and status.source ~= mine.source) then

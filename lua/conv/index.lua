@@ -69,6 +69,7 @@ local function status(login, fields)
     method = fields.method,
     kind = fields.kind,
     store = fields.backend,
+    gateway_only = false,
     identity = fields.identity,
     organization = fields.organization,
     expires_at = fields.expires_at,

@@ -308,6 +308,7 @@ function M.status(login)
       provider = "",
       name = "",
       state = "error",
+      gateway_only = false,
       revision = 0,
       error = credentials.check_name(""),
     }

@@ -118,10 +118,12 @@ function M.own(host, opts)
 end
 
 ---@param to conv.Destination
+---@param login string
 ---@param credential? ConvCredential
 ---@param err? ConvError
 ---@return conv.Admitted? credential, ConvError? err
-local function admit(to, credential, err)
+local function admit(to, login, credential, err)
+  credential = credential or gateway.stand_in(login)
   if not credential then
     return nil, err
   end
@@ -155,11 +157,14 @@ function M.peek(login, to)
     end)
     return nil, on_its_way(login)
   end
-  local credential, err = require("conv").credential(login)
+  local credential, err = gateway.stand_in(login), nil ---@type any, ConvError?
+  if not credential then
+    credential, err = require("conv").credential(login)
+  end
   if err and err.code == "starting" then
     err = on_its_way(login)
   end
-  credential, err = admit(to, credential, err)
+  credential, err = admit(to, login, credential, err)
   if credential then
     told[login] = nil
   end
@@ -172,7 +177,7 @@ end
 ---@param done fun(credential?: conv.Admitted, err?: ConvError)
 function M.get(login, to, done)
   require("conv").get(login, {}, function(err, credential)
-    done(admit(to, credential, err))
+    done(admit(to, login, credential, err))
   end)
 end
 

@@ -144,6 +144,41 @@ local function open(credential, asked)
   return nil, opening()
 end
 
+---Stands where the gateway's key comes, in a credential that is none.
+local PLACE = "conv-lent"
+
+---In the place of the credential of a login that another machine lends without its tokens: the gateway's key
+---comes there. The API's own headers are added at home.
+---@param login string
+---@return ConvCredential?
+function M.stand_in(login)
+  local status = package.loaded["conv.status"]
+  local lent = status and status.gateway_only(login)
+  if not lent then
+    return nil
+  end
+  local builtin = not lent.base_url and require("conv.builtin")[lent.provider]
+  return {
+    login = login,
+    token = PLACE,
+    kind = "api-key",
+    share = "any",
+    source = "agent",
+    base_url = lent.base_url or (builtin and builtin.base_url),
+    headers = { authorization = "Bearer " .. PLACE },
+    revision = 0,
+  }
+end
+
+---@param login string
+---@return ConvError
+local function needs_gateway(login)
+  local message = ("The machine that lends `%s` hands out no token of it, and here the gateway is not used."):format(
+    login
+  )
+  return require("conv.errors").new("login_denied", message, "See `:h conv-remote-there`.")
+end
+
 ---A credential as a host is to get it.
 ---@param credential ConvCredential
 ---@param to conv.Destination
@@ -151,12 +186,19 @@ end
 ---@return conv.Admitted? credential, ConvError? err
 function M.exchange(credential, to, url)
   local wants, asked = wanted(to)
+  local is_lent = credential.token == PLACE
+  if is_lent and to.host and to.host.gateway ~= "none" and to.gateway ~= false then
+    wants, asked = true, true
+  end
   if wants == nil then
     vim.schedule(function()
       M.exchange(credential, to, url)
     end)
     return nil, opening()
   elseif not wants then
+    if is_lent then
+      return nil, needs_gateway(credential.login)
+    end
     return credential --[[@as conv.Admitted]]
   end
   local held = held_for(credential)
@@ -172,6 +214,8 @@ function M.exchange(credential, to, url)
   end
   if gateway then
     return exchanged(credential, gateway)
+  elseif is_lent then
+    return nil, require("conv.errors").new("login_denied", assert(why), hint)
   elseif asked then
     complain(credential, assert(why), hint)
   end

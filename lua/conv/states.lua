@@ -86,7 +86,8 @@ function M.duration(seconds)
   return ("%d days left"):format(math.floor(seconds / 86400))
 end
 
----Where a credential comes from, for people; nothing for a stored login, which is what one expects.
+---Where a credential comes from, for people; nothing for a stored login, which is what one expects, and for
+---one that is lent, of which `lender` tells.
 ---@param source? string
 ---@return string?
 function M.source(source)
@@ -97,7 +98,7 @@ function M.source(source)
   elseif source == "workload" then
     return "this machine's identity"
   end
-  return source and source ~= "login" and (source:gsub("^env:", "$")) or nil
+  return source and source ~= "login" and source ~= "agent" and (source:gsub("^env:", "$")) or nil
 end
 
 ---A login in one line, as every face says it: its state, where a token comes from all the same, how long that
@@ -106,6 +107,8 @@ end
 ---@return string
 function M.line(login)
   local parts = { login.login .. ": " .. M.word(login.state) } ---@type string[]
+  table.insert(parts, login.lender and ("lent by " .. login.lender) or nil)
+  table.insert(parts, login.gateway_only and "through the gateway only" or nil)
   if login.source then
     local source = M.source(login.source)
     table.insert(parts, source and ("from " .. source) or nil)

@@ -16,6 +16,8 @@ local store
 local gateway
 ---@type conv.GrantReport[] what is lent, by any process of this user
 local grants = {}
+---@type conv.LenderReport?
+local lender
 ---Whether `logins` came from the backend, and up to which news.
 local live, last_seq = false, -1
 ---@type conv.BackendState
@@ -109,6 +111,7 @@ local function replace(new, silent)
           provider = status.provider,
           name = status.name,
           state = "logged_out",
+          gateway_only = false,
           revision = 0,
         })
       end
@@ -185,9 +188,10 @@ function M.on_changed(data)
   replace(new, first and next(announced) == nil)
 end
 
----@param result { logins: ConvLoginStatus[], seq?: integer, store?: conv.StoreReport, gateway?: conv.GatewayReport, grants?: conv.GrantReport[] }
+---@param result { logins: ConvLoginStatus[], seq?: integer, store?: conv.StoreReport, gateway?: conv.GatewayReport, grants?: conv.GrantReport[], lender?: conv.LenderReport }
 function M.on_status(result)
   store, gateway, grants = result.store or store, result.gateway, result.grants or {}
+  lender = result.lender
   M.on_changed({ logins = result.logins, seq = result.seq })
 end
 
@@ -241,6 +245,7 @@ function M.of(login)
       revision = 0,
       account = login:match("@(.+)$"),
       state = "logged_out",
+      gateway_only = false,
     }
   if logging_in == login then
     result.state = "logging_in"
@@ -257,8 +262,16 @@ function M.all()
     store = store,
     gateway = gateway,
     grants = vim.deepcopy(grants),
+    lender = lender,
     text = last_text,
   }
+end
+
+---A login that another machine lends here whose tokens it keeps: as it is known, without a look.
+---@param login string
+---@return ConvLoginStatus?
+function M.gateway_only(login)
+  return logins[login] and logins[login].gateway_only and logins[login] or nil
 end
 
 ---@param login string

@@ -55,7 +55,7 @@ error("lua/conv/types.lua holds types only")
 ---@field base_url? string API base URL, if the provider has one.
 ---@field expires_at? integer Unix seconds; absent for a key that does not expire.
 ---@field use_until? integer Until when the answer of a command is used before it is run again, Unix seconds; absent where the token itself says how long.
----@field source string Which source won: `login`, `env:VARIABLE`, `command`, `workload` or `app`.
+---@field source string Which source won: `login`, `env:VARIABLE`, `command`, `workload`, `app` or `agent`.
 ---@field login string The login it belongs to.
 ---@field identity? string Who this is, if known.
 ---@field scopes? string[] Granted scopes, if the provider named them.
@@ -129,6 +129,15 @@ error("lua/conv/types.lua holds types only")
 ---@field callback_port integer `callback.port`; 0 for any.
 ---@field no_browser? string Why a browser can hardly reach this machine, in words that complete "You are …"; absent where it can.
 
+---The machine that lends logins here: what `CONVOCATIONS_AGENT` names.
+---@class (exact) conv.LenderReport
+---@field address string Where it is asked, without a key: `unix:PATH` or `http://127.0.0.1:PORT`.
+---@field home? string The machine: `USER@HOST`; absent until it was reached once.
+---@field label? string Whom its grant was made for.
+---@field power? "use"|"token" What the grant allows.
+---@field ends? integer When the grant ends, Unix seconds; absent if it ends with what serves it.
+---@field problem? ConvError Why it cannot be asked now.
+
 ---One event of one login.
 ---@class (exact) conv.LoginEvent
 ---@field id integer The number that the login was started under.
@@ -170,8 +179,11 @@ error("lua/conv/types.lua holds types only")
 ---@field state ConvState How it is.
 ---@field method? string The method it was made by; absent for a credential that is not stored here.
 ---@field kind? "oauth"|"api-key" How its token travels.
----@field source? string What `get` would answer from now: `login`, `env:VARIABLE`, `command`, `workload` or `app`; absent if it would answer an error.
+---@field source? string What `get` would answer from now: `login`, `env:VARIABLE`, `command`, `workload`, `app` or `agent`; absent if it would answer an error.
 ---@field store? "keyring"|"local-encrypted" Which backend keeps the secret.
+---@field lender? string Whose it is, where another machine keeps it and lends it here: `USER@HOST (LABEL)`.
+---@field gateway_only boolean Whether requests are sent with it, and no token of it is handed out: the grant of the machine that lends it does not allow that.
+---@field base_url? string API base URL, as far as the provider's description says.
 ---@field identity? string Who it is, if the provider told.
 ---@field organization? string Which of the person's organizations it is of, if the provider told.
 ---@field scopes? string[] Granted scopes, if the provider named them.
@@ -252,6 +264,7 @@ error("lua/conv/types.lua holds types only")
 ---@field store conv.StoreReport Where new logins go.
 ---@field gateway? conv.GatewayReport The editor's gateway, once it is served.
 ---@field grants? conv.GrantReport[] What is lent by any process of this user, the oldest first.
+---@field lender? conv.LenderReport The machine that lends logins here, if one is named.
 
 ---Where new logins go, and why.
 ---@class (exact) conv.StoreReport
@@ -303,6 +316,7 @@ error("lua/conv/types.lua holds types only")
 ---@field store? conv.StoreReport
 ---@field gateway? conv.GatewayReport
 ---@field grants conv.GrantReport[] what is lent, by any process of this user, when it was last asked for
+---@field lender? conv.LenderReport the machine that lends logins here
 ---@field text string the statusline's text
 
 ---@class (exact) ConvGetOpts

@@ -22,8 +22,10 @@ impl Broker {
     /// Forgets a login everywhere.
     ///
     /// # Errors
-    /// `not_logged_in` if nothing is stored; the store's errors. That the provider cannot be reached is none.
+    /// `not_logged_in` if nothing is stored; `invalid_argument` if it is only lent here; the store's errors.
+    /// That the provider cannot be reached is none.
     pub async fn logout(&self, login: &LoginId) -> Result<LogoutResult> {
+        self.check_kept_here(login).await?;
         let lock = self.lock_if_soon(login).await;
         if lock.is_some() {
             // The newest tokens are the ones to take back. Those that still cannot be stored are given back

@@ -6,9 +6,11 @@
 //! before it is handed out; a failed refresh deletes nothing; a refresh once begun is finished whoever stops
 //! waiting; a slow provider or keyring holds up no other login. Knows no editor and no terminal.
 
+mod borrowed;
 mod cache;
 mod client;
 mod events;
+mod lent;
 mod logout;
 mod news;
 mod obtained;
@@ -37,6 +39,7 @@ use crate::http::Http;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
 use crate::provider::{Provider, Source};
+use crate::remote::Agent;
 use crate::secret::Secret;
 use crate::services::Services;
 use crate::store::Store;
@@ -64,6 +67,7 @@ struct Inner {
     store: Store,
     http: Http,
     clock: Clock,
+    agent: Option<Agent>,
     cache: Mutex<CredentialCache>,
     shared: Shared,
     /// One read of a login's secret at a time: a keyring that hangs takes one thread for each login and no
@@ -101,13 +105,14 @@ impl Broker {
     }
 
     fn with(services: Services, shared: Shared) -> Self {
-        let Services { config, store, http, clock } = services;
+        let Services { config, store, http, clock, agent } = services;
         let (events, _) = broadcast::channel(EVENTS);
         Self(Arc::new(Inner {
             config,
             store,
             http,
             clock,
+            agent,
             shared,
             cache: Mutex::default(),
             reading: Mutex::default(),
@@ -121,11 +126,15 @@ impl Broker {
     ///
     /// # Errors
     /// `not_logged_in` if no source yields one; `login_expired` if the stored login can no longer be
-    /// refreshed and no other source yields one; the store's errors; those of a refresh that failed for now.
+    /// refreshed and no other source yields one; the store's errors; those of a refresh that failed for now;
+    /// those of the machine that lends it.
     pub async fn get(&self, login: &LoginId, min_validity: Option<i64>) -> Result<Credential> {
         let validity = Validity::new(min_validity, self.0.config.refresh.margin);
         if let Some(credential) = self.remembered(login, validity) {
             return Ok(credential);
+        }
+        if let Some(agent) = self.lender(login).await? {
+            return self.borrow(agent, login, min_validity, None).await;
         }
         match self.look_alone(login, validity).await? {
             Found::Good { credential, passed } => {
@@ -154,6 +163,9 @@ impl Broker {
     /// As for [`Broker::get`]; `provider_refused` if the refused token is one that cannot be refreshed.
     pub async fn invalidate(&self, login: &LoginId, rejected: &Secret) -> Result<Credential> {
         self.forget(login);
+        if let Some(agent) = self.lender(login).await? {
+            return self.borrow(agent, login, None, Some(rejected.clone())).await;
+        }
         let answers = &self.0.shared.obtained.answers;
         let runs = answers.runs(login);
         let newest = self.get(login, Some(0)).await?;

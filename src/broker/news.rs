@@ -17,6 +17,7 @@ use super::sources::Found;
 use crate::credential::Validity;
 use crate::error::Code;
 use crate::protocol::Credential;
+use crate::remote::SOURCE;
 use crate::store::Stamp;
 
 /// Time between ticks: also where nothing is watched, a login made in one editor is to show in another within
@@ -70,6 +71,7 @@ impl Broker {
                 }
                 watch.ensure(&broker.0.store.paths().config_dir());
                 broker.look_for_news(&mut seen).await;
+                broker.look_at_agent_in_time();
                 broker.refresh_ahead();
                 broker.write_pending_in_background();
             }
@@ -89,7 +91,7 @@ impl Broker {
             return;
         }
         *seen = stamp;
-        for held in self.cache().all() {
+        for held in self.cache().all().into_iter().filter(|held| held.source != SOURCE) {
             // By itself: a keyring that hangs holds up no other login's news, and no tick.
             let broker = self.clone();
             tokio::spawn(async move { broker.push_newer(held).await });

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 
 use serde_json::Value;
 
+use super::borrowed::{lent_status, trusted, with_lent};
 use super::cache::Look;
 use super::sources::{Found, env_value, find};
 use super::{Broker, Inner};
@@ -60,6 +61,7 @@ impl Broker {
     /// # Errors
     /// The same.
     pub async fn picture(&self, login: Option<&LoginId>) -> Result<Changed> {
+        self.look_at_agent().await;
         let order = &self.0.shared.order;
         let seq = order.next_picture();
         let logins = self.look_at(login).await?;
@@ -75,9 +77,13 @@ impl Broker {
             None => self.blocking(|inner| all(inner, looked_at)).await?,
             Some(login) => {
                 let found = self.blocking(move |inner| {
+                    if let Some(lent) = lent_status(inner, &login) {
+                        return Ok(lent);
+                    }
                     let provider = inner.config.provider(login.provider())?;
                     let index = inner.store.index()?;
-                    Ok(one(inner, &provider, &login, index.logins.get(&login), looked_at))
+                    let entry = index.logins.get(&login);
+                    Ok(trusted(inner, one(inner, &provider, &login, entry, looked_at)))
                 });
                 found.await?.map(|status| vec![status])
             }
@@ -105,7 +111,7 @@ fn all(inner: &Inner, way: Way) -> Result<Vec<LoginStatus>> {
         }
     }
     found.sort_by(|one, other| one.login.cmp(&other.login));
-    Ok(found)
+    Ok(with_lent(inner, found))
 }
 
 fn stored(inner: &Inner, index: &Index, way: Way) -> Vec<LoginStatus> {
@@ -124,7 +130,7 @@ fn one(inner: &Inner, provider: &Provider, login: &LoginId, entry: Option<&Entry
         _ => way(inner, provider, login, entry),
     };
     outlook.error = outlook.error.or_else(|| inner.shared.backoff.last_error(login));
-    described(login, &provider.name, entry, outlook)
+    LoginStatus { base_url: provider.base_url.clone(), ..described(login, &provider.name, entry, outlook) }
 }
 
 /// By a look at the sources, unless a credential is in memory: then that is what a `get` answers.
@@ -316,6 +322,9 @@ fn described(login: &LoginId, name: &str, entry: Option<&Entry>, outlook: Outloo
         kind: entry.map(|entry| entry.kind),
         source: outlook.source,
         store: entry.map(|entry| entry.backend.kind()),
+        lender: None,
+        gateway_only: false,
+        base_url: None,
         identity: entry.and_then(|entry| entry.identity.clone()),
         organization: entry.and_then(|entry| entry.organization.clone()),
         scopes: entry.map(|entry| entry.scopes.clone()).unwrap_or_default(),

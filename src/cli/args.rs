@@ -152,6 +152,9 @@ pub enum Command {
     Gateway(GatewayArgs),
     /// Lend logins to whoever reaches a socket: for containers, and for other hosts by a forwarded one
     Agent(AgentArgs),
+    /// Open an ssh session that may use logins of this machine, for as long as it lasts
+    #[command(after_help = SSH_HELP)]
+    Ssh(SshArgs),
     /// Show what is lent, to whom, and what it was used for
     Grants {
         #[command(subcommand)]
@@ -193,6 +196,7 @@ impl Command {
             Self::Authority(_) => "authority",
             Self::Gateway(_) => "gateway",
             Self::Agent(_) => "agent",
+            Self::Ssh(_) => "ssh",
             Self::Grants { .. } => "grants",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
@@ -255,6 +259,32 @@ pub struct AgentArgs {
     /// Print one line of JSON, once it listens
     #[arg(long)]
     pub json: bool,
+}
+
+/// Behind the help of `convocations ssh`.
+const SSH_HELP: &str = "\
+Without it, the same by ssh_config, for a server with `StreamLocalBindUnlink yes`:
+  Host FAR
+    RemoteForward /home/ME/.convocations-agent ${XDG_RUNTIME_DIR}/lent/agent.sock
+
+with `convocations agent --socket $XDG_RUNTIME_DIR/lent/agent.sock` running here, and there
+  export CONVOCATIONS_AGENT=unix:/home/ME/.convocations-agent";
+
+#[derive(clap::Args)]
+pub struct SshArgs {
+    /// A login to lend; all that you are logged in to, if none is named (repeatable)
+    #[arg(long, value_name = "LOGIN", add = ArgValueCompleter::new(complete::usable))]
+    pub login: Vec<String>,
+    #[command(flatten)]
+    pub terms: TermsArgs,
+    /// Print one line of JSON before the session
+    #[arg(long)]
+    pub json: bool,
+    /// As ssh takes it: a host, USER@HOST, or a name of ssh_config
+    pub destination: String,
+    /// ssh's own options, and the command to run there; a shell without one
+    #[arg(value_name = "SSH ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<OsString>,
 }
 
 /// What a grant allows.

@@ -13,7 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::login;
 use crate::paths::Paths;
-use crate::protocol::{LoginStatus, Weight};
+use crate::protocol::{LenderReport, LoginStatus, Weight};
 use crate::provider::Grant;
 use crate::store::STORE_LOCK_FILE;
 
@@ -119,12 +119,29 @@ fn store(context: &Context, report: &mut Report) {
 }
 
 fn logins(context: &Context, report: &mut Report) {
-    match context.block_on(async { context.broker().status(None).await }) {
+    let found = context.block_on(async {
+        let broker = context.broker();
+        let logins = broker.status(None).await?;
+        if let Some(found) = broker.lender_report() {
+            lender(&found, report);
+        }
+        Ok(logins)
+    });
+    match found {
         Err(error) => report.bad(&error),
         Ok(logins) if logins.is_empty() => {
             report.note("Nothing is stored yet.", "`convocations login` begins.");
         }
         Ok(logins) => logins.iter().for_each(|login| one_login(login, report)),
+    }
+}
+
+/// The machine that `CONVOCATIONS_AGENT` names, and why it cannot be asked.
+fn lender(found: &LenderReport, report: &mut Report) {
+    match (&found.problem, &found.home) {
+        (Some(problem), _) => report.bad(problem),
+        (None, Some(home)) => report.good(&format!("{home} lends logins here, at `{}`.", found.address)),
+        (None, None) => {}
     }
 }
 
@@ -138,6 +155,9 @@ fn one_login(status: &LoginStatus, report: &mut Report) {
             let error = Error::new(Code::LoginExpired, text);
             report.bad(&error.with_hint(format!("Log in again with `:ConvLogin {login}`.")));
         }
+        _ if status.lender.is_some() => {
+            report.good(&format!("{text} (lent by {})", status.lender.as_deref().unwrap_or("–")));
+        }
         _ => {
             let store = status.store.map(BackendKind::as_str);
             report.good(&format!("{text} ({})", store.or(status.source.as_deref()).unwrap_or("–")));
@@ -146,6 +166,10 @@ fn one_login(status: &LoginStatus, report: &mut Report) {
 }
 
 fn locks(context: &Context, report: &mut Report) {
+    // Where logins are only lent nothing is made.
+    if context.agent.is_some() && !context.paths().config_dir().exists() {
+        return;
+    }
     match context.store.lock(Duration::from_millis(300)) {
         Ok(_) => report.good("The store can be locked, and nobody holds it."),
         Err(error) if error.code() == Code::Busy => {
@@ -236,7 +260,8 @@ fn surroundings(report: &mut Report) {
     if let Some(obstacle) = login::obstacle() {
         report.note(
             &format!("You are {obstacle}, so a browser can hardly reach this machine."),
-            "Logins lead with paste or a device code; `:ConvLogin!` does so anywhere.",
+            "Logins lead with paste or a device code; `:ConvLogin!` does so anywhere. The machine you come from can \
+             lend its own: `:h conv-remote-ssh`.",
         );
     }
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "SSL_CERT_FILE"] {

@@ -8,7 +8,6 @@ use std::process::{Command, ExitCode};
 
 use super::context::Context;
 use super::{output, token};
-use crate::broker::token_now;
 #[cfg(unix)]
 use crate::editor;
 use crate::error::{Code, Error, Result};
@@ -22,7 +21,7 @@ use crate::text::short;
 const MAX_NAME: usize = 200;
 
 pub fn run(context: &Context, login: &LoginId, command: &[OsString]) -> Result<ExitCode> {
-    let credential = match token_now(&context.config, &context.store, &context.clock, login, None)? {
+    let credential = match context.token_now(login, None)? {
         Some(credential) => credential,
         None => token::ask(context, async |broker| broker.get(login, None).await)?,
     };

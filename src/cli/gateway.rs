@@ -2,17 +2,16 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::ExitCode;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::args::GatewayArgs;
 use super::context::Context;
-use super::{exec, output};
+use super::{child, exec, output};
 use crate::agent;
 use crate::broker::Broker;
-use crate::editor;
 use crate::error::{Code, Error, Result};
 use crate::gateway::{Forwarder, Gateway, Hosts, Key, Listener, url};
 use crate::login_id::LoginId;
@@ -45,19 +44,22 @@ pub fn exec(context: &Context, login: &LoginId, command: &[OsString]) -> Result<
     let provider = context.config.provider(login.provider())?;
     context.block_on(async {
         let broker = context.broker();
-        // Nobody wants to read of a missing login in the middle of a program's output.
-        provider.check_shared(&broker.get(login, None).await?)?;
+        // Nobody wants to read of a missing login in the middle of a program's output. Of one that is lent
+        // the other machine tells, which may lend no token.
+        if broker.lender(login).await?.is_none() {
+            provider.check_shared(&broker.get(login, None).await?)?;
+        }
         let (listener, address) = loopback(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let key = Key::random();
         let gateway = gateway(context, broker.clone(), key.clone(), Hosts::Of(address), [login.clone()]);
-        let mut child = exec::command(&provider, command)?;
+        let mut program = exec::command(&provider, command)?;
         for (name, value) in provider.exec_gateway_variables(&url(address, login), key.expose()) {
-            child.env(name, value);
+            program.env(name, value);
         }
         let (_stop, stopped) = watch::channel(false);
         let result = tokio::select! {
             () = gateway.serve(Listener::Tcp(listener), stopped) => Ok(ExitCode::SUCCESS),
-            ended = run_child(child) => ended,
+            ended = child::run(program) => ended,
         };
         broker.finish_in_flight().await;
         result
@@ -78,7 +80,9 @@ fn gateway(
 /// The logins that were named, or all that somebody is logged in to and that may be shared.
 async fn served(context: &Context, broker: &Broker, named: Vec<LoginId>) -> Result<Vec<LoginId>> {
     for login in &named {
-        context.config.provider(login.provider())?;
+        if broker.lender(login).await?.is_none() {
+            context.config.provider(login.provider())?;
+        }
     }
     if !named.is_empty() {
         return Ok(named);
@@ -169,39 +173,4 @@ fn print(
         lines.extend(variables.iter().map(|(name, value)| format!("export {name}={value}")));
     }
     output::line(&lines.join("\n"))
-}
-
-/// Runs a program to its end. Ctrl-C at the terminal is the program's affair; being asked to end is passed
-/// on.
-async fn run_child(mut program: Command) -> Result<ExitCode> {
-    editor::restore_limits();
-    let started = program.spawn();
-    editor::harden();
-    let mut child = match started {
-        Ok(child) => child,
-        Err(error) => return Ok(exec::cannot_run(&program, &error)),
-    };
-    let id = child.id();
-    let mut signals = Signals::new();
-    let mut ended = tokio::task::spawn_blocking(move || child.wait());
-    loop {
-        tokio::select! {
-            status = &mut ended => {
-                let status = status.ok().and_then(std::result::Result::ok);
-                return status.map(exit_code).ok_or_else(|| {
-                    Error::new(Code::BackendCrashed, "The program's end was missed.")
-                });
-            }
-            asked = signals.next() => asked.pass_on(id),
-        }
-    }
-}
-
-/// The program's own, or what a shell says of one that a signal ended.
-fn exit_code(status: ExitStatus) -> ExitCode {
-    #[cfg(unix)]
-    let signal = std::os::unix::process::ExitStatusExt::signal(&status).map(|signal| 128 + signal);
-    #[cfg(not(unix))]
-    let signal = None;
-    ExitCode::from(status.code().or(signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }

@@ -7,6 +7,7 @@
 mod agent;
 mod args;
 mod authority;
+mod child;
 mod complete;
 mod context;
 mod doctor;
@@ -28,6 +29,7 @@ mod prompt;
 mod providers;
 mod quota;
 mod secret;
+mod ssh;
 mod status;
 mod token;
 mod usage;
@@ -118,6 +120,7 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         Command::Exec { login, command, gateway: false } => exec::run(&context, &login.parse()?, &command),
         Command::Exec { login, command, gateway: true } => gateway::exec(&context, &login.parse()?, &command),
         Command::Gateway(options) => gateway::run(&context, options),
+        Command::Ssh(options) => ssh::run(&context, options),
         Command::Agent(options) => agent::run(&context, options),
         Command::Grants { action, json } => grants::run(&context, action, json),
         Command::Status { login, json } => {

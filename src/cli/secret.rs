@@ -22,6 +22,7 @@ pub fn run(context: &Context, action: SecretAction) -> Result<ExitCode> {
 }
 
 fn set(context: &Context, login: &LoginId) -> Result<ExitCode> {
+    context.check_kept_here(login)?;
     let provider = context.config.provider(login.provider())?;
     let (what, method) = wanted(&provider, login)?;
     let typed = prompt::secret(&format!("{} {what} (hidden): ", provider.name))?;
@@ -67,6 +68,7 @@ fn wanted(provider: &Provider, login: &LoginId) -> Result<(&'static str, String)
 }
 
 fn clear(context: &Context, login: &LoginId) -> Result<ExitCode> {
+    context.check_kept_here(login)?;
     let store = context.store.interactive();
     let lock = store.lock_login(login)?;
     match store.remove(login)? {

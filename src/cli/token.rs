@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::output;
-use crate::broker::{Broker, Event, FINISH_TIME, token_now};
+use crate::broker::{Broker, Event, FINISH_TIME};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::protocol::{Credential, Waiting};
@@ -33,7 +33,7 @@ pub fn run(
         let rejected = read_rejected()?;
         ask(context, async |broker| broker.invalidate(login, &rejected).await)?
     } else {
-        match token_now(&context.config, &context.store, &context.clock, login, min_validity)? {
+        match context.token_now(login, min_validity)? {
             Some(credential) => credential,
             None => ask(context, async |broker| broker.get(login, min_validity).await)?,
         }

@@ -62,7 +62,7 @@ async fn ask(session: &std::sync::Arc<Session>, call: Call) -> Result<Value> {
             encode::<Invalidate>(handed_out(newer))
         }
         Call::UsageOf(params) => encode::<UsageOf>(session.broker.usage(&params.login.parse()?).await),
-        Call::LoginStart(params) => encode::<LoginStart>(login_start(session, params)),
+        Call::LoginStart(params) => encode::<LoginStart>(login_start(session, params).await),
         Call::LoginInput(input) => {
             encode::<LoginInput>(session.logins.input(input.id, input.text).await.map(|()| Nothing {}))
         }
@@ -114,13 +114,15 @@ async fn status(session: &Session, params: &Status) -> Result<StatusAnswer> {
     let Changed { logins, seq } = session.broker.picture(one.as_ref()).await?;
     let store = session.store.run(Store::backend_report).await?;
     let gateway = session.gateway.report().await;
-    let grants = session.agent.all().await;
-    Ok(StatusAnswer { logins, seq: Some(seq), store, gateway, grants })
+    let (grants, lender) = (session.agent.all().await, session.broker.lender_report());
+    Ok(StatusAnswer { logins, seq: Some(seq), store, gateway, grants, lender })
 }
 
-fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {
+async fn login_start(session: &Session, params: LoginStart) -> Result<LoginStarted> {
+    let login = params.login.parse()?;
+    session.broker.check_kept_here(&login).await?;
     let id = session.start_login(LoginRequest {
-        login: params.login.parse()?,
+        login,
         method: params.method,
         browser: params.browser.unwrap_or(true),
         confirmed: params.confirmed.unwrap_or(false),

@@ -18,6 +18,7 @@ use crate::gateway::Forwarder;
 use crate::login::{LoginRequest, Logins};
 use crate::paths::Paths;
 use crate::protocol::{Event, Level, LoginEvent, Notice, Stage};
+use crate::remote::Agent;
 use crate::services::Services;
 use crate::store::Store;
 
@@ -57,7 +58,8 @@ impl Session {
         let config = Config::load(paths, options)?;
         config.problems().iter().for_each(|problem| tell(&sender, problem.clone()));
         let store = Store::new(paths, &config.store);
-        let services = Services::new(config.clone(), store.clone());
+        let lender = Agent::from_env()?;
+        let services = Services { agent: lender, ..Services::new(config.clone(), store.clone()) };
         let broker = match before {
             Some(before) => before.broker.reconfigured(services.clone()),
             None => Broker::new(services.clone()),

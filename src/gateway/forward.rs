@@ -46,12 +46,12 @@ pub struct Forwarder {
 }
 
 /// A request on its way, as far as it can be sent again.
-struct Sending<'a> {
-    target: &'a Target,
-    parts: &'a Parts,
-    body: Replay,
-    upgrade: Option<hyper::upgrade::OnUpgrade>,
-    cut: Option<Cut>,
+pub(super) struct Sending<'a> {
+    pub target: &'a Target,
+    pub parts: &'a Parts,
+    pub body: Replay,
+    pub upgrade: Option<hyper::upgrade::OnUpgrade>,
+    pub cut: Option<Cut>,
 }
 
 impl Forwarder {
@@ -76,20 +76,24 @@ impl Forwarder {
 
     /// Answers a request that was let in.
     pub async fn forward(&self, target: &Target, mut request: Request<Incoming>) -> Response<Body> {
-        let provider = match self.config.provider(target.login.provider()) {
-            Ok(provider) => provider,
-            Err(error) => return answer::error(ApiShape::Openai, &error),
-        };
+        let provider = self.config.provider(target.login.provider());
+        // A provider that is described at home alone can be lent all the same.
+        let shape = provider.as_ref().map_or(ApiShape::Openai, |provider| provider.api);
         let wants_upgrade = upgrade::is_wanted(request.headers(), request.version());
         let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
         let (parts, incoming) = request.into_parts();
         let cut = parts.extensions.get::<Cut>().cloned();
         let sending = Sending { target, parts: &parts, body: Replay::new(incoming), upgrade, cut };
-        match self.send_and_replay(&provider, sending).await {
+        let sent = match (self.broker.lender(&target.login).await, provider) {
+            (Ok(Some(agent)), _) => self.relay(agent, shape, sending).await,
+            (Ok(None), Ok(provider)) => self.send_and_replay(&provider, sending).await,
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        match sent {
             Ok(response) => response,
             Err(error) => {
                 tracing::info!(login = %target.login, error = %error.code(), "gateway: not forwarded: {error}");
-                answer::error(provider.api, &error)
+                answer::error(shape, &error)
             }
         }
     }
@@ -104,7 +108,7 @@ impl Forwarder {
         provider.check_shared(&credential)?;
         let response = self.send(&sending, &credential).await?;
         if response.status() != StatusCode::UNAUTHORIZED || self.was_refused(login, &credential.token) {
-            return Ok(self.answer(provider, sending, &credential, response));
+            return Ok(self.answer(provider.api, sending, response));
         }
         let fresh = match self.broker.invalidate(login, &credential.token).await {
             Ok(fresh) if fresh.token != credential.token => fresh,
@@ -112,12 +116,12 @@ impl Forwarder {
                 return Err(error);
             }
             // The API's own words say why a key is refused; a refresh that fails for now changes nothing.
-            _ => return Ok(self.answer(provider, sending, &credential, response)),
+            _ => return Ok(self.answer(provider.api, sending, response)),
         };
         provider.check_shared(&fresh)?;
         if sending.body.attempt().is_none() {
             tracing::info!(%login, "gateway: refreshed after a 401; the request is too long to send again");
-            return Ok(self.answer(provider, sending, &credential, response));
+            return Ok(self.answer(provider.api, sending, response));
         }
         drop(response);
         tracing::info!(%login, revision = fresh.revision, "gateway: refreshed after a 401; sent again");
@@ -125,7 +129,7 @@ impl Forwarder {
         if response.status() == StatusCode::UNAUTHORIZED {
             self.note_refused(login, &fresh.token);
         }
-        Ok(self.answer(provider, sending, &fresh, response))
+        Ok(self.answer(provider.api, sending, response))
     }
 
     async fn send(
@@ -143,7 +147,9 @@ impl Forwarder {
             upgrade::ask(&mut headers);
         }
         *request.headers_mut() = headers;
-        self.upstream.send(request, sending.upgrade.is_some()).await
+        let response = self.upstream.send(request, sending.upgrade.is_some()).await?;
+        self.note_limits(credential, response.headers());
+        Ok(response)
     }
 
     fn base(&self, credential: &Credential) -> Result<Arc<Base>, Error> {
@@ -157,23 +163,22 @@ impl Forwarder {
         Ok(base)
     }
 
-    fn answer(
+    /// The answer as it travels back.
+    pub(super) fn answer(
         &self,
-        provider: &Provider,
+        shape: ApiShape,
         sending: Sending<'_>,
-        credential: &Credential,
         response: Response<Incoming>,
     ) -> Response<Body> {
         let (login, status) = (&sending.target.login, response.status());
         tracing::debug!(%login, status = status.as_u16(), "gateway: answered");
-        self.note_limits(credential, response.headers());
         let open = Open::new(&self.open);
         if let Some(client) = sending.upgrade {
             if status == StatusCode::SWITCHING_PROTOCOLS {
                 return upgrade::join(client, response, open, sending.cut);
             }
             if upgrade::is_missing(status) {
-                return answer::no_upgrade(provider.api);
+                return answer::no_upgrade(shape);
             }
         }
         let (parts, body) = response.into_parts();
@@ -223,7 +228,7 @@ fn no_base_url(login: &LoginId) -> Error {
         .with_hint(format!("Set `base_url` under `[providers.{provider}]`."))
 }
 
-fn no_address() -> Error {
+pub(super) fn no_address() -> Error {
     Error::new(Code::InvalidArgument, "The path does not fit the address of this login's API.")
 }
 

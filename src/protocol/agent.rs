@@ -234,3 +234,25 @@ pub struct GrantQuestions {
     /// The oldest first; none once all are answered or withdrawn.
     pub questions: Vec<GrantQuestion>,
 }
+
+/// The machine that lends logins here: what `CONVOCATIONS_AGENT` names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LenderReport {
+    /// Where it is asked, without a key: `unix:PATH` or `http://127.0.0.1:PORT`.
+    pub address: String,
+    /// The machine: `USER@HOST`; absent until it was reached once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
+    /// Whom its grant was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// What the grant allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power: Option<GrantPower>,
+    /// When the grant ends, Unix seconds; absent if it ends with what serves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<i64>,
+    /// Why it cannot be asked now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Error>,
+}

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::agent::GrantReport;
+use super::agent::{GrantReport, LenderReport};
 use super::status::{LoginStatus, StoreReport};
 use super::usage::UsageSource;
 use crate::login_id::LoginId;
@@ -160,6 +160,9 @@ pub struct StatusAnswer {
     /// What is lent by any process of this user, the oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<GrantReport>,
+    /// The machine that lends logins here, if one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lender: Option<LenderReport>,
 }
 
 /// A credential that is good for long enough. One with less left is refreshed; the newest is answered even if

@@ -33,7 +33,7 @@ pub struct Credential {
     /// token itself says how long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub use_until: Option<i64>,
-    /// Which source won: `login`, `env:VARIABLE`, `command`, `workload` or `app`.
+    /// Which source won: `login`, `env:VARIABLE`, `command`, `workload`, `app` or `agent`.
     pub source: String,
     /// The login it belongs to.
     pub login: LoginId,

@@ -76,6 +76,9 @@ fn status() -> LoginStatus {
         kind: None,
         source: None,
         store: None,
+        lender: None,
+        gateway_only: false,
+        base_url: None,
         identity: None,
         organization: None,
         scopes: Vec::new(),
@@ -93,6 +96,9 @@ fn full_status() -> LoginStatus {
         kind: Some(Kind::Oauth),
         source: Some("login".to_owned()),
         store: Some(BackendKind::LocalEncrypted),
+        lender: Some("me@desk (laptop)".to_owned()),
+        gateway_only: true,
+        base_url: Some("https://api.anthropic.com".to_owned()),
         identity: Some("me@example.com".to_owned()),
         organization: Some("My Corp".to_owned()),
         scopes: vec!["user:inference".to_owned()],
@@ -257,12 +263,13 @@ fn shapes() -> Value {
     };
     let full_provider = || Provider { terms: terms(), methods: vec![full_method()], ..provider() };
     let providers = |provider| ProvidersAnswer { providers: vec![provider] };
-    let answer = |login, seq, store, gateway, grants| StatusAnswer {
+    let answer = |login, seq, store, gateway, grants, lender| StatusAnswer {
         logins: vec![login],
         seq,
         store,
         gateway,
         grants,
+        lender,
     };
     let gateway = || GatewayReport { requests: 3, open: 1, refused: 0 };
     let changed = |login| Changed { logins: vec![login], seq: 1 };
@@ -273,8 +280,15 @@ fn shapes() -> Value {
         "Provider": pair(full_provider(), provider()),
         "Method": pair(full_method(), method()),
         "StatusAnswer": pair(
-            answer(full_status(), Some(1), report(Some(full_error())), Some(gateway()), vec![grants::report(Some(END))]),
-            answer(status(), None, report(None), None, Vec::new()),
+            answer(
+                full_status(),
+                Some(1),
+                report(Some(full_error())),
+                Some(gateway()),
+                vec![grants::report(Some(END))],
+                Some(grants::full_lender()),
+            ),
+            answer(status(), None, report(None), None, Vec::new(), None),
         ),
         "LoginStatus": pair(full_status(), status()),
         "StoreReport": pair(report(Some(full_error())), report(None)),

@@ -42,6 +42,11 @@ macro_rules! states {
                 match self { $(State::$variant => $name,)* }
             }
 
+            /// The state of a stable name.
+            pub fn from_name(name: &str) -> Option<State> {
+                State::ALL.iter().copied().find(|state| state.as_str() == name)
+            }
+
             /// What a person reads in a list.
             pub const fn word(self) -> &'static str {
                 match self { $(State::$variant => $word,)* }
@@ -109,13 +114,22 @@ pub struct LoginStatus {
     /// How its token travels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// What `get` would answer from now: `login`, `env:VARIABLE`, `command`, `workload` or `app`; absent if
-    /// it would answer an error.
+    /// What `get` would answer from now: `login`, `env:VARIABLE`, `command`, `workload`, `app` or `agent`;
+    /// absent if it would answer an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Which backend keeps the secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<BackendKind>,
+    /// Whose it is, where another machine keeps it and lends it here: `USER@HOST (LABEL)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lender: Option<String>,
+    /// Whether requests are sent with it, and no token of it is handed out: the grant of the machine that
+    /// lends it does not allow that.
+    pub gateway_only: bool,
+    /// API base URL, as far as the provider's description says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
     /// Who it is, if the provider told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,

@@ -15,10 +15,11 @@ use convocations::oauth::{
     AuthorizeRequest, Client, CodeExchange, Failure, Known, Pkce, Prepared, Registration, Registrations, Wire,
 };
 use convocations::protocol::{
-    Credential, GatewayAddress, GatewayListing, GatewayOpen, Hello, Input, Invalidate, LoginEvent,
-    LoginInput, Qr, Stage,
+    AgentOpened, AgentToken, Credential, GatewayAddress, GatewayListing, GatewayOpen, Hello, Input,
+    Invalidate, LoginEvent, LoginInput, Qr, Stage,
 };
 use convocations::provider::ClientAuth;
+use convocations::remote::{Address, Agent};
 use convocations::secret::Secret;
 use convocations::services::Services;
 use convocations::store::{Backend, Change, Entry, Index, NewLogin, Store, Stored};
@@ -167,9 +168,10 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     let hello = Hello { protocol: 1, version: "1".into(), options: Some(json!({ "header": PLANTED })) };
     let rejected = Invalidate { login: "openrouter".into(), token: planted() };
     let opens = GatewayOpen { key: planted(), port: 1, logins: Vec::new(), socket: None };
-    let address =
+    let gateway =
         || GatewayAddress { url: "http://127.0.0.1:1/openrouter".into(), key: planted(), socket: None };
-    let listing = GatewayListing { logins: [("openrouter".parse().unwrap(), address())].into() };
+    let listing = GatewayListing { logins: [("openrouter".parse().unwrap(), gateway())].into() };
+    let address = format!("http://{PLANTED}@127.0.0.1:1");
     let failure = Failure::Refused(Error::new(Code::ProviderRefused, "No."));
     vec![
         ("broker::Broker", Box::new(broker)),
@@ -196,18 +198,25 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
         ("oauth::registration::Registration", Box::new(registration())),
         ("oauth::registration::Registrations", Box::new(registrations)),
         ("oauth::token::CodeExchange", Box::new(code)),
+        ("protocol::agent::AgentOpened", Box::new(AgentOpened { id: "1".into(), address: address.clone() })),
+        (
+            "protocol::agent::AgentToken",
+            Box::new(AgentToken { min_validity: None, rejected: Some(planted()) }),
+        ),
         ("protocol::call::GatewayOpen", Box::new(opens)),
         ("protocol::call::Hello", Box::new(hello)),
         ("protocol::call::Invalidate", Box::new(rejected)),
         ("protocol::call::LoginInput", Box::new(LoginInput { id: 1, text: planted() })),
         ("protocol::credential::Credential", Box::new(credential())),
-        ("protocol::gateway::GatewayAddress", Box::new(address())),
+        ("protocol::gateway::GatewayAddress", Box::new(gateway())),
         ("protocol::gateway::GatewayListing", Box::new(listing)),
         ("protocol::login::LoginEvent", Box::new(event)),
         ("protocol::login::Qr", Box::new(Qr::of(planted().expose()))),
         ("protocol::login::Stage", Box::new(vec![open, device])),
         ("provider::login_method::Method", Box::new(method)),
         ("provider::Provider", Box::new(provider)),
+        ("remote::Agent", Box::new(Agent::new(Address::parse(&address).unwrap()))),
+        ("remote::address::Address", Box::new(Address::parse(&address).unwrap())),
         ("secret::Secret", Box::new(planted())),
         ("services::Services", Box::new(services)),
         ("store::Store", Box::new(store)),
@@ -249,6 +258,15 @@ fn debug_of_no_public_type_shows_a_secret() {
 /// Public types with a `Debug` that hold no secret: numbers, names, settings, other people's types of the
 /// same kind.
 const NOTHING_SECRET: &[&str] = &[
+    "agent::check::Check",
+    "agent::control::Ask",
+    "agent::control::Asked",
+    "agent::control::Done",
+    "agent::grant::End",
+    "agent::grant::Terms",
+    "agent::lendable::Lendable",
+    "agent::others::Elsewhere",
+    "agent::program::Program",
     "authority::budget::Budget",
     "authority::client::Client",
     "authority::client::Identity",
@@ -276,6 +294,8 @@ const NOTHING_SECRET: &[&str] = &[
     "broker::obtained::attempt::Cancels",
     "broker::order::Order",
     "cli::layout::Size",
+    "cli::ssh::line::Line",
+    "cli::ssh::line::SshOption",
     "clock::Clock",
     "config::CallbackConfig",
     "config::HttpConfig",
@@ -294,6 +314,8 @@ const NOTHING_SECRET: &[&str] = &[
     "gateway::Counts",
     "gateway::admit::Hosts",
     "gateway::admit::Refused",
+    "gateway::body::Cut",
+    "gateway::serve::Client",
     "gateway::serve::Listener",
     "gateway::socket::Socket",
     "gateway::target::BadTarget",
@@ -310,6 +332,20 @@ const NOTHING_SECRET: &[&str] = &[
     "oauth::revoke::Revocation",
     "paths::Paths",
     "private_file::Distrust",
+    "protocol::agent::AgentAnswer",
+    "protocol::agent::AgentAnswered",
+    "protocol::agent::AgentFailure",
+    "protocol::agent::AgentOpen",
+    "protocol::agent::AgentRevoke",
+    "protocol::agent::AgentStatus",
+    "protocol::agent::GrantAnswer",
+    "protocol::agent::GrantPower",
+    "protocol::agent::GrantQuestion",
+    "protocol::agent::GrantQuestions",
+    "protocol::agent::GrantReport",
+    "protocol::agent::GrantUse",
+    "protocol::agent::Grants",
+    "protocol::agent::LenderReport",
     "protocol::call::CommandCancel",
     "protocol::call::GatewayOpened",
     "protocol::call::GatewayReport",
@@ -370,8 +406,13 @@ const NOTHING_SECRET: &[&str] = &[
     "provider::workload::AssertionSource",
     "provider::workload::Workload",
     "provider::workload::WorkloadGrant",
+    "remote::Known",
+    "remote::offer::Offer",
     "signals::Asked",
     "store::Stamp",
+    "store::change::Refusal",
+    "store::change::Removed",
+    "store::change::Updated",
     "store::keyring::Keyring",
     "store::keyring::KeyringError",
     "store::keyring::Patience",
@@ -381,9 +422,6 @@ const NOTHING_SECRET: &[&str] = &[
     "store::place::Place",
     "store::place::Unplaced",
     "store::update::Current",
-    "store::change::Refusal",
-    "store::change::Removed",
-    "store::change::Updated",
     "wording::Face",
 ];
 

@@ -138,7 +138,7 @@ impl Fixture {
 
     /// The same by a method, with the client secret that is stored.
     pub fn client_by(&self, provider: &str, method: &str, tokens: &Tokens) -> Client {
-        let Services { config, store, http, clock } = self.services.clone();
+        let Services { config, store, http, clock, .. } = self.services.clone();
         let provider = config.provider(provider).unwrap();
         let stored = provider.client_login().and_then(|login| store.read(&login).unwrap());
         let method = provider.method(method).unwrap().clone();

@@ -129,10 +129,13 @@ dist() {
 
 # Debian packages by the program that shows that they are there.
 packages() {
+  # Servers are where an ordinary user's shell does not look.
+  local PATH="$PATH:/usr/sbin"
   local wanted=()
   local pair
   for pair in gnome-keyring-daemon:gnome-keyring dbus-run-session:dbus secret-tool:libsecret-tools \
-    chromium:chromium tmux:tmux script:bsdutils strace:strace nginx:nginx-light pass:pass gpg:gnupg; do
+    chromium:chromium tmux:tmux script:bsdutils strace:strace nginx:nginx-light pass:pass gpg:gnupg \
+    sshd:openssh-server ssh:openssh-client bwrap:bubblewrap; do
     command -v "${pair%%:*}" >/dev/null || wanted+=("${pair##*:}")
   done
   [ ${#wanted[@]} -eq 0 ] && return

@@ -114,6 +114,13 @@ end
 ---@param s conv.Session
 ---@param providers conv.Provider[]
 local function pick_method(s, providers)
+  local lender = status.of(s.login --[[@as string]]).lender
+  if lender then
+    local message = ("The login `%s` is kept on %s and only lent here."):format(s.login, lender)
+    return s:finish(
+      errors.new("invalid_argument", message, "Log in there, in Neovim or at a terminal of it.")
+    )
+  end
   local provider, err = picker.find(providers, s.login --[[@as string]])
   if not provider then
     return s:finish(err)

@@ -113,7 +113,9 @@ end
 ---@param login ConvLoginStatus
 ---@return string?
 local function no_logout(login)
-  if login.method then
+  if login.lender then
+    return ("`%s` is kept on %s and only lent here: log out of it there."):format(login.login, login.lender)
+  elseif login.method then
     return nil
   elseif login.source == "app" then
     return ("`%s` uses the key of the Convocations app: remove it there."):format(login.login)
@@ -211,6 +213,9 @@ local function refresh(login)
     return notify.answer(("`%s` is not logged in: `l` logs in."):format(login.login))
   elseif source then
     return notify.answer(("What is used comes from %s: there is nothing to refresh."):format(source))
+  elseif login.gateway_only then
+    local text = "`%s` is refreshed on %s: no token of it comes here."
+    return notify.answer(text:format(login.login, login.lender or "the machine that lends it"))
   end
   -- More than any token has left: the backend refreshes, whatever the margin.
   require("conv").get(login.login, { min_validity = 2 ^ 31 }, function(err)

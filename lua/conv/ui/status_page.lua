@@ -25,6 +25,8 @@ local function details(login)
   local ends = login.expires_at and states.duration(login.expires_at - os.time())
   local parts = {
     login.method or "",
+    login.lender and ("lent by " .. login.lender) or "",
+    login.gateway_only and "through the gateway only" or "",
     states.source(login.source) or "",
     login.store or "",
     login.identity or "",
@@ -204,6 +206,27 @@ local function lent(page, view, grant)
   end
 end
 
+---The machine that lends logins here, and until when.
+---@param page conv.Page
+---@param report? conv.LenderReport
+local function lender(page, report)
+  if not report then
+    return
+  end
+  page:gap()
+  if report.problem then
+    return page:para(errors.text(report.problem), "ConvWarn")
+  end
+  local label = report.label and (" by the grant `%s`"):format(report.label) or ""
+  local ends = report.ends and (", %s"):format(states.duration(report.ends - os.time())) or ""
+  local text = ("%s lends logins here%s%s: they are logged in and out of there."):format(
+    report.home or "Another machine",
+    label,
+    ends
+  )
+  page:para(text, "ConvMuted")
+end
+
 ---Providers without a login, each of which can be logged in to.
 ---@param view conv.StatusView
 ---@param logins table<string, ConvLoginStatus>
@@ -274,6 +297,7 @@ function M.lines(columns, view)
       lent(page, view, grant)
     end)
   end
+  lender(page, all.lender)
   page:gap()
   for _, found in ipairs(others(view, all.logins)) do
     about(found.id, function()

@@ -40,6 +40,7 @@ pub fn run(context: &Context, wanted: Wanted) -> Result<ExitCode> {
         Some(login) => login.parse()?,
         None => choose_provider(context)?,
     };
+    context.check_kept_here(&login)?;
     let provider = context.config.provider(login.provider())?;
     let obstacle = login::obstacle();
     let browser = !no_browser && obstacle.is_none();

@@ -6,6 +6,22 @@ fn grant_use() -> GrantUse {
     GrantUse { login: login(), requests: 2, tokens: 1, at: END - 60 }
 }
 
+fn lender() -> LenderReport {
+    let address = "unix:/run/user/1000/agent.sock".to_owned();
+    LenderReport { address, home: None, label: None, power: None, ends: None, problem: None }
+}
+
+pub fn full_lender() -> LenderReport {
+    LenderReport {
+        home: Some("me@desk".to_owned()),
+        label: Some("laptop".to_owned()),
+        power: Some(GrantPower::Use),
+        ends: Some(END),
+        problem: Some(full_error()),
+        ..lender()
+    }
+}
+
 pub fn report(ends: Option<i64>) -> GrantReport {
     GrantReport {
         id: "3fa2c1".to_owned(),
@@ -66,6 +82,7 @@ pub fn shapes() -> Value {
     json!({
         "AgentAnswered": pair(AgentAnswered { taken: true }, AgentAnswered { taken: true }),
         "AgentFailure": pair(AgentFailure { error: full_error() }, AgentFailure { error: error() }),
+        "LenderReport": pair(full_lender(), lender()),
         "AgentOpened": pair(agent_opened(), agent_opened()),
         "AgentStatus": pair(agent_status(Some(END), full_status()), agent_status(None, status())),
         "GrantQuestion": pair(question(), question()),
