@@ -5,8 +5,11 @@
 //! body goes into an error; an error tells whether the request can have reached the other side, because a
 //! refresh token that was sent may be spent (rule 4). The log has hosts and paths, no query, header or body.
 
-pub mod tls;
+mod certificate;
+mod reach;
+mod tls;
 mod transport_error;
+mod trust;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -16,8 +19,10 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode};
 use url::Url;
 
+pub use self::reach::reach;
 pub use self::transport_error::{BodyError, TransportError, passed_on_error};
 use self::transport_error::{cut, trouble};
+pub use self::trust::{Authorities, Trust};
 use crate::error::{Code, Error};
 
 /// Longest answer of a token endpoint that is read, in bytes. Real ones are under 20 KiB.
@@ -41,9 +46,10 @@ impl fmt::Debug for Http {
 
 struct Inner {
     timeout: Duration,
-    client: OnceLock<Option<Client>>,
+    trust: Trust,
+    client: OnceLock<Client>,
     /// The same without a proxy.
-    direct: OnceLock<Option<Client>>,
+    direct: OnceLock<Client>,
 }
 
 /// A whole answer. Its `Debug` shows the status alone.
@@ -82,18 +88,24 @@ impl fmt::Debug for Head {
 
 impl Http {
     /// A client that gives each request this long; nothing is set up yet.
-    pub fn new(timeout: Duration) -> Self {
-        Self(Arc::new(Inner { timeout, client: OnceLock::new(), direct: OnceLock::new() }))
+    pub fn new(timeout: Duration, trust: Trust) -> Self {
+        Self(Arc::new(Inner { timeout, trust, client: OnceLock::new(), direct: OnceLock::new() }))
+    }
+
+    /// Whom it trusts.
+    pub fn trust(&self) -> &Trust {
+        &self.0.trust
     }
 
     /// A request.
     ///
     /// # Errors
-    /// `network` if TLS is needed and cannot be set up, which a wrong `SSL_CERT_FILE` brings about.
+    /// `network` if TLS is needed and cannot be set up, which a wrong `http.ca_file` or `SSL_CERT_FILE`
+    /// brings about; it is tried again at the next request.
     pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, TransportError> {
         let client = match url.scheme() {
             "http" => self.direct()?,
-            _ => self.set_up(&self.0.client, |builder| build(builder).ok())?,
+            _ => self.set_up(&self.0.client, |builder| self.0.trust.build(builder))?,
         };
         Ok(client.request(method, url))
     }
@@ -118,22 +130,25 @@ impl Http {
     /// in the clear. It trusts nobody's certificate, so that none need be there.
     fn direct(&self) -> Result<Client, TransportError> {
         let build = |builder: ClientBuilder| {
-            let nobody = tls::trusting_nobody().ok()?;
-            builder.no_proxy().tls_backend_preconfigured(nobody).build().ok()
+            let nobody = tls::trusting_nobody().map_err(|_| trust::no_client())?;
+            builder.no_proxy().tls_backend_preconfigured(nobody).build().map_err(|_| trust::no_client())
         };
         self.set_up(&self.0.direct, build)
     }
 
     fn set_up(
         &self,
-        client: &OnceLock<Option<Client>>,
-        build: impl Fn(ClientBuilder) -> Option<Client>,
+        client: &OnceLock<Client>,
+        build: impl Fn(ClientBuilder) -> Result<Client, Error>,
     ) -> Result<Client, TransportError> {
         // Half of the whole at most: what is cut off by the other limit counts as sent.
         let to_connect = CONNECT_TIMEOUT.min(self.0.timeout / 2);
         let limited = || builder().timeout(self.0.timeout).connect_timeout(to_connect);
-        let made = client.get_or_init(|| build(limited())).clone();
-        made.ok_or_else(|| TransportError { error: no_client(), sent: false })
+        if let Some(client) = client.get() {
+            return Ok(client.clone());
+        }
+        let made = build(limited()).map_err(|error| TransportError { error, sent: false })?;
+        Ok(client.get_or_init(|| made).clone())
     }
 
     /// Sends a request of this client's and reads the answer to its end, whatever its status.
@@ -198,30 +213,6 @@ pub fn builder() -> ClientBuilder {
     let name = concat!("convocations/", env!("CARGO_PKG_VERSION"));
     let builder = Client::builder().redirect(reqwest::redirect::Policy::none()).user_agent(name);
     builder.http1_only().connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(KEEP_ALIVE)
-}
-
-/// Makes a client for HTTPS, which trusts whom [`tls::config`] says.
-///
-/// # Errors
-/// `network` if TLS or a proxy cannot be set up.
-pub fn build(builder: ClientBuilder) -> Result<Client, Error> {
-    let tls = tls::config(&["http/1.1"]).map_err(|_| no_client())?;
-    builder.tls_backend_preconfigured(tls).build().map_err(|_| no_client())
-}
-
-/// Whether HTTPS stands on the list within this program, since the system has none.
-///
-/// # Errors
-/// `network` if HTTPS cannot be set up at all.
-pub fn uses_own_roots() -> Result<bool, Error> {
-    build(builder())?;
-    Ok(tls::uses_mozillas_list())
-}
-
-/// TLS cannot be set up.
-pub fn no_client() -> Error {
-    Error::new(Code::Network, "The HTTPS client cannot be set up.")
-        .with_hint("Check the file that `SSL_CERT_FILE` names, and the proxy variables.")
 }
 
 /// Reads a body of at most `max` bytes.

@@ -25,7 +25,7 @@
 //! | [`authority`] | the OAuth provider in front of OpenRouter | http, bounded_server, private_file |
 //! | [`bounded_server`] | HTTP on sockets, with limits; a warp filter or any other service | peer |
 //! | [`remote`] | the agent of another machine that lends logins here; writes nothing here | peer |
-//! | [`http`] | one client: limits, time, no redirects, errors without secrets | |
+//! | [`http`] | one client: limits, time, trust, no redirects, errors without secrets; the way to a server, step by step | private_file |
 //! | [`log`] | the log: one file for all processes, redacted and rotated; every module writes to it by `tracing` | private_file |
 //! | [`peer`] | whose program is at the other end of a connection | |
 //! | [`private_file`] | files that only their owner may read, and whom a file can be trusted by | |

@@ -11,6 +11,15 @@ pub const SETTINGS_FILE: &str = "convocations.toml";
 /// The name of those that may be shared with the Convocations app.
 pub const SHARED_SETTINGS_FILE: &str = "config.toml";
 
+/// A path of the settings, if it is the same wherever the program is started: from `/` or `~/` on.
+pub fn whole(path: &str) -> Option<PathBuf> {
+    let path = match path.strip_prefix("~/") {
+        Some(below) => dirs::home_dir()?.join(below),
+        None => PathBuf::from(path),
+    };
+    path.is_absolute().then_some(path)
+}
+
 /// Folder and file names of one configuration.
 #[derive(Debug, Clone)]
 pub struct Paths {

@@ -13,6 +13,7 @@
 mod agent;
 mod call;
 mod credential;
+mod doctor;
 mod gateway;
 mod login;
 mod mcp;
@@ -34,6 +35,7 @@ pub use call::{
     Providers, ProvidersAnswer, Revoked, Shutdown, Status, StatusAnswer,
 };
 pub use credential::Credential;
+pub use doctor::{DoctorAnswer, Finding, Mark, Reach, ReachStep, Step};
 pub use gateway::{GatewayAddress, GatewayListing};
 pub use login::{Input, LoginEvent, Qr, Replaced, Stage};
 pub use mcp::{ClientWay, McpServer};

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::Http;
+use crate::http::{Http, Trust};
 use crate::remote::Agent;
 use crate::store::Store;
 
@@ -25,7 +25,7 @@ impl Services {
     /// Those of these settings and this store, by the system's clock; nobody lends logins. Nothing is touched
     /// yet.
     pub fn new(config: Config, store: Store) -> Self {
-        let http = Http::new(config.http.limit());
+        let http = Http::new(config.http.limit(), Trust::new(config.http.ca_file.as_deref()));
         Self { config, store, http, clock: Clock::System, agent: None }
     }
 

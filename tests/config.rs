@@ -88,6 +88,7 @@ fn mistakes_are_named_by_file_and_path() {
         ("[refresh]\nmargin = -1", "refresh.margin", "0 to 86400"),
         ("[callback]\nport = 70000", "callback.port", "65535"),
         ("[http]\ntimeout = 0", "http.timeout", "1 to 86400"),
+        ("[http]\nca_file = \"ca.pem\"", "http.ca_file", "from `/` or `~/` on"),
         ("[cooking]\nx = 1", "cooking", "providers"),
         ("[providers.Bad]\nname = \"x\"", "providers", "a-z"),
         ("[providers.x]\nissuer = \"http://x.example\"", "providers.x.issuer", "https"),
@@ -256,6 +257,10 @@ fn the_help_tells_each_default() {
         ("callback.timeout", config.callback.timeout.to_string()),
         ("refresh.margin", config.refresh.margin.to_string()),
         ("http.timeout", config.http.timeout.to_string()),
+        (
+            "http.ca_file",
+            config.http.ca_file.as_ref().map_or("none".to_owned(), |file| file.display().to_string()),
+        ),
     ];
     for (key, default) in &defaults {
         let (_, entry) =
@@ -279,6 +284,7 @@ fn values_of_any_kind_are_settings_or_one_error() {
         "callback.port",
         "refresh.margin",
         "http.timeout",
+        "http.ca_file",
         "providers",
         "providers.x",
         "providers.anthropic.sources",

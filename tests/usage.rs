@@ -15,7 +15,7 @@ use common::{Child, Ran, Sandbox, TestDir, approve_device, eventually, fault, ht
 use convocations::broker::Broker;
 use convocations::clock::Clock;
 use convocations::config::Config;
-use convocations::http::Http;
+use convocations::http::{Http, Trust};
 use convocations::protocol::Usage;
 use convocations::services::Services;
 use convocations::store::Store;
@@ -72,7 +72,7 @@ impl Home {
         Broker::new(Services {
             agent: None,
             store: Store::new(&self.dir.paths(), &config.store),
-            http: Http::new(config.http.limit()),
+            http: Http::new(config.http.limit(), Trust::default()),
             clock: clock.clone(),
             config,
         })

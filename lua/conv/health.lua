@@ -269,7 +269,19 @@ local function check_gateway()
   health.error(found, { "Restart Neovim; `gateway = false` does without it." })
 end
 
+---Nothing is asked here: a page that opens at once is worth more than one that waits for a dead proxy.
+local function check_network()
+  health.start("conv: network")
+  local program = require("conv.binary").find()
+  health.info(
+    ("Whether the providers can be reached, and if not at which step (name, connection, proxy, TLS, answer, clock): `%s doctor --online`"):format(
+      program or "convocations"
+    )
+  )
+end
+
 local function check_surroundings()
+  check_network()
   health.start("conv: browser")
   local browser, why = require("conv.environment").browser()
   if browser then

@@ -199,6 +199,12 @@ return {
         shown_default = "30",
         description = "Seconds for one request.",
       },
+      {
+        name = "ca_file",
+        type = "string",
+        shown_default = "none",
+        description = "A PEM file with the certificate authority of your network, from `/` or `~/` on: trusted beside the system's, whatever `SSL_CERT_FILE` says. `convocations doctor --online` tells whether it serves.",
+      },
     },
   },
   {

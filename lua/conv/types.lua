@@ -61,11 +61,22 @@ error("lua/conv/types.lua holds types only")
 ---@field scopes? string[] Granted scopes, if the provider named them.
 ---@field revision integer The stored login's revision: of two, the higher is the newer; 0 for a credential that is not stored here.
 
+---What `doctor` has found. `doctor --json`.
+---@class (exact) conv.DoctorAnswer
+---@field findings conv.Finding[] In the order in which they are shown.
+---@field online? conv.Reach[] The way to each server of each provider in use; absent without `--online`.
+
 ---What went wrong: a code, one sentence, and what to do next.
 ---@class (exact) ConvError
 ---@field code string One of the codes.
 ---@field message string One sentence.
 ---@field hint? string What to do next.
+
+---One thing that was looked at.
+---@class (exact) conv.Finding
+---@field mark "ok"|"note"|"bad" How it counts.
+---@field message string What was found.
+---@field hint? string What to do about it.
 
 ---The gateway is served.
 ---@class (exact) conv.GatewayOpened
@@ -250,6 +261,19 @@ error("lua/conv/types.lua holds types only")
 ---All providers, built in and the person's own. Also `providers --json`.
 ---@class (exact) conv.ProvidersAnswer
 ---@field providers conv.Provider[] In the order of their names.
+
+---The way to a server, as far as it leads: the last step may have an error.
+---@class (exact) conv.Reach
+---@field server string Its origin, as `https://api.anthropic.com`.
+---@field logins string[] The logins that need it.
+---@field proxy? string Host and port of the proxy that is used, if there is one.
+---@field steps conv.ReachStep[] In order.
+
+---A step that was taken.
+---@class (exact) conv.ReachStep
+---@field step "name"|"connect"|"proxy"|"tls"|"answer"|"clock" Which.
+---@field ms integer Milliseconds that it took.
+---@field error? ConvError Why it failed, if it did.
 
 ---What became of a login's tokens whose place another one has taken.
 ---@class (exact) conv.Replaced

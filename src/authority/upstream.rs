@@ -66,9 +66,7 @@ impl Upstream {
         if base.scheme() != "https" && !crate::loopback::is_loopback(&base) {
             return Err(invalid());
         }
-        let http = crate::http::build(crate::http::builder().timeout(timeout)).map_err(|_| {
-            Error::new(Code::Network, "The HTTP client cannot be set up.").with_hint("Check `SSL_CERT_FILE`.")
-        })?;
+        let http = crate::http::Trust::default().build(crate::http::builder().timeout(timeout))?;
         Ok(Self { base, http })
     }
 

@@ -138,9 +138,12 @@ pub enum Command {
     },
     /// Find the usual troubles and say what to do about them
     Doctor {
-        /// Also ask the providers whether they can be reached and what time it is
+        /// Also walk the way to each provider in use: name, connection, proxy, TLS, answer, clock
         #[arg(long)]
         online: bool,
+        /// As JSON, in the shape that doc/rpc.md describes
+        #[arg(long)]
+        json: bool,
     },
     /// Store or remove a key; typed hidden, or one line on standard input
     Secret {

@@ -10,50 +10,64 @@ use super::context::Context;
 use super::output;
 use crate::credential::BackendKind;
 use crate::error::{Code, Error, Result};
-use crate::http::Http;
+use crate::http::Authorities;
 use crate::login;
 use crate::paths::Paths;
-use crate::protocol::{LenderReport, LoginStatus, Weight};
-use crate::provider::Grant;
+use crate::protocol::{DoctorAnswer, Finding, LenderReport, LoginStatus, Mark, Reach, Weight};
 use crate::store::STORE_LOCK_FILE;
-
-/// Clocks that differ by more than this many seconds make tokens look fresh that are not.
-const SKEW: i64 = 60;
-/// Longest wait for one provider.
-const ONLINE_TIME: Duration = Duration::from_secs(5);
 
 /// What was found, in the order it is shown.
 #[derive(Default)]
-struct Report {
-    lines: Vec<(String, String)>,
+pub(super) struct Report {
+    findings: Vec<Finding>,
+    online: Option<Vec<Reach>>,
     first_problem: Option<Code>,
 }
 
 impl Report {
-    fn good(&mut self, text: &str) {
-        self.say("ok", text, None);
+    pub(super) fn good(&mut self, text: &str) {
+        self.say(Mark::Ok, text, None);
     }
 
     fn note(&mut self, text: &str, hint: &str) {
-        self.say("note", text, Some(hint));
+        self.say(Mark::Note, text, Some(hint));
     }
 
-    fn bad(&mut self, error: &Error) {
+    pub(super) fn bad(&mut self, error: &Error) {
         self.first_problem.get_or_insert(error.code());
-        self.say("BAD", error.message(), error.hint());
+        self.say(Mark::Bad, error.message(), error.hint());
     }
 
-    fn say(&mut self, mark: &str, text: &str, hint: Option<&str>) {
-        let hint = hint.map(|hint| format!("\n{hint}")).unwrap_or_default();
-        let line = (format!("{mark:<6}"), format!("{text}{hint}"));
+    fn say(&mut self, mark: Mark, message: &str, hint: Option<&str>) {
+        let finding = Finding { mark, message: message.to_owned(), hint: hint.map(str::to_owned) };
         // A missing key, say, is the trouble of every login.
-        if !self.lines.contains(&line) {
-            self.lines.push(line);
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
         }
+    }
+
+    fn show(self, json: bool) -> Result<ExitCode> {
+        let status = self.first_problem.map_or(ExitCode::SUCCESS, |code| ExitCode::from(code.exit_status()));
+        if json {
+            output::json(&DoctorAnswer { findings: self.findings, online: self.online })?;
+        } else {
+            output::beside(&self.findings.iter().map(row).collect::<Vec<_>>())?;
+        }
+        Ok(status)
     }
 }
 
-pub fn run(paths: Paths, online: bool) -> Result<ExitCode> {
+fn row(finding: &Finding) -> (String, String) {
+    let mark = match finding.mark {
+        Mark::Ok => "ok    ",
+        Mark::Note => "note  ",
+        Mark::Bad => "BAD   ",
+    };
+    let hint = finding.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
+    (mark.to_owned(), format!("{}{hint}", finding.message))
+}
+
+pub fn run(paths: Paths, online: bool, json: bool) -> Result<ExitCode> {
     let mut report = Report::default();
     report.good(&format!("convocations {}", env!("CARGO_PKG_VERSION")));
     match Context::new(&paths) {
@@ -61,25 +75,27 @@ pub fn run(paths: Paths, online: bool) -> Result<ExitCode> {
         Err(error) => report.bad(&error),
     }
     report.good(&format!("The log is `{}` (level: `CONVOCATIONS_LOG`).", paths.log_file().display()));
-    output::beside(&report.lines)?;
-    Ok(report.first_problem.map_or(ExitCode::SUCCESS, |code| ExitCode::from(code.exit_status())))
+    report.show(json)
 }
 
 fn look(context: &Context, online: bool, report: &mut Report) {
     settings(context, report);
     store(context, report);
-    logins(context, report);
+    let logins = logins(context, report);
     locks(context, report);
     port(context, report);
     lent(context, report);
-    surroundings(report);
+    surroundings(context, report);
     if online {
-        let checked = context.block_on(async {
-            clocks(context, report).await;
-            Ok(())
-        });
-        if let Err(error) = checked {
-            report.bad(&error);
+        match context.block_on(async { Ok(super::online::walk(context, &logins).await) }) {
+            Ok(reached) => {
+                reached.iter().for_each(|reach| super::online::tell(reach, report));
+                if reached.is_empty() {
+                    report.note("No provider is in use, so none was asked.", "`convocations login` begins.");
+                }
+                report.online = Some(reached);
+            }
+            Err(error) => report.bad(&error),
         }
     }
     for warning in context.store.take_warnings() {
@@ -118,7 +134,7 @@ fn store(context: &Context, report: &mut Report) {
     }
 }
 
-fn logins(context: &Context, report: &mut Report) {
+fn logins(context: &Context, report: &mut Report) -> Vec<LoginStatus> {
     let found = context.block_on(async {
         let broker = context.broker();
         let logins = broker.status(None).await?;
@@ -127,13 +143,18 @@ fn logins(context: &Context, report: &mut Report) {
         }
         Ok(logins)
     });
-    match found {
-        Err(error) => report.bad(&error),
-        Ok(logins) if logins.is_empty() => {
-            report.note("Nothing is stored yet.", "`convocations login` begins.");
+    let logins = match found {
+        Ok(logins) => logins,
+        Err(error) => {
+            report.bad(&error);
+            return Vec::new();
         }
-        Ok(logins) => logins.iter().for_each(|login| one_login(login, report)),
+    };
+    if logins.is_empty() {
+        report.note("Nothing is stored yet.", "`convocations login` begins.");
     }
+    logins.iter().for_each(|login| one_login(login, report));
+    logins
 }
 
 /// The machine that `CONVOCATIONS_AGENT` names, and why it cannot be asked.
@@ -248,12 +269,26 @@ fn port(context: &Context, report: &mut Report) {
     }
 }
 
-fn surroundings(report: &mut Report) {
-    match crate::http::uses_own_roots() {
+/// The authorities of `http.ca_file`, and whether they still serve.
+fn authorities(context: &Context, report: &mut Report) {
+    let Ok(Some(Authorities { file, count, end })) = context.http.trust().authorities() else { return };
+    let what = format!("`http.ca_file` (`{}`, {count} of them)", file.display());
+    match end.filter(|end| *end <= context.clock.now()) {
+        Some(_) => report.note(
+            &format!("The authorities of {what} have all ended."),
+            "Ask whoever runs your network for the newer ones.",
+        ),
+        None => report.good(&format!("The authorities of {what} are trusted beside the system's.")),
+    }
+}
+
+fn surroundings(context: &Context, report: &mut Report) {
+    authorities(context, report);
+    match context.http.trust().uses_own_roots() {
         Ok(false) => {}
         Ok(true) => report.note(
             "This system has no list of certificate authorities: HTTPS uses Mozilla's, of the day this program was built.",
-            "Install `ca-certificates`, or name a file in `SSL_CERT_FILE`.",
+            "Install `ca-certificates`, or name a file in `http.ca_file`.",
         ),
         Err(error) => report.bad(&error),
     }
@@ -268,41 +303,5 @@ fn surroundings(report: &mut Report) {
         if std::env::var_os(name).is_some() {
             report.note(&format!("`{name}` is set and is used."), "Unset it if providers cannot be reached.");
         }
-    }
-}
-
-/// Asks each provider that somebody is logged in to for its time, by an answer's `Date`.
-async fn clocks(context: &Context, report: &mut Report) {
-    let index = context.store.index().unwrap_or_default();
-    let mut ids: Vec<&str> = index.logins.keys().map(crate::login_id::LoginId::provider).collect();
-    ids.dedup();
-    for id in ids {
-        let Ok(provider) = context.config.provider(id) else { continue };
-        let method = provider.methods.iter().find(|method| method.grant != Grant::ApiKey);
-        let url = method.and_then(|method| method.token_url.clone());
-        if let Some(url) = url {
-            clock(&context.http, &provider.name, url, context.clock.now(), report).await;
-        }
-    }
-}
-
-async fn clock(http: &Http, name: &str, url: url::Url, now: i64, report: &mut Report) {
-    let request = match http.request(reqwest::Method::HEAD, url) {
-        Ok(request) => request.timeout(ONLINE_TIME),
-        Err(trouble) => return report.bad(&trouble.error),
-    };
-    match http.send(request).await {
-        Err(trouble) => report.bad(&trouble.error),
-        Ok(reply) => match reply.date.map(|date| date - now) {
-            Some(skew) if skew.abs() > SKEW => report.bad(
-                &Error::new(
-                    Code::BadResponse,
-                    format!("Your clock differs from {name}'s by {} s.", skew.abs()),
-                )
-                .with_hint("Set the clock (NTP); in WSL, `wsl --shutdown` does it."),
-            ),
-            Some(_) => report.good(&format!("{name} can be reached, and the clocks agree.")),
-            None => report.good(&format!("{name} can be reached.")),
-        },
     }
 }

@@ -21,6 +21,7 @@ mod login;
 mod logout;
 mod man;
 mod mcp;
+mod online;
 mod open;
 mod other_source;
 mod output;
@@ -104,7 +105,7 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
             return output::write(|out| complete::script(shell, out));
         }
         Command::Man { dir } => return man::run(dir.as_deref()),
-        Command::Doctor { online } => return doctor::run(paths, online),
+        Command::Doctor { online, json } => return doctor::run(paths, online, json),
         _ => {}
     }
     let context = Context::new(&paths)?;

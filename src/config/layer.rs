@@ -13,7 +13,7 @@ use super::messages::{allowed, unknown_field};
 use super::{CallbackConfig, Config, HttpConfig, Providers, RefreshConfig, StoreBackend, StoreConfig};
 use crate::error::{Code, Error, Result};
 use crate::login_id::is_name;
-use crate::paths::SETTINGS_FILE;
+use crate::paths::{SETTINGS_FILE, whole};
 use crate::private_file;
 use crate::provider::describe::Description;
 use crate::text::short;
@@ -78,10 +78,11 @@ struct RefreshSection {
 #[serde(deny_unknown_fields, default)]
 struct HttpSection {
     timeout: Option<u64>,
+    ca_file: Option<String>,
 }
 
 impl Settings {
-    fn check_numbers(&self, name: &str) -> Result<()> {
+    fn check_values(&self, name: &str) -> Result<()> {
         for (path, seconds) in [
             ("store.keyring_timeout", self.store.keyring_timeout),
             ("callback.timeout", self.callback.timeout),
@@ -93,6 +94,9 @@ impl Settings {
         }
         if self.refresh.margin.is_some_and(|margin| !(0..=86_400).contains(&margin)) {
             return Err(invalid(name, "refresh.margin", "it must be 0 to 86400 seconds."));
+        }
+        if self.http.ca_file.as_deref().is_some_and(|file| whole(file).is_none()) {
+            return Err(invalid(name, "http.ca_file", "it must be a whole path, from `/` or `~/` on."));
         }
         Ok(())
     }
@@ -109,7 +113,10 @@ impl Settings {
                 timeout: over.callback.timeout.or(self.callback.timeout),
             },
             refresh: RefreshSection { margin: over.refresh.margin.or(self.refresh.margin) },
-            http: HttpSection { timeout: over.http.timeout.or(self.http.timeout) },
+            http: HttpSection {
+                timeout: over.http.timeout.or(self.http.timeout),
+                ca_file: over.http.ca_file.or(self.http.ca_file),
+            },
             _providers: IgnoredAny,
         }
     }
@@ -133,7 +140,10 @@ impl Settings {
                 timeout: self.callback.timeout.unwrap_or(callback.timeout),
             },
             refresh: RefreshConfig { margin: self.refresh.margin.unwrap_or(refresh.margin) },
-            http: HttpConfig { timeout: self.http.timeout.unwrap_or(HttpConfig::default().timeout) },
+            http: HttpConfig {
+                timeout: self.http.timeout.unwrap_or(HttpConfig::default().timeout),
+                ca_file: self.http.ca_file.as_deref().and_then(whole),
+            },
             providers: Arc::new(providers),
             app_key: app_key.map(Arc::new),
             problems: Arc::default(),
@@ -151,7 +161,7 @@ pub fn check(name: &str, mut layer: Value) -> Result<Checked> {
     loop {
         match serde_path_to_error::deserialize::<_, Settings>(&layer) {
             Ok(settings) => {
-                settings.check_numbers(name)?;
+                settings.check_values(name)?;
                 checked.settings = settings;
                 break;
             }

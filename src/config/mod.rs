@@ -16,7 +16,7 @@ mod messages;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,21 +86,23 @@ impl Default for RefreshConfig {
 }
 
 /// `[http]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpConfig {
     /// Seconds for one request.
     pub timeout: u64,
+    /// A file of authorities that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { timeout: 30 }
+        Self { timeout: 30, ca_file: None }
     }
 }
 
 impl HttpConfig {
     /// How long one request may take.
-    pub const fn limit(self) -> Duration {
+    pub const fn limit(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }
 }

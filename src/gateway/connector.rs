@@ -21,6 +21,7 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use crate::error::Error;
 use crate::http as client;
 
 /// A silent connection is asked this often whether it is still there, this many times (Linux: in all this
@@ -49,9 +50,9 @@ impl Connector {
     /// For HTTPS that offers these protocols (ALPN), best first.
     ///
     /// # Errors
-    /// If TLS cannot be set up.
-    pub fn secure(protocols: &[&str]) -> Result<Self, rustls::Error> {
-        let config = client::tls::config(protocols)?;
+    /// As for [`client::Trust::tls`].
+    pub fn secure(trust: &client::Trust, protocols: &[&str]) -> Result<Self, Error> {
+        let config = trust.tls(protocols)?;
         let mut to_proxy = config.clone();
         to_proxy.alpn_protocols.clear();
         let proxies = Arc::new(Matcher::from_env());

@@ -24,6 +24,7 @@ use super::upstream::Upstream;
 use crate::broker::Broker;
 use crate::config::Config;
 use crate::error::{Code, Error};
+use crate::http::Trust;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
 use crate::provider::{ApiShape, Provider};
@@ -57,10 +58,11 @@ pub(super) struct Sending<'a> {
 impl Forwarder {
     /// A forwarder; no connection is made yet.
     pub fn new(broker: Broker, config: Config) -> Self {
+        let upstream = Upstream::new(Trust::new(config.http.ca_file.as_deref()));
         Self {
             broker,
             config,
-            upstream: Upstream::default(),
+            upstream,
             bases: Mutex::default(),
             refused: Mutex::default(),
             open: Arc::default(),

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::connector::Connector;
 use super::replay::Attempt;
 use crate::error::Error;
-use crate::http as client;
+use crate::http::{Trust, passed_on_error};
 
 /// Time that a connection without a request is kept, in seconds: shorter than any vendor keeps it, so that a
 /// request seldom meets one that is being closed (nginx's default is 75).
@@ -25,16 +25,21 @@ const IDLE: Duration = Duration::from_secs(50);
 type Client = hyper_util::client::legacy::Client<Connector, Attempt>;
 
 /// Clients, each set up when first used.
-#[derive(Default)]
 pub struct Upstream {
-    client: OnceLock<Option<Client>>,
+    trust: Trust,
+    client: OnceLock<Client>,
     /// For upgrades, which HTTP/2 has none of.
-    http1: OnceLock<Option<Client>>,
+    http1: OnceLock<Client>,
     /// For plain `http:`.
-    direct: OnceLock<Option<Client>>,
+    direct: OnceLock<Client>,
 }
 
 impl Upstream {
+    /// Servers whose certificates this trusts. Nothing is set up yet.
+    pub fn new(trust: Trust) -> Self {
+        Self { trust, client: OnceLock::new(), http1: OnceLock::new(), direct: OnceLock::new() }
+    }
+
     /// Sends a request and returns once the head of the answer is there, with the connection still at hand
     /// for an upgrade.
     ///
@@ -42,21 +47,26 @@ impl Upstream {
     /// `network`, `timeout`.
     pub async fn send(&self, request: Request<Attempt>, upgrade: bool) -> Result<Response<Incoming>, Error> {
         let is_plain = request.uri().scheme() == Some(&http::uri::Scheme::HTTP);
-        let client = self.client_for(is_plain, upgrade).ok_or_else(client::no_client)?;
+        let client = self.client_for(is_plain, upgrade)?;
         let authority = request.uri().authority().cloned();
         client.request(request).await.map_err(|error| {
             let host = authority.as_ref().map_or("the provider", |authority| authority.host());
-            client::passed_on_error(host, &error, is_timeout(&error))
+            passed_on_error(host, &error, is_timeout(&error))
         })
     }
 
-    fn client_for(&self, is_plain: bool, upgrade: bool) -> Option<&Client> {
-        let (place, connector): (_, fn() -> Result<Connector, rustls::Error>) = match (is_plain, upgrade) {
-            (true, _) => (&self.direct, || Ok(Connector::direct())),
-            (false, true) => (&self.http1, || Connector::secure(&["http/1.1"])),
-            (false, false) => (&self.client, || Connector::secure(&["h2", "http/1.1"])),
+    fn client_for(&self, is_plain: bool, upgrade: bool) -> Result<&Client, Error> {
+        let (place, protocols): (_, &[&str]) = match (is_plain, upgrade) {
+            (true, _) => (&self.direct, &[]),
+            (false, true) => (&self.http1, &["http/1.1"]),
+            (false, false) => (&self.client, &["h2", "http/1.1"]),
         };
-        place.get_or_init(|| connector().ok().map(keeping_connections)).as_ref()
+        if let Some(client) = place.get() {
+            return Ok(client);
+        }
+        let connector =
+            if is_plain { Connector::direct() } else { Connector::secure(&self.trust, protocols)? };
+        Ok(place.get_or_init(|| keeping_connections(connector)))
     }
 }
 

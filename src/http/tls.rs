@@ -1,4 +1,4 @@
-//! Whom HTTPS trusts, the same for all of this program's clients.
+//! TLS, the same for all of this program's clients.
 //!
 //! Guarantees: who this system trusts or, on a system that has no list of authorities at all (a minimal
 //! container), Mozilla's list of the day this program was built. A list that the person named has to be
@@ -8,32 +8,47 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use rustls_platform_verifier::Verifier;
 
 /// Set once Mozilla's list had to be used.
 static MOZILLA: AtomicBool = AtomicBool::new(false);
 
-/// TLS for a client that offers these protocols (ALPN), best first.
+/// TLS for a client that offers these protocols (ALPN), best first, and trusts `own` beside the system's list.
 ///
 /// # Errors
-/// If there is no list of authorities to be read.
-pub fn config(protocols: &[&str]) -> Result<ClientConfig, rustls::Error> {
-    let provider = provider();
-    let is_named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-    let mut config = match rustls_platform_verifier::Verifier::new(Arc::clone(&provider)) {
-        Ok(verifier) => {
-            let dangerous = with(provider)?.dangerous();
+/// If the environment names a list of authorities that cannot be read, and there are none of our own.
+pub fn config(protocols: &[&str], own: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+    let mut config = match system_verifier(own)? {
+        Some(verifier) => {
+            let dangerous = with(provider())?.dangerous();
             dangerous.with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
         }
-        Err(error) if is_named => return Err(error),
-        Err(_) => {
-            tracing::info!("this system has no list of authorities: Mozilla's is used");
-            MOZILLA.store(true, Ordering::Relaxed);
-            trusting(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())?
-        }
+        None => with_mozillas_list(own)?,
     };
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     Ok(config)
+}
+
+/// `None` on a system that has no list and where none was named.
+fn system_verifier(own: &[CertificateDer<'static>]) -> Result<Option<Verifier>, rustls::Error> {
+    let is_named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    match Verifier::new(provider()) {
+        Ok(verifier) if own.is_empty() => Ok(Some(verifier)),
+        Err(error) if own.is_empty() && is_named => Err(error),
+        Err(_) if !is_named => Ok(None),
+        // Of a list that is named and of no use, ours take the place.
+        _ => Verifier::new_with_extra_roots(own.iter().cloned(), provider()).map(Some),
+    }
+}
+
+fn with_mozillas_list(own: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+    tracing::info!("this system has no list of authorities: Mozilla's is used");
+    MOZILLA.store(true, Ordering::Relaxed);
+    let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    roots.add_parsable_certificates(own.iter().cloned());
+    trusting(roots)
 }
 
 /// TLS that trusts nobody, for a client that makes no use of it.

@@ -19,11 +19,14 @@ pub struct TransportError {
     pub sent: bool,
 }
 
+/// The first of a chain of causes.
+type Cause<'a> = Option<&'a (dyn StdError + 'static)>;
+
 /// What a person is told of a request of others that was passed on and brought no answer. `timed_out`: no
 /// connection stood in time.
 pub fn passed_on_error(host: &str, error: &LegacyError, timed_out: bool) -> Error {
     let sent = !error.is_connect() && !is_never_sent(error.source());
-    words(host, sent, timed_out, tls_trouble(error.source()))
+    words(host, sent, timed_out, error.source())
 }
 
 /// Why a body was not read to its end.
@@ -39,25 +42,77 @@ pub enum BodyError {
 
 pub(super) fn trouble(host: &str, error: &reqwest::Error) -> TransportError {
     let sent = !error.is_connect() && !error.is_builder() && !is_never_sent(error.source());
-    TransportError { error: words(host, sent, error.is_timeout(), tls_trouble(error.source())), sent }
+    TransportError { error: words(host, sent, error.is_timeout(), error.source()), sent }
 }
 
-fn words(host: &str, sent: bool, timed_out: bool, tls: Option<&rustls::Error>) -> Error {
-    match tls {
-        _ if timed_out => timed_out_at(host),
-        Some(rustls::Error::InvalidCertificate(_)) => {
-            Error::new(Code::Network, format!("The certificate of {host} is not trusted."))
-                .with_hint("A proxy in between needs its CA in the file that `SSL_CERT_FILE` names.")
-        }
-        Some(_) => Error::new(Code::Network, format!("No secure connection to {host} could be made."))
-            .with_hint("Something in between may answer in its place; check proxy and network."),
-        None if sent => {
-            Error::new(Code::Network, format!("The connection to {host} broke before the answer came."))
-                .with_hint("Check the network and try again.")
-        }
-        None => Error::new(Code::Network, format!("{host} could not be reached."))
-            .with_hint("Check the network, and `HTTPS_PROXY` if you need a proxy."),
+fn words(host: &str, sent: bool, timed_out: bool, cause: Cause<'_>) -> Error {
+    if timed_out {
+        return timed_out_at(host);
     }
+    match tls_trouble(cause) {
+        Some(rustls::Error::InvalidCertificate(why)) => bad_certificate(host, why),
+        Some(_) => no_secure_connection(host),
+        None => proxy_trouble(host, cause).unwrap_or_else(|| unreached(host, sent)),
+    }
+}
+
+fn unreached(host: &str, sent: bool) -> Error {
+    if sent {
+        Error::new(Code::Network, format!("The connection to {host} broke before the answer came."))
+            .with_hint("Check the network and try again.")
+    } else {
+        Error::new(Code::Network, format!("{host} could not be reached."))
+            .with_hint("Check the network, and `HTTPS_PROXY` if you need a proxy.")
+    }
+}
+
+fn bad_certificate(host: &str, why: &rustls::CertificateError) -> Error {
+    use rustls::CertificateError as Why;
+    let (what, hint) = match why {
+        Why::Expired | Why::ExpiredContext { .. } | Why::NotValidYet | Why::NotValidYetContext { .. } => (
+            "is not valid at this time",
+            "Check this machine's clock; if it is right, whoever runs the server or a proxy in between has to renew it.",
+        ),
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => (
+            "is made out to another host",
+            "Something in between may answer in its place; check proxy and network.",
+        ),
+        _ => (
+            "is not trusted",
+            "A proxy in between needs its CA in the file that `http.ca_file` or `SSL_CERT_FILE` names; one that is \
+             named already may be out of date.",
+        ),
+    };
+    Error::new(Code::Network, format!("The certificate of {host} {what}.")).with_hint(hint)
+}
+
+pub(super) fn no_secure_connection(host: &str) -> Error {
+    Error::new(Code::Network, format!("No secure connection to {host} could be made."))
+        .with_hint("Something in between may answer in its place; check proxy and network.")
+}
+
+/// What a proxy says to a tunnel. hyper-util keeps the type to itself, so its words are what there is.
+fn proxy_trouble(host: &str, mut cause: Cause<'_>) -> Option<Error> {
+    while let Some(inner) = cause {
+        match inner.to_string().strip_prefix("tunnel error: ") {
+            Some("proxy authorization required") => return Some(proxy_wants_password()),
+            Some("unsuccessful") => return Some(proxy_refused(host)),
+            _ => cause = inner.source(),
+        }
+    }
+    None
+}
+
+/// RFC 9110, 15.5.8.
+pub(super) fn proxy_wants_password() -> Error {
+    Error::new(Code::Network, "The proxy asks for a name and a password (407).").with_hint(
+        "Put them into its address, `HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT`; those that are there are not the right ones.",
+    )
+}
+
+pub(super) fn proxy_refused(host: &str) -> Error {
+    Error::new(Code::Network, format!("The proxy does not connect to {host}."))
+        .with_hint("Whoever runs it may have to allow that host; `NO_PROXY` lists those that need no proxy.")
 }
 
 pub(super) fn cut(host: &str, error: BodyError) -> TransportError {
@@ -79,7 +134,7 @@ fn timed_out_at(host: &str) -> Error {
 }
 
 /// What goes wrong in TLS has no name in the client's errors: it is somewhere in the chain of causes.
-fn tls_trouble<'a>(mut cause: Option<&'a (dyn StdError + 'static)>) -> Option<&'a rustls::Error> {
+pub(super) fn tls_trouble(mut cause: Cause<'_>) -> Option<&rustls::Error> {
     while let Some(inner) = cause {
         if let Some(tls) = as_tls(inner) {
             return Some(tls);

@@ -1,6 +1,7 @@
 //! Which method a login uses, and whether its notice has been accepted.
 
 use crate::error::{Code, Error, Result};
+use crate::login_id::LoginId;
 use crate::oauth::StepUp;
 use crate::paths::SETTINGS_FILE;
 use crate::provider::{Grant, Method, Provider, RedirectPorts};
@@ -83,10 +84,16 @@ pub(super) fn is_not_offered(error: &Error) -> bool {
 pub(super) fn why_again(provider: &Provider, step_up: &StepUp) -> String {
     let words: Vec<String> =
         step_up.missing().iter().map(|scope| format!("`{}`", short(scope, MAX_SCOPE))).collect();
-    match words.as_slice() {
-        [] => format!("{} asks for this login to be made again.", provider.name),
-        words => format!("{} asks for more than this login may do: {}.", provider.name, words.join(", ")),
-    }
+    format!("{} asks for more than this login may do: {}.", provider.name, words.join(", "))
+}
+
+/// What a challenge is answered with that asks for what the login has been granted.
+pub(super) fn nothing_missing(login: &LoginId) -> Error {
+    let message =
+        format!("`{login}` has been granted already what the API asks for; asking again brings no more.");
+    Error::new(Code::ProviderRefused, message).with_hint(format!(
+        "Whoever runs the API decides who may do this. `:ConvLogin {login}` logs in anew, as somebody else too."
+    ))
 }
 
 /// What a challenge is answered with that asks for nothing.

@@ -165,7 +165,12 @@ impl Drop for Leave {
 fn step_up(services: &Services, login: &LoginId, challenge: &str) -> Result<StepUp> {
     let index = services.store.index_for_login()?;
     let granted = index.logins.get(login).map(|entry| entry.scopes.clone()).unwrap_or_default();
-    StepUp::of(challenge, granted).ok_or_else(method_selection::no_challenge)
+    let step_up = StepUp::of(challenge, granted).ok_or_else(method_selection::no_challenge)?;
+    // MCP, authorization: whoever asks again and again for what was granted is not asked back for ever.
+    if step_up.missing().is_empty() {
+        return Err(method_selection::nothing_missing(login));
+    }
+    Ok(step_up)
 }
 
 fn busy(provider: &str) -> Error {

@@ -112,7 +112,11 @@ mod tests {
             nonce: None,
             code_challenge: "CHALLENGE".to_owned(),
         };
-        let wire = Wire { http: Http::new(Duration::ZERO), clock: Clock::System, provider: provider.clone() };
+        let wire = Wire {
+            http: Http::new(Duration::ZERO, Default::default()),
+            clock: Clock::System,
+            provider: provider.clone(),
+        };
         let client = Client::described(wire, provider.method(method).unwrap()).unwrap();
         client.authorize(&request).unwrap()
     }

@@ -104,7 +104,9 @@ mod tests {
     /// A request that is never sent.
     fn here() -> reqwest::RequestBuilder {
         let url = "http://127.0.0.1/".parse().unwrap();
-        crate::http::Http::new(std::time::Duration::from_secs(1)).get(url).unwrap()
+        crate::http::Http::new(std::time::Duration::from_secs(1), crate::http::Trust::default())
+            .get(url)
+            .unwrap()
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use super::check::{
-    absolute, check_optional_url, check_templates, invalid, is_header_name, is_variable, without_templates,
+    check_optional_url, check_templates, invalid, is_header_name, is_variable, without_templates,
 };
 use super::describe::{Description, MethodDescription, UseDescription};
 use super::method::methods;
@@ -19,10 +19,11 @@ use super::{
 };
 use crate::credential::Kind;
 use crate::error::Result;
+use crate::paths::whole;
 use crate::text::short;
 
 /// Longest name that is repeated, in characters.
-const MAX_NAME: usize = 64;
+pub(super) const MAX_NAME: usize = 64;
 
 /// Checks a description and fills in what it leaves out. `path` is where it stands, such as
 /// `providers.mycorp`.
@@ -187,7 +188,7 @@ fn client_secret(path: &str, description: &Description) -> Result<Option<ClientS
         (Some("store"), None) => Ok(Some(ClientSecret::Store)),
         (Some(other), None) => match other.split_once(':') {
             Some(("env", var)) if is_variable(var) => Ok(Some(ClientSecret::Env(var.to_owned()))),
-            Some(("file", file)) => match absolute(file) {
+            Some(("file", file)) => match whole(file) {
                 Some(file) => Ok(Some(ClientSecret::File(file))),
                 None => Err(invalid(&at, "its file must have a whole path, from `/` or `~/` on.")),
             },
@@ -206,7 +207,10 @@ fn uses(path: &str, described: BTreeMap<Kind, UseDescription>) -> Result<BTreeMa
         let at = format!("{path}.use.{}", kind.as_str());
         check_templates(&format!("{at}.headers"), how.headers.iter())?;
         if let Some(name) = how.headers.keys().find(|name| !is_header_name(name)) {
-            return Err(invalid(&format!("{at}.headers"), &format!("`{name}` is no header name.")));
+            return Err(invalid(
+                &format!("{at}.headers"),
+                &format!("`{}` is no header name.", short(name, MAX_NAME)),
+            ));
         }
         check_optional_url(&format!("{at}.base_url"), how.base_url.as_deref())?;
         uses.insert(kind, Use { headers: how.headers, base_url: how.base_url });

@@ -121,7 +121,7 @@ fn values(dir: &TestDir) -> Vec<(&'static str, Box<dyn Debug>)> {
     store.put(&login, new.clone()).unwrap();
     let change = Change::Login(Box::new(new.clone()));
     let stored: Stored = store.read(&login).unwrap().unwrap();
-    let http = Http::new(std::time::Duration::from_secs(1));
+    let http = Http::new(std::time::Duration::from_secs(1), Default::default());
     let services = Services::new(config.clone(), store.clone());
     let broker = Broker::new(services.clone());
     let [open, device]: [Stage; 2] = stages().try_into().unwrap();
@@ -323,6 +323,8 @@ const NOTHING_SECRET: &[&str] = &[
     "gateway::target::Target",
     "http::transport_error::BodyError",
     "http::transport_error::TransportError",
+    "http::trust::Authorities",
+    "http::trust::Trust",
     "login::events::LoginRequest",
     "login::registry::Logins",
     "login_id::LoginId",
@@ -367,6 +369,12 @@ const NOTHING_SECRET: &[&str] = &[
     "protocol::call::Shutdown",
     "protocol::call::Status",
     "protocol::call::StatusAnswer",
+    "protocol::doctor::DoctorAnswer",
+    "protocol::doctor::Finding",
+    "protocol::doctor::Mark",
+    "protocol::doctor::Reach",
+    "protocol::doctor::ReachStep",
+    "protocol::doctor::Step",
     "protocol::login::Input",
     "protocol::login::Replaced",
     "protocol::status::Changed",

@@ -84,6 +84,10 @@ async fn what_an_api_asks_for_beyond_is_asked_for_and_said() {
         assert!(!matches!(event.stage, Stage::Failed { .. }), "{event:?}");
     }
     assert!(fixture.stored("corp").unwrap().scopes.contains(&"tools:write".to_owned()));
+    // A server that asks for ever for what was granted is not asked back for ever.
+    let (sender, _events) = mpsc::unbounded_channel();
+    let error = fixture.logins.start(&fixture.services, again(challenge), sender).unwrap_err();
+    assert_eq!(error.code(), Code::ProviderRefused, "{error:?}");
     for nothing in ["", "Bearer", "Basic realm=\"x\"", "Bearer error=\"invalid_token\""] {
         let (sender, _events) = mpsc::unbounded_channel();
         let error = fixture.logins.start(&fixture.services, again(nothing), sender).unwrap_err();

@@ -39,7 +39,7 @@ pub fn provider(url: &str, more: Value) -> Arc<Provider> {
 }
 
 fn wire(provider: &Arc<Provider>, now: i64) -> Wire {
-    let http = Http::new(std::time::Duration::from_secs(1));
+    let http = Http::new(std::time::Duration::from_secs(1), Default::default());
     Wire { provider: Arc::clone(provider), http, clock: Clock::manual(now) }
 }
 

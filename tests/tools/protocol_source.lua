@@ -25,6 +25,7 @@ local FILES = {
   "src/protocol/agent.rs",
   "src/protocol/call.rs",
   "src/protocol/credential.rs",
+  "src/protocol/doctor.rs",
   "src/protocol/login.rs",
   "src/protocol/mcp.rs",
   "src/protocol/status.rs",
