@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::context::Context;
-use super::output;
+use super::{online, output};
 use crate::credential::BackendKind;
 use crate::error::{Code, Error, Result};
 use crate::http::Authorities;
@@ -18,14 +18,14 @@ use crate::store::STORE_LOCK_FILE;
 
 /// What was found, in the order it is shown.
 #[derive(Default)]
-pub(super) struct Report {
+struct Report {
     findings: Vec<Finding>,
     online: Option<Vec<Reach>>,
     first_problem: Option<Code>,
 }
 
 impl Report {
-    pub(super) fn good(&mut self, text: &str) {
+    fn good(&mut self, text: &str) {
         self.say(Mark::Ok, text, None);
     }
 
@@ -33,7 +33,7 @@ impl Report {
         self.say(Mark::Note, text, Some(hint));
     }
 
-    pub(super) fn bad(&mut self, error: &Error) {
+    fn bad(&mut self, error: &Error) {
         self.first_problem.get_or_insert(error.code());
         self.say(Mark::Bad, error.message(), error.hint());
     }
@@ -67,18 +67,18 @@ fn row(finding: &Finding) -> (String, String) {
     (mark.to_owned(), format!("{}{hint}", finding.message))
 }
 
-pub fn run(paths: Paths, online: bool, json: bool) -> Result<ExitCode> {
+pub fn run(paths: Paths, is_online: bool, json: bool) -> Result<ExitCode> {
     let mut report = Report::default();
     report.good(&format!("convocations {}", env!("CARGO_PKG_VERSION")));
     match Context::new(&paths) {
-        Ok(context) => look(&context, online, &mut report),
+        Ok(context) => look(&context, is_online, &mut report),
         Err(error) => report.bad(&error),
     }
     report.good(&format!("The log is `{}` (level: `CONVOCATIONS_LOG`).", paths.log_file().display()));
     report.show(json)
 }
 
-fn look(context: &Context, online: bool, report: &mut Report) {
+fn look(context: &Context, is_online: bool, report: &mut Report) {
     settings(context, report);
     store(context, report);
     let logins = logins(context, report);
@@ -86,10 +86,15 @@ fn look(context: &Context, online: bool, report: &mut Report) {
     port(context, report);
     lent(context, report);
     surroundings(context, report);
-    if online {
-        match context.block_on(async { Ok(super::online::walk(context, &logins).await) }) {
+    if is_online {
+        match context.block_on(async { Ok(online::walk(context, &logins).await) }) {
             Ok(reached) => {
-                reached.iter().for_each(|reach| super::online::tell(reach, report));
+                for reach in &reached {
+                    match online::outcome(reach) {
+                        Ok(text) => report.good(&text),
+                        Err(error) => report.bad(&error),
+                    }
+                }
                 if reached.is_empty() {
                     report.note("No provider is in use, so none was asked.", "`convocations login` begins.");
                 }

@@ -10,8 +10,8 @@ use futures_util::stream::FuturesUnordered;
 use url::Url;
 
 use super::context::Context;
-use super::doctor::Report;
 use super::output;
+use crate::error::{Error, Result};
 use crate::http::reach;
 use crate::protocol::{LoginStatus, Reach, Step};
 use crate::provider::Provider;
@@ -77,29 +77,27 @@ fn urls(provider: &Provider, method: Option<&str>) -> Vec<Url> {
     [token.or_else(|| read(&provider.issuer)), read(&provider.base_url)].into_iter().flatten().collect()
 }
 
-/// Says where the way ends, or that it leads there.
-pub(super) fn tell(reach: &Reach, report: &mut Report) {
+/// That the way leads there, in a sentence.
+///
+/// # Errors
+/// At which step it ends, and why.
+pub(super) fn outcome(reach: &Reach) -> Result<String> {
     let by = reach.proxy.as_ref().map(|proxy| format!(" by the proxy {proxy}")).unwrap_or_default();
     let server = reach.server.trim_start_matches("https://");
-    let failed = reach.steps.iter().find_map(|taken| Some((taken.step, taken.error.as_ref()?)));
-    match failed {
-        Some((step, error)) => {
-            let message = format!("{server}{by}: {} failed. {}", word(step), error.message());
-            let told = crate::error::Error::new(error.code(), message);
-            report.bad(&match error.hint() {
-                Some(hint) => told.with_hint(hint),
-                None => told,
-            });
-        }
-        None => {
-            let ms: u64 = reach.steps.iter().map(|taken| taken.ms).sum();
-            let clock = match reach.steps.iter().any(|taken| taken.step == Step::Clock) {
-                true => ", and the clocks agree",
-                false => "",
-            };
-            report.good(&format!("{server}{by} can be reached ({ms} ms){clock}."));
-        }
+    if let Some((step, error)) =
+        reach.steps.iter().find_map(|taken| Some((taken.step, taken.error.as_ref()?)))
+    {
+        let told =
+            Error::new(error.code(), format!("{server}{by}: {} failed. {}", word(step), error.message()));
+        return Err(match error.hint() {
+            Some(hint) => told.with_hint(hint),
+            None => told,
+        });
     }
+    let ms: u64 = reach.steps.iter().map(|taken| taken.ms).sum();
+    let has_clock = reach.steps.iter().any(|taken| taken.step == Step::Clock);
+    let clock = if has_clock { ", and the clocks agree" } else { "" };
+    Ok(format!("{server}{by} can be reached ({ms} ms){clock}."))
 }
 
 /// The step, as the begin of "… failed".

@@ -85,10 +85,15 @@ fn row(status: &LoginStatus, now: i64) -> (String, String) {
             .map(|source| format!("from {source}")),
         status.store.map(|store| store.as_str().to_owned()),
         status.expires_at.map(|end| remaining(end - now)),
-        status.error.as_ref().map(|error| error.message().to_owned()),
         status.needs_login.clone(),
     ];
-    (head, parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    let mut text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if let Some(error) = &status.error {
+        // On a line of its own, with the remedy, as every face has it.
+        let hint = error.hint().map(|hint| format!(" {hint}")).unwrap_or_default();
+        text.push_str(&format!("{}{}{hint}", if text.is_empty() { "" } else { "\n" }, error.message()));
+    }
+    (head, text)
 }
 
 fn remaining(seconds: i64) -> String {

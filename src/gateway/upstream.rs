@@ -89,3 +89,14 @@ fn is_timeout(error: &ClientError) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::IDLE;
+
+    #[test]
+    fn the_readme_says_how_long_a_connection_is_kept() {
+        let readme = include_str!("../../README.md");
+        assert!(readme.contains(&format!("which closes {} s after its last request", IDLE.as_secs())));
+    }
+}

@@ -8,14 +8,12 @@ use url::Url;
 
 use super::check::{check_optional_url, check_templates, invalid, is_header_name, optional_url};
 use super::describe::{Description, MethodDescription, PortsDescription, RedirectDescription};
-use super::resolve::MAX_NAME;
 use super::{
     CallbackBrings, CodeForm, DeviceDialect, Encoding, Grant, Method, Redirect, RedirectPorts, constant,
 };
 use crate::credential::Share;
 use crate::error::Result;
 use crate::login_id::is_name;
-use crate::text::short;
 
 /// The methods in the order they are offered.
 pub(super) fn methods(path: &str, description: &mut Description) -> Result<Vec<Method>> {
@@ -27,14 +25,11 @@ pub(super) fn methods(path: &str, description: &mut Description) -> Result<Vec<M
     if let Some(name) = description.login.keys().find(|name| !is_name(name)) {
         return Err(invalid(
             &format!("{path}.login"),
-            &format!("`{}` is no name; use a-z, 0-9 and `-`.", short(name, MAX_NAME)),
+            &format!("`{name}` is no name; use a-z, 0-9 and `-`."),
         ));
     }
     if let Some(missing) = order.iter().find(|name| !description.login.contains_key(*name)) {
-        return Err(invalid(
-            &at,
-            &format!("`{}` is not described under `{path}.login`.", short(missing, MAX_NAME)),
-        ));
+        return Err(invalid(&at, &format!("`{missing}` is not described under `{path}.login`.")));
     }
     let unordered = description.login.keys().filter(|name| !order.contains(name)).cloned();
     let all: Vec<String> = order.iter().cloned().chain(unordered).collect();
@@ -149,7 +144,7 @@ fn request_headers(
     let path = format!("{path}.request_headers");
     check_templates(&path, described.iter())?;
     if let Some(name) = described.keys().find(|name| !is_header_name(name)) {
-        return Err(invalid(&path, &format!("`{}` is no header name.", short(name, MAX_NAME))));
+        return Err(invalid(&path, &format!("`{name}` is no header name.")));
     }
     let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     if let Some((name, _)) = described.iter().find(|(_, value)| !visible(value)) {

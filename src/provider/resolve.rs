@@ -23,7 +23,7 @@ use crate::paths::whole;
 use crate::text::short;
 
 /// Longest name that is repeated, in characters.
-pub(super) const MAX_NAME: usize = 64;
+const MAX_NAME: usize = 64;
 
 /// Checks a description and fills in what it leaves out. `path` is where it stands, such as
 /// `providers.mycorp`.
@@ -207,10 +207,7 @@ fn uses(path: &str, described: BTreeMap<Kind, UseDescription>) -> Result<BTreeMa
         let at = format!("{path}.use.{}", kind.as_str());
         check_templates(&format!("{at}.headers"), how.headers.iter())?;
         if let Some(name) = how.headers.keys().find(|name| !is_header_name(name)) {
-            return Err(invalid(
-                &format!("{at}.headers"),
-                &format!("`{}` is no header name.", short(name, MAX_NAME)),
-            ));
+            return Err(invalid(&format!("{at}.headers"), &format!("`{name}` is no header name.")));
         }
         check_optional_url(&format!("{at}.base_url"), how.base_url.as_deref())?;
         uses.insert(kind, Use { headers: how.headers, base_url: how.base_url });

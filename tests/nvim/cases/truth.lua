@@ -94,4 +94,126 @@ return function(case)
     local other = t:real({ options = options, env = env })
     says(t, other, "openrouter", "keyring_locked", "The keyring is locked")
   end)
+
+  ---Everything that a face says, in one line.
+  local function flat(text)
+    return (text:gsub("%s+", " "))
+  end
+
+  ---What the command line says, in this case's folders.
+  local function command(t, address, args)
+    local env = t:env({ DBUS_SESSION_BUS_ADDRESS = address })
+    local ran = vim
+      .system(vim.list_extend({ t.program() }, args), { env = env, clear_env = true, text = true })
+      :wait(30000)
+    return ran.stdout .. ran.stderr, ran
+  end
+
+  ---A login in a keyring, which is then brought into trouble: an editor that has not looked at it yet.
+  local function in_keyring(t, timeout, trouble)
+    t:sandbox()
+    t:file(
+      "convocations/convocations.toml",
+      ('[store]\nbackend = "keyring"\nkeyring_timeout = %d\n'):format(timeout)
+    )
+    local ring = keyring.start(t, "unlocked")
+    local env = { DBUS_SESSION_BUS_ADDRESS = ring.address }
+    flows.log_in(t, t:real({ env = env }), "openrouter")
+    trouble(ring)
+    return t:real({ options = { icons = false }, env = env }), ring
+  end
+
+  local troubles = {
+    ["that is gone"] = {
+      "keyring_unavailable",
+      function(t, ring)
+        ring:stop(t)
+      end,
+    },
+    ["that is locked"] = {
+      "keyring_locked",
+      function(t, ring)
+        ring:lock(t)
+      end,
+    },
+    ["that hangs"] = {
+      "keyring_unavailable",
+      function(_, ring)
+        ring:freeze(true)
+      end,
+    },
+  }
+  for what, trouble in vim.spairs(troubles) do
+    case("with a keyring " .. what .. ", five faces say the same trouble and the same remedy", function(t)
+      local nvim, ring = in_keyring(t, 2, function(ring)
+        trouble[2](t, ring)
+      end)
+      local status = vim.json.decode((command(t, ring.address, { "status", "--json" })))
+      local told = status.logins[1].error
+      t:eq({ status.logins[1].state, told.code }, { "error", trouble[1] })
+      local function names(face, text)
+        t:ok(flat(text):find(told.message, 1, true), face .. " names the trouble: " .. text)
+        t:ok(flat(text):find(told.hint, 1, true), face .. " names the remedy: " .. text)
+      end
+      names("status", (command(t, ring.address, { "status" })))
+      names("doctor", (command(t, ring.address, { "doctor" })))
+      t:eq(select(2, flows.token(nvim, "openrouter")), trouble[1])
+      nvim:cmd("ConvStatus")
+      names(
+        "the window",
+        t:wait("the trouble in the window", function()
+          local seen = nvim:window_text()
+          return seen:find("openrouter +error") and seen
+        end, 15000)
+      )
+      nvim:type("q")
+      nvim:cmd("checkhealth conv")
+      names(
+        ":checkhealth",
+        table.concat(nvim:lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)"), "\n")
+      )
+      t:eq(nvim:lua("return vim.g.conv_status"), "! openrouter: error")
+      t:eq(nvim:lua("return vim.v.errmsg"), "")
+    end)
+  end
+
+  case("with a keyring that answers after 4 s, five faces say that all is well", function(t)
+    local nvim, ring = in_keyring(t, 8, function(ring)
+      ring:freeze(true)
+    end)
+    local thaw = assert(vim.uv.new_timer())
+    local function late(ask)
+      ring:freeze(true)
+      thaw:start(4000, 0, function()
+        ring:freeze(false)
+      end)
+      return ask()
+    end
+    t:match(
+      late(function()
+        return (command(t, ring.address, { "status" }))
+      end),
+      "openrouter +logged in"
+    )
+    local doctor, ran = late(function()
+      return command(t, ring.address, { "doctor" })
+    end)
+    t:eq(ran.code, 0, doctor)
+    late(function()
+      nvim:cmd("ConvStatus")
+      t:wait("the login in the window", function()
+        return nvim:window_text():find("openrouter +logged in")
+      end, 15000)
+      nvim:type("q")
+    end)
+    t:eq(nvim:lua("return vim.g.conv_status"), "+ openrouter")
+    local page = late(function()
+      nvim:cmd("checkhealth conv")
+      return table.concat(nvim:lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)"), "\n")
+    end)
+    t:match(page, "OK openrouter: logged in")
+    t:ok(not page:find("ERROR"), page)
+    thaw:close()
+    t:eq(nvim:lua("return vim.v.errmsg"), "")
+  end)
 end

@@ -87,12 +87,17 @@ function Keyring:_wait(t)
   end, 15000)
 end
 
----Begins anew, without the password.
-function Keyring:lock(t)
+---Ends it; the bus stays.
+function Keyring:stop(t)
   vim.uv.kill(self.daemon, "sigkill")
   t:wait("the keyring to go", function()
     return not self:_is_there(t)
   end)
+end
+
+---Begins anew, without the password.
+function Keyring:lock(t)
+  self:stop(t)
   self:_add(t, "locked")
 end
 
