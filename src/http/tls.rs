@@ -15,7 +15,8 @@ use rustls_platform_verifier::Verifier;
 /// Set once Mozilla's list had to be used.
 static MOZILLA: AtomicBool = AtomicBool::new(false);
 
-/// TLS for a client that offers these protocols (ALPN), best first, and trusts `own` beside the system's list.
+/// TLS for a client that offers these protocols (ALPN), best first, and trusts `own` beside the system's
+/// list.
 ///
 /// # Errors
 /// If the environment names a list of authorities that cannot be read, and there are none of our own.

@@ -13,6 +13,7 @@ use crate::error::{Code, Error};
 use crate::login_id::LoginId;
 use crate::secret::Secret;
 
+mod doctor;
 mod figures;
 mod grants;
 
@@ -272,15 +273,6 @@ fn shapes() -> Value {
         lender,
     };
     let gateway = || GatewayReport { requests: 3, open: 1, refused: 0 };
-    let finding = |hint| Finding { mark: Mark::Note, message: "It is set.".to_owned(), hint };
-    let step = |error| ReachStep { step: Step::Tls, ms: 12, error };
-    let reach = |error| Reach {
-        server: "https://api.example".to_owned(),
-        logins: vec!["anthropic@work".to_owned()],
-        proxy: Some("proxy.example:3128".to_owned()),
-        steps: vec![step(error)],
-    };
-    let doctor = |online| DoctorAnswer { findings: vec![finding(None)], online };
     let changed = |login| Changed { logins: vec![login], seq: 1 };
     json!({
         "Error": pair(full_error(), error()),
@@ -288,10 +280,6 @@ fn shapes() -> Value {
         "ProvidersAnswer": pair(providers(full_provider()), providers(provider())),
         "Provider": pair(full_provider(), provider()),
         "Method": pair(full_method(), method()),
-        "DoctorAnswer": pair(doctor(Some(vec![reach(Some(error()))])), doctor(None)),
-        "Finding": pair(finding(Some("Mend it.".to_owned())), finding(None)),
-        "Reach": pair(reach(Some(error())), Reach { proxy: None, ..reach(None) }),
-        "ReachStep": pair(step(Some(error())), step(None)),
         "StatusAnswer": pair(
             answer(
                 full_status(),
@@ -376,7 +364,7 @@ fn read(method: &str, params: Value) -> Result<Call, serde_json::Error> {
 fn the_samples_are_what_is_sent() {
     let answers: BTreeMap<_, _> = Call::NAMES.iter().zip(Call::ANSWERS).collect();
     let mut shapes = shapes();
-    for mut more in [figures::shapes(), grants::shapes()] {
+    for mut more in [doctor::shapes(), figures::shapes(), grants::shapes()] {
         shapes.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
     }
     let samples = json!({ "shapes": shapes, "stages": stages(), "params": params(), "answers": answers });
