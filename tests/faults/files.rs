@@ -413,7 +413,7 @@ fn readable_by_others(sandbox: &Sandbox) -> Vec<Row> {
 }
 
 /// `$0` is the folder, `$1` a copy of it. Nothing is written before the folder is the small disk.
-const FULL: &str = "mount -t tmpfs -o size=16k,mode=700 none $0 && cd $0 && cp -a $1/. . && \
+const FULL: &str = "mount -t tmpfs -o size=32k,mode=700 none $0 && cd $0 && cp -a $1/. . && \
                     { head -c 64k /dev/zero >full 2>/dev/null; true; }";
 const READ_ONLY: &str = "mount --bind $0 $0 && mount -o remount,ro,bind $0 && cd $0";
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::common::{Sandbox, run};
+use crate::common::{Sandbox, fault, run};
 use crate::fixture::{Served, Upstream, reply};
 
 fn token(head: &crate::fixture::Head) -> String {
@@ -148,4 +148,22 @@ fn a_logout_is_said_with_the_command_to_type_and_a_stream_under_way_goes_on() {
     go.send(()).unwrap();
     assert_eq!(wire.chunk().unwrap(), b"two");
     assert_eq!(wire.chunk(), None);
+}
+
+#[test]
+fn a_login_that_was_taken_back_is_said_with_the_command_to_type_and_asked_about_once() {
+    let sandbox = Sandbox::start();
+    let (upstream, calls) = refusing_the_first();
+    let served = Served::with_login(&upstream, &sandbox);
+    sandbox.fault_refresh("generic.token", 1000, fault::oauth_error(400, "invalid_grant"));
+    let before = sandbox.refreshes("generic.token");
+    for _ in 0..20 {
+        let (head, body) = served.post("/chat", "", "x");
+        assert_eq!(head.status(), 401);
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["error"]["code"], "login_expired", "{body}");
+        assert!(body["error"]["message"].as_str().unwrap().contains("mycorp"), "{body}");
+    }
+    assert_eq!(sandbox.refreshes("generic.token") - before, 1);
+    assert_eq!(calls.load(Ordering::SeqCst), 1, "nothing is sent without a login");
 }

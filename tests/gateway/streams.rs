@@ -158,3 +158,20 @@ fn trailers_of_an_answer_are_carried_to_a_client_that_takes_them() {
     assert_eq!(wire.chunk(), None);
     assert_eq!(wire.trailers(), ["x-sum: 7"]);
 }
+
+/// The limits of `http.timeout` are for logins and refreshes: a model may think for minutes.
+#[test]
+fn a_slow_api_is_waited_for() {
+    let upstream = Upstream::start(|wire, head, _| {
+        wire.body(head);
+        std::thread::sleep(Duration::from_millis(1500));
+        wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n");
+        std::thread::sleep(Duration::from_millis(1500));
+        wire.send("3\r\ntwo\r\n0\r\n\r\n");
+    });
+    let served = Served::with_key(&upstream);
+    let config = std::fs::read_to_string(served.dir.config().join("config.toml")).unwrap();
+    served.dir.write_config(&format!("{config}[http]\ntimeout = 1\n"));
+    let (head, body) = served.again().get("/x", "");
+    assert_eq!((head.status(), body.as_str()), (200, "onetwo"));
+}

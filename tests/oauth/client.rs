@@ -30,6 +30,8 @@ pub fn provider(url: &str, more: Value) -> Arc<Provider> {
     let mut methods = json!({
         "code": method("authorization-code"), "mint": method("mint-key"), "device": method("device-code"),
     });
+    // Without a client id a minted key is OpenRouter's; with one it is RFC 6749's.
+    methods["mint"].as_object_mut().unwrap().remove("client_id");
     for (key, value) in more.as_object().unwrap() {
         methods["code"][key] = value.clone();
     }

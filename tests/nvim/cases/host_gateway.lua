@@ -108,6 +108,39 @@ local HOSTS = {
   },
 }
 
+---An agent (ACP): a program that knows its API by two variables alone, and is sent prompts, a line each.
+local AGENT = [[
+  package.path = arg[1] .. ";" .. package.path
+  for line in io.lines() do
+    local answer = require("http").post_json(vim.env.OPENAI_BASE_URL .. "/chat/completions",
+      require("curl").question(line), { authorization = "Bearer " .. vim.env.OPENAI_API_KEY })
+    io.write(answer.status, " ", (answer.body:gsub("\n", " ")), "\n")
+    io.flush()
+  end
+]]
+
+---How the hosts start one: avante with the variables as they were at setup, codecompanion with what their
+---functions say when it connects.
+local AGENTS = {
+  avante = "local env = require('conv.integrations.avante').agent_env('kimi')\n",
+  codecompanion = [[
+    local env = vim.tbl_map(function(value) return value() end,
+      require("conv.integrations.codecompanion").agent_env("kimi"))
+  ]],
+}
+for name, env in pairs(AGENTS) do
+  AGENTS[name] = env
+    .. [[
+    local script, library = ...
+    _G.said, _G.given = "", vim.inspect(env)
+    _G.agent = vim.system({ vim.v.progpath, "-l", script, library }, {
+      env = env,
+      stdin = true,
+      stdout = function(_, data) _G.said = _G.said .. (data or "") end,
+    })
+  ]]
+end
+
 ---What a host would put on curl's command line is written down.
 local WATCH = [[
   _G.command_lines = {}
@@ -294,4 +327,25 @@ return function(case)
     t:eq(openai.OPENAI_API_KEY, door.key)
     t:eq(nvim:lua('return require("conv.backend").state()'), "stopped")
   end)
+
+  for name, connect in vim.spairs(AGENTS) do
+    case(name .. ": an agent that it starts is served, also when its token has ended meanwhile", function(t)
+      local sandbox, nvim = hosts.editor(t, name)
+      hosts.log_in(t, nvim, "kimi")
+      nvim:lua(connect, t:file("agent.lua", AGENT), t.root .. "/tests/nvim/lib/?.lua")
+      local function prompt(text)
+        nvim:lua("_G.said = '' _G.agent:write(... .. '\\n')", text)
+        return t:wait("the agent", function()
+          return nvim:lua("return _G.said"):match("^(.*)\n")
+        end)
+      end
+      t:match(prompt("one"), "^200 .*You said: one")
+      local old = hosts.revoke(t, sandbox, nvim, "kimi")
+      t:match(prompt("two"), "^200 .*You said: two")
+      hosts.refreshed(t, nvim, "kimi", old)
+      t:eq(sandbox:refreshes("kimi.token"), 1)
+      t:ok(not nvim:lua("return _G.given"):find(old, 1, true), "a token in the environment of an agent")
+      nvim:lua("_G.agent:write(nil)")
+    end)
+  end
 end
