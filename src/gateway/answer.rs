@@ -138,7 +138,20 @@ pub fn status_of(code: Code) -> StatusCode {
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
         Code::Network | Code::BadResponse | Code::ProviderError => StatusCode::BAD_GATEWAY,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
+        Code::LoginTimeout
+        | Code::Cancelled
+        | Code::Busy
+        | Code::Starting
+        | Code::ConfigInvalid
+        | Code::StateMismatch
+        | Code::PortInUse
+        | Code::KeyringLocked
+        | Code::KeyringUnavailable
+        | Code::StoreUnreadable
+        | Code::StoreUnwritable
+        | Code::BackendMissing
+        | Code::BackendCrashed
+        | Code::ProtocolMismatch => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
