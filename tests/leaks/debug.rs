@@ -315,7 +315,6 @@ const NOTHING_SECRET: &[&str] = &[
     "gateway::Counts",
     "gateway::admit::Hosts",
     "gateway::admit::Refused",
-    "gateway::body::Cut",
     "gateway::serve::Client",
     "gateway::serve::Listener",
     "gateway::socket::Socket",
