@@ -5,12 +5,14 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use convocations::store::Store;
 use serde_json::Value;
 
 use crate::common::{Child, TestDir, eventually, run};
+use crate::gateway::{Head, Upstream, reply};
 
 /// Longest wait for a byte.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -162,6 +164,18 @@ pub fn rest(stream: &mut UnixStream) -> String {
     let _ = stream.read_to_end(&mut rest);
     let _ = stream.shutdown(Shutdown::Both);
     String::from_utf8_lossy(&rest).into_owned()
+}
+
+/// An API that tells the test what came, and the client nothing of it.
+pub fn discreet() -> (Upstream, mpsc::Receiver<Head>) {
+    let (tell, heard) = mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    let upstream = Upstream::start(move |wire, head, _| {
+        wire.body(head);
+        tell.lock().unwrap().send(head.clone()).unwrap();
+        reply(wire, 200, "answered");
+    });
+    (upstream, heard)
 }
 
 /// Every secret of a stored login: what must not be seen.

@@ -1,24 +1,10 @@
 //! What each power lets out, byte for byte.
 
-use std::sync::mpsc;
-
 use serde_json::json;
 
 use crate::common::Sandbox;
-use crate::fixture::{Answer, Lent, secrets};
-use crate::gateway::{Head, SECRET, Upstream, home_with_key, home_with_login, reply};
-
-/// An API that tells the test what came, and the client nothing of it.
-fn discreet() -> (Upstream, mpsc::Receiver<Head>) {
-    let (tell, heard) = mpsc::channel();
-    let tell = std::sync::Mutex::new(tell);
-    let upstream = Upstream::start(move |wire, head, _| {
-        wire.body(head);
-        tell.lock().unwrap().send(head.clone()).unwrap();
-        reply(wire, 200, "answered");
-    });
-    (upstream, heard)
-}
+use crate::fixture::{Answer, Lent, discreet, secrets};
+use crate::gateway::{SECRET, home_with_key, home_with_login};
 
 fn assert_without(answers: &[Answer], secrets: &[String]) {
     assert!(secrets.len() >= 2, "an access and a refresh token: {}", secrets.len());

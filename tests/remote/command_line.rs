@@ -1,6 +1,5 @@
 //! The command line on a machine that logins are lent to.
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,20 +7,8 @@ use serde_json::Value;
 use crate::common::dir::contains;
 use crate::common::{Child, Sandbox, eventually, run};
 use crate::far::{Far, Recorder, UP};
-use crate::gateway::{Head, SECRET, Upstream, home_with_key, home_with_login, reply};
-use crate::lent::{Lent, grants, secrets};
-
-/// An API that tells the test what came, and the client nothing of it.
-pub fn discreet() -> (Upstream, mpsc::Receiver<Head>) {
-    let (tell, heard) = mpsc::channel();
-    let tell = std::sync::Mutex::new(tell);
-    let upstream = Upstream::start(move |wire, head, _| {
-        wire.body(head);
-        tell.lock().unwrap().send(head.clone()).unwrap();
-        reply(wire, 200, "answered");
-    });
-    (upstream, heard)
-}
+use crate::gateway::{SECRET, home_with_key, home_with_login};
+use crate::lent::{Lent, discreet, grants, secrets};
 
 const SOON: Duration = Duration::from_secs(10);
 

@@ -2,11 +2,10 @@
 
 use std::process::Command;
 
-use crate::command_line::discreet;
 use crate::common::run;
 use crate::gateway::{SECRET, home_with_key};
 use crate::host::is_possible;
-use crate::lent::Lent;
+use crate::lent::{Lent, discreet};
 
 #[test]
 fn a_sandbox_without_a_network_has_the_login_by_the_folder_that_is_mounted() {

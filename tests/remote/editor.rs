@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::command_line::discreet;
 use crate::common::dir::contains;
 use crate::common::process::{LIMIT, wait_for};
 use crate::common::{Child, Sandbox, run};
 use crate::gateway::home_with_login;
 use crate::host::{Host, is_possible};
-use crate::lent::secrets;
+use crate::lent::{discreet, secrets};
 
 /// The Neovim that `make deps` found or installed.
 fn neovim() -> Option<PathBuf> {

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use crate::command_line::discreet;
 use crate::common::process::LIMIT;
 use crate::common::{Child, Ran, Sandbox, eventually, run};
 use crate::gateway::{SECRET, Upstream, Wire, home_with_key, home_with_login, reply};
 use crate::host::{Host, Kind, PROGRAM, is_possible};
-use crate::lent::{grants, secrets};
+use crate::lent::{discreet, grants, secrets};
 
 /// Until the end of standard input, so that a test says when a session ends.
 const STAY: &str = "echo ready; cat >/dev/null";
