@@ -15,6 +15,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode};
 use url::Url;
@@ -205,6 +206,11 @@ impl Http {
         }
         result
     }
+}
+
+/// The proxies that the environment names, as reqwest reads them.
+pub fn proxies() -> Matcher {
+    Matcher::from_env()
 }
 
 /// A client builder with this program's rules: its own name, no redirects (a token in a body must not travel

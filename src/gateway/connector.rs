@@ -55,7 +55,7 @@ impl Connector {
         let config = trust.tls(protocols)?;
         let mut to_proxy = config.clone();
         to_proxy.alpn_protocols.clear();
-        let proxies = Arc::new(Matcher::from_env());
+        let proxies = Arc::new(client::proxies());
         let through = ThroughProxy { tcp: tcp(), to_proxy: Arc::new(to_proxy), proxies };
         Ok(Self::Secure(HttpsConnector::from((through, config))))
     }

@@ -8,7 +8,7 @@ use std::error::Error as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::client::proxy::matcher::Intercept;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use url::Url;
@@ -16,7 +16,7 @@ use url::Url;
 use super::transport_error::{
     no_secure_connection, proxy_refused, proxy_wants_password, tls_trouble, trouble,
 };
-use super::{Http, Trust, date};
+use super::{Http, Trust, date, proxies};
 use crate::error::{Code, Error, Result};
 use crate::loopback::is_loopback;
 use crate::protocol::{Reach, ReachStep, Step};
@@ -64,7 +64,7 @@ fn proxy_for(url: &Url) -> Option<Intercept> {
     if is_loopback(url) && url.scheme() == "http" {
         return None;
     }
-    Matcher::from_system().intercept(&url.as_str().parse().ok()?)
+    proxies().intercept(&url.as_str().parse().ok()?)
 }
 
 struct Walk {
