@@ -74,6 +74,15 @@ fn fails(ran: &Ran, code: i32, words: &[&str]) {
 }
 
 #[test]
+fn a_job_is_told_of_identities_and_an_account_of_its_login() {
+    let runner = Runner::new("");
+    let in_job = |args: &str| run(runner.dir.convocations(args.split_whitespace()).env("CI", "true"), "");
+    fails(&in_job("token anthropic"), 3, &["not logged in", "Give this job an identity", "conv-workload"]);
+    fails(&in_job("token anthropic@work"), 3, &["not logged in", "convocations login anthropic@work"]);
+    fails(&in_job("token openrouter@work"), 3, &["not logged in", "convocations login openrouter@work"]);
+}
+
+#[test]
 fn anthropic_takes_a_variables_token_and_nothing_is_stored() {
     let runner = Runner::new("");
     let identity = runner.identity(&runner.audience("anthropic"));
