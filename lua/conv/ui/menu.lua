@@ -15,6 +15,7 @@ local WIDTH = 56
 ---@field matches integer[] the lines that fit the filter
 ---@field at integer position in `matches`
 ---@field row integer of the line that would be picked
+---@field last integer row of the last line that can be picked
 ---@field window conv.Float
 ---@field answer fun(index?: integer)
 local Menu = {}
@@ -60,7 +61,12 @@ end
 ---@param page conv.Page
 ---@param rows integer how many lines have room
 ---@return integer row of the line that would be picked
+---@return integer last row of the lines that can be picked
 function Menu:_list(page, rows)
+  local hidden = #self.matches - rows
+  if hidden > 0 then
+    rows, hidden = math.max(1, rows - 1), hidden + 1
+  end
   local first = math.max(1, math.min(self.at - math.floor(rows / 2), #self.matches - rows + 1))
   local row = #page.lines + 1 + self.at - first
   for position = first, math.min(#self.matches, first + rows - 1) do
@@ -68,7 +74,11 @@ function Menu:_list(page, rows)
     local line = vim.list_extend({ { "  " } }, self.lines[index] or {}) --[[@as conv.Line]]
     table.insert(page.lines, line)
   end
-  return row
+  local last = #page.lines
+  if hidden > 0 then
+    page:line({ ("  … and %d more"):format(hidden), "ConvMuted" })
+  end
+  return row, last
 end
 
 ---@param columns integer
@@ -88,7 +98,7 @@ function Menu:_view(columns, room)
   if #self.matches == 0 then
     page:para("Nothing here has that.", "ConvWarn")
   else
-    self.row = self:_list(page, math.max(1, room.rows - #page.lines - 3))
+    self.row, self.last = self:_list(page, math.max(1, room.rows - #page.lines - 3))
   end
   page:keys(keys)
   return page.lines
@@ -115,7 +125,7 @@ end
 function Menu:click()
   local mouse = vim.fn.getmousepos()
   local at = self.at + mouse.line - self.row
-  if mouse.winid == self.window.win and self.matches[at] then
+  if mouse.winid == self.window.win and mouse.line <= self.last and self.matches[at] then
     self:finish(self.matches[at])
   end
 end
@@ -196,8 +206,10 @@ end
 ---@param answer fun(index?: integer)
 function M.open(lines, prompt, answer)
   M.close()
-  local self =
-    setmetatable({ lines = lines, answer = answer, filter = "", matches = {}, at = 1, row = 1 }, Menu)
+  local self = setmetatable(
+    { lines = lines, answer = answer, filter = "", matches = {}, at = 1, row = 1, last = 0 },
+    Menu
+  )
   self.texts = vim.tbl_map(function(line)
     return table
       .concat(vim.tbl_map(function(chunk)
