@@ -240,8 +240,8 @@ pub(super) fn expired(provider: &Provider, login: &LoginId) -> Error {
     .with_hint(format!("Log in again with `:ConvLogin {login}`."))
 }
 
-/// Where nobody can log in (`CI`, which every build service sets) it leads to what such a job has; but neither
-/// a variable nor a job's identity speaks of an account.
+/// Where nobody can log in (`CI`, which every build service sets) it leads to what such a job has; but
+/// neither a variable nor a job's identity speaks of an account.
 pub(super) fn not_logged_in(provider: &Provider, login: &LoginId) -> Error {
     let error = Error::new(Code::NotLoggedIn, format!("You are not logged in to {}.", provider.name));
     let speaks_for_it = login.account().is_none() && provider.workload.is_some();
