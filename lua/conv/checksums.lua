@@ -9,10 +9,12 @@
 
 ---@class (exact) conv.Checksums
 ---@field version? string
+---@field repository? string page that the release is of
 ---@field archives table<string, conv.Checksum>
 
 ---@type conv.Checksums
 return {
   version = nil,
+  repository = nil,
   archives = {},
 }

@@ -31,9 +31,22 @@ local function run(steps, folder, ...)
   }, { cwd = folder, env = { LC_ALL = "C" } })
   if result.code ~= 0 then
     local why = require("conv.errors").redact(vim.trim(result.stderr or "")):match("[^\n]*")
-    steps:fail("bad_response", "The archive cannot be unpacked: " .. why, "Try again.")
+    local hint = "See that the disk has room, then try again."
+    steps:fail("bad_response", "The archive cannot be unpacked: " .. why, hint)
   end
   return vim.split(vim.trim(result.stdout or ""), "\r?\n", { trimempty = true })
+end
+
+---The options of tar for the archive. GNU's and Apple's see that it is compressed; BusyBox's has to be told.
+---@param folder string
+---@return string
+local function options(folder)
+  local file = io.open(vim.fs.joinpath(folder, "archive"), "rb")
+  local begins = file and file:read(2)
+  if file then
+    file:close()
+  end
+  return begins == "\31\139" and "zf" or "f"
 end
 
 ---@param path string
@@ -51,9 +64,10 @@ end
 ---@param steps conv.Steps
 ---@param folder string
 ---@param wanted string
-local function check(steps, folder, wanted)
-  local names = run(steps, folder, "-tf", "archive")
-  local kinds = run(steps, folder, "-tvf", "archive")
+---@param from string options for the archive
+local function check(steps, folder, wanted, from)
+  local names = run(steps, folder, "-t" .. from, "archive")
+  local kinds = run(steps, folder, "-tv" .. from, "archive")
   for _, path in ipairs(names) do
     if not is_inside(path) then
       steps:fail("bad_response", "The archive has an entry that leads out of its folder.", HINT)
@@ -78,8 +92,9 @@ end
 ---@return string path
 function M.take(steps, folder, file_name)
   local wanted = "bin/" .. file_name
-  check(steps, folder, wanted)
-  run(steps, folder, "-xf", "archive", wanted)
+  local from = options(folder)
+  check(steps, folder, wanted, from)
+  run(steps, folder, "-x" .. from, "archive", wanted)
   local path = vim.fs.joinpath(folder, "bin", file_name)
   local stat = vim.uv.fs_lstat(path)
   if not stat or stat.type ~= "file" then

@@ -1,6 +1,7 @@
 -- One file from one address, by curl, or wget where there is no curl: both know the person's proxies
--- (`HTTPS_PROXY`, `NO_PROXY`), certificates (`SSL_CERT_FILE`, `CURL_CA_BUNDLE`) and `~/.netrc`. Every way in
--- which it can fail is a sentence with what to do next. It knows nothing of what the file is.
+-- (`HTTPS_PROXY`, `NO_PROXY`), certificates (`SSL_CERT_FILE`, `CURL_CA_BUNDLE`) and `~/.netrc`. Guarantees:
+-- no more is written than a look later is found to be too much; every way in which it can fail is a sentence
+-- with what to do next. It knows nothing of what the file is.
 
 local M = {}
 
@@ -43,7 +44,7 @@ local function curl(program, url, size)
     "--max-filesize",
     tostring(size),
     "--write-out",
-    "%{http_code}",
+    "%{http_code} %{http_connect}",
     "--output",
     "archive",
     "--",
@@ -51,11 +52,17 @@ local function curl(program, url, size)
   }
 end
 
+---What every wget knows: BusyBox has one too, which has no more than that on some systems.
+---@param steps conv.Steps
+---@param program string
 ---@param url string
 ---@return string[]
-local function wget(program, url)
-  local timeout = "--timeout=" .. STALLED
-  return { program, "-q", "--tries=1", "--max-redirect=5", timeout, "-O", "archive", "--", url }
+local function wget(steps, program, url)
+  local argv = { program, "-q" }
+  if (steps:run({ program, "--version" }).stdout or ""):find("GNU Wget") then
+    vim.list_extend(argv, { "--tries=1", "--max-redirect=5", "--timeout=" .. STALLED })
+  end
+  return vim.list_extend(argv, { "-O", "archive", "--", url })
 end
 
 ---@class (exact) conv.Fault
@@ -66,6 +73,7 @@ end
 ---What an exit status of curl means (curl(1), EXIT CODES).
 ---@type table<integer, conv.Fault>
 local CURL = {
+  [1] = { "bad_response", "%s leads to an address that is not `https://`.", BY_HAND },
   [5] = { "network", "The proxy has no address.", NETWORK },
   [6] = { "network", "%s was not found.", NETWORK },
   [7] = { "network", "%s cannot be reached.", NETWORK },
@@ -101,11 +109,12 @@ local function fail(steps, fault, host)
   steps:fail(fault[1], (fault[2]:gsub("%%s", (host:gsub("%%", "%%%%")))), fault[3])
 end
 
----@param status string what the server answered
+---@param status string what the server, or the proxy before it, answered
 ---@return conv.Fault
 local function refused(status)
   if status == "407" then
-    return { "network", "The proxy wants a name and a password.", "They belong into `HTTPS_PROXY`." }
+    local hint = "They belong into `HTTPS_PROXY`: `http://NAME:PASSWORD@HOST:PORT`."
+    return { "network", "The proxy wants a name and a password.", hint }
   elseif status == "404" then
     return { "provider_error", "%s does not have the archive of this release (404).", BY_HAND }
   end
@@ -113,16 +122,37 @@ local function refused(status)
   return { "provider_error", message, "Try again later. " .. BY_HAND }
 end
 
+---@param status string
+---@return conv.Fault
+local function refused_by_proxy(status)
+  if status == "407" then
+    return refused(status)
+  end
+  local message = ("The proxy does not let %%s through (%s)."):format(status)
+  return { "network", message, "Ask who runs it, or go around it with `NO_PROXY`." }
+end
+
+---What the server and a proxy before it answered: curl writes it in the end, BusyBox's wget complains of it.
+---@param result vim.SystemCompleted
+---@return string? status, string? proxy
+local function answered(result)
+  local status, proxy = (result.stdout or ""):match("(%d%d%d) (%d%d%d)$")
+  return status or (result.stderr or ""):match("HTTP/[%d.]+ (%d%d%d)"), proxy
+end
+
 ---@param steps conv.Steps
 ---@param by_curl boolean
 ---@param result vim.SystemCompleted
 ---@param host string
 local function check(steps, by_curl, result, host)
-  local status = by_curl and (result.stdout or ""):match("%d%d%d$") or "000"
   if result.code == 0 then
     return
-  elseif status:find("^[45]") then
-    fail(steps, refused(status), host)
+  end
+  local status, proxy = answered(result)
+  if (proxy or ""):find("^[345]") then
+    fail(steps, refused_by_proxy(proxy --[[@as string]]), host)
+  elseif (status or ""):find("^[45]") then
+    fail(steps, refused(status --[[@as string]]), host)
   end
   local known = (by_curl and CURL or WGET)[result.code]
   local why = ("The download failed (%s, exit status %d)."):format(by_curl and "curl" or "wget", result.code)
@@ -145,27 +175,47 @@ local function watch(path, tell)
   end
 end
 
----Downloads `url` as the file `archive` of a folder.
+---@param steps conv.Steps
+---@param url string
+---@param size integer
+---@return string[] argv, boolean by_curl
+local function command(steps, url, size)
+  local binary = require("conv.binary")
+  local by_curl = binary.in_path("curl")
+  if by_curl then
+    return curl(by_curl, url, size), true
+  end
+  local by_wget = binary.in_path("wget")
+  if not by_wget then
+    steps:fail("backend_missing", "Neither curl nor wget is here to download with.", BY_HAND)
+  end
+  return wget(steps, by_wget --[[@as string]], url), false
+end
+
+---Downloads the archive of a release as the file `archive` of a folder.
 ---@param steps conv.Steps
 ---@param release conv.Release
 ---@param folder string
 ---@param tell fun(bytes: integer) called in a fast event
 ---@return string path
 function M.run(steps, release, folder, tell)
-  local binary = require("conv.binary")
-  local by_curl, by_wget = binary.in_path("curl"), nil
-  if not by_curl then
-    by_wget = binary.in_path("wget")
-  end
-  if not by_curl and not by_wget then
-    steps:fail("backend_missing", "Neither curl nor wget is here to download with.", BY_HAND)
-  end
-  local argv = by_curl and curl(by_curl, release.url, release.checksum.size)
-    or wget(by_wget --[[@as string]], release.url)
+  local size, is_larger = release.checksum.size, false
+  local argv, by_curl = command(steps, release.url, size)
   local path = vim.fs.joinpath(folder, "archive")
-  steps:finally(watch(path, tell))
+  -- What does not say its length beforehand could go on until the disk is full: wget and an older curl look
+  -- at nothing else.
+  steps:finally(watch(path, function(bytes)
+    is_larger = is_larger or bytes > size
+    if is_larger then
+      steps:interrupt()
+    end
+    tell(bytes)
+  end))
   local result = steps:run(argv, { cwd = folder })
-  check(steps, by_curl ~= nil, result, release.host)
+  if is_larger then
+    fail(steps, CURL[63], release.host)
+  end
+  check(steps, by_curl, result, release.host)
   return path
 end
 

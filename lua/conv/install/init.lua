@@ -73,6 +73,19 @@ local function check_sum(steps, release, path)
   end
 end
 
+---@param steps conv.Steps
+---@param release conv.Release
+---@param path string
+---@return string sum
+local function check_program(steps, release, path)
+  local sum = sum_of(steps, path)
+  if sum ~= release.checksum.program then
+    local message = "The program in the archive is not the one that the plugin's repository names."
+    steps:fail("bad_response", message, "It was not run. Please report it: a release is not made like this.")
+  end
+  return sum
+end
+
 ---Runs the program once: whether it can run here, and whether it is what this plugin wants.
 ---@param steps conv.Steps
 ---@param release conv.Release
@@ -125,9 +138,10 @@ local function download(steps, release, telling)
   telling.step("holding it against the sum in the plugin's repository")
   check_sum(steps, release, archive)
   local program = require("conv.install.archive").take(steps, folder, installed.file_name())
+  local sum = check_program(steps, release, program)
   telling.step("running it once")
   try_out(steps, release, program)
-  put(steps, release, sum_of(steps, program), program)
+  put(steps, release, sum, program)
 end
 
 ---Whether what another editor has put there meanwhile, or was kept from before, is what is wanted.

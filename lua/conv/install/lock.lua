@@ -9,11 +9,12 @@ local GONE = 30
 ---Milliseconds between two touches.
 local TOUCH = 5000
 
+---A touch that is far ahead was made before the clock was set back: it would be waited for as long.
 ---@param path string
 ---@return boolean
 local function is_gone(path)
   local stat = vim.uv.fs_stat(path)
-  return not stat or os.time() - stat.mtime.sec > GONE
+  return not stat or math.abs(os.time() - stat.mtime.sec) > GONE
 end
 
 ---@param path string

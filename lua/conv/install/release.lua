@@ -87,14 +87,22 @@ function M.page(address)
   return "https://" .. host:gsub("^.*@", "") .. "/" .. path:gsub("/+$", ""):gsub("%.git$", "")
 end
 
----Where the repository that the plugin was cloned from keeps the files of a release.
+---The page of the repository that the plugin was cloned from.
 ---@param root string
----@param version string
 ---@return string?
-local function of_the_clone(root, version)
+local function of_the_clone(root)
   local config = git_config(root) or ""
   local origin = ("\n" .. config):match('\n%s*%[remote "origin"%]([^%[]*)') or ""
-  local page = M.page(origin:match("\n%s*url%s*=%s*([^\r\n]+)") or "")
+  return M.page(origin:match("\n%s*url%s*=%s*([^\r\n]+)") or "")
+end
+
+---Where a repository keeps the files of a release. A folder that is no clone, such as one from a rock, has
+---the page that the release named.
+---@param version string
+---@return string?
+local function of_the_repository(version)
+  local page = of_the_clone(require("conv.binary").root())
+    or M.page(require("conv.checksums").repository or "")
   if not page then
     return nil
   end
@@ -130,7 +138,7 @@ local function base_url(version)
   if given then
     return of_the_option(given, version)
   end
-  local url = of_the_clone(require("conv.binary").root(), version)
+  local url = of_the_repository(version)
   if not url then
     local hint = "The option `release_url` says where the releases are."
     return nil, errors.new("backend_missing", "The plugin's folder does not say where it came from.", hint)

@@ -8,7 +8,7 @@ local PATH = "/v0.1.0/" .. releases.file_name()
 
 ---An editor whose plugin folder is empty, with a release for it, and nobody's program on its $PATH.
 ---@param t table
----@param opts? { entries?: table, about?: table, archive?: string, options?: table, env?: table, url?: string, server?: table }
+---@param opts? { entries?: table, named?: string, about?: table, archive?: string, options?: table, env?: table, url?: string, server?: table }
 local function begin(t, opts)
   opts = opts or {}
   local program = releases.program(t, opts.about)
@@ -38,7 +38,7 @@ local function begin(t, opts)
       end
     ]],
     t.dir .. "/plugin-folder",
-    releases.checksums(t, archive, program)
+    releases.checksums(t, archive, opts.named or program)
   )
   return nvim, server
 end
@@ -173,7 +173,13 @@ return function(case)
         wrong = function(_, file)
           file.status, file.headers = 302, "Location: file:///etc/passwd\r\n"
         end,
-        says = "The download failed %(curl, exit status 1%)",
+        says = "leads to an address that is not `https://`",
+      },
+      ["that has no end"] = {
+        wrong = function(_, file)
+          file.endless = true
+        end,
+        says = "larger than the archive of this release",
       },
       ["of an older version"] = {
         about = { version = "0.0.8" },
@@ -190,7 +196,12 @@ return function(case)
       ["a program that fails"] = { about = { status = 1 }, says = "does not run here" },
       ["a program for another machine"] = {
         entries = { ["bin/convocations"] = "\127ELF of another machine" },
+        named = "\127ELF of another machine",
         says = "does not run here",
+      },
+      ["with another program than the repository names"] = {
+        named = "another",
+        says = "is not the one that the plugin's repository names%. It was not run",
       },
       ["with an entry above its folder"] = {
         entries = { ["bin/convocations"] = "x", ["../outside"] = "x" },
@@ -203,6 +214,18 @@ return function(case)
       ["with a link"] = {
         entries = { ["bin/convocations"] = { link = "/bin/sh" } },
         says = "neither a file nor a folder",
+      },
+      ["with one file under two names"] = {
+        entries = { ["bin/a"] = "x", ["bin/convocations"] = { same = "bin/a" } },
+        says = "neither a file nor a folder",
+      },
+      ["with a pipe"] = {
+        entries = { ["bin/convocations"] = "x", ["share/pipe"] = { pipe = true } },
+        says = "neither a file nor a folder",
+      },
+      ["with the program twice"] = {
+        entries = { ["bin/convocations"] = { twice = "x" } },
+        says = "does not have `bin/convocations` once",
       },
       ["without the program"] = {
         entries = { ["bin/other"] = "x" },
@@ -218,6 +241,7 @@ return function(case)
       local nvim, server = begin(t, {
         about = attempt.about,
         entries = attempt.entries,
+        named = attempt.named,
         archive = attempt.archive,
         options = { install = "download" },
       })
@@ -264,8 +288,38 @@ return function(case)
     end)
     local env = { SSL_CERT_FILE = ca, CURL_CA_BUNDLE = ca }
     local trusting = begin(t, { server = server, url = url, options = { install = "download" }, env = env })
+    local file = server.files[PATH]
+    file.status, file.headers = 302, ("Location: %s/elsewhere\r\n"):format(server.url)
+    trusting:cmd("ConvLogin anthropic")
+    t:wait("the sentence", function()
+      return trusting:said("leads to an address that is not `https://`")
+    end)
+    t:ok(not vim.tbl_contains(server.requests, "/elsewhere"), "it was not followed")
+    file.status, file.headers = nil, nil
     trusting:cmd("ConvLogin anthropic")
     goes_on(t, trusting)
+  end)
+
+  case("a proxy that lets nothing through is not taken for the server", function(t)
+    local server = releases.serve(t)
+    for status, says in pairs({
+      [407] = "The proxy wants a name and a password%. .*`HTTPS_PROXY`",
+      [403] = "The proxy does not let convocations%.invalid through %(403%)",
+    }) do
+      server.files["convocations.invalid:443"] = { status = status }
+      local nvim = begin(t, {
+        server = server,
+        url = "https://convocations.invalid",
+        options = { install = "download" },
+        env = { https_proxy = server.url:gsub("//", "//me:secret@"), NO_PROXY = "", no_proxy = "" },
+      })
+      nvim:cmd("ConvLogin anthropic")
+      t:wait(says, function()
+        return nvim:said(says)
+      end)
+      t:ok(not nvim:said("secret"))
+    end
+    t:eq(server.requests[1], "convocations.invalid:443")
   end)
 
   case("through the person's proxy", function(t)
@@ -313,6 +367,31 @@ return function(case)
     end)
   end)
 
+  case("by the wget and the tar of BusyBox, which know less", function(t)
+    local path = vim.fn.exepath("busybox")
+    if path == "" then
+      return t:skip("busybox is not here")
+    end
+    vim.fn.mkdir(t.dir .. "/bin", "p")
+    for _, name in ipairs({ "wget", "tar", "sh" }) do
+      assert(vim.uv.fs_symlink(path, t.dir .. "/bin/" .. name))
+    end
+    local nvim, server = begin(t, { options = { install = "download" }, env = { PATH = t.dir .. "/bin" } })
+    server.files[PATH].status = 404
+    nvim:cmd("ConvLogin anthropic")
+    t:wait("the sentence", function()
+      return nvim:said("does not have the archive of this release")
+    end)
+    server.files[PATH].status, server.files[PATH].endless = nil, true
+    nvim:cmd("ConvLogin anthropic")
+    t:wait("the sentence", function()
+      return nvim:said("larger than the archive of this release")
+    end)
+    server.files[PATH].endless = nil
+    nvim:cmd("ConvLogin anthropic")
+    goes_on(t, nvim)
+  end)
+
   case("a folder that cannot be written is named, with what to do", function(t)
     local nvim, server = begin(t, { options = { install = "download" } })
     t:file("data/nvim/conv", "a file stands where the folder has to be")
@@ -355,6 +434,46 @@ return function(case)
     nvim:cmd("ConvLogin anthropic")
     goes_on(t, nvim)
     t:eq(left(t), { "installed.json", "programs" })
+    -- Nor if the clock was set back since.
+    vim.fn.delete(t.dir .. "/data", "rf")
+    lock = t:file("data/nvim/conv/lock", "1")
+    assert(vim.uv.fs_utime(lock, old + 86400, old + 86400))
+    nvim:lua("_G.notes = {}; require('conv.backend').stop()")
+    nvim:cmd("ConvLogin anthropic")
+    goes_on(t, nvim)
+    t:eq(left(t), { "installed.json", "programs" })
+  end)
+
+  case("a program that runs and cannot be replaced is used as it is, if its sum is right", function(t)
+    local nvim, server = begin(t, { options = { install = "download" } })
+    nvim:cmd("ConvLogin anthropic")
+    goes_on(t, nvim)
+    local path = found(nvim).path
+    -- The record is lost, and the system refuses as Windows does.
+    vim.fn.delete(t.dir .. "/data/nvim/conv/installed.json")
+    nvim:lua([[
+      local rename = vim.uv.fs_rename
+      vim.uv.fs_rename = function(from, to)
+        if vim.endswith(to, "/convocations") then
+          return nil, "EPERM: operation not permitted"
+        end
+        return rename(from, to)
+      end
+      _G.notes = {}
+      require("conv.backend").stop()
+    ]])
+    nvim:cmd("ConvLogin anthropic")
+    goes_on(t, nvim)
+    t:eq(found(nvim).path, path)
+    t:eq(#server.requests, 2)
+    -- Another one in its place is not.
+    vim.fn.delete(t.dir .. "/data/nvim/conv/installed.json")
+    t:file(path:sub(#t.dir + 2), "#!/bin/sh\nexit 1\n", 448)
+    nvim:lua("_G.notes = {}; require('conv.backend').stop()")
+    nvim:cmd("ConvLogin anthropic")
+    t:wait("the sentence", function()
+      return nvim:said("The program cannot be put into .*EPERM")
+    end)
   end)
 
   case("a new version of the plugin asks for its program, and the other editors are told", function(t)
@@ -530,6 +649,13 @@ return function(case)
     )
     t:match(origin("/srv/git/conv.nvim"), "does not say where it came from")
     t:match(url(""), "does not say where it came from")
+    -- No clone, but files of a release: a rock, or an archive of the sources.
+    nvim:lua([[
+      local checksums = require("conv.checksums")
+      checksums.repository = "https://github.com/someone/else.nvim"
+    ]])
+    t:eq(url(""), "https://github.com/someone/else.nvim/releases/download/v0.1.0")
+    t:eq(origin("https://github.com/someone/conv.nvim"), github, "the clone comes first")
     -- A worktree, or a submodule of somebody's dotfiles.
     origin("https://github.com/someone/conv.nvim")
     assert(vim.uv.fs_rename(t.dir .. "/plugin-folder/.git", t.dir .. "/elsewhere"))

@@ -8,15 +8,30 @@ M.VERSION = "0.1.0"
 ---@class conv.TestServer
 ---@field port integer
 ---@field url string
----@field files table<string, { body?: string, status?: integer, headers?: string, send?: integer, hold?: boolean, length?: integer }>
+---@field files table<string, { body?: string, status?: integer, headers?: string, send?: integer, hold?: boolean, length?: integer, endless?: boolean }>
 ---@field requests string[] what was asked for
 local Server = {}
 Server.__index = Server
+
+---Sends the same again for as long as somebody listens, and never said how much it would be.
+---@param connection table
+---@param body string
+local function send_without_end(connection, body)
+  local function more(problem)
+    if not problem and not connection:is_closing() then
+      connection:write(body, more)
+    end
+  end
+  connection:write("HTTP/1.1 200 X\r\nConnection: close\r\n\r\n", more)
+end
 
 ---@param connection table
 ---@param target string
 function Server:_answer(connection, target)
   local path = target:gsub("^http://[^/]*", "")
+  if self.files[path] and self.files[path].endless then
+    return send_without_end(connection, self.files[path].body)
+  end
   local file = self.files[path] or { status = 404, body = "not here" }
   local body = file.body or ""
   local head = ("HTTP/1.1 %d X\r\nContent-Length: %d\r\n%sConnection: close\r\n\r\n"):format(
@@ -46,7 +61,9 @@ function Server:_read(connection)
       return
     end
     text = text .. data
+    -- Of a proxy, a way to another host is asked for.
     local target = text:match("^GET (%S+) HTTP/1.1\r\n.*\r\n\r\n$")
+      or text:match("^CONNECT (%S+) HTTP/1.1\r\n.*\r\n\r\n$")
     if target then
       table.insert(self.requests, target)
       text = ""
@@ -137,29 +154,41 @@ function M.program(t, about)
   return script:format(version, about.target or M.target(), about.status or 0, fake)
 end
 
----An archive with these entries: a text is a file, a table `{ link = … }` a link.
----@param entries table<string, string|{ link: string }>
+---An archive with these entries: a text is a file, a table `{ link = … }` a link, `{ same = … }` another
+---name of an entry before it in the alphabet, `{ pipe = true }` a named pipe, `{ twice = … }` a file that is
+---there twice.
+---@param entries table<string, string|{ link?: string, same?: string, pipe?: boolean, twice?: string }>
 ---@return string bytes
 function M.archive(t, entries)
   local root = t.dir .. "/packing/inside"
   vim.fn.delete(t.dir .. "/packing", "rf")
   vim.fn.mkdir(root, "p")
-  local names = {}
-  for name, entry in pairs(entries) do
+  local names, more = {}, {}
+  for name, entry in vim.spairs(entries) do
     table.insert(names, name)
     local path = vim.startswith(name, "/") and name or (root .. "/" .. name)
     vim.fn.mkdir(vim.fs.dirname(path), "p")
-    if type(entry) == "table" then
+    if type(entry) == "table" and entry.link then
       assert(vim.uv.fs_symlink(entry.link, path))
+    elseif type(entry) == "table" and entry.same then
+      assert(vim.uv.fs_link(root .. "/" .. entry.same, path))
+    elseif type(entry) == "table" and entry.pipe then
+      assert(vim.system({ "mkfifo", path }):wait().code == 0)
     else
+      if type(entry) == "table" then
+        -- Else the second would be a link to the first.
+        table.insert(names, name)
+        more = { "--hard-dereference" }
+      end
       local file = assert(io.open(path, "w"))
-      file:write(entry)
+      file:write(type(entry) == "table" and entry.twice or entry)
       file:close()
       vim.uv.fs_chmod(path, 493) -- 0755
     end
   end
   table.sort(names)
-  local argv = vim.list_extend({ "tar", "-czPf", t.dir .. "/packing/archive", "--" }, names)
+  local archive = t.dir .. "/packing/archive"
+  local argv = vim.iter({ "tar", "-czPf", archive, more, "--", names }):flatten():totable()
   local made = vim.system(argv, { cwd = root, text = true }):wait()
   assert(made.code == 0, made.stderr)
   local file = assert(io.open(t.dir .. "/packing/archive", "rb"))
@@ -179,6 +208,8 @@ local function sha256(t, bytes)
 end
 
 ---What the repository says of an archive and the program in it.
+---@param archive string
+---@param program? string
 ---@return table checksums as in lua/conv/checksums.lua
 function M.checksums(t, archive, program)
   return {
