@@ -33,7 +33,7 @@ All that is needed for it is public:
   nvim-rs {version}: https://crates.io/api/v1/crates/nvim-rs/{version}/download
   every other part: Cargo.lock in that repository, with the sums
 
-  1. git clone THE REPOSITORY && cd convocations.nvim && git checkout {commit}
+  1. git clone {repository} convocations.nvim && cd convocations.nvim && git checkout {commit}
   2. unpack nvim-rs beside it, and change it
   3. append to Cargo.toml:    [patch.crates-io]
                               nvim-rs = {{ path = "../nvim-rs" }}
@@ -237,7 +237,8 @@ def main():
     (folder / "THIRD-PARTY.txt").write_text(text)
     (folder / "LICENSE").write_text((ROOT / "LICENSE").read_text())
     nvim_rs = next(package for package, _ in found if package["name"] == "nvim-rs")
-    (folder / "LGPL.txt").write_text(LGPL.format(version=nvim_rs["version"], commit=arguments.commit))
+    lgpl = LGPL.format(version=nvim_rs["version"], commit=arguments.commit, repository=root["repository"])
+    (folder / "LGPL.txt").write_text(lgpl)
     (folder / "LGPL-3.0.txt").write_text((pathlib.Path(nvim_rs["manifest_path"]).parent / "LICENSE-LGPL").read_text())
     (folder / "GPL-3.0.txt").write_text((TEXTS_HERE / "GPL-3.0.txt").read_text())
 

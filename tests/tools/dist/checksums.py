@@ -48,13 +48,20 @@ def version():
     return cargo
 
 
+def repository():
+    """The page of the repository, once somebody has put it in (repository.sh)."""
+    page = re.search(r'^repository = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
+    named = "nil" if "/OWNER/" in page else f'"{page}"'
+    return f"  repository = {named},"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path, nargs="?", default=ROOT / "dist")
     parser.add_argument("--into", type=pathlib.Path, default=TARGET)
     arguments = parser.parse_args()
     folder = arguments.folder
-    lines = [f'  version = "{version()}",', "  archives = {"]
+    lines = [f'  version = "{version()}",', repository(), "  archives = {"]
     for name, sum_ in sorted(listed(folder).items()):
         archive = folder / name
         lines += [

@@ -43,6 +43,24 @@ if have ruby; then
 else
   missing ruby "formula and YAML are"
 fi
+if have yamllint; then
+  yamllint --strict -d '{extends: default, rules: {line-length: {max: 130}, document-start: disable, truthy: {check-keys: false}}}' \
+    .github/workflows || complain "a workflow's form"
+else
+  missing yamllint "the workflows' form is"
+fi
+# It does not run as root, and writes beside what it reads.
+if have makepkg && [ "$(id -u)" -ne 0 ]; then
+  (
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    cp "$PACKAGING/arch/PKGBUILD" "$folder"
+    cd "$folder"
+    makepkg --printsrcinfo >/dev/null
+  ) || complain "the PKGBUILD"
+else
+  missing "makepkg, or a user who is not root," "what the PKGBUILD says is"
+fi
 if have luarocks; then
   luarocks lint "$PACKAGING"/luarocks/*.rockspec || complain "the rockspec"
 else
@@ -54,7 +72,28 @@ else
   missing nix-instantiate "the flake is"
 fi
 
-# One version everywhere.
+# Where `cargo binstall` looks is what `make dist` writes.
+cargo metadata --format-version 1 --no-deps --offline --locked | python3 -c '
+import json, sys
+package = next(p for p in json.load(sys.stdin)["packages"] if p["name"] == "convocations")
+said = package["metadata"]["binstall"]
+made = {"x86_64-unknown-linux-gnu": "x86_64-unknown-linux-musl", "aarch64-unknown-linux-gnu": "aarch64-unknown-linux-musl"}
+for target in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "x86_64-pc-windows-msvc", "x86_64-apple-darwin",
+               "aarch64-apple-darwin", *made]:
+    of = {**said, **said["overrides"].get(target, {})}
+    words = {"repo": package["repository"], "version": package["version"], "name": package["name"], "target": target}
+    url = of["pkg-url"]
+    for word, meaning in words.items():
+        url = url.replace("{ %s }" % word, meaning)
+    ending, form = (".zip", "zip") if "windows" in target else (".tar.gz", "tgz")
+    wanted = "%s/releases/download/v%s/convocations-%s%s" % (
+        package["repository"], package["version"], made.get(target, target), ending)
+    if (url, of["pkg-fmt"], of["bin-dir"]) != (wanted, form, "bin/{ bin }{ binary-ext }"):
+        sys.exit("%s: %s as %s, and not %s as %s" % (target, url, of["pkg-fmt"], wanted, form))
+' || complain "the metadata for cargo binstall"
+
+# One repository, one version everywhere.
+tests/tools/dist/repository.sh >/dev/null || complain "the repository's address"
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -1)
 grep -qx "M.VERSION = \"$version\"" lua/conv/backend.lua || complain "lua/conv/backend.lua has another version than $version"
 grep -qx "pkgver=$version" "$PACKAGING/arch/PKGBUILD" || complain "the PKGBUILD has another version than $version"

@@ -14,6 +14,7 @@ version=${1:?usage: release.sh VERSION}
 [[ "$version" =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9a-z.]+)?$ ]] || die "$version is no version (semver.org)"
 grep -qx "version = \"$version\"" Cargo.toml || die "Cargo.toml has another version than $version"
 grep -q "^## $version\b" .github/CHANGELOG.md || die ".github/CHANGELOG.md has no part ## $version"
+tests/tools/dist/repository.sh --release >/dev/null
 [ -z "$(git status --porcelain --untracked-files=no)" ] || die "there are changes that are not committed"
 ! git rev-parse -q --verify "refs/tags/v$version" >/dev/null || die "v$version is there already"
 compgen -G 'dist/convocations-*' >/dev/null || die "dist/ has no archives: make dist"
