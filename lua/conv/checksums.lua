@@ -9,12 +9,14 @@
 
 ---@class (exact) conv.Checksums
 ---@field version? string
+---@field protocol? integer that the programs speak
 ---@field repository? string page that the release is of
 ---@field archives table<string, conv.Checksum>
 
 ---@type conv.Checksums
 return {
   version = nil,
+  protocol = nil,
   repository = nil,
   archives = {},
 }

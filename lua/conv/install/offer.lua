@@ -205,6 +205,9 @@ local function prompt(found, release)
     return "The Convocations backend is not here yet."
   end
   local wanted = release and release.version or require("conv.backend").VERSION
+  if found.version == wanted then
+    return ("The backend is %s, which does not go with this state of the plugin."):format(wanted)
+  end
   local has = found.version and ("The backend is %s"):format(found.version)
     or "The backend is another version"
   return ("%s, and the plugin wants %s."):format(has, wanted)

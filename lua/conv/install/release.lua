@@ -168,11 +168,23 @@ function M.checksum()
   return select(2, for_this_system())
 end
 
+---Whether the files are of a later state than the last release: the program of that one is too old for them.
+---@return boolean
+local function is_between_releases()
+  local release, backend = require("conv.checksums"), require("conv.backend")
+  local version = release.version
+  return not version
+    or vim.version.lt(version, backend.VERSION)
+    or (version == backend.VERSION and release.protocol ~= nil and release.protocol ~= backend.PROTOCOL)
+end
+
 ---@return conv.Release? release, ConvError? why there is none
 function M.find()
   local version, plugin = M.version(), require("conv.backend").VERSION
-  if not version then
-    return nil, errors.new("backend_missing", "No release belongs to this state of the plugin.")
+  if not version or is_between_releases() then
+    local hint =
+      "Build it, which needs Rust from https://rustup.rs, or have your plugin manager stay on tagged versions."
+    return nil, errors.new("backend_missing", "No release belongs to this state of the plugin.", hint)
   elseif version ~= plugin then
     local message = ("The plugin in use is %s, its files are %s."):format(plugin, version)
     return nil, errors.new("protocol_mismatch", message, "Restart Neovim, then try again.")

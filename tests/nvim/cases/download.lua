@@ -676,6 +676,23 @@ return function(case)
       t:wait("the sentence", function()
         return nvim:said("The plugin in use is 0%.1%.0, its files are 0%.2%.0%. Restart Neovim")
       end)
+      -- Files between two releases, by their version or by what they speak: no program of the last.
+      for _, last in ipairs({ { version = "0.0.9" }, { protocol = -1 } }) do
+        nvim:lua(
+          [[
+            local checksums = package.loaded["conv.checksums"]
+            checksums.version = "0.1.0"
+            package.loaded["conv.checksums"] = vim.tbl_extend("force", checksums, ...)
+            _G.notes = {}
+          ]],
+          last
+        )
+        nvim:cmd("ConvLogin anthropic")
+        t:wait("the sentence", function()
+          return nvim:said("No release belongs to this state of the plugin%. Build it, .* tagged versions")
+        end)
+        t:eq(nvim:lua("return _G.offered"), { "Build it now", "Not now" })
+      end
       nvim:lua("package.loaded['conv.checksums'] = { archives = {} }; _G.notes = {}")
       nvim:cmd("ConvLogin anthropic")
       t:wait("the sentence", function()

@@ -20,10 +20,12 @@ tests/tools/dist/repository.sh --release >/dev/null
 compgen -G 'dist/convocations-*' >/dev/null || die "dist/ has no archives: make dist"
 
 (cd dist && rm -f SHA256SUMS && sha256sum convocations-* >SHA256SUMS)
-tests/tools/dist/checksums.py
+# The commit that last changed what the program is made of, as dist.sh has it.
+tests/tools/dist/checksums.py --commit "$(git log -1 --abbrev=12 --format=%h -- src Cargo.toml Cargo.lock)"
 # What is said of the release: its part of the changelog.
 awk -v head="## $version" 'index($0, "## ") == 1 { on = index($0, head) == 1; next } on' .github/CHANGELOG.md >dist/NOTES.md
 git add lua/conv/checksums.lua
-git commit -q -m "Release $version"
+# They are there already if only the tag is missing.
+git diff --cached --quiet || git commit -q -m "Release $version"
 git tag -a "v$version" -m "Convocations $version"
 echo "v$version is $(git rev-parse --short HEAD). To publish: git push --atomic origin HEAD v$version, then the files of dist/"
