@@ -1,4 +1,5 @@
-//! Serves HTTP on listeners with the limits that warp's own server leaves out.
+//! Takes connections within bounds, and serves HTTP on them with the limits that warp's own server leaves
+//! out.
 //!
 //! Guarantees: a bounded number of connections, header bytes, header time and connection time, whoever
 //! connects; one slow peer holds up no other, and many silent ones keep nobody out: when all places are
@@ -6,12 +7,11 @@
 //! end of its time a connection takes no further request; the one under way is answered. Dropping the future
 //! closes everything at once. Knows nothing of what is served.
 
+mod accept;
 mod connections;
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
-use std::io;
-use std::net::SocketAddr;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,24 +19,21 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use warp::Filter;
 use warp::http::{Request, Response};
 use warp::hyper::body::{Body, Frame, Incoming, SizeHint};
 use warp::hyper::service::Service;
 
+pub use accept::{Bounds, Client, ConnectionHandler, Listener, Stream, accept_until};
 pub use connections::{Connections, RequestGuard, UnderWay};
-
-use crate::peer;
 
 /// What one listener bears.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections served at once; one more, and the oldest without a request is closed.
-    pub connections: usize,
-    /// Connections of one address, where an address is one peer and not a proxy in front of many.
-    pub per_address: Option<usize>,
+    /// How many connections, and whose.
+    pub bounds: Bounds,
     /// Bytes of a request's line and headers; past it the answer is 431. At least 8,192, hyper's smallest
     /// buffer.
     pub header_bytes: usize,
@@ -48,16 +45,6 @@ pub struct Limits {
     pub grace: Duration,
     /// Whether a connection may carry more than one request.
     pub keep_alive: bool,
-    /// Whether programs of other users are closed before they are read from, for listeners on loopback: see
-    /// [`peer::is_same_user`].
-    pub own_user_only: bool,
-}
-
-impl Limits {
-    fn admit(self, stream: &TcpStream, client: SocketAddr) -> bool {
-        let is_own = |here| peer::is_same_user(client, here).unwrap_or(false);
-        !self.own_user_only || stream.local_addr().is_ok_and(is_own)
-    }
 }
 
 /// Ends a [`serve`] when dropped or told to.
@@ -98,7 +85,7 @@ where
 /// Serves until stopped, then until the connections under way have ended or their time is up.
 pub async fn serve<S, B>(
     listeners: Vec<TcpListener>,
-    make_service: impl Fn(SocketAddr) -> S,
+    make_service: impl Fn(Client) -> S,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) where
@@ -108,42 +95,43 @@ pub async fn serve<S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let listeners: Vec<Listener> = listeners.into_iter().map(Listener::Tcp).collect();
     let mut connections = Connections::default();
-    let stop_connections = stop.clone();
-    loop {
-        tokio::select! {
-            () = stopped(&mut stop) => break,
-            () = connections.ended() => {}
-            accepted = accept(&listeners) => match accepted {
-                Ok((stream, peer)) if !limits.admit(&stream, peer) => {}
-                Ok((stream, peer)) if connections.make_room(Some(peer.ip()), limits.connections, limits.per_address) => {
-                    let under_way = UnderWay::default();
-                    let service = Counted { inner: make_service(peer), under_way: under_way.clone() };
-                    let connection = serve_connection(stream, service, limits, stop_connections.clone());
-                    connections.admit(Some(peer.ip()), under_way, connection);
-                }
-                // Everybody here is being answered: who comes now is told so by a closed connection.
-                Ok(_) => {}
-                // Out of file descriptors, mostly: connections that end give some back.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            },
-        }
-    }
+    let handler = HttpHandler { make_service, limits, stop: stop.clone() };
+    accept_until(&listeners, limits.bounds, &handler, &mut connections, stopped(&mut stop)).await;
     drop(listeners);
     connections.all_ended().await;
 }
 
-/// The next connection of any of the listeners.
-async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
-    let next = |cx: &mut Context<'_>| {
-        let mut polled = listeners.iter().map(|listener| listener.poll_accept(cx));
-        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
-    };
-    poll_fn(next).await
+/// Serves HTTP on each connection, by a service of its own.
+struct HttpHandler<M> {
+    make_service: M,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+}
+
+impl<M, S, B> ConnectionHandler for HttpHandler<M>
+where
+    M: Fn(Client) -> S,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn serve(
+        &self,
+        stream: Box<dyn Stream>,
+        client: Client,
+        under_way: UnderWay,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let service = Counted { inner: (self.make_service)(client), under_way };
+        serve_connection(stream, service, self.limits, self.stop.clone())
+    }
 }
 
 async fn serve_connection<S, B>(
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     service: S,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
@@ -152,7 +140,6 @@ async fn serve_connection<S, B>(
     B: Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let _ = stream.set_nodelay(true);
     let connection = warp::hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
@@ -228,6 +215,7 @@ impl<B: Body + Unpin> Body for CountedBody<B> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
 
     use super::*;
 
@@ -235,14 +223,12 @@ mod tests {
     /// its end.
     async fn read_to_end(connection_time: Duration, grace: Duration, answer: Duration) -> String {
         let limits = Limits {
-            connections: 4,
-            per_address: None,
+            bounds: Bounds { connections: 4, per_address: None, own_user_only: false },
             header_bytes: 8192,
             header_time: Duration::from_secs(5),
             connection_time,
             grace,
             keep_alive: true,
-            own_user_only: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -9,12 +9,16 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, ReadHalf, WriteHalf, split,
+};
+use tokio::net::UnixListener;
+use tokio::task::AbortHandle;
 
 use super::{Agent, Inner};
+use crate::bounded_server::{
+    Bounds, Client, ConnectionHandler, Connections, Listener, Stream, UnderWay, accept_until,
+};
 use crate::error::{Error, Result};
 use crate::gateway::{Socket, bind_socket};
 use crate::paths::Paths;
@@ -29,10 +33,7 @@ pub const NAME_BYTES: usize = 6 + 1 + 8 + 1 + 4 + 1 + EXTENSION.len();
 const MAX_LINE: u64 = 4096;
 /// Time for a line.
 const LINE_TIME: Duration = Duration::from_secs(5);
-/// Connections served at once.
-const CONNECTIONS: usize = 64;
-/// Pause after the system had no descriptor for a connection.
-const PAUSE: Duration = Duration::from_millis(50);
+const BOUNDS: Bounds = Bounds { connections: 64, per_address: None, own_user_only: true };
 
 /// What another process asks.
 #[derive(Debug, Serialize, Deserialize)]
@@ -115,31 +116,32 @@ fn here() -> String {
     digest.iter().take(3).map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn serve(listener: UnixListener, agent: Weak<Inner>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if is_own(&stream) && connections.len() < CONNECTIONS => {
-                    connections.spawn(answer_connection(stream, agent.clone()));
-                }
-                Ok(_) => {}
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            },
-        }
+/// Answers what is asked of an agent, as long as there is one.
+struct Answering(Weak<Inner>);
+
+impl ConnectionHandler for Answering {
+    fn serve(
+        &self,
+        stream: Box<dyn Stream>,
+        _: Client,
+        under_way: UnderWay,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        answer_connection(stream, self.0.clone(), under_way)
     }
 }
 
-fn is_own(stream: &UnixStream) -> bool {
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+async fn serve(listener: UnixListener, agent: Weak<Inner>) {
+    let mut connections = Connections::default();
+    let listeners = [Listener::Unix(listener)];
+    accept_until(&listeners, BOUNDS, &Answering(agent), &mut connections, std::future::pending()).await;
 }
 
-async fn answer_connection(stream: UnixStream, agent: Weak<Inner>) {
-    let (read, mut write) = stream.into_split();
+async fn answer_connection(stream: Box<dyn Stream>, agent: Weak<Inner>, under_way: UnderWay) {
+    let (read, mut write) = split(stream);
     let mut line = String::new();
     let mut read = BufReader::new(read.take(MAX_LINE));
     let Ok(Ok(1..)) = tokio::time::timeout(LINE_TIME, read.read_line(&mut line)).await else { return };
+    let _asking = under_way.begin();
     let Ok(ask) = serde_json::from_str(&line) else { return };
     let Some(agent) = agent.upgrade().map(Agent) else { return };
     let _ = match ask {
@@ -153,7 +155,11 @@ async fn answer_connection(stream: UnixStream, agent: Weak<Inner>) {
 }
 
 /// Tells what is asked, at each change, until nobody listens.
-async fn watch(write: &mut OwnedWriteHalf, mut read: OwnedReadHalf, agent: Agent) -> std::io::Result<()> {
+async fn watch(
+    write: &mut WriteHalf<Box<dyn Stream>>,
+    mut read: ReadHalf<Box<dyn Stream>>,
+    agent: Agent,
+) -> std::io::Result<()> {
     let questions = agent.questions().clone();
     // Whoever only listens does not keep an agent alive.
     drop(agent);
@@ -168,7 +174,7 @@ async fn watch(write: &mut OwnedWriteHalf, mut read: OwnedReadHalf, agent: Agent
     }
 }
 
-async fn say(write: &mut OwnedWriteHalf, what: &impl Serialize) -> std::io::Result<()> {
+async fn say(write: &mut WriteHalf<Box<dyn Stream>>, what: &impl Serialize) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(what)?;
     line.push(b'\n');
     write.write_all(&line).await

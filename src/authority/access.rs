@@ -17,8 +17,8 @@ use crate::clock::Clock;
 
 /// One answered request.
 pub struct Answered {
-    /// Who connected.
-    pub peer: IpAddr,
+    /// Who connected, by an address.
+    pub peer: Option<IpAddr>,
     /// How.
     pub method: Method,
     /// Where.
@@ -35,6 +35,7 @@ impl Answered {
         let now = Clock::System.now();
         let ms = self.took.as_secs_f64() * 1000.0;
         let Self { peer, method, route, status, .. } = self;
+        let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string());
         let (name, status) = (route.name(), status.as_u16());
         let _ = writeln!(std::io::stderr(), "{now} {peer} {method} {name} {status} {ms:.1}ms");
     }

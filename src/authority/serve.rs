@@ -7,7 +7,7 @@
 
 use std::convert::Infallible;
 use std::future::ready;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use super::route;
 use super::seal::Sealer;
 use super::server::AuthorizationServer;
 use super::{Settings, secret_source};
-use crate::bounded_server::{self, Limits, Stop};
+use crate::bounded_server::{self, Bounds, Client, Limits, Stop};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 
@@ -35,14 +35,12 @@ const MAX_BODY: usize = 32 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// What a public server bears. The grace is longer than the slowest upstream answer.
 const LIMITS: Limits = Limits {
-    connections: 1024,
-    per_address: Some(128),
+    bounds: Bounds { connections: 1024, per_address: Some(128), own_user_only: false },
     header_bytes: 16 * 1024,
     header_time: Duration::from_secs(10),
     connection_time: Duration::from_secs(60),
     grace: Duration::from_secs(30),
     keep_alive: true,
-    own_user_only: false,
 };
 
 /// The authorization server, bound and not yet serving.
@@ -115,16 +113,17 @@ impl Authority {
         let metrics = Arc::new(Metrics::default());
         let (stop, stopped) = Stop::new();
         // Behind a proxy one address is everybody.
-        let per_address = LIMITS.per_address.filter(|_| !self.server.trust_forwarded_for);
+        let per_address = LIMITS.bounds.per_address.filter(|_| !self.server.trust_forwarded_for);
+        let bounds = Bounds { per_address, own_user_only: self.is_personal, ..LIMITS.bounds };
         let handler =
             Handler { server: self.server, metrics: Arc::clone(&metrics), access_log: self.access_log };
         let main = bounded_server::serve(
             vec![self.listener],
-            move |peer| {
+            move |client: Client| {
                 let handler = handler.clone();
-                service_fn(move |request| handler.clone().answer(request, peer))
+                service_fn(move |request| handler.clone().answer(request, client.ip()))
             },
-            Limits { per_address, own_user_only: self.is_personal, ..LIMITS },
+            Limits { bounds, ..LIMITS },
             stopped.clone(),
         );
         let side = async {
@@ -169,10 +168,10 @@ struct Handler {
 }
 
 impl Handler {
-    async fn answer(self, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
+    async fn answer(self, request: http::Request<Incoming>, peer: Option<IpAddr>) -> Answer {
         let start = Instant::now();
         let (head, body) = request.into_parts();
-        let (method, peer) = (head.method.clone(), peer.ip());
+        let method = head.method.clone();
         let route = route::find(&self.server, head.uri.path());
         let response = match read_body(&method, body).await {
             Ok(body) => {
@@ -180,7 +179,7 @@ impl Handler {
                     method: head.method,
                     query: head.uri.query().unwrap_or_default().to_owned(),
                     headers: head.headers,
-                    peer: Some(peer),
+                    peer,
                     body,
                 };
                 route::answer(&self.server, route, &request).await

@@ -34,11 +34,12 @@ use tokio::sync::watch;
 pub use admit::{Hosts, Key, Refused, admit};
 pub use body::{Body, Cut, Open};
 pub use forward::Forwarder;
-pub use serve::{Client, Handler, Listener, serve};
+pub use serve::{Handler, serve};
 #[cfg(unix)]
 pub use socket::{MAX_PATH as MAX_SOCKET_PATH, Socket, bind as bind_socket};
 pub use target::Target;
 
+pub use crate::bounded_server::{Client, Listener};
 use crate::error::{Code, Error};
 use crate::login_id::LoginId;
 use crate::provider::ApiShape;

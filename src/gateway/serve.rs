@@ -13,45 +13,21 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-#[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use super::body::Body;
-use crate::bounded_server::{Connections, UnderWay};
-use crate::peer;
+use crate::bounded_server::{
+    Bounds, Client, ConnectionHandler, Connections, Listener, Stream, UnderWay, accept_until,
+};
 
-/// Connections served at once.
-const CONNECTIONS: usize = 1024;
+const BOUNDS: Bounds = Bounds { connections: 1024, per_address: None, own_user_only: true };
 /// Time for a request's line and headers, and that a connection is kept without a request.
 pub const HEADER_TIME: Duration = Duration::from_secs(60);
 /// Bytes of a request's line and headers: Anthropic's and OpenAI's SDKs send under 2 KiB.
 const HEADER_BYTES: usize = 64 * 1024;
-/// Pause after the system had no descriptor for a connection.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// What is listened on.
-#[derive(Debug)]
-pub enum Listener {
-    /// Loopback.
-    Tcp(TcpListener),
-    /// A socket in a folder of the user's own.
-    #[cfg(unix)]
-    Unix(UnixListener),
-}
-
-/// Who has connected, beside each request among its extensions.
-#[derive(Debug, Clone, Copy)]
-pub struct Client {
-    /// The process, where the system tells (a unix socket's peer when it connected).
-    pub pid: Option<i32>,
-}
-
 /// Answers requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one.
+    /// Answers one; who has connected is a [`Client`] among its extensions.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
     /// A peer that is not this user's program was turned away.
     fn turned_away(&self);
@@ -60,74 +36,37 @@ pub trait Handler: Send + Sync + 'static {
 /// Serves until told to stop; connections under way are closed then.
 pub async fn serve<H: Handler>(listener: Listener, handler: Arc<H>, mut stop: watch::Receiver<bool>) {
     let mut connections = Connections::default();
-    loop {
-        tokio::select! {
-            _ = stop.wait_for(|is_stopped| *is_stopped) => return,
-            () = connections.ended() => {}
-            accepted = accept(&listener, &*handler) => match accepted {
-                Some(Accepted::Tcp(stream)) => admit(&mut connections, stream, Client { pid: None }, &handler),
-                #[cfg(unix)]
-                Some(Accepted::Unix(stream)) => {
-                    let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
-                    admit(&mut connections, stream, Client { pid }, &handler);
-                }
-                None => {}
-            },
-        }
-    }
-}
-
-/// A connection of this user's.
-enum Accepted {
-    Tcp(TcpStream),
-    #[cfg(unix)]
-    Unix(UnixStream),
-}
-
-async fn accept<H: Handler>(listener: &Listener, handler: &H) -> Option<Accepted> {
-    let accepted = match listener {
-        Listener::Tcp(listener) => listener.accept().await.map(|(stream, client)| {
-            // Chunks of a stream are small and must not wait for each other.
-            let _ = stream.set_nodelay(true);
-            let own = stream.local_addr().is_ok_and(|here| peer::is_same_user(client, here).unwrap_or(false));
-            own.then_some(Accepted::Tcp(stream))
-        }),
-        #[cfg(unix)]
-        Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
-            let own = stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw());
-            own.then_some(Accepted::Unix(stream))
-        }),
+    let stopped = async {
+        let _ = stop.wait_for(|is_stopped| *is_stopped).await;
     };
-    match accepted {
-        Ok(Some(stream)) => return Some(stream),
-        Ok(None) => handler.turned_away(),
-        Err(_) => tokio::time::sleep(PAUSE).await,
-    }
-    None
+    accept_until(&[listener], BOUNDS, &Connected(handler), &mut connections, stopped).await;
 }
 
-fn admit<H: Handler>(
-    connections: &mut Connections,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    client: Client,
-    handler: &Arc<H>,
-) {
-    // All are at work: the newcomer is closed, and its client tries again.
-    if !connections.make_room(None, CONNECTIONS, None) {
-        return;
+/// What the requests of each connection are answered by.
+struct Connected<H>(Arc<H>);
+
+impl<H: Handler> ConnectionHandler for Connected<H> {
+    fn serve(
+        &self,
+        stream: Box<dyn Stream>,
+        client: Client,
+        under_way: UnderWay,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        serve_connection(stream, client, Arc::clone(&self.0), under_way)
     }
-    // One at most, in HTTP/1.1, but for an upgrade that lives on.
-    let under_way = UnderWay::default();
-    let connection = serve_connection(stream, client, Arc::clone(handler), under_way.clone());
-    connections.admit(None, under_way, connection);
+
+    fn turned_away(&self) {
+        self.0.turned_away();
+    }
 }
 
 async fn serve_connection<H: Handler>(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    stream: Box<dyn Stream>,
     client: Client,
     handler: Arc<H>,
     under_way: UnderWay,
 ) {
+    // One request at most is under way, in HTTP/1.1, but for an upgrade that lives on.
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(client);
         let handler = Arc::clone(&handler);

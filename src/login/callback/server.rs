@@ -23,19 +23,17 @@ use super::line::{Line, Trial, Verdict};
 use super::pages::{self, Outcome, Words};
 use super::params::{Answer, CallbackRejection, Checked, Expected, Params};
 use super::port::Bound;
-use crate::bounded_server::{self, Limits, Stop};
+use crate::bounded_server::{self, Bounds, Limits, Stop};
 use crate::secret::Secret;
 
 /// What strangers on this machine may cost us: 128 × 16 KiB, and five seconds each.
 const LIMITS: Limits = Limits {
-    connections: 128,
-    per_address: None,
+    bounds: Bounds { connections: 128, per_address: None, own_user_only: false },
     header_bytes: 16 * 1024,
     header_time: Duration::from_secs(5),
     connection_time: Duration::from_secs(60),
     grace: Duration::from_secs(5),
     keep_alive: false,
-    own_user_only: false,
 };
 /// How long the last answer may take to leave.
 const LINGER: Duration = Duration::from_secs(1);
