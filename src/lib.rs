@@ -5,14 +5,15 @@
 //! between the files of a module.
 //!
 //! All of them may use the plain words in `error`, `secret`, `clock`, `paths`, `login_id`, `credential`,
-//! `protocol`, `text`, `html`, `random`, `loopback` and `wording`, which use nothing but each other.
+//! `protocol`, `text`, `template`, `html`, `random`, `loopback` and `wording`, which use nothing but each
+//! other.
 //!
 //! | module | subject | may use |
 //! |---|---|---|
 //! | [`cli`] | the command line, and the program's way in: it starts the other faces | agent, authority, editor, gateway, broker, login, services, remote, config, provider, store (status only), http, log, signals |
 //! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | agent, broker, gateway, login, services, remote, config, store (status only), signals |
-//! | [`gateway`] | a local address that adds the credential to each request | broker, remote, config, provider, http, peer, bounded_server |
-//! | [`agent`] | grants: some logins, lent to whoever reaches a socket; knows neither ssh nor Docker | broker, gateway, config, provider, private_file |
+//! | [`gateway`] | a local address that adds the credential to each request | broker, remote, config, provider, http, bounded_server |
+//! | [`agent`] | grants: some logins, lent to whoever reaches a socket; knows neither ssh nor Docker | broker, gateway, config, provider, bounded_server, private_file |
 //! | [`broker`] | "a fresh credential for this login": sources, memory, single flight, refresh schedule | services, remote, oauth, command, workload, store, provider, config, http |
 //! | [`login`] | a login in progress: state machine, loopback listener, pasted text, device code | services, oauth, command, store, provider, config, bounded_server |
 //! | [`services`] | what everything that works on logins is given | config, store, http, remote |
@@ -23,7 +24,7 @@
 //! | [`config`] | the settings files and the editor's options, checked and merged over the built-in descriptions | provider, private_file |
 //! | [`provider`] | descriptions as data | |
 //! | [`authority`] | the OAuth provider in front of OpenRouter | http, bounded_server, private_file |
-//! | [`bounded_server`] | HTTP on sockets, with limits; a warp filter or any other service | peer |
+//! | [`bounded_server`] | connections within bounds, and HTTP on them: a warp filter or any other service | peer |
 //! | [`remote`] | the agent of another machine that lends logins here; writes nothing here | peer |
 //! | [`http`] | one client: limits, time, trust, no redirects, errors without secrets; the way to a server, step by step | private_file |
 //! | [`log`] | the log: one file for all processes, redacted and rotated; every module writes to it by `tracing` | private_file |
@@ -31,6 +32,7 @@
 //! | [`private_file`] | files that only their owner may read, and whom a file can be trusted by | |
 //! | [`signals`] | being asked to end | |
 //! | `fuzzing` | what the fuzzers feed; in tests and under cargo-fuzz only | everything |
+//! | `test_support` | what the unit tests' own program counts; in tests only | |
 
 pub mod agent;
 pub mod authority;
@@ -65,6 +67,9 @@ pub mod secret;
 pub mod services;
 pub mod signals;
 pub mod store;
+pub mod template;
+#[cfg(test)]
+mod test_support;
 pub mod text;
 pub mod wording;
 pub mod workload;

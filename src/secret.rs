@@ -91,7 +91,7 @@ pub fn expose_headers<S: serde::Serializer>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzzing::memory::left_behind;
+    use crate::test_support::left_behind;
 
     #[test]
     fn debug_shows_nothing() {

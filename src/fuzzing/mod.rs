@@ -5,8 +5,6 @@
 //! same functions; no part of the program or of what others may use.
 
 #[cfg(test)]
-pub(crate) mod memory;
-#[cfg(test)]
 mod mutate;
 #[cfg(test)]
 mod tests;

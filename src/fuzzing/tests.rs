@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use super::mutate::Mutator;
-use super::{TARGETS, Target, memory};
+use super::{TARGETS, Target};
+use crate::test_support;
 
 /// Variations of each target's seeds. `CONVOCATIONS_FUZZ_RUNS` asks for more, `CONVOCATIONS_FUZZ_SEED` for
 /// the same ones.
@@ -31,7 +32,7 @@ fn allowance(length: usize) -> usize {
 }
 
 fn feed(name: &str, run: Target, input: &[u8], seed: u64) {
-    let fed = catch_unwind(AssertUnwindSafe(|| memory::peak(|| run(input))));
+    let fed = catch_unwind(AssertUnwindSafe(|| test_support::peak(|| run(input))));
     let shown = || format!("{name}, CONVOCATIONS_FUZZ_SEED={seed}: {:?}", String::from_utf8_lossy(input));
     let held = fed.unwrap_or_else(|_| panic!("{}", shown()));
     assert!(held <= allowance(input.len()), "{held} bytes of {}: {}", input.len(), shown());

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::template;
 use crate::error::{Code, Error, Result};
 use crate::loopback::is_loopback;
 use crate::paths::{SETTINGS_FILE, SHARED_SETTINGS_FILE};
+use crate::template;
 use crate::text::{is_hidden, short};
 
 /// Longest path of a setting that is repeated, in characters.

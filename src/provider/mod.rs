@@ -18,7 +18,6 @@ mod resolve_workload;
 mod revocation;
 mod share;
 mod source;
-mod template;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -46,6 +45,7 @@ use crate::login_id::LoginId;
 use crate::protocol::Credential;
 pub use crate::protocol::Grant;
 use crate::secret::Secret;
+use crate::template;
 
 /// What `{version}` stands for.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Provider, Source, template};
+use super::{Provider, Source};
 use crate::credential::{Kind, Share};
 use crate::error::{Code, Error, Result};
 use crate::protocol::Credential;
+use crate::template;
 
 /// The form in which an API answers, and expects answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -7,9 +7,9 @@ use url::Url;
 use super::check::{check_templates, invalid, is_header_name, optional_url};
 use super::constant;
 use super::describe::{CreditDescription, UsageDescription, WindowDescription};
-use super::template;
 use crate::error::Result;
 use crate::secret::Secret;
+use crate::template;
 
 /// An address that tells a login's usage.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 used() {
-  git ls-files -co --exclude-standard 'src/*.rs' | grep -vE '(^src/fuzzing|tests?|/fuzz|/samples)\.rs$|/attacks/|^src/fuzzing/' |
+  git ls-files -co --exclude-standard 'src/*.rs' | grep -vE '(^src/fuzzing|^src/test_support|tests?|/fuzz|/samples)\.rs$|/attacks/|^src/fuzzing/' |
     while IFS= read -r file; do
       [ ! -e "$file" ] || awk '
         FNR == 1 { split(FILENAME, path, "/"); room = path[2]; sub(/\.rs$/, "", room) }

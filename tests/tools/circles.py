@@ -14,7 +14,7 @@ import sys
 LISTED = subprocess.run(
     ["git", "ls-files", "-co", "--exclude-standard", "src/*.rs"], capture_output=True, text=True, check=True
 ).stdout.split()
-TESTS = re.compile(r"(^src/fuzzing|tests?|/fuzz|/samples)\.rs$|/attacks/|^src/fuzzing/")
+TESTS = re.compile(r"(^src/fuzzing|^src/test_support|tests?|/fuzz|/samples)\.rs$|/attacks/|^src/fuzzing/")
 USE = re.compile(r"^[ ]*(?:pub(?:\([^)]*\))? )?use ([^;]+);", re.M)
 PATH = re.compile(r"\b((?:crate|super|self)(?:::[A-Za-z_]\w*)+)")
 

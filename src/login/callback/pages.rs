@@ -11,6 +11,7 @@ use super::params::CallbackRejection;
 use crate::credential::BackendKind;
 use crate::error::Error;
 use crate::html::escape;
+use crate::template;
 use crate::wording::Face;
 
 const TEMPLATE: &str = include_str!("pages/page.html");
@@ -169,32 +170,16 @@ pub(in crate::login) fn redirect(path: &str) -> Reply {
 
 fn page(status: StatusCode, tone: &str, mark: &str, heading: &str, body: &str) -> Reply {
     let heading = escape(heading);
-    let fields = [
-        ("title", &*heading),
-        ("style", STYLE),
-        ("tone", tone),
-        ("mark", mark),
-        ("heading", &heading),
-        ("body", body),
-    ];
-    respond(status, "text/html; charset=utf-8", fill(TEMPLATE, &fields))
-}
-
-/// Fills `{name}` fields in one pass, so that a text put in is never taken for a field.
-fn fill(template: &str, fields: &[(&str, &str)]) -> String {
-    let mut out = String::with_capacity(template.len() + STYLE.len() + 1024);
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        match after.split_once('}') {
-            Some((name, tail)) => {
-                out.push_str(fields.iter().find(|(field, _)| *field == name).map_or("", |(_, value)| value));
-                rest = tail;
-            }
-            None => rest = after,
-        }
-    }
-    out + rest
+    let field = |name: &str| match name {
+        "style" => Some(STYLE),
+        "tone" => Some(tone),
+        "mark" => Some(mark),
+        "title" | "heading" => Some(&*heading),
+        "body" => Some(body),
+        _ => None,
+    };
+    let filled = template::fill(TEMPLATE, |name| field(name).map(str::to_owned));
+    respond(status, "text/html; charset=utf-8", filled.unwrap_or_default())
 }
 
 fn respond(status: StatusCode, content_type: &'static str, body: String) -> Reply {
@@ -239,12 +224,6 @@ fn capital(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::error::Code;
-
-    #[test]
-    fn a_text_put_in_is_never_a_field_or_markup() {
-        let fields = [("a", "{b}"), ("b", "no")];
-        assert_eq!(fill("<{a}>{b}{c}{", &fields), "<{b}>no");
-    }
 
     #[tokio::test]
     async fn what_to_do_next_is_said_in_the_words_of_the_place() {

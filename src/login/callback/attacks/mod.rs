@@ -1,5 +1,8 @@
 //! Attacks on the loopback listener, by raw sockets against a login that waits: after each of them the honest
 //! answer still comes through.
+//!
+//! Here, and not in `tests/`: a listener is open only to its own login, and a public one would let the rest
+//! of the program listen without one.
 
 mod answers;
 mod requests;

@@ -7,9 +7,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::{DONE, Login, STATE, refused, right};
-use crate::fuzzing::memory;
 use crate::login::callback::params::Answer;
 use crate::secret::Secret;
+use crate::test_support::peak_of;
 
 /// D48
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn giant_requests_are_cut_early() {
     let long_url = format!("GET /callback?code={} HTTP/1.1\r\nHost: {host}\r\n\r\n", "a".repeat(2 << 20));
     let long_header = format!("GET / HTTP/1.1\r\nHost: {host}\r\nX: {}\r\n\r\n", "a".repeat(2 << 20));
     let many = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{}\r\n", "X: y\r\n".repeat(1_000));
-    let held = memory::peak_of(async {
+    let held = peak_of(async {
         for request in [long_url, long_header, many] {
             let answer = login.raw(request.as_bytes()).await;
             assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");

@@ -1,5 +1,6 @@
-//! How much memory a piece of work holds at once, and what it leaves in memory that it gives back; thread by
-//! thread, for the unit tests' program alone.
+//! What the unit tests' own program counts: how much memory a piece of work holds at once, and what it leaves
+//! in memory that it gives back, thread by thread. Here, and not in `tests/`, for an allocator is a whole
+//! program's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

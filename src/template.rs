@@ -1,4 +1,6 @@
-//! `{name}` in header values and pages.
+//! `{name}` in addresses, header values and pages.
+//!
+//! Guarantees: filled in one pass, so that a text put in is never taken for a name. Knows no names.
 
 /// Fills every `{name}`; `None` if one has no value. `{{` is not special: no header we know needs a brace.
 pub fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
@@ -39,6 +41,9 @@ mod tests {
         assert_eq!(fill("Bearer {token}", value).as_deref(), Some("Bearer T"));
         assert_eq!(fill("{token}{token}!", value).as_deref(), Some("TT!"));
         assert_eq!(fill("{other}", value), None);
+        assert_eq!(fill("{token}{", value), None, "a brace without its partner");
+        let braces = |name: &str| Some(format!("{{{name}}}"));
+        assert_eq!(fill("<{a}>{b}", braces).as_deref(), Some("<{a}>{b}"), "what is put in is no name");
         assert!(
             is_well_formed("a {token} b")
                 && !is_well_formed("{")
