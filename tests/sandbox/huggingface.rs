@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::account::Account;
-use crate::codes::{Challenge, Codes, Grant};
-use crate::consent::{self, Decision, Waiting};
+use crate::codes::{Challenge, Codes};
+use crate::consent::{self, Decision, PublicClient, Waiting};
 use crate::device::{self, Devices, Poll, Wanted};
 use crate::pages::{self, Ask};
 use crate::provider::Provider;
-use crate::reply::{Reply, add_query};
+use crate::reply::Reply;
 use crate::request::{Fields, Params, Request, words};
 use crate::routes::Route;
 use crate::tokens::{Session, Tokens};
@@ -41,18 +41,10 @@ const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// What Hugging Face remembers.
 #[derive(Debug, Default)]
 pub struct HuggingFace {
-    waiting: Waiting<Asked>,
+    waiting: Waiting<PublicClient>,
     codes: Codes,
     devices: Devices,
     tokens: Tokens,
-}
-
-#[derive(Debug)]
-struct Asked {
-    redirect_uri: String,
-    state: Option<String>,
-    challenge: Challenge,
-    scopes: Vec<String>,
 }
 
 impl Provider for HuggingFace {
@@ -63,16 +55,8 @@ impl Provider for HuggingFace {
         })
     }
 
-    fn end_access(&mut self) {
-        self.tokens.end_access();
-    }
-
-    fn end_all(&mut self) {
-        self.tokens.end_all();
-    }
-
-    fn revoke(&mut self, token: &str) {
-        self.tokens.revoke(token);
+    fn tokens(&mut self) -> Option<&mut Tokens> {
+        Some(&mut self.tokens)
     }
 }
 
@@ -115,7 +99,7 @@ fn authorize(world: &mut World, request: &Request) -> Reply {
 }
 
 /// A request whose redirect is one that is registered, to the port.
-fn asked(world: &World, params: &Params) -> Result<Asked, &'static str> {
+fn asked(world: &World, params: &Params) -> Result<PublicClient, &'static str> {
     if params.repeated().is_some() || params.get("response_type") != Some("code") {
         return Err("response_type is not code, or a parameter stands there twice.");
     }
@@ -140,37 +124,20 @@ fn asked(world: &World, params: &Params) -> Result<Asked, &'static str> {
         return Err("A scope is unknown.");
     }
     let challenge = Challenge { value, method: Some("S256".to_owned()) };
-    Ok(Asked { redirect_uri, state: params.text("state"), challenge, scopes })
+    let state = params.text("state");
+    Ok(PublicClient { client_id: CLIENT_ID, redirect_uri, state, challenge, scopes })
 }
 
 fn answer(world: &mut World, request: &Request) -> Reply {
-    let submitted = consent::submitted(request);
-    let taken = submitted.and_then(|(id, decision)| Some((world.huggingface.waiting.take(&id)?, decision)));
-    match taken {
-        Some((asked, decision)) => decided(world, asked, decision),
-        None => pages::problem(400, "Hugging Face", "This page has been answered already."),
+    match world.huggingface.waiting.answered(request, "Hugging Face") {
+        Ok((asked, decision)) => decided(world, asked, decision),
+        Err(page) => page,
     }
 }
 
-fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
-    let state = asked.state.clone().unwrap_or_default();
-    let Decision::Approve(account) = decision else {
-        let params = [("error", "access_denied"), ("state", &state)];
-        return Reply::redirect(&add_query(&asked.redirect_uri, &params));
-    };
-    let code = world.huggingface.codes.issue(Grant {
-        client_id: CLIENT_ID.to_owned(),
-        redirect_uri: Some(asked.redirect_uri.clone()),
-        challenge: Some(asked.challenge),
-        state: asked.state,
-        scopes: asked.scopes,
-        account,
-        via: "authorize",
-        resource: None,
-        issued_at: world.clock.now(),
-        spent: None,
-    });
-    Reply::redirect(&add_query(&asked.redirect_uri, &[("code", &code), ("state", &state)]))
+fn decided(world: &mut World, asked: PublicClient, decision: Decision) -> Reply {
+    let now = world.clock.now();
+    asked.send_back(&mut world.huggingface.codes, decision, now)
 }
 
 fn error(code: &str) -> Reply {

@@ -34,12 +34,6 @@ impl Provider for LlmGateway {
     fn report(&self, _: i64) -> Value {
         json!({})
     }
-
-    fn end_access(&mut self) {}
-
-    fn end_all(&mut self) {}
-
-    fn revoke(&mut self, _: &str) {}
 }
 
 fn connect(world: &mut World, request: &Request) -> Reply {
@@ -80,11 +74,9 @@ fn asked(params: &Params) -> Result<Asked, &'static str> {
 }
 
 fn answer(world: &mut World, request: &Request) -> Reply {
-    let submitted = consent::submitted(request);
-    let taken = submitted.and_then(|(id, decision)| Some((world.llmgateway.waiting.take(&id)?, decision)));
-    match taken {
-        Some((asked, decision)) => decided(world, &asked, decision),
-        None => pages::problem(400, "LLM Gateway", "This page has been answered already."),
+    match world.llmgateway.waiting.answered(request, "LLM Gateway") {
+        Ok((asked, decision)) => decided(world, &asked, decision),
+        Err(page) => page,
     }
 }
 

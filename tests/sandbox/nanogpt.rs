@@ -34,12 +34,6 @@ impl Provider for NanoGpt {
     fn report(&self, _: i64) -> Value {
         json!({ "device_codes": self.devices.ever() })
     }
-
-    fn end_access(&mut self) {}
-
-    fn end_all(&mut self) {}
-
-    fn revoke(&mut self, _: &str) {}
 }
 
 fn error(status: u16, message: &str) -> Reply {

@@ -4,13 +4,13 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::codes::{Challenge, Codes, Grant};
-use crate::consent::{self, Decision, Waiting};
+use crate::codes::{Challenge, Codes};
+use crate::consent::{self, Decision, PublicClient, Waiting};
 use crate::huggingface::CLIENT_ID;
 use crate::keys;
 use crate::pages::{self, Ask};
 use crate::provider::Provider;
-use crate::reply::{Reply, add_query};
+use crate::reply::Reply;
 use crate::request::{Params, Request};
 use crate::routes::Route;
 use crate::world::World;
@@ -25,27 +25,14 @@ pub const ROUTES: &[Route] = &[
 /// What Poe remembers.
 #[derive(Debug, Default)]
 pub struct Poe {
-    waiting: Waiting<Asked>,
+    waiting: Waiting<PublicClient>,
     codes: Codes,
-}
-
-#[derive(Debug)]
-struct Asked {
-    redirect_uri: String,
-    state: Option<String>,
-    challenge: Challenge,
 }
 
 impl Provider for Poe {
     fn report(&self, now: i64) -> Value {
         json!({ "codes": self.codes.report(now) })
     }
-
-    fn end_access(&mut self) {}
-
-    fn end_all(&mut self) {}
-
-    fn revoke(&mut self, _: &str) {}
 }
 
 fn authorize(world: &mut World, request: &Request) -> Reply {
@@ -68,7 +55,7 @@ fn authorize(world: &mut World, request: &Request) -> Reply {
     })
 }
 
-fn asked(params: &Params) -> Result<Asked, &'static str> {
+fn asked(params: &Params) -> Result<PublicClient, &'static str> {
     if params.repeated().is_some() || params.get("response_type") != Some("code") {
         return Err("response_type is not code, or a parameter stands there twice.");
     }
@@ -88,37 +75,20 @@ fn asked(params: &Params) -> Result<Asked, &'static str> {
     let value = params.text("code_challenge").filter(|value| is_s256 && value.len() == 43);
     let value = value.ok_or("An S256 code_challenge is mandatory.")?;
     let challenge = Challenge { value, method: Some("S256".to_owned()) };
-    Ok(Asked { redirect_uri, state: params.text("state"), challenge })
+    let (state, scopes) = (params.text("state"), vec!["apikey:create".to_owned()]);
+    Ok(PublicClient { client_id: CLIENT_ID, redirect_uri, state, challenge, scopes })
 }
 
 fn answer(world: &mut World, request: &Request) -> Reply {
-    let submitted = consent::submitted(request);
-    let taken = submitted.and_then(|(id, decision)| Some((world.poe.waiting.take(&id)?, decision)));
-    match taken {
-        Some((asked, decision)) => decided(world, asked, decision),
-        None => pages::problem(400, "Poe", "This page has been answered already."),
+    match world.poe.waiting.answered(request, "Poe") {
+        Ok((asked, decision)) => decided(world, asked, decision),
+        Err(page) => page,
     }
 }
 
-fn decided(world: &mut World, asked: Asked, decision: Decision) -> Reply {
-    let state = asked.state.clone().unwrap_or_default();
-    let Decision::Approve(account) = decision else {
-        let params = [("error", "access_denied"), ("state", &state)];
-        return Reply::redirect(&add_query(&asked.redirect_uri, &params));
-    };
-    let code = world.poe.codes.issue(Grant {
-        client_id: CLIENT_ID.to_owned(),
-        redirect_uri: Some(asked.redirect_uri.clone()),
-        challenge: Some(asked.challenge),
-        state: asked.state,
-        scopes: vec!["apikey:create".to_owned()],
-        account,
-        via: "authorize",
-        resource: None,
-        issued_at: world.clock.now(),
-        spent: None,
-    });
-    Reply::redirect(&add_query(&asked.redirect_uri, &[("code", &code), ("state", &state)]))
+fn decided(world: &mut World, asked: PublicClient, decision: Decision) -> Reply {
+    let now = world.clock.now();
+    asked.send_back(&mut world.poe.codes, decision, now)
 }
 
 fn token(world: &mut World, request: &Request) -> Reply {

@@ -38,12 +38,6 @@ impl Provider for Tetrate {
     fn report(&self, now: i64) -> Value {
         json!({ "codes": self.codes.report(now) })
     }
-
-    fn end_access(&mut self) {}
-
-    fn end_all(&mut self) {}
-
-    fn revoke(&mut self, _: &str) {}
 }
 
 fn auth(world: &mut World, request: &Request) -> Reply {
@@ -79,11 +73,9 @@ fn asked(params: &Params) -> Result<Asked, &'static str> {
 }
 
 fn answer(world: &mut World, request: &Request) -> Reply {
-    let submitted = consent::submitted(request);
-    let taken = submitted.and_then(|(id, decision)| Some((world.tetrate.waiting.take(&id)?, decision)));
-    match taken {
-        Some((asked, decision)) => decided(world, &asked, decision),
-        None => pages::problem(400, "Tetrate", "This page has been answered already."),
+    match world.tetrate.waiting.answered(request, "Tetrate") {
+        Ok((asked, decision)) => decided(world, &asked, decision),
+        Err(page) => page,
     }
 }
 

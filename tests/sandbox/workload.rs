@@ -49,8 +49,6 @@ impl Provider for Workload {
         json!({ "ever": self.issued.iter().chain(&self.given).collect::<Vec<_>>() })
     }
 
-    fn end_access(&mut self) {}
-
     fn end_all(&mut self) {
         self.issued.clear();
     }

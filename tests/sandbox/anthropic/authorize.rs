@@ -131,11 +131,9 @@ fn challenge(params: &Params) -> Result<Challenge, String> {
 }
 
 pub fn answer(world: &mut World, request: &Request) -> Reply {
-    let submitted = consent::submitted(request);
-    let taken = submitted.and_then(|(id, decision)| Some((world.anthropic.waiting.take(&id)?, decision)));
-    match taken {
-        Some((asked, decision)) => decided(world, asked, decision),
-        None => pages::problem(400, "Anthropic", "This page has been answered already."),
+    match world.anthropic.waiting.answered(request, "Anthropic") {
+        Ok((asked, decision)) => decided(world, asked, decision),
+        Err(page) => page,
     }
 }
 

@@ -76,8 +76,8 @@ impl Provider for Anthropic {
         })
     }
 
-    fn end_access(&mut self) {
-        self.tokens.end_access();
+    fn tokens(&mut self) -> Option<&mut Tokens> {
+        Some(&mut self.tokens)
     }
 
     fn end_all(&mut self) {

@@ -96,11 +96,9 @@ fn asked(world: &World, params: &Params) -> Result<Asked, (&'static str, &'stati
 }
 
 pub fn answer(world: &mut World, request: &Request) -> Reply {
-    let submitted = consent::submitted(request);
-    let taken = submitted.and_then(|(id, decision)| Some((world.generic.waiting.take(&id)?, decision)));
-    match taken {
-        Some((asked, decision)) => decided(world, asked, decision),
-        None => pages::problem(400, "The provider", "This page has been answered already."),
+    match world.generic.waiting.answered(request, "The provider") {
+        Ok((asked, decision)) => decided(world, asked, decision),
+        Err(page) => page,
     }
 }
 

@@ -116,16 +116,8 @@ impl Provider for Generic {
         })
     }
 
-    fn end_access(&mut self) {
-        self.tokens.end_access();
-    }
-
-    fn end_all(&mut self) {
-        self.tokens.end_all();
-    }
-
-    fn revoke(&mut self, token: &str) {
-        self.tokens.revoke(token);
+    fn tokens(&mut self) -> Option<&mut Tokens> {
+        Some(&mut self.tokens)
     }
 }
 

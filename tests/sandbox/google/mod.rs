@@ -59,16 +59,8 @@ impl Provider for Google {
         json!({ "tokens": self.tokens.report(now), "codes": self.codes.report(now) })
     }
 
-    fn end_access(&mut self) {
-        self.tokens.end_access();
-    }
-
-    fn end_all(&mut self) {
-        self.tokens.end_all();
-    }
-
-    fn revoke(&mut self, token: &str) {
-        self.tokens.revoke(token);
+    fn tokens(&mut self) -> Option<&mut Tokens> {
+        Some(&mut self.tokens)
     }
 }
 
@@ -134,11 +126,9 @@ fn is_loopback(uri: &str) -> bool {
 }
 
 fn answer(world: &mut World, request: &Request) -> Reply {
-    let submitted = consent::submitted(request);
-    let taken = submitted.and_then(|(id, decision)| Some((world.google.waiting.take(&id)?, decision)));
-    match taken {
-        Some((asked, decision)) => decided(world, asked, decision),
-        None => pages::problem(400, "Google", "This page has been answered already."),
+    match world.google.waiting.answered(request, "Google") {
+        Ok((asked, decision)) => decided(world, asked, decision),
+        Err(page) => page,
     }
 }
 

@@ -80,11 +80,9 @@ fn is_registered(redirect_uri: &str, ports: &[u16]) -> bool {
 }
 
 pub fn answer(world: &mut World, request: &Request) -> Reply {
-    let submitted = consent::submitted(request);
-    let taken = submitted.and_then(|(id, decision)| Some((world.openai.waiting.take(&id)?, decision)));
-    match taken {
-        Some((asked, decision)) => decided(world, asked, decision),
-        None => pages::problem(400, "OpenAI", "This page has been answered already."),
+    match world.openai.waiting.answered(request, "OpenAI") {
+        Ok((asked, decision)) => decided(world, asked, decision),
+        Err(page) => page,
     }
 }
 

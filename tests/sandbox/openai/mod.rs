@@ -64,17 +64,13 @@ impl Provider for OpenAi {
         })
     }
 
-    fn end_access(&mut self) {
-        self.tokens.end_access();
+    fn tokens(&mut self) -> Option<&mut Tokens> {
+        Some(&mut self.tokens)
     }
 
     fn end_all(&mut self) {
         self.tokens.end_all();
         self.ended_keys.extend(std::mem::take(&mut self.keys));
-    }
-
-    fn revoke(&mut self, token: &str) {
-        self.tokens.revoke(token);
     }
 }
 

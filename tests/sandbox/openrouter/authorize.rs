@@ -124,11 +124,9 @@ fn host_of(callback: &str) -> Option<String> {
 }
 
 pub fn answer(world: &mut World, request: &Request) -> Reply {
-    let submitted = consent::submitted(request);
-    let taken = submitted.and_then(|(id, decision)| Some((world.openrouter.waiting.take(&id)?, decision)));
-    match taken {
-        Some((asked, decision)) => decided(world, asked, decision),
-        None => pages::problem(400, "OpenRouter", "This page has been answered already."),
+    match world.openrouter.waiting.answered(request, "OpenRouter") {
+        Ok((asked, decision)) => decided(world, asked, decision),
+        Err(page) => page,
     }
 }
 
