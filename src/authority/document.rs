@@ -54,7 +54,13 @@ struct Document {
 pub struct Documents {
     loopback_allowed: bool,
     /// Until when each is believed.
-    kept: Mutex<HashMap<String, (Instant, Lookup)>>,
+    kept: Mutex<HashMap<String, Kept>>,
+}
+
+/// What was found of a client, for as long as it is believed.
+struct Kept {
+    until: Instant,
+    found: Lookup,
 }
 
 impl Documents {
@@ -94,7 +100,7 @@ impl Documents {
 
     fn remembered(&self, id: &str) -> Option<Lookup> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (until, found) = kept.get(id)?;
+        let Kept { until, found } = kept.get(id)?;
         (Instant::now() < *until).then(|| found.clone())
     }
 
@@ -103,7 +109,7 @@ impl Documents {
         if kept.len() >= MAX_KEPT {
             kept.clear();
         }
-        kept.insert(id.to_owned(), (Instant::now() + keep, found));
+        kept.insert(id.to_owned(), Kept { until: Instant::now() + keep, found });
     }
 
     /// The client, and how long its document may be believed.

@@ -21,7 +21,13 @@ const MAX_LEFT: usize = 1000;
 
 type Exchange = JoinHandle<Result<Secret, UpstreamError>>;
 /// Exchanges that nobody waits for at the moment, by the digest of the code.
-type Left = Arc<Mutex<HashMap<[u8; 32], (Instant, Exchange)>>>;
+type Left = Arc<Mutex<HashMap<[u8; 32], LeftBehind>>>;
+
+/// One that its client has left.
+struct LeftBehind {
+    since: Instant,
+    exchange: Exchange,
+}
 
 /// The exchanges of one instance.
 #[derive(Default)]
@@ -51,8 +57,8 @@ impl Redemptions {
 
     fn take(&self, name: &[u8; 32]) -> Option<Exchange> {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        left.retain(|_, (since, _)| since.elapsed() < KEEP);
-        left.remove(name).map(|(_, exchange)| exchange)
+        left.retain(|_, one| one.since.elapsed() < KEEP);
+        left.remove(name).map(|one| one.exchange)
     }
 }
 
@@ -80,7 +86,7 @@ impl Drop for Wait {
         tracing::info!("a client went away before it had its key");
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if left.len() < MAX_LEFT {
-            left.insert(self.name, (Instant::now(), exchange));
+            left.insert(self.name, LeftBehind { since: Instant::now(), exchange });
         }
     }
 }

@@ -8,7 +8,7 @@
 pub use unix::{ask_for, watch};
 
 #[cfg(not(unix))]
-pub use elsewhere::{ask_for, watch};
+pub use no_sockets::{ask_for, watch};
 
 #[cfg(unix)]
 mod unix {
@@ -166,7 +166,7 @@ mod unix {
 }
 
 #[cfg(not(unix))]
-mod elsewhere {
+mod no_sockets {
     use std::process::ExitCode;
 
     use crate::agent::Grant;

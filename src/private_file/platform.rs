@@ -4,7 +4,7 @@
 pub use unix::*;
 
 #[cfg(not(unix))]
-pub use elsewhere::*;
+pub use not_unix::*;
 
 #[cfg(unix)]
 mod unix {
@@ -122,7 +122,7 @@ fn group_is_private(passwd: &str, group: &str, me: u32, gid: u32) -> bool {
 }
 
 #[cfg(not(unix))]
-mod elsewhere {
+mod not_unix {
     use std::fs::{File, Metadata, OpenOptions};
     use std::io;
     use std::path::Path;

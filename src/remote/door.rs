@@ -98,7 +98,7 @@ impl AsyncWrite for Stream {
 async fn by_socket(path: &Path) -> Result<Stream> {
     let first = match at_path(path).await {
         Ok(stream) => return Ok(Stream(Box::new(stream))),
-        Err(trouble) => trouble,
+        Err(unreachable) => unreachable,
     };
     if first.is_dead()
         && let Some(link) = link().filter(|link| link != path)
@@ -123,7 +123,7 @@ fn link() -> Option<PathBuf> {
 
 /// Why a path leads to no agent.
 #[cfg(unix)]
-enum Trouble {
+enum Unreachable {
     /// There is nothing, or nobody listens any more.
     Dead,
     /// It is somebody else's.
@@ -133,7 +133,7 @@ enum Trouble {
 }
 
 #[cfg(unix)]
-impl Trouble {
+impl Unreachable {
     const fn is_dead(&self) -> bool {
         matches!(self, Self::Dead)
     }
@@ -162,23 +162,23 @@ fn again() -> String {
 }
 
 #[cfg(unix)]
-async fn at_path(path: &Path) -> std::result::Result<tokio::net::UnixStream, Trouble> {
+async fn at_path(path: &Path) -> std::result::Result<tokio::net::UnixStream, Unreachable> {
     use std::os::unix::fs::MetadataExt as _;
-    let trouble = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Trouble::Dead,
-        io::ErrorKind::PermissionDenied => Trouble::Foreign,
-        kind => Trouble::Other(kind),
+    let unreachable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Unreachable::Dead,
+        io::ErrorKind::PermissionDenied => Unreachable::Foreign,
+        kind => Unreachable::Other(kind),
     };
-    let owner = std::fs::metadata(path).map_err(trouble)?.uid();
+    let owner = std::fs::metadata(path).map_err(unreachable)?.uid();
     if !is_trusted(owner) {
-        return Err(Trouble::Foreign);
+        return Err(Unreachable::Foreign);
     }
-    let stream = tokio::net::UnixStream::connect(path).await.map_err(trouble)?;
+    let stream = tokio::net::UnixStream::connect(path).await.map_err(unreachable)?;
     // Another one may have come in between.
     match stream.peer_cred() {
         Ok(peer) if is_trusted(peer.uid()) => Ok(stream),
-        Ok(_) => Err(Trouble::Foreign),
-        Err(error) => Err(Trouble::Other(error.kind())),
+        Ok(_) => Err(Unreachable::Foreign),
+        Err(error) => Err(Unreachable::Other(error.kind())),
     }
 }
 

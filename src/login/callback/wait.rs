@@ -49,10 +49,17 @@ pub(in crate::login) struct CallbackWait<'a> {
     provider: &'a str,
     listener: Option<&'a mut Listener>,
     talk: &'a mut Conversation,
-    told: (Ignored, Instant),
+    last_report: Report,
     next_trial: Instant,
     is_half_told: bool,
     is_tried: bool,
+}
+
+/// What the person was told last of callbacks that were ignored.
+#[derive(Clone, Copy)]
+struct Report {
+    ignored: Ignored,
+    at: Instant,
 }
 
 enum Wakeup {
@@ -74,14 +81,14 @@ impl<'a> CallbackWait<'a> {
         talk: &'a mut Conversation,
     ) -> Self {
         let now = Instant::now();
-        let told = (Ignored::default(), now);
+        let last_report = Report { ignored: Ignored::default(), at: now };
         Self {
             requests,
             form,
             provider,
             listener,
             talk,
-            told,
+            last_report,
             next_trial: now,
             is_half_told: false,
             is_tried: false,
@@ -109,7 +116,7 @@ impl<'a> CallbackWait<'a> {
                     }
                 }
                 Wakeup::Ignored(ignored) => {
-                    self.told = (ignored, Instant::now());
+                    self.last_report = Report { ignored, at: Instant::now() };
                     let why = ignored.why.and_then(|why| self.was_ignored(why));
                     self.report(why);
                 }
@@ -146,7 +153,7 @@ impl<'a> CallbackWait<'a> {
     }
 
     fn waiting(&self, notice: Option<String>, error: Option<Error>) {
-        let ignored = self.told.0.count;
+        let ignored = self.last_report.ignored.count;
         let (expires_at, label, page) = (self.talk.deadline.expires_at, None, None);
         self.talk.tell(Stage::Waiting {
             input: Input::Code,
@@ -165,14 +172,14 @@ impl<'a> CallbackWait<'a> {
     }
 
     async fn wakeup(&mut self) -> Wakeup {
-        let (told, next_trial) = (self.told, self.next_trial);
+        let (last, next_trial) = (self.last_report, self.next_trial);
         let mut ignored = self.listener.as_ref().map(|listener| listener.ignored.clone());
         let more_ignored = async {
             let Some(ignored) = &mut ignored else { return std::future::pending().await };
-            if ignored.wait_for(|ignored| *ignored != told.0).await.is_err() {
+            if ignored.wait_for(|ignored| *ignored != last.ignored).await.is_err() {
                 return std::future::pending().await;
             }
-            tokio::time::sleep_until(told.1 + REPORT_PAUSE).await;
+            tokio::time::sleep_until(last.at + REPORT_PAUSE).await;
             *ignored.borrow()
         };
         let callback = async {
