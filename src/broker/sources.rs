@@ -65,51 +65,62 @@ pub(super) fn find(
     validity: Validity,
 ) -> Result<Found> {
     let provider = config.provider(login.provider())?;
+    let now = clock.now();
+    let is_fresh = |tokens: &Tokens| tokens.is_fresh(now, validity.seconds(tokens.lifetime()));
     let mut passed = None;
     for source in provider.sources_of(login) {
-        let credential = match source {
-            Source::Env { .. } => from_env(&provider, login, source),
-            Source::App => from_app(config, store, &provider, login)?,
-            Source::Workload => match from_workload(answers, &provider, login)? {
-                Workload::None => None,
-                Workload::There(there) => {
-                    let now = clock.now();
-                    let fresh = |there: &Credential| there.is_fresh(now, validity.seconds(there.lifetime));
-                    match there {
-                        Some(there) if fresh(&there) => Some(*there),
-                        there => {
-                            let seen = there.map(|there| there.token);
-                            return Ok(Found::ToObtain { source: source.clone(), seen, passed });
-                        }
-                    }
-                }
-            },
-            Source::Command => {
-                let there = from_command(store, answers, &provider, login);
-                let now = clock.now();
-                match there {
-                    Some(there) if there.is_fresh(now, validity.seconds(there.lifetime)) => Some(there),
-                    there => {
-                        let seen = there.map(|there| there.token);
-                        return Ok(Found::ToObtain { source: source.clone(), seen, passed });
-                    }
-                }
-            }
-            Source::Login => match stored(store, clock, &provider, login, validity)? {
-                Login::None => None,
-                Login::Good(credential) => Some(*credential),
-                Login::Stale(token) => return Ok(Found::Stale { token }),
-                Login::Refused(refused) => {
-                    passed = Some(refused);
-                    None
-                }
-            },
+        let said = match source {
+            Source::Env { kind, .. } => from_env(source, *kind),
+            Source::App => from_app(config, store)?,
+            Source::Workload => from_workload(answers, &provider, login, is_fresh)?,
+            Source::Command => from_command(store, answers, &provider, login, is_fresh),
+            Source::Login => stored(store, now, &provider, login, is_fresh)?,
         };
-        if let Some(credential) = credential {
-            return Ok(Found::Good { credential: Box::new(credential), passed });
+        match said {
+            Said::Nothing => {}
+            Said::Good(held) => {
+                let Held { kind, tokens, revision } = *held;
+                let credential = hand_out(&provider, login, source, kind, &tokens, revision);
+                return Ok(Found::Good { credential: Box::new(credential), passed });
+            }
+            Said::Stale(token) => return Ok(Found::Stale { token }),
+            Said::ToAsk(seen) => return Ok(Found::ToObtain { source: source.clone(), seen, passed }),
+            Said::Refused(refused) => passed = Some(refused),
         }
     }
     Err(passed.map_or_else(|| not_logged_in(&provider, login), |passed| passed.error))
+}
+
+/// What one source says without the network.
+enum Said {
+    Nothing,
+    Good(Box<Held>),
+    /// The stored login's token is not fresh any more.
+    Stale(Secret),
+    /// It has to be asked; with its token of now.
+    ToAsk(Option<Secret>),
+    Refused(Passed),
+}
+
+/// Tokens as their source holds them.
+struct Held {
+    kind: Kind,
+    tokens: Tokens,
+    revision: u64,
+}
+
+impl Said {
+    fn key(key: Secret, kind: Kind) -> Self {
+        Self::Good(Box::new(Held { kind, tokens: Tokens::api_key(key, 0), revision: 0 }))
+    }
+
+    /// Of a source that gives something new whenever it is asked.
+    fn last(tokens: Option<Tokens>, kind: Kind, is_fresh: impl Fn(&Tokens) -> bool) -> Self {
+        match tokens {
+            Some(tokens) if is_fresh(&tokens) => Self::Good(Box::new(Held { kind, tokens, revision: 0 })),
+            other => Self::ToAsk(other.map(|tokens| tokens.access_token)),
+        }
+    }
 }
 
 /// A variable's value; an empty one counts as not set.
@@ -121,92 +132,66 @@ pub(super) fn env_value(source: &Source) -> Option<Secret> {
     is_credential(value).then(|| Secret::new(value))
 }
 
-fn from_env(provider: &Provider, login: &LoginId, source: &Source) -> Option<Credential> {
-    let Source::Env { kind, .. } = source else { return None };
-    let tokens = Tokens::api_key(env_value(source)?, 0);
-    Some(provider.credential(login, &source.name(), *kind, &tokens, 0))
+fn from_env(source: &Source, kind: Kind) -> Said {
+    env_value(source).map_or(Said::Nothing, |key| Said::key(key, kind))
 }
 
-/// What the provider's command gave last, fresh or not.
+fn from_app(config: &Config, store: &Store) -> Result<Said> {
+    let key = store.app_key(config.app_key_reference())?;
+    Ok(key.map_or(Said::Nothing, |key| Said::key(key, Kind::ApiKey)))
+}
+
+/// What the provider's command gave last.
 fn from_command(
     store: &Store,
     answers: &Answers,
     provider: &Provider,
     login: &LoginId,
-) -> Option<Credential> {
-    let command = provider.command.as_ref()?;
-    let tokens = answer(answers, store, provider, command, login)?;
-    Some(provider.credential(login, &Source::Command.name(), command.kind, &tokens, 0))
-}
-
-enum Workload {
-    None,
-    There(Option<Box<Credential>>),
+    is_fresh: impl Fn(&Tokens) -> bool,
+) -> Said {
+    let Some(command) = &provider.command else { return Said::ToAsk(None) };
+    Said::last(answer(answers, store, provider, command, login), command.kind, is_fresh)
 }
 
 /// Whether this machine has an identity, and what it was exchanged for last.
-fn from_workload(answers: &Answers, provider: &Provider, login: &LoginId) -> Result<Workload> {
-    let Some(described) = &provider.workload else { return Ok(Workload::None) };
+fn from_workload(
+    answers: &Answers,
+    provider: &Provider,
+    login: &LoginId,
+    is_fresh: impl Fn(&Tokens) -> bool,
+) -> Result<Said> {
+    let Some(described) = &provider.workload else { return Ok(Said::Nothing) };
     if !workload::is_here(described)? {
-        return Ok(Workload::None);
+        return Ok(Said::Nothing);
     }
     let tokens = answers.get(login).filter(|tokens| tokens.origins == [described.binding()]);
-    Ok(Workload::There(tokens.map(|tokens| Box::new(of_workload(provider, login, described, &tokens)))))
-}
-
-/// What is handed out for an exchanged token. It is the organisation's own, whatever a vendor's terms say of
-/// the logins of people.
-pub(super) fn of_workload(
-    provider: &Provider,
-    login: &LoginId,
-    described: &provider::Workload,
-    tokens: &Tokens,
-) -> Credential {
-    let credential = provider.credential(login, &Source::Workload.name(), described.kind, tokens, 0);
-    Credential { share: Share::Any, ..credential }
-}
-
-fn from_app(
-    config: &Config,
-    store: &Store,
-    provider: &Provider,
-    login: &LoginId,
-) -> Result<Option<Credential>> {
-    let key = store.app_key(config.app_key_reference())?;
-    Ok(key.map(|key| provider.credential(login, "app", Kind::ApiKey, &Tokens::api_key(key, 0), 0)))
-}
-
-enum Login {
-    None,
-    Good(Box<Credential>),
-    Stale(Secret),
-    Refused(Passed),
+    Ok(Said::last(tokens, described.kind, is_fresh))
 }
 
 fn stored(
     store: &Store,
-    clock: &Clock,
+    now: i64,
     provider: &Provider,
     login: &LoginId,
-    validity: Validity,
-) -> Result<Login> {
-    let Some(stored) = store.read(login)? else { return Ok(Login::None) };
-    let now = clock.now();
+    is_fresh: impl Fn(&Tokens) -> bool,
+) -> Result<Said> {
+    let Some(stored) = store.read(login)? else { return Ok(Said::Nothing) };
     let refused = is_refused(&stored);
     // When the refresh token is spent the access token may not be: it is good until its end, or until the API
     // refused it, which only the index knows.
     let fresh = match refused {
         true => stored.tokens.is_fresh(now, 0) && stored.entry.expires_at.is_none_or(|end| end > now),
-        false => stored.tokens.is_fresh(now, validity.seconds(stored.tokens.lifetime())),
+        false => is_fresh(&stored.tokens),
     };
     if fresh {
-        return Ok(Login::Good(Box::new(credential(provider, login, &stored))));
+        let Stored { entry, tokens } = stored;
+        return Ok(Said::Good(Box::new(Held { kind: entry.kind, tokens, revision: entry.revision })));
     }
     Ok(match stored.entry.refused {
         Some(fingerprint) if refused => {
-            Login::Refused(Passed { error: expired(provider, login), fingerprint })
+            Said::Refused(Passed { error: expired(provider, login), fingerprint })
         }
-        _ => Login::Stale(stored.tokens.access_token),
+        _ => Said::Stale(stored.tokens.access_token),
     })
 }
 
@@ -222,13 +207,34 @@ pub(super) fn spent(tokens: &Tokens) -> &Secret {
 
 /// What is handed out for a stored login.
 pub(super) fn credential(provider: &Provider, login: &LoginId, stored: &Stored) -> Credential {
-    provider.credential(
-        login,
-        &Source::Login.name(),
-        stored.entry.kind,
-        &stored.tokens,
-        stored.entry.revision,
-    )
+    let Stored { entry, tokens } = stored;
+    hand_out(provider, login, &Source::Login, entry.kind, tokens, entry.revision)
+}
+
+/// What is handed out for what a machine's identity was exchanged for.
+pub(super) fn of_workload(
+    provider: &Provider,
+    login: &LoginId,
+    described: &provider::Workload,
+    tokens: &Tokens,
+) -> Credential {
+    hand_out(provider, login, &Source::Workload, described.kind, tokens, 0)
+}
+
+fn hand_out(
+    provider: &Provider,
+    login: &LoginId,
+    source: &Source,
+    kind: Kind,
+    tokens: &Tokens,
+    revision: u64,
+) -> Credential {
+    let credential = provider.credential(login, &source.name(), kind, tokens, revision);
+    match source {
+        // It is the organisation's own, whatever a vendor's terms say of the logins of people.
+        Source::Workload => Credential { share: Share::Any, ..credential },
+        _ => credential,
+    }
 }
 
 /// The end of a login.
