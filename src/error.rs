@@ -91,7 +91,7 @@ macro_rules! codes {
 codes! {
     NotLoggedIn = "not_logged_in", 3, Lasting, Warn, false, "No source yields a credential for this login.";
     LoginExpired = "login_expired", 3, Lasting, Warn, false, "The stored login can no longer be refreshed.";
-    LoginDenied = "login_denied", 4, Untold, Warn, false, "The person or the provider said no, on the consent page or when a login was lent.";
+    LoginDenied = "login_denied", 4, Untold, Warn, false, "The person or the provider refused it, on the consent page or when a login was lent.";
     LoginTimeout = "login_timeout", 5, Untold, Warn, true, "Nobody finished the login in time.";
     Cancelled = "cancelled", 130, Untold, Info, true, "The person cancelled.";
     Busy = "busy", 5, Passing, Warn, false, "Another login or another process holds what this call needs.";

@@ -163,7 +163,7 @@ fn what_is_no_file_is_not_read() {
         std::fs::remove_file(&path).unwrap();
         assert!(std::process::Command::new(make).arg(&path).status().unwrap().success());
         let error = folder.load(None).unwrap_err();
-        assert!(error.message().ends_with("is no regular file."), "{make}: {error}");
+        assert!(error.message().ends_with("is not a regular file."), "{make}: {error}");
     }
 }
 

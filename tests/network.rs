@@ -41,7 +41,7 @@ fn an_authority_of_ones_own_is_trusted_where_it_is_named() {
     assert_eq!(foreign.code(), 5, "{foreign:?}");
     assert!(foreign.stderr.contains("certificate of localhost is not trusted"), "{foreign:?}");
     assert!(foreign.stderr.contains("SSL_CERT_FILE"), "{foreign:?}");
-    for (wrong, why) in [("/nonexistent", "is not there"), ("/dev/null", "is no file of certificates")] {
+    for (wrong, why) in [("/nonexistent", "is not there"), ("/dev/null", "is not a file of certificates")] {
         let ran = login(&dir, &[("SSL_CERT_FILE", wrong)]);
         assert_eq!(ran.code(), 5, "{wrong}: {ran:?}");
         assert!(ran.stderr.contains("SSL_CERT_FILE") && ran.stderr.contains(why), "{wrong}: {ran:?}");

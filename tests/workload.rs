@@ -255,7 +255,7 @@ fn a_passing_failure_is_tried_again_and_told_without_a_login() {
     runner.token_with(&named).ok();
     runner.sandbox.fault(ANTHROPIC, 2, fault::status(503));
     let ran = runner.token_with(&named);
-    fails(&ran, 5, &["trouble of its own", "Try again in a moment"]);
+    fails(&ran, 5, &["a fault of its own", "Try again in a moment"]);
     assert!(!ran.stderr.contains("your login"), "{ran:?}");
     runner.sandbox.fault(ANTHROPIC, 1, fault::rate_limited(60));
     fails(&runner.token_with(&named), 5, &["asks for fewer requests"]);

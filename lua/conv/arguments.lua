@@ -40,7 +40,7 @@ local function read(opts, cb, allowed)
   for name, wanted in pairs(allowed) do
     local value = opts[name]
     if value ~= nil and (type(value) ~= wanted or (wanted == "number" and value < 0)) then
-      local message = ("`%s` is no %s that is allowed."):format(name, wanted)
+      local message = ("`%s` is not an allowed %s."):format(name, wanted)
       return {}, cb, errors.new("invalid_argument", message, "See `:h conv-api`.")
     end
   end

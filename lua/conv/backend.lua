@@ -80,7 +80,7 @@ end
 ---@return ConvError
 local function silent()
   local why = require("conv.process").last_words()
-  local message = "The backend was started and says nothing." .. (why and (" Its last words: " .. why) or "")
+  local message = "The backend was started and does not answer." .. (why and (" It said last: " .. why) or "")
   return errors.new("timeout", message, "`:checkhealth conv` shows which program was tried.")
 end
 
@@ -153,7 +153,8 @@ local function on_exit(code)
     return
   end
   local hint = "Run `:ConvStatus` to start it again, `:checkhealth conv` to see why."
-  local err = errors.new("backend_crashed", "The backend ended 3 times within 10 s and stays off.", hint)
+  local err =
+    errors.new("backend_crashed", "The backend ended 3 times within 10 s and is not started again.", hint)
   trouble_until = nil
   become("down", err)
   answer_all(err)

@@ -63,7 +63,10 @@ end
 local function deadline(id, method, limit)
   return vim.defer_fn(function()
     local message = ("The backend did not answer `%s` within %d s."):format(method, math.ceil(limit / 1000))
-    M.answer(id, errors.new("timeout", message, "Try again; `:checkhealth conv` says how the backend is."))
+    M.answer(
+      id,
+      errors.new("timeout", message, "Try again; `:checkhealth conv` shows the state of the backend.")
+    )
   end, limit)
 end
 

@@ -27,7 +27,7 @@ function M.on_event(data)
     return
   end
   calls.outlast(data.login, data.seconds * 1000 + LONGER)
-  local text = ("Waiting for `%s`, for `%s`. It may want a password or a finger."):format(
+  local text = ("Waiting for `%s`, for `%s`. It may want a password or a fingerprint."):format(
     data.program,
     data.login
   )

@@ -101,7 +101,7 @@ function M.check_plain_key(credential, host)
   if credential.kind ~= "oauth" or vim.tbl_count(credential.headers) < 2 then
     return nil
   end
-  local message = ("%s sends a plain key, which is not enough for this sign-in to %s."):format(
+  local message = ("%s sends a plain key, which is not enough for this login to %s."):format(
     host,
     credential.login
   )

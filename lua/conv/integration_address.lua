@@ -58,7 +58,7 @@ function M.check(credential, url, option)
   local message = ("The login `%s` is for %s, not for %s."):format(
     credential.login,
     mine,
-    theirs or "what is no address"
+    theirs or "what is not an address"
   )
   local hint = ("Set `%s` to %s, or log in another way with `:ConvLogin %s`."):format(
     option,

@@ -92,7 +92,7 @@ local function check_host(found)
     end)
     if not ok then
       health.warn(
-        ("%s is not as this plugin knows it"):format(info.name),
+        ("%s is of a version that this plugin does not know"):format(info.name),
         { require("conv.errors").redact(tostring(problem)) }
       )
     end

@@ -30,7 +30,7 @@ return {
   codes = {
     { "not_logged_in", "lasting", "warn", "No source yields a credential for this login." },
     { "login_expired", "lasting", "warn", "The stored login can no longer be refreshed." },
-    { "login_denied", "untold", "warn", "The person or the provider said no, on the consent page or when a login was lent." },
+    { "login_denied", "untold", "warn", "The person or the provider refused it, on the consent page or when a login was lent." },
     { "login_timeout", "untold", "warn", "Nobody finished the login in time." },
     { "cancelled", "untold", "info", "The person cancelled." },
     { "busy", "passing", "warn", "Another login or another process holds what this call needs." },

@@ -138,7 +138,7 @@ error("lua/conv/types.lua holds types only")
 ---@field pid integer The backend's process.
 ---@field margin integer `refresh.margin`, seconds.
 ---@field callback_port integer `callback.port`; 0 for any.
----@field no_browser? string Why a browser can hardly reach this machine, in words that complete "You are …"; absent where it can.
+---@field no_browser? string Why a browser may not reach this machine, in words that complete "You are …"; absent where it can.
 
 ---The machine that lends logins here: what `CONVOCATIONS_AGENT` names.
 ---@class (exact) conv.LenderReport
@@ -232,8 +232,8 @@ error("lua/conv/types.lua holds types only")
 ---@field terms? string The provider's terms, in a sentence.
 ---@field default boolean Whether it is taken where nobody chooses.
 ---@field needs_browser boolean Whether there is no page to paste from, so that the browser must reach this machine.
----@field revocable? boolean Whether a logout takes it back at the provider; absent where only trying tells.
----@field ends_others? boolean Whether that may end other logins of the same account too, those of other machines among them; absent where nothing is taken back.
+---@field revocable? boolean Whether a logout revokes it at the provider; absent where only trying tells.
+---@field ends_others? boolean Whether that may end other logins of the same account too, those of other machines among them; absent where nothing is revoked.
 
 ---Nothing to say but that it was done.
 ---@class (exact) conv.Nothing
@@ -278,7 +278,7 @@ error("lua/conv/types.lua holds types only")
 ---What became of a login's tokens whose place another one has taken.
 ---@class (exact) conv.Replaced
 ---@field revoked "yes"|"no"|"unsupported" Whether the provider took them back.
----@field page? string Where the person can take them back, if the provider has a page for it.
+---@field page? string Where the person can revoke them, if the provider has a page for it.
 ---@field message string One sentence.
 
 ---How everything is. Also `status --json`.
@@ -323,7 +323,7 @@ error("lua/conv/types.lua holds types only")
 ---@field used? number How much is used, if the provider says.
 ---@field limit? number How much there is; absent where there is no limit, or nobody says.
 ---@field unit string Of what: `percent`, `requests`, `tokens`, or a currency (ISO 4217); empty where nobody says.
----@field resets_at? integer When it begins anew, Unix seconds, if the provider says.
+---@field resets_at? integer When it begins again, Unix seconds, if the provider says.
 
 ---A command that gives a login's credential is waited for: it may ask the person for a password or a finger.
 ---@class (exact) conv.Waiting

@@ -58,7 +58,7 @@ fn trouble(grant: &GrantReport) -> Option<Error> {
     if !std::fs::symlink_metadata(path).is_ok_and(is_socket) {
         let message = format!("The socket of the grant {} is gone: `{}`.", grant.id, path.display());
         return Some(Error::new(Code::StoreUnreadable, message).with_hint(format!(
-            "Something removed it: `convocations grants revoke {}`, and lend anew.",
+            "Something removed it: `convocations grants revoke {}`, and lend again.",
             grant.id
         )));
     }

@@ -103,6 +103,6 @@ impl Door {
 
 #[cfg(unix)]
 fn no_path() -> Error {
-    Error::new(Code::InvalidArgument, "This is no path of a socket.")
+    Error::new(Code::InvalidArgument, "This is not a path for a socket.")
         .with_hint("Give the path of a new socket in a folder of your own.")
 }

@@ -172,7 +172,7 @@ impl GrantHandler {
 
 async fn read(body: Incoming) -> Result<AgentToken> {
     let wrong = || {
-        Error::new(Code::InvalidArgument, "The request for a token has another form than it must have.")
+        Error::new(Code::InvalidArgument, "The request for a token is not of the allowed form.")
             .with_hint("Send nothing, or `{\"min_validity\": SECONDS, \"rejected\": TOKEN}`.")
     };
     let bytes = Limited::new(body, MAX_QUESTION).collect().await.map_err(|_| wrong())?.to_bytes();

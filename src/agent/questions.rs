@@ -96,7 +96,7 @@ impl Questions {
         };
         match answer {
             GrantAnswer::Once | GrantAnswer::Grant => Ok(()),
-            GrantAnswer::No => Err(Error::new(Code::LoginDenied, "The person at home said no.")
+            GrantAnswer::No => Err(Error::new(Code::LoginDenied, "The person at home refused it.")
                 .with_hint("Ask them, then try again.")),
         }
     }

@@ -87,7 +87,7 @@ impl FromStr for RateChange {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || {
-            Error::new(Code::InvalidArgument, format!("`{}` is no rate.", short(text, 40)))
+            Error::new(Code::InvalidArgument, format!("`{}` is not a rate.", short(text, 40)))
                 .with_hint("Write it as register=20/1h, authorize=100/15m or token=50/15m.")
         };
         let (name, rate) = text.split_once('=').ok_or_else(wrong)?;

@@ -27,7 +27,7 @@ pub async fn me(server: &AuthorizationServer, request: &Request) -> Response {
 /// that says "try again".
 pub fn unavailable(error: &UpstreamError) -> Response {
     let UpstreamError::Unavailable(wait) = error else {
-        let words = "The answer of OpenRouter makes no sense.";
+        let words = "The answer of OpenRouter is not understood.";
         return OAuthError::with_status(StatusCode::BAD_GATEWAY, "server_error", words).response();
     };
     let words = "OpenRouter does not answer as it should right now; try again.";

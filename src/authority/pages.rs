@@ -152,7 +152,7 @@ fn name_row(name: Option<&str>) -> String {
     let shown = DisplayName::new(name);
     let letters = shown.letters.map(|letters| {
         format!(
-            "<span class=\"warn\">Look twice: its letters are {}, and may pass for others.</span>",
+            "<span class=\"warn\">Look closely: its letters are {}, and can look like others.</span>",
             escape(&letters)
         )
     });
@@ -170,7 +170,7 @@ fn identity(client: &Client, redirect_uri: &str) -> String {
         ),
         Identity::Document(url) => format!("described at {}", address(url)),
         Identity::Host(host) => format!("not checked; asks as <b>{}</b>", escape(host)),
-        Identity::Registered => "not checked; the name is its own word".to_owned(),
+        Identity::Registered => "not checked; the application chose the name".to_owned(),
     }
 }
 

@@ -68,7 +68,7 @@ fn canonical(text: &str) -> Option<String> {
 }
 
 fn invalid(text: &str) -> Error {
-    Error::new(Code::ConfigInvalid, format!("`{text}` is no resource."))
+    Error::new(Code::ConfigInvalid, format!("`{text}` is not a resource."))
         .with_hint("Pass `--resource` the https URL of an MCP server, as its own metadata spells it.")
 }
 

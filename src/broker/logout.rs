@@ -28,7 +28,7 @@ impl Broker {
         self.check_kept_here(login).await?;
         let lock = self.lock_if_soon(login).await;
         if lock.is_some() {
-            // The newest tokens are the ones to take back. Those that still cannot be stored are given back
+            // The newest tokens are the ones to revoke. Those that still cannot be stored are given back
             // later.
             let _ = self.write_pending(login).await;
         }
@@ -117,14 +117,12 @@ impl Broker {
 
 fn sentence(login: &LoginId, revoked: Revoked, page: bool) -> String {
     let there = match (revoked, page) {
-        (Revoked::Yes, _) => "The provider took its tokens back.",
+        (Revoked::Yes, _) => "The provider revoked its tokens.",
         (Revoked::No, _) => {
-            "The provider did not confirm that it took its tokens back; what it gave out lives on until it ends."
+            "The provider did not confirm that it revoked its tokens; they work until they expire."
         }
-        (Revoked::Unsupported, true) => {
-            "The provider cannot take it back by itself; its page is where you can."
-        }
-        (Revoked::Unsupported, false) => "The provider has no way to take it back.",
+        (Revoked::Unsupported, true) => "Only you can revoke it, on the provider's page.",
+        (Revoked::Unsupported, false) => "The provider has no way to revoke it.",
     };
     format!("Logged out of {login}. {there}")
 }
@@ -135,17 +133,18 @@ fn nothing_stored(inner: &Inner, login: &LoginId) -> Error {
     let used = provider.as_ref().and_then(|provider| {
         provider.sources_of(login).find_map(|source| match source {
             Source::Env { var, .. } if env_value(source).is_some() => {
-                Some(format!("What is used comes from `{var}`; unset that."))
+                Some(format!("The credential in use comes from `{var}`; unset that."))
             }
-            Source::Command => {
-                Some("What is used comes from its command; take \"command\" out of its `sources`.".to_owned())
-            }
+            Source::Command => Some(
+                "The credential in use comes from its command; take \"command\" out of its `sources`."
+                    .to_owned(),
+            ),
             Source::Workload if has_identity(provider) => {
-                Some("What is used comes from this machine's own identity.".to_owned())
+                Some("The credential in use comes from this machine's own identity.".to_owned())
             }
             // One that cannot be read now is there all the same.
             Source::App if !matches!(inner.store.app_key(inner.config.app_key_reference()), Ok(None)) => {
-                Some("What is used is the key of the Convocations app; remove it there.".to_owned())
+                Some("The credential in use is the key of the Convocations app; remove it there.".to_owned())
             }
             _ => None,
         })

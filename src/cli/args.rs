@@ -296,7 +296,7 @@ pub struct TermsArgs {
     /// Hand out access tokens too; without it requests are sent from here, and no secret leaves
     #[arg(long)]
     pub token: bool,
-    /// And keys that last, which nothing here can take back
+    /// And keys that last, which cannot be revoked from here
     #[arg(long, requires = "token")]
     pub lasting: bool,
     /// How long, such as `8h`; until the program ends, if left out

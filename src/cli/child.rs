@@ -38,7 +38,7 @@ pub async fn run(mut program: Command) -> Result<ExitCode> {
             status = &mut ended => {
                 let status = status.ok().and_then(std::result::Result::ok);
                 return status.map(exit_code).ok_or_else(|| {
-                    Error::new(Code::BackendCrashed, "The program's end was missed.")
+                    Error::new(Code::BackendCrashed, "How the program ended is not known.")
                 });
             }
             asked = signals.next() => asked.pass_on(id),

@@ -104,7 +104,7 @@ fn look(context: &Context, is_online: bool, report: &mut Report) {
         }
     }
     for warning in context.store.take_warnings() {
-        report.note(&warning, "It was mended.");
+        report.note(&warning, "It was repaired.");
     }
 }
 
@@ -117,7 +117,7 @@ fn settings(context: &Context, report: &mut Report) {
     if context.config.is_shared_with_the_app() {
         report.note(
             &format!(
-                "The Convocations app writes `{}` anew, without the settings for this program.",
+                "The Convocations app overwrites `{}`, without the settings for this program.",
                 shared.display()
             ),
             &format!("Move them to `{}`, which nobody else writes.", own.display()),
@@ -299,9 +299,9 @@ fn surroundings(context: &Context, report: &mut Report) {
     }
     if let Some(obstacle) = login::obstacle() {
         report.note(
-            &format!("You are {obstacle}, so a browser can hardly reach this machine."),
-            "Logins lead with paste or a device code; `:ConvLogin!` does so anywhere. The machine you come from can \
-             lend its own: `:h conv-remote-ssh`.",
+            &format!("You are {obstacle}, so a browser may not reach this machine."),
+            "Logins offer a pasted code or a device code first; `:ConvLogin!` does so anywhere. The machine \
+             you connect from can lend its logins: `:h conv-remote-ssh`.",
         );
     }
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "SSL_CERT_FILE"] {

@@ -50,7 +50,7 @@ pub fn in_words(terms: &Terms, id: &str, now: i64, otherwise: &str) -> Vec<Strin
             "Access tokens are handed out too; no refresh token, and no key that lasts."
         }
         (GrantPower::Token, true) => {
-            "Access tokens are handed out too, and keys that last, which nothing here can take back."
+            "Access tokens are handed out too, and keys that last, which cannot be revoked from here."
         }
     };
     let mut lines = vec![format!("Lent to {}: {}.", terms.label, logins.join(", ")), power.to_owned()];

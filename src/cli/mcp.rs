@@ -46,7 +46,7 @@ pub struct Wanted {
 pub fn run(context: &Context, wanted: Wanted) -> Result<ExitCode> {
     let url = address(&wanted.url)?;
     if let Some(name) = wanted.name.as_deref().filter(|name| !is_name(name)) {
-        let message = format!("`{}` is no name for a provider.", short(name, MAX_NAME));
+        let message = format!("`{}` is not a name for a provider.", short(name, MAX_NAME));
         return Err(Error::new(Code::InvalidArgument, message).with_hint("Use a-z, 0-9 and `-`."));
     }
     let known = described(context, &url);
@@ -86,7 +86,7 @@ pub fn run(context: &Context, wanted: Wanted) -> Result<ExitCode> {
 /// An address that a token may be sent to.
 fn address(text: &str) -> Result<Url> {
     let bad = || {
-        Error::new(Code::InvalidArgument, "This is no address of an MCP server.").with_hint(
+        Error::new(Code::InvalidArgument, "This is not an address of an MCP server.").with_hint(
             "Give its whole URL, such as `https://mcp.example.com/mcp`; http is for this machine only.",
         )
     };

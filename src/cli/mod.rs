@@ -72,7 +72,7 @@ fn logged(command: Command, paths: Paths) -> Result<ExitCode> {
     tracing::info!(command = command.name(), version = env!("CARGO_PKG_VERSION"), "began");
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| dispatch(command, paths.clone())));
     let result = ran.unwrap_or_else(|_| {
-        Err(Error::new(Code::BackendCrashed, "The program failed for a reason of its own.")
+        Err(Error::new(Code::BackendCrashed, "The program failed by a fault of its own.")
             .with_hint(format!("`{}` tells where.", paths.log_file().display())))
     });
     match &result {

@@ -101,7 +101,7 @@ impl Cut {
         match self {
             Self::TooLong => Error::new(
                 Code::BadResponse,
-                format!("`{name}` prints more than {} KiB, which is no credential.", MAX_OUTPUT >> 10),
+                format!("`{name}` prints more than {} KiB, which is not a credential.", MAX_OUTPUT >> 10),
             )
             .with_hint(correct(program)),
             Self::Broken => {
@@ -151,7 +151,7 @@ fn check_status(program: &Program, status: ExitStatus) -> Result<()> {
         (_, Some(signal)) if group::is_interrupt(signal) => return Err(cancelled(program)),
         (Some(code), _) => format!("ended with exit status {code}"),
         (None, Some(signal)) => format!("was ended by signal {signal}"),
-        (None, None) => "did not end well".to_owned(),
+        (None, None) => "failed".to_owned(),
     };
     tracing::info!(program = name, "a command {how}");
     Err(Error::new(Code::StoreUnreadable, format!("`{name}` {how}, and gave no credential."))
@@ -168,7 +168,7 @@ fn too_slow(program: &Program) -> Error {
     let (name, seconds) = (program.name(), program.timeout.as_secs());
     tracing::info!(program = name, seconds, "a command took too long");
     Error::new(Code::Timeout, format!("`{name}` did not end within {seconds} s.")).with_hint(format!(
-        "If it waits for a password or a finger, answer it; `timeout` of `{}` gives it longer.",
+        "If it waits for a password or a fingerprint, give it; `timeout` of `{}` gives it longer.",
         program.setting
     ))
 }

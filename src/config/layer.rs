@@ -182,7 +182,7 @@ pub fn check(name: &str, mut layer: Value) -> Result<Checked> {
     for (id, table) in providers {
         let path = format!("providers.{id}");
         if !is_name(&id) {
-            let words = format!("`{}` is no provider name; use a-z, 0-9 and `-`.", short(&id, MAX_NAME));
+            let words = format!("`{}` is not a provider name; use a-z, 0-9 and `-`.", short(&id, MAX_NAME));
             checked.unknown.push(invalid(name, "providers", &words));
             continue;
         }
@@ -250,13 +250,13 @@ fn port_from_environment() -> Result<Option<u16>> {
 pub fn read_file(path: &Path) -> Result<Value> {
     let unreadable = |what: &str| {
         Error::new(Code::ConfigInvalid, format!("The file `{}` {what}.", path.display()))
-            .with_hint("Mend the file or move it away; nothing was changed.")
+            .with_hint("Correct the file or move it away; nothing was changed.")
     };
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Value::Object(Map::new())),
         Err(_) => return Err(unreadable("cannot be read")),
         // A pipe would be waited for, and a device may have no end.
-        Ok(metadata) if !metadata.is_file() => return Err(unreadable("is no regular file")),
+        Ok(metadata) if !metadata.is_file() => return Err(unreadable("is not a regular file")),
         Ok(metadata) if metadata.len() > MAX_FILE => return Err(unreadable("is larger than 1 MiB")),
         Ok(_) => {}
     }
@@ -265,7 +265,7 @@ pub fn read_file(path: &Path) -> Result<Value> {
         // Rule 20: it says where refresh tokens go.
         Ok(Some((which, why))) => {
             let (what, hint) = why.words(which != path);
-            let message = format!("`{}` {what}, and settings there are not believed.", which.display());
+            let message = format!("`{}` {what}, and its settings are not used.", which.display());
             return Err(Error::new(Code::ConfigInvalid, message).with_hint(hint));
         }
         Err(_) => return Err(unreadable("cannot be read")),

@@ -241,7 +241,7 @@ impl Config {
         let (Some(option), Some(organization)) = (option, organization) else { return Ok(plain) };
         let own = self.resolve(id, Some((option, organization)));
         own.map(Arc::new).map_err(|_| {
-            Error::new(Code::InvalidArgument, format!("This can be no {option} of {}.", plain.name))
+            Error::new(Code::InvalidArgument, format!("This cannot be the {option} of {}.", plain.name))
                 .with_hint("Give a host, such as `company.ghe.com`.")
         })
     }

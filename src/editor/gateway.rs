@@ -65,9 +65,8 @@ impl EditorGateway {
 }
 
 async fn begin(params: GatewayOpen, forwarder: Forwarder) -> Result<Open> {
-    let key = Key::from_text(params.key).ok_or_else(|| {
-        Error::new(Code::InvalidArgument, "The gateway's key is not of the form that it must have.")
-    })?;
+    let key = Key::from_text(params.key)
+        .ok_or_else(|| Error::new(Code::InvalidArgument, "The gateway's key is not of the allowed form."))?;
     let listener = listener(params.socket).await?;
     let port = listener.local_addr().map_err(|_| lost())?.port();
     // Clients know the editor's port, also where their bytes are carried to another one.

@@ -70,7 +70,7 @@ pub fn run(paths: &Paths) -> ExitCode {
 async fn serve(paths: Paths) -> ExitCode {
     let (input, output) = match stdio::take() {
         Ok(both) => both,
-        Err(_) => return failed("Standard input or output is no pipe; `rpc` is what Neovim starts."),
+        Err(_) => return failed("Standard input or output is not a pipe; `rpc` is what Neovim starts."),
     };
     let (sender, pump) = RpcSender::new(output);
     let pump = tokio::spawn(pump);

@@ -72,7 +72,7 @@ fn clear(path: &Path) -> Result<()> {
     if !found.file_type().is_socket() {
         return Err(Error::new(
             Code::InvalidArgument,
-            format!("`{}` is there and is no socket.", path.display()),
+            format!("`{}` is there and is not a socket.", path.display()),
         )
         .with_hint("Give the path of a new socket."));
     }

@@ -73,10 +73,9 @@ fn bad_certificate(host: &str, why: &rustls::CertificateError) -> Error {
             "is not valid at this time",
             "Check this machine's clock; if it is right, whoever runs the server or a proxy in between has to renew it.",
         ),
-        Why::NotValidForName | Why::NotValidForNameContext { .. } => (
-            "is made out to another host",
-            "Something in between may answer in its place; check proxy and network.",
-        ),
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => {
+            ("is for another host", "Something in between may answer in its place; check proxy and network.")
+        }
         _ => (
             "is not trusted",
             "A proxy in between needs its CA in the file that `http.ca_file` or `SSL_CERT_FILE` names; one that is \

@@ -111,7 +111,7 @@ fn read(file: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>> {
     };
     let metadata = std::fs::metadata(file).map_err(|error| unreadable(&error))?;
     if !metadata.is_file() || metadata.len() > MAX_FILE {
-        return Err(wrong("is no file of certificates", &hint));
+        return Err(wrong("is not a file of certificates", &hint));
     }
     // Who may write it may read every secret that HTTPS carries (rule 20). Variables are their setter's
     // affair.
@@ -119,7 +119,7 @@ fn read(file: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>> {
         && let Some((which, why)) = private_file::distrust(file).map_err(|error| unreadable(&error))?
     {
         let (what, hint) = why.words(which != file);
-        return Err(wrong(&format!("{what}, and is not believed"), hint));
+        return Err(wrong(&format!("{what}, and is not used"), hint));
     }
     let bytes = std::fs::read(file).map_err(|error| unreadable(&error))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
@@ -165,7 +165,7 @@ mod tests {
             "no certificate in PEM form",
             "is damaged",
             "is damaged",
-            "is no file of certificates",
+            "is not a file of certificates",
         ];
         for (told, end) in told.iter().zip(ends) {
             assert!(told.contains("http.ca_file") && told.contains(end), "{told} / {end}");

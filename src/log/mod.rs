@@ -52,7 +52,9 @@ pub fn init(paths: &Paths) {
         tracing::error!("panicked at {place}");
     }));
     if known.is_none() && !wanted.is_empty() {
-        tracing::warn!("`CONVOCATIONS_LOG` is none of debug, info, warn, error and off; it counts as warn");
+        tracing::warn!(
+            "`CONVOCATIONS_LOG` is not one of debug, info, warn, error and off; it counts as warn"
+        );
     }
 }
 

@@ -92,7 +92,8 @@ pub(super) fn nothing_missing(login: &LoginId) -> Error {
     let message =
         format!("`{login}` has been granted already what the API asks for; asking again brings no more.");
     Error::new(Code::ProviderRefused, message).with_hint(format!(
-        "Whoever runs the API decides who may do this. `:ConvLogin {login}` logs in anew, as somebody else too."
+        "Whoever runs the API decides who may do this. `:ConvLogin {login}` logs in again, also to another \
+         account."
     ))
 }
 

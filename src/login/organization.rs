@@ -33,7 +33,7 @@ pub(super) fn provider(config: &Config, id: &str, wanted: Option<&str>) -> Resul
     }
     if wanted.is_empty() || wanted.len() > MAX_ID || wanted.chars().any(|c| c.is_whitespace() || is_hidden(c))
     {
-        let message = format!("This is no {} of {}.", all.label, provider.name);
+        let message = format!("This is not the {} of {}.", all.label, provider.name);
         return Err(Error::new(Code::InvalidArgument, message).with_hint("Give its id, without blanks."));
     }
     config.provider_in(id, Some(wanted))
@@ -71,7 +71,7 @@ pub(super) fn settled(attempt: &Attempt, mut tokens: Tokens) -> Result<Tokens, (
         return Ok(tokens);
     }
     let message =
-        format!("{} signed in to another {} than the one asked for.", attempt.provider.name, all.label);
+        format!("{} logged in to another {} than the one asked for.", attempt.provider.name, all.label);
     let hint =
         format!("Choose it on the page, or log in without naming one: `:ConvLogin {}`.", attempt.login);
     Err((Error::new(Code::ProviderRefused, message).with_hint(hint), Box::new(tokens)))

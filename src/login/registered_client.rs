@@ -144,6 +144,6 @@ fn put(store: &Store, login: &LoginId, secret: &Secret, now: i64) -> Result<()> 
 /// What a login by a name is answered with under which the store keeps something else.
 pub(super) fn no_login(login: &LoginId, provider: &Provider) -> Error {
     let account = login.account().unwrap_or_default();
-    let message = format!("`{account}` is no account of {}.", provider.name);
+    let message = format!("`{account}` is not an account of {}.", provider.name);
     Error::new(Code::InvalidArgument, message).with_hint("Choose another name behind the `@`.")
 }

@@ -1,8 +1,8 @@
 //! Tokens that no login holds any more, because another one has taken its place or it could not be stored
 //! (rule 21).
 //!
-//! Guarantees: what the provider can take back alone is taken back, within a few seconds and without a say in
-//! how the login ends; a key that the person brought along is left alone; what is in use is never taken back,
+//! Guarantees: what the provider can revoke alone is revoked, within a few seconds and without a say in
+//! how the login ends; a key that the person brought along is left alone; what is in use is never revoked,
 //! nor anything that may take it along. That two refresh tokens differ proves nothing: a server may hold both
 //! under one grant.
 
@@ -28,16 +28,16 @@ pub(super) async fn take_back(attempt: &Attempt, old: &Stored, new: &Tokens) -> 
     let (revoked, page) = revoke(attempt, method, &old.tokens).await;
     let name = &attempt.provider.name;
     let message = match (revoked, &page) {
-        (Revoked::Yes, _) => format!("{name} took the login before it back."),
+        (Revoked::Yes, _) => format!("{name} revoked the previous login."),
         (_, Some(_)) => {
-            format!("What the login before it gave out still works; {name} has a page to delete it.")
+            format!("The credential of the previous login still works; {name} has a page to delete it.")
         }
         (Revoked::No, None) => {
-            format!("What the login before it gave out works until it ends: {name} has not taken it back.")
+            format!("The token of the previous login works until it expires: {name} has not revoked it.")
         }
         (Revoked::Unsupported, None) => format!(
-            "What the login before it gave out works until it ends: {name} may end the new login when it takes the old \
-             one back."
+            "The token of the previous login works until it expires: {name} may end the new login when it \
+             revokes the old one."
         ),
     };
     Some(Replaced { revoked, page, message })
@@ -50,9 +50,9 @@ pub(super) async fn not_kept(attempt: &Attempt, tokens: &Tokens) -> Option<Strin
     }
     let name = &attempt.provider.name;
     Some(match revoke(attempt, &attempt.method, tokens).await {
-        (Revoked::Yes, _) => format!("{name} has taken the login back."),
-        (_, Some(page)) => format!("What {name} gave out still works: delete it at {page}"),
-        (_, None) => format!("What {name} gave out works until it ends."),
+        (Revoked::Yes, _) => format!("{name} has revoked the login."),
+        (_, Some(page)) => format!("The key that {name} gave still works: delete it at {page}"),
+        (_, None) => format!("The token that {name} gave works until it expires."),
     })
 }
 

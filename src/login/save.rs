@@ -1,7 +1,7 @@
 //! The end of a login: its tokens go to the store, under the right name.
 //!
-//! Guarantees: an existing login is replaced only here, when the new one is complete, and taken back at the
-//! provider only when the new one is stored; what cannot be stored is taken back too (rule 21); a cancel that
+//! Guarantees: an existing login is replaced only here, when the new one is complete, and revoked at the
+//! provider only when the new one is stored; what cannot be stored is revoked too (rule 21); a cancel that
 //! comes before the writing begins leaves everything as it was, one that comes later comes too late.
 
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ pub(super) async fn check_writable(attempt: &Attempt) -> Result<()> {
 /// Stores the tokens.
 ///
 /// # Errors
-/// The store's, or `cancelled`; what was made for the login has been taken back then, where it can be.
+/// The store's, or `cancelled`; what was made for the login has been revoked then, where it can be.
 pub(super) async fn save(attempt: &Attempt, tokens: Tokens, cancel: CancelToken) -> Result<Saved> {
     match write(attempt, &tokens, cancel).await {
         Ok(written) => Ok(saved(attempt, written, &tokens).await),
@@ -114,7 +114,7 @@ pub(super) async fn save(attempt: &Attempt, tokens: Tokens, cancel: CancelToken)
     }
 }
 
-/// The error of a login whose tokens are not kept, once they have been taken back where they can be.
+/// The error of a login whose tokens are not kept, once they have been revoked where they can be.
 pub(super) async fn given_up(attempt: &Attempt, error: Error, tokens: &Tokens) -> Error {
     match replaced::not_kept(attempt, tokens).await {
         Some(sentence) => {
@@ -210,7 +210,7 @@ impl Writing {
             if !self.gate.pass(WRITING) {
                 return Err(cancelled());
             }
-            // What cannot be read cannot be taken back; that is no reason to keep it.
+            // What cannot be read cannot be revoked; that is no reason to keep it.
             old = current.read().ok().flatten();
             Ok(Change::Login(Box::new(self.new.clone())))
         })?;

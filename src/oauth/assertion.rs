@@ -92,7 +92,7 @@ fn integer(der: &[u8], length: usize) -> Option<(Vec<u8>, &[u8])> {
 }
 
 fn no_key() -> Error {
-    Error::new(Code::ConfigInvalid, "The client's private key is none that can sign.")
+    Error::new(Code::ConfigInvalid, "The client's private key cannot sign.")
         .with_hint("It must be RSA, P-256, P-384 or Ed25519 in PEM, without a passphrase: `file:PATH` in `client_secret`.")
 }
 

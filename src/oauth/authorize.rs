@@ -80,7 +80,7 @@ impl Client {
 }
 
 fn no_page(method: &Method) -> Error {
-    Error::new(Code::ConfigInvalid, format!("The method `{}` sends nobody to a page.", method.id))
+    Error::new(Code::ConfigInvalid, format!("The method `{}` has no page to log in on.", method.id))
         .with_hint("Use another method.")
 }
 

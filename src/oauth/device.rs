@@ -148,7 +148,7 @@ impl Client {
         match (reply.status.as_u16(), failure::is_json(&reply)) {
             (202, _) => Ok(Poll::Pending),
             (429, _) => Ok(Poll::SlowDown(reply.retry_after.map(|wait| wait.as_secs()))),
-            (404, true) => end(Code::ProviderRefused, "is none of its own"),
+            (404, true) => end(Code::ProviderRefused, "is not one of its own"),
             (409, true) => end(Code::ProviderRefused, "has been used already"),
             (410, true) => end(Code::LoginTimeout, "has expired"),
             _ => Ok(Poll::Done(Box::new(token_answer::minted(&reply, self.provider(), asked_at)?))),

@@ -169,10 +169,10 @@ fn lacks(server: &Server, method: &Method) -> Option<&'static str> {
     let device = method.grant == Grant::DeviceCode;
     let needs_nobody = method.grant == Grant::ClientCredentials;
     match method {
-        Method { token_url: None, .. } => Some("tells no address for tokens"),
+        Method { token_url: None, .. } => Some("names no address for tokens"),
         Method { device_authorization_url: None, .. } if device => Some("does not offer device codes"),
         _ if device || needs_nobody => None,
-        Method { authorize_url: None, .. } => Some("tells no address for signing in"),
+        Method { authorize_url: None, .. } => Some("names no address for logging in"),
         // RFC 7636 is what binds the code to us; a server that does not know S256 cannot be used (MCP, RFC
         // 9700).
         _ if !server.has_s256() => Some("does not promise PKCE with S256"),

@@ -166,7 +166,7 @@ fn passing(status: u16, body: Option<&Value>, retry_after: Option<Duration>, pro
 }
 
 fn own_trouble(provider: &str, what: &str) -> Error {
-    Error::new(Code::ProviderError, format!("{provider} has trouble of its own ({what})."))
+    Error::new(Code::ProviderError, format!("{provider} reports a fault of its own ({what})."))
         .with_hint("Try again in a moment; your login is kept.")
 }
 
@@ -180,7 +180,7 @@ fn refused(status: u16, body: &Value, retry_after: Option<Duration>, provider: &
             .with_hint("Start the login again."),
         ),
         Some((_, Meaning::Denied)) => Failure::Refused(
-            Error::new(Code::LoginDenied, format!("The sign-in at {provider} was denied."))
+            Error::new(Code::LoginDenied, format!("The login to {provider} was denied."))
                 .with_hint("Start the login again and allow it, or choose another account."),
         ),
         Some((code, Meaning::Passing)) => {
@@ -237,7 +237,7 @@ fn too_many(provider: &str) -> Error {
 /// same.
 pub fn lacking(provider: &str, what: &str) -> Failure {
     let error = Error::new(Code::BadResponse, format!("The answer of {provider} has no {what}."))
-        .with_hint("Try again; if it stays, the provider may have changed its sign-in.");
+        .with_hint("Try again; if it stays, the provider may have changed its login.");
     Failure::Transient { error, retry_after: None, sent: true }
 }
 

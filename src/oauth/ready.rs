@@ -173,7 +173,7 @@ fn bound(method: &Method, binding: &Binding) -> Method {
     bound
 }
 
-/// Where tokens are taken back.
+/// Where tokens are revoked.
 pub(super) fn revoke_url(method: &Method, binding: Option<&Binding>) -> Option<Url> {
     method.revoke_url.clone().or_else(|| binding?.revoke_url.as_deref().and_then(url))
 }

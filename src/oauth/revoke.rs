@@ -27,7 +27,7 @@ pub enum Revocation {
     Unsupported { page: Option<String> },
 }
 
-/// Whether the provider has an address at which these tokens are taken back.
+/// Whether the provider has an address at which these tokens are revoked.
 pub fn can_revoke(method: &Method, tokens: &Tokens) -> bool {
     revoke_url(method, tokens.binding.as_ref()).is_some()
 }
@@ -36,7 +36,7 @@ impl Client {
     /// Revokes the refresh token, then the access token (RFC 7009, 2.1).
     ///
     /// # Errors
-    /// A [`Failure`] if the provider did not take them back; the local copy is the caller's to delete in any
+    /// A [`Failure`] if the provider did not revoke them; the local copy is the caller's to delete in any
     /// case.
     pub async fn revoke(&self, tokens: &Tokens) -> Result<Revocation, Failure> {
         let provider = self.provider();
@@ -87,5 +87,5 @@ impl Client {
 
 fn slow(provider: &Provider) -> Error {
     Error::new(Code::Timeout, format!("{} did not answer the revocation in time.", provider.name))
-        .with_hint("Its page in the browser may take the login back.")
+        .with_hint("You may be able to revoke the login on its page in the browser.")
 }

@@ -217,7 +217,7 @@ fn check_nonce(tokens: &Tokens, nonce: Option<&Secret>, provider: &Provider) -> 
 /// anew.
 fn forgotten(error: Error, provider: &Provider) -> Error {
     error.with_hint(format!(
-        "The server has forgotten this program; log in again with `:ConvLogin {}`, which registers it anew.",
+        "The server has forgotten this program; log in again with `:ConvLogin {}`, which registers it again.",
         provider.id
     ))
 }

@@ -321,7 +321,7 @@ pub fn check_closed(folder: &Path) -> Result<()> {
         return refused("is not there and cannot be made", "Give a folder of your own.");
     }
     match std::fs::metadata(folder) {
-        Ok(found) if !found.is_dir() => refused("is no folder", "Give a folder of your own."),
+        Ok(found) if !found.is_dir() => refused("is not a folder", "Give a folder of your own."),
         Ok(found) if platform::is_foreign(&found) => {
             refused("belongs to another user", "Give a folder of your own.")
         }

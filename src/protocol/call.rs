@@ -46,7 +46,7 @@ pub struct HelloAnswer {
     pub margin: i64,
     /// `callback.port`; 0 for any.
     pub callback_port: u16,
-    /// Why a browser can hardly reach this machine, in words that complete "You are …"; absent where it can.
+    /// Why a browser may not reach this machine, in words that complete "You are …"; absent where it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_browser: Option<&'static str>,
 }
@@ -125,11 +125,11 @@ pub struct Method {
     pub default: bool,
     /// Whether there is no page to paste from, so that the browser must reach this machine.
     pub needs_browser: bool,
-    /// Whether a logout takes it back at the provider; absent where only trying tells.
+    /// Whether a logout revokes it at the provider; absent where only trying tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revocable: Option<bool>,
     /// Whether that may end other logins of the same account too, those of other machines among them; absent
-    /// where nothing is taken back.
+    /// where nothing is revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends_others: Option<bool>,
 }

@@ -166,7 +166,7 @@ pub enum Stage {
 pub struct Replaced {
     /// Whether the provider took them back.
     pub revoked: Revoked,
-    /// Where the person can take them back, if the provider has a page for it.
+    /// Where the person can revoke them, if the provider has a page for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
     /// One sentence.

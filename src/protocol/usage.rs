@@ -75,7 +75,7 @@ pub struct UsageWindow {
     pub limit: Option<f64>,
     /// Of what: `percent`, `requests`, `tokens`, or a currency (ISO 4217); empty where nobody says.
     pub unit: String,
-    /// When it begins anew, Unix seconds, if the provider says.
+    /// When it begins again, Unix seconds, if the provider says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<i64>,
 }

@@ -47,8 +47,8 @@ pub struct Description {
     /// Page where a person sees and revokes what was given out; `{sha256}` stands for the key's SHA-256 in
     /// hex.
     pub key_page: Option<String>,
-    /// What the provider ends when a token is taken back: `login`, the token's own, or `all-logins`, perhaps
-    /// every one of the person (if nothing is said; a login that another one replaces is not taken back
+    /// What the provider ends when a token is revoked: `login`, the token's own, or `all-logins`, perhaps
+    /// every one of the person (if nothing is said; a login that another one replaces is not revoked
     /// then).
     pub revocation_ends: Option<RevocationEnds>,
     /// The vendor's terms, in one line, where they matter.
@@ -130,7 +130,7 @@ pub struct WindowDescription {
     pub unlimited: Option<String>,
     /// Of what, or where that stands.
     pub unit: Option<String>,
-    /// Where stands when it begins anew.
+    /// Where stands when it begins again.
     pub resets_at: Option<String>,
 }
 
@@ -267,7 +267,7 @@ pub struct MethodDescription {
     pub redirect_param: Option<String>,
     /// Whether the token request repeats `state`.
     pub state_in_token_request: Option<bool>,
-    /// Where tokens are taken back (RFC 7009).
+    /// Where tokens are revoked (RFC 7009).
     pub revoke_url: Option<String>,
     /// Encoding of the revocation request.
     pub revoke_encoding: Option<Encoding>,

@@ -25,7 +25,7 @@ pub(super) fn methods(path: &str, description: &mut Description) -> Result<Vec<M
     if let Some(name) = description.login.keys().find(|name| !is_name(name)) {
         return Err(invalid(
             &format!("{path}.login"),
-            &format!("`{name}` is no name; use a-z, 0-9 and `-`."),
+            &format!("`{name}` is not a name; use a-z, 0-9 and `-`."),
         ));
     }
     if let Some(missing) = order.iter().find(|name| !description.login.contains_key(*name)) {
@@ -144,7 +144,7 @@ fn request_headers(
     let path = format!("{path}.request_headers");
     check_templates(&path, described.iter())?;
     if let Some(name) = described.keys().find(|name| !is_header_name(name)) {
-        return Err(invalid(&path, &format!("`{name}` is no header name.")));
+        return Err(invalid(&path, &format!("`{name}` is not a header name.")));
     }
     let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     if let Some((name, _)) = described.iter().find(|(_, value)| !visible(value)) {

@@ -119,7 +119,7 @@ pub struct Provider {
     pub methods: Vec<Method>,
     /// Page where a person sees and revokes what was given out.
     pub key_page: Option<String>,
-    /// What it ends when a token is taken back.
+    /// What it ends when a token is revoked.
     pub revocation_ends: RevocationEnds,
     /// The vendor's terms, in one line, where they matter.
     pub terms: Option<String>,

@@ -59,7 +59,10 @@ pub fn resolve(id: &str, path: &str, builtin: bool, mut description: Description
     check_templates(&at("exec_gateway"), description.exec_gateway.iter())?;
     let variables = description.exec.values().flat_map(BTreeMap::keys).chain(description.exec_gateway.keys());
     if let Some(name) = variables.into_iter().find(|name| !is_variable(name)) {
-        return Err(invalid(&at("exec"), &format!("`{}` is no name of a variable.", short(name, MAX_NAME))));
+        return Err(invalid(
+            &at("exec"),
+            &format!("`{}` is not the name of a variable.", short(name, MAX_NAME)),
+        ));
     }
     Ok(Provider {
         id: id.to_owned(),
@@ -110,8 +113,8 @@ fn add_discovered_methods(description: &mut Description) {
     };
     description
         .login
-        .insert("browser".to_owned(), method("Sign in with the browser", Grant::AuthorizationCode));
-    description.login.insert("device".to_owned(), method("Sign in on another device", Grant::DeviceCode));
+        .insert("browser".to_owned(), method("Log in with the browser", Grant::AuthorizationCode));
+    description.login.insert("device".to_owned(), method("Log in on another device", Grant::DeviceCode));
     description.methods.get_or_insert_with(|| vec!["browser".to_owned(), "device".to_owned()]);
 }
 
@@ -207,7 +210,7 @@ fn uses(path: &str, described: BTreeMap<Kind, UseDescription>) -> Result<BTreeMa
         let at = format!("{path}.use.{}", kind.as_str());
         check_templates(&format!("{at}.headers"), how.headers.iter())?;
         if let Some(name) = how.headers.keys().find(|name| !is_header_name(name)) {
-            return Err(invalid(&format!("{at}.headers"), &format!("`{name}` is no header name.")));
+            return Err(invalid(&format!("{at}.headers"), &format!("`{name}` is not a header name.")));
         }
         check_optional_url(&format!("{at}.base_url"), how.base_url.as_deref())?;
         uses.insert(kind, Use { headers: how.headers, base_url: how.base_url });

@@ -23,7 +23,7 @@ pub(super) fn workload(
     };
     check_templates(&at("request_headers"), described.request_headers.iter())?;
     if let Some(name) = described.request_headers.keys().find(|name| !is_header_name(name)) {
-        return Err(invalid(&at("request_headers"), &format!("`{name}` is no header name.")));
+        return Err(invalid(&at("request_headers"), &format!("`{name}` is not a header name.")));
     }
     if described.env_params.values().any(|var| !is_variable(var)) {
         return Err(invalid(&at("env_params"), "each must be the name of a variable."));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a server ends when a token is taken back.
+/// What a server ends when a token is revoked.
 ///
 /// RFC 7009, 2.1 leaves it to the server whether the underlying grant, and all else that was issued on it,
 /// ends with the token, and no metadata tells. A server that keeps one grant for a person and a client ends

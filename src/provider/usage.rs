@@ -38,7 +38,7 @@ pub(super) fn usage(
     let at = format!("{path}.headers");
     check_templates(&at, described.headers.iter())?;
     if let Some(name) = described.headers.keys().find(|name| !is_header_name(name)) {
-        return Err(invalid(&at, &format!("`{name}` is no header name.")));
+        return Err(invalid(&at, &format!("`{name}` is not a header name.")));
     }
     for window in &described.windows {
         let known = [&window.used, &window.remaining, &window.percent_left, &window.limit];

@@ -146,7 +146,7 @@ impl Unreachable {
             Self::Foreign => {
                 let message = format!("The socket `{path}` belongs to another user of this machine.");
                 Error::new(Code::Network, message).with_hint(
-                    "Nothing was said to it. In a container, run as the user whose socket it is outside.",
+                    "Nothing was sent to it. In a container, run as the user whose socket it is outside.",
                 )
             }
             Self::Other(kind) => {
@@ -212,5 +212,5 @@ async fn by_port(at: SocketAddr) -> Result<TcpStream> {
 
 fn foreign(at: SocketAddr) -> Error {
     Error::new(Code::Network, format!("What listens at {at} belongs to another user of this machine."))
-        .with_hint("Nothing was said to it; connect again with `convocations ssh`.")
+        .with_hint("Nothing was sent to it; connect again with `convocations ssh`.")
 }

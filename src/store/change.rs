@@ -45,7 +45,7 @@ pub enum Change {
     /// A person has logged in. It stays in its backend unless the settings name another one; a new one goes
     /// where [`Store::backend_report`] says. If it cannot be stored, the old login is whole.
     Login(Box<NewLogin>),
-    /// A refresh has spent the old secret: this one is never taken back.
+    /// A refresh has spent the old secret: this one is never revoked.
     Renewed(Box<NewLogin>),
     /// Exactly this refresh token was refused; nothing is written if the login has changed since.
     Refused(Refusal),

@@ -87,8 +87,10 @@ pub(super) fn toml_of(bytes: &[u8]) -> Option<toml::Table> {
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Index> {
     let name = path.display();
     let damaged = || {
-        Error::new(Code::StoreUnreadable, format!("`{name}` is damaged."))
-            .with_hint("Nothing was changed. A new login sets the file aside and starts afresh; a backup put back works too.")
+        Error::new(Code::StoreUnreadable, format!("`{name}` is damaged.")).with_hint(
+            "Nothing was changed. A new login sets the file aside and starts with an empty one; \
+                        a backup put back works too.",
+        )
     };
     let table = toml_of(bytes).ok_or_else(damaged)?;
     match table.get("version").and_then(toml::Value::as_integer) {

@@ -102,7 +102,7 @@ fn read(path: &Path) -> Result<Secret> {
     }
     let found = std::fs::metadata(path).map_err(|_| unreadable("cannot be read"))?;
     if !found.is_file() || found.len() > MAX_ASSERTION {
-        return Err(unreadable("is no file of at most 16 KiB"));
+        return Err(unreadable("is not a file of at most 16 KiB"));
     }
     let text = std::fs::read_to_string(path).map(Secret::new).map_err(|_| unreadable("cannot be read"))?;
     Ok(Secret::new(text.expose().trim()))
@@ -116,7 +116,7 @@ fn checked(source: &AssertionSource, found: &Secret) -> Result<Secret> {
         true => Ok(found.clone()),
         false => Err(Error::new(
             Code::ConfigInvalid,
-            format!("What {} gives is no identity token (a JWT of at most 16 KiB).", spell(source)),
+            format!("What {} gives is not an identity token (a JWT of at most 16 KiB).", spell(source)),
         )
         .with_hint("Let the platform make one there: `:h conv-workload`.")),
     }

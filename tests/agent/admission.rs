@@ -184,9 +184,9 @@ fn a_socket_is_made_in_a_closed_folder_of_ones_own_alone() {
     std::fs::create_dir(dir.path().join("closed")).unwrap();
     std::fs::set_permissions(dir.path().join("closed"), std::fs::Permissions::from_mode(0o700)).unwrap();
     std::fs::write(&file, "mine").unwrap();
-    refused(&file, 2, "is no socket");
+    refused(&file, 2, "is not a socket");
     assert_eq!(std::fs::read(&file).unwrap(), b"mine");
-    refused(&file.join("s"), 2, "is no folder");
+    refused(&file.join("s"), 2, "is not a folder");
     let foreign = UnixListener::bind(dir.path().join("closed/live")).unwrap();
     refused(&dir.path().join("closed/live"), 5, "Somebody listens");
     drop(foreign);

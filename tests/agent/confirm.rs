@@ -82,7 +82,7 @@ fn the_terminal_of_an_agent_asks_and_takes_once_for_this_grant_and_no() {
     terminal.shows(READY, 2);
     terminal.child.say("n\n");
     let refused = come(&second).expect(403);
-    assert!(refused.body.contains("The person at home said no"), "{}", refused.whole);
+    assert!(refused.body.contains("The person at home refused it"), "{}", refused.whole);
 
     let third = ask(&dir);
     terminal.shows(READY, 3);

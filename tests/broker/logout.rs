@@ -64,7 +64,7 @@ async fn a_logout_is_one_whatever_the_provider_makes_of_it() {
     let fixture = Fixture::new();
     let (broker, login): (_, LoginId) = (fixture.broker(), "openai".parse().unwrap());
     let told = [
-        (None, Revoked::Yes, "took its tokens back"),
+        (None, Revoked::Yes, "revoked its tokens"),
         (Some(fault::status(503)), Revoked::No, "lives on until it ends"),
         (Some(fault::dropped()), Revoked::No, "lives on until it ends"),
         (Some(fault::oauth_error(400, "invalid_client")), Revoked::No, "lives on until it ends"),

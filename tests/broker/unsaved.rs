@@ -221,5 +221,5 @@ async fn what_is_kept_of_a_login_that_is_gone_is_left_where_others_may_end_with_
     assert_eq!(fixture.sandbox.count("openai.revoke"), 0);
     let told = notices(&mut events);
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].error.message().contains("works until it ends"), "{told:?}");
+    assert!(told[0].error.message().contains("works until it expires"), "{told:?}");
 }

@@ -131,7 +131,7 @@ fn what_is_kept_is_sealed_bound_to_its_command_and_no_login() {
     assert!(!vault.cli("status --json").ok().stdout.contains("command-answer"));
     assert!(!vault.cli("providers --json").ok().stdout.contains("command-answer"));
     fails(&vault.cli("token openai@command-answer"), 3, "not logged in");
-    fails(&vault.cli("login openai@command-answer"), 2, "is no account of OpenAI");
+    fails(&vault.cli("login openai@command-answer"), 2, "is not an account of OpenAI");
     let refused = run(&mut vault.dir.convocations(["secret", "set", "openai@command-answer"]), "k\n");
     assert_ne!(refused.code(), 0, "{refused:?}");
     vault.configure("cache = \"store\"\nkind = \"oauth\"");

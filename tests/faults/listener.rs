@@ -80,7 +80,7 @@ fn finish(end: End, backend: &mut Backend, id: &Value, callback: &Url) {
     let code = match end {
         Callback => {
             let page = arrive(text).text();
-            assert!(page.contains("You are signed in"), "{page}");
+            assert!(page.contains("You are logged in"), "{page}");
             backend.stage("done");
             return;
         }

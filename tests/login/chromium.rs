@@ -108,7 +108,7 @@ async fn a_person_sees_that_it_worked() {
     let Some(seen) = person(move || through(url, "approve", "You can close this tab")).await else {
         return skipped();
     };
-    assert!(seen.contains("You are signed in to OpenRouter"), "{seen}");
+    assert!(seen.contains("You are logged in to OpenRouter"), "{seen}");
     assert!(seen.contains("Kept in\nan encrypted file on this machine"), "{seen}");
     assert!(seen.contains("go back to Neovim"), "{seen}");
     let address = seen.lines().next().unwrap();
@@ -129,7 +129,7 @@ async fn a_person_sees_that_it_did_not() {
     let Some(seen) = person(move || through(url, "deny", "You can close this tab")).await else {
         return skipped();
     };
-    assert!(seen.contains("Signing in to OpenRouter did not work"), "{seen}");
+    assert!(seen.contains("The login to OpenRouter did not work"), "{seen}");
     assert!(seen.contains("was not allowed") && seen.contains(":ConvLogin openrouter"), "{seen}");
     login.failed(Code::LoginDenied).await;
 }

@@ -42,7 +42,7 @@ async fn an_expired_code_is_refused_and_the_page_says_so() {
     let callback = approve(&login.opened().await.url).await;
     fixture.sandbox.advance(11 * 60);
     let page = arrive(&callback).await;
-    assert!(page.contains("Signing in to OpenRouter did not work"), "{page}");
+    assert!(page.contains("The login to OpenRouter did not work"), "{page}");
     login.failed(Code::ProviderRefused).await;
     assert_eq!(fixture.stored("openrouter"), None);
 }

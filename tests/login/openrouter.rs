@@ -18,7 +18,7 @@ async fn by_callback() {
     let callback = approve(&opened.url).await;
     assert!(!callback.contains("state=") && parameter(&opened.url, "state").is_some(), "{callback}");
     let page = arrive(&callback).await;
-    assert!(page.contains("You are signed in to OpenRouter") && page.contains("an encrypted file"), "{page}");
+    assert!(page.contains("You are logged in to OpenRouter") && page.contains("an encrypted file"), "{page}");
     login.exchanging().await;
     let done = login.done().await;
     assert_eq!(done.login.as_str(), "openrouter");
@@ -104,7 +104,7 @@ async fn wrong_codes_all_the_while_end_nothing_and_the_right_one_completes() {
     fixture.sandbox.wait_for_calls("openrouter.keys", 2);
     assert!(fixture.stored("openrouter").is_none());
     let page = arrive(&approve(&opened.url).await).await;
-    assert!(page.contains("You are signed in to OpenRouter"), "{page}");
+    assert!(page.contains("You are logged in to OpenRouter"), "{page}");
     login.done().await;
     is_over.store(true, std::sync::atomic::Ordering::SeqCst);
     for nuisance in nuisances {

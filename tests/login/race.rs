@@ -41,7 +41,7 @@ async fn when_the_callback_wins_the_paste_is_refused() {
     assert!(!page.is_finished(), "the page waits for the true end");
     fixture.sandbox.release("reply");
     login.done().await;
-    assert!(page.await.unwrap().contains("You are signed in"));
+    assert!(page.await.unwrap().contains("You are logged in"));
     assert_eq!(fixture.sandbox.count("anthropic.token"), 1);
 }
 

@@ -149,7 +149,7 @@ async fn nanogpts_statuses_are_told_apart() {
     for (status, code, words) in [
         (410, Code::LoginTimeout, "has expired"),
         (409, Code::ProviderRefused, "has been used already"),
-        (404, Code::ProviderRefused, "is none of its own"),
+        (404, Code::ProviderRefused, "is not one of its own"),
     ] {
         fixture.sandbox.fault("nanogpt.poll", 1, said(status));
         let error = fixture.start("nanogpt", "device").failed(code).await;

@@ -96,7 +96,7 @@ local function as_error(problem)
     return problem
   end
   local first = errors.redact(tostring(problem)):match("[^\n]*")
-  return errors.new("backend_missing", "The plugin failed for a reason of its own: " .. first)
+  return errors.new("backend_missing", "The plugin failed by a fault of its own: " .. first)
 end
 
 ---Begins the work.

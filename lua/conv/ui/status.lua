@@ -212,7 +212,7 @@ local function refresh(login)
   if login.state == "logged_out" then
     return notify.answer(("`%s` is not logged in: `l` logs in."):format(login.login))
   elseif source then
-    return notify.answer(("What is used comes from %s: there is nothing to refresh."):format(source))
+    return notify.answer(("The credential in use comes from %s: there is nothing to refresh."):format(source))
   elseif login.gateway_only then
     local text = "`%s` is refreshed on %s: no token of it comes here."
     return notify.answer(text:format(login.login, login.lender or "the machine that lends it"))

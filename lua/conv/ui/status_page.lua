@@ -60,9 +60,9 @@ end
 ---@return string
 local function question(view, login)
   local method, name = method_of(view, login), login.name or login.provider
-  local there = ("and %s takes it back if it can"):format(name)
+  local there = ("and %s revokes it if it can"):format(name)
   if method and method.revocable == true then
-    there = ("and %s takes it back"):format(name)
+    there = ("and %s revokes it"):format(name)
   elseif method and method.revocable == false then
     there = ("and stays good at %s until you revoke it there"):format(name)
   end

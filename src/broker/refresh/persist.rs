@@ -183,7 +183,7 @@ impl Broker {
             return self.tell(left_alone(login, &provider, tokens));
         }
         let revoked = self.revoke_tokens(&provider, method, tokens).await.is_ok();
-        tracing::debug!(%login, fingerprint, revoked, "logged out meanwhile: what came since is taken back");
+        tracing::debug!(%login, fingerprint, revoked, "logged out meanwhile: what came since is revoked");
     }
 
     /// One try for each login whose lock is free.
@@ -217,9 +217,10 @@ impl Broker {
 fn left_alone(login: &LoginId, provider: &Provider, tokens: &Tokens) -> Event {
     let name = &provider.name;
     let message = format!(
-        "A refresh of `{login}` was under way when you logged out; what {name} gave out works until it ends."
+        "A refresh of `{login}` was under way when you logged out; the token that {name} gave works until \
+         it expires."
     );
-    let why = format!("{name} may end other logins of yours when it takes this one back.");
+    let why = format!("{name} may end other logins of yours when it revokes this one.");
     let hint = match provider.key_page(tokens) {
         Some(page) => format!("{why} You can revoke it at {page}"),
         None => why,

@@ -174,10 +174,11 @@ impl Broker {
     async fn usable(&self, login: &LoginId) -> Result<Credential> {
         match self.look(login, Validity::AtLeast(0), false).await? {
             Found::Good { credential, .. } => Ok(*credential),
-            Found::Stale { .. } | Found::ToObtain { .. } => {
-                Err(Error::new(Code::LoginExpired, "The token has ended, and none is fetched for a number.")
-                    .with_hint("The next request of a plugin renews it."))
-            }
+            Found::Stale { .. } | Found::ToObtain { .. } => Err(Error::new(
+                Code::LoginExpired,
+                "The token has expired, and no new one is fetched for the usage alone.",
+            )
+            .with_hint("The next request of a plugin renews it.")),
         }
     }
 }
@@ -190,7 +191,7 @@ fn read(name: &str, reply: &Reply) -> Result<Value> {
     match status {
         200..=299 => {}
         401 | 403 | 404 => {
-            let message = format!("{name} tells this login no usage (HTTP {status}).");
+            let message = format!("{name} does not tell the usage of this login (HTTP {status}).");
             return error(Code::ProviderRefused, message);
         }
         429 => return error(Code::RateLimited, format!("{name} wants to be asked for usage less often.")),
@@ -198,7 +199,7 @@ fn read(name: &str, reply: &Reply) -> Result<Value> {
     }
     match serde_json::from_slice::<Value>(&reply.body).ok().filter(Value::is_object) {
         Some(body) => Ok(body),
-        None => error(Code::BadResponse, format!("{name} answered with something that tells no usage.")),
+        None => error(Code::BadResponse, format!("The answer of {name} holds no usage.")),
     }
 }
 

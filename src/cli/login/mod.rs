@@ -51,7 +51,8 @@ pub fn run(context: &Context, wanted: Wanted) -> Result<ExitCode> {
     if let (false, true, Some(obstacle)) = (no_browser, wants_browser(&provider, method.as_deref()), obstacle)
     {
         output::note(&format!(
-            "You are {obstacle}, so a browser can hardly reach this machine: paste or a device code it is."
+            "You are {obstacle}, so a browser may not reach this machine: log in by a pasted code or a \
+             device code."
         ));
     }
     let confirmed = confirm_notice(context, &provider, method.as_deref())?;

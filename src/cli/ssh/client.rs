@@ -50,7 +50,7 @@ impl Client {
         let found = capture(command, Vec::new(), None, Stdio::inherit()).await?;
         if !found.status.success() {
             return Err(Error::new(Code::InvalidArgument, "ssh does not take these arguments.")
-                .with_hint("Behind the destination stand ssh's own options, and the command to run there."));
+                .with_hint("Put ssh's own options, and the command to run there, after the destination."));
         }
         let settings = Settings::read(&found.stdout);
         let mut client = Self { destination, line, settings, control: own.to_owned(), is_ours: true };

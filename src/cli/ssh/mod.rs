@@ -57,7 +57,7 @@ mod unix {
     pub fn run(context: &Context, args: SshArgs) -> Result<ExitCode> {
         let line = Line::read(&args.arguments)?;
         if args.destination.starts_with('-') {
-            return Err(Error::new(Code::InvalidArgument, "ssh's own options stand behind the destination.")
+            return Err(Error::new(Code::InvalidArgument, "Put ssh's own options after the destination.")
                 .with_hint("Type `convocations ssh DESTINATION -p 2222`, for instance."));
         }
         context.block_on(async {

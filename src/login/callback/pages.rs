@@ -57,7 +57,7 @@ fn signed_in(words: &Words, identity: Option<&str>, store: BackendKind) -> Reply
         row("Kept in", store.place()),
         words.place.name()
     );
-    let heading = format!("You are signed in to {}", words.provider);
+    let heading = format!("You are logged in to {}", words.provider);
     page(StatusCode::OK, "good", CHECK, &heading, &body)
 }
 
@@ -78,7 +78,7 @@ fn failed(words: &Words, error: &Error, description: Option<&str>) -> Reply {
         hint.unwrap_or_default(),
         words.place.name()
     );
-    let heading = format!("Signing in to {} did not work", words.provider);
+    let heading = format!("The login to {} did not work", words.provider);
     page(StatusCode::OK, "bad", CROSS, &heading, &body)
 }
 

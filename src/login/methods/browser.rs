@@ -288,7 +288,7 @@ fn refused(attempt: &Attempt, refusal: &ErrorResponse) -> Error {
                 .with_hint(format!("{again}, and allow it on the page, if this was a slip."))
         }
         Some("server_error" | "temporarily_unavailable") => {
-            Error::new(Code::ProviderError, format!("{name} has a fault of its own at the moment."))
+            Error::new(Code::ProviderError, format!("{name} reports a fault of its own."))
                 .with_hint(format!("{again} in a few minutes."))
         }
         Some(code) => {

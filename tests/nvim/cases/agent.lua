@@ -136,7 +136,7 @@ return function(case)
         return text and text:find("once")
       end)
       nvim:type("n")
-      t:match(answer(t, second), "The person at home said no.*403$")
+      t:match(answer(t, second), "The person at home refused it.*403$")
 
       local _, leaving = ask("/openrouter/v1/models", lent.address)
       t:wait("a question of one that leaves", function()

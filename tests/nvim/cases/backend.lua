@@ -258,7 +258,7 @@ return function(case)
       return nvim
         :window_text()
         :gsub("%s+", " ")
-        :find("started and says nothing%. Its last words: waiting for a lock")
+        :find("started and does not answer%. It said last: waiting for a lock")
     end)
   end)
 

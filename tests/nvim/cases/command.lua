@@ -47,7 +47,11 @@ return function(case)
     local nvim = t:editor({ options = { binary = t:fake(ASKING), cold_wait = 50 } })
     ask(nvim)
     t:wait("the word", function()
-      return notes(nvim):find("Waiting for `op`, for `openai`. It may want a password or a finger.", 1, true)
+      return notes(nvim):find(
+        "Waiting for `op`, for `openai`. It may want a password or a fingerprint.",
+        1,
+        true
+      )
     end)
     t:match(notes(nvim), "cancel%(%)` ends it")
     t:eq(nvim:lua("return _G.answers"), {})

@@ -122,7 +122,7 @@ return function(case)
     nvim:type("x")
     answers(t, nvim, "comes from $OPENAI_API_KEY: unset that")
     nvim:type("r")
-    answers(t, nvim, "What is used comes from $OPENAI_API_KEY")
+    answers(t, nvim, "The credential in use comes from $OPENAI_API_KEY")
     nvim:type("ggx")
     answers(t, nvim, "There is no login under the cursor")
     nvim:type("?")
@@ -141,10 +141,10 @@ return function(case)
   case("the question of a logout says what will happen to this login", function(t)
     local nvim = begin(t)
     local questions = {
-      anthropic = "it is deleted here, and Anthropic takes it back, which may end other logins of yours there, "
+      anthropic = "it is deleted here, and Anthropic revokes it, which may end other logins of yours there, "
         .. "those of other machines too%.",
       openrouter = "it is deleted here, and stays good at OpenRouter until you revoke it there%.",
-      xai = "it is deleted here, and xAI takes it back if it can%.",
+      xai = "it is deleted here, and xAI revokes it if it can%.",
     }
     for login, question in pairs(questions) do
       go_to(t, nvim, login)
