@@ -167,13 +167,9 @@ impl Client {
         let asked_at = self.now();
         let reply = self.post(url, encoding, &params).await?;
         let name = &self.provider().name;
-        let body = failure::read(&reply, name).map_err(|failure| match failure {
-            Failure::UnknownClient(error) if self.ready.client.is_registered => {
-                Failure::UnknownClient(forgotten(error, self.provider()))
-            }
-            // A rule of theirs about who may come from where; it says nothing about the token.
-            Failure::Refused(error) if error.code() == Code::LoginDenied => Failure::Configuration(error),
-            failure => failure,
+        let body = failure::read(&reply, name).map_err(|failure| {
+            let registered = self.ready.client.is_registered.then_some(self.provider().id.as_str());
+            of_refresh(failure, registered)
         })?;
         tokens(&body, name, asked_at)
     }
@@ -213,13 +209,19 @@ fn check_nonce(tokens: &Tokens, nonce: Option<&Secret>, provider: &Provider) -> 
     ))
 }
 
-/// A client id that registration brought cannot be corrected in the settings: logging in again registers
-/// anew.
-fn forgotten(error: Error, provider: &Provider) -> Error {
-    error.with_hint(format!(
-        "The server has forgotten this program; log in again with `:ConvLogin {}`, which registers it again.",
-        provider.id
-    ))
+/// What a failure means for a refresh, of a client that registered itself with this provider or not. A client
+/// id that registration brought cannot be corrected in the settings: logging in again registers again. What
+/// else a failure says to do stands.
+fn of_refresh(failure: Failure, registered: Option<&str>) -> Failure {
+    match (failure, registered) {
+        (Failure::UnknownClient(error), Some(provider)) => Failure::UnknownClient(error.with_hint(format!(
+            "The server has forgotten this program; log in again with `:ConvLogin {provider}`, which \
+                 registers it again."
+        ))),
+        // A rule of theirs about who may come from where; it says nothing about the token.
+        (Failure::Refused(error), _) if error.code() == Code::LoginDenied => Failure::Configuration(error),
+        (failure, _) => failure,
+    }
 }
 
 /// Rule 7: a refresh says what changed.
@@ -257,6 +259,26 @@ mod tests {
 
     fn read(body: Value) -> Tokens {
         tokens(&body, "P", 1000).unwrap()
+    }
+
+    #[test]
+    fn only_a_forgotten_client_is_told_to_register_again() {
+        let hint = |body: Value, registered: Option<&str>| {
+            let body = serde_json::to_vec(&body).unwrap();
+            let (status, headers) = (reqwest::StatusCode::BAD_REQUEST, reqwest::header::HeaderMap::new());
+            let reply = Reply { status, retry_after: None, date: None, headers, body };
+            let failure = of_refresh(failure::read(&reply, "P").unwrap_err(), registered);
+            failure.into_error().hint().unwrap().to_owned()
+        };
+        for error in ["invalid_client", "unauthorized_client"] {
+            let body = json!({ "error": error });
+            assert!(hint(body.clone(), Some("corp")).contains("`:ConvLogin corp`"), "{error}");
+            assert!(!hint(body, None).contains("forgotten"), "{error}");
+        }
+        for error in ["invalid_grant", "invalid_scope", "access_denied", "server_error"] {
+            let body = json!({ "error": error });
+            assert_eq!(hint(body.clone(), Some("corp")), hint(body, None), "{error}");
+        }
     }
 
     #[test]
