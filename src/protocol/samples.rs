@@ -16,6 +16,7 @@ use crate::secret::Secret;
 mod doctor;
 mod figures;
 mod grants;
+mod params;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nvim/lib/samples.json");
 /// An hour after the samples' now; the pretend backend moves it.
@@ -306,48 +307,6 @@ fn shapes() -> Value {
     })
 }
 
-/// Parameters by method: with all fields, and with those that must be there.
-fn params() -> Value {
-    let none = || pair(json!({}), json!({}));
-    let one = |login: &str| json!({ "login": login });
-    json!({
-        "hello": pair(
-            json!({ "protocol": PROTOCOL, "version": "0.1.0", "options": {} }),
-            json!({ "protocol": PROTOCOL, "version": "0.1.0" }),
-        ),
-        "providers": none(),
-        "status": pair(one("anthropic"), json!({})),
-        "get": pair(json!({ "login": "anthropic", "min_validity": 60 }), one("anthropic")),
-        "invalidate": pair(
-            json!({ "login": "anthropic", "token": "tok-1" }),
-            json!({ "login": "anthropic", "token": "tok-1" }),
-        ),
-        "usage": pair(one("anthropic"), one("anthropic")),
-        "login.start": pair(
-            json!({ "login": "anthropic", "method": "subscription", "browser": true, "confirmed": true,
-                "challenge": "Bearer error=\"insufficient_scope\", scope=\"tools:write\"",
-                "organization": "5a17b0c5-0000-4000-8000-000000007ea0" }),
-            one("anthropic"),
-        ),
-        "login.input": pair(json!({ "id": 7, "text": "code" }), json!({ "id": 7, "text": "code" })),
-        "login.cancel": pair(json!({ "id": 7 }), json!({ "id": 7 })),
-        "command.cancel": none(),
-        "logout": pair(one("anthropic"), one("anthropic")),
-        "gateway.open": pair(
-            json!({ "key": "conv-1", "port": 4000, "logins": ["anthropic"], "socket": "/run/x" }),
-            json!({ "key": "conv-1", "port": 4000, "logins": ["anthropic"] }),
-        ),
-        "agent.open": pair(
-            json!({ "logins": ["anthropic"], "socket": "/run/x", "token": true, "lasting": true,
-                "duration": 3600, "label": "work@host", "confirm": true }),
-            json!({ "socket": "/run/x" }),
-        ),
-        "agent.answer": pair(json!({ "id": 1, "answer": "once" }), json!({ "id": 1, "answer": "once" })),
-        "agent.revoke": pair(json!({ "id": "3fa2c1" }), json!({ "id": "3fa2c1" })),
-        "shutdown": none(),
-    })
-}
-
 struct Plain(Value);
 
 impl ReadParams<serde_json::Error> for Plain {
@@ -367,7 +326,8 @@ fn the_samples_are_what_is_sent() {
     for mut more in [doctor::shapes(), figures::shapes(), grants::shapes()] {
         shapes.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
     }
-    let samples = json!({ "shapes": shapes, "stages": stages(), "params": params(), "answers": answers });
+    let samples =
+        json!({ "shapes": shapes, "stages": stages(), "params": params::all(), "answers": answers });
     let text = serde_json::to_string_pretty(&samples).unwrap() + "\n";
     if std::env::var_os("CONVOCATIONS_WRITE_SAMPLES").is_some() {
         std::fs::write(FILE, &text).unwrap();
@@ -378,7 +338,7 @@ fn the_samples_are_what_is_sent() {
 
 #[test]
 fn parameters_are_taken_in_full_and_at_least_and_with_nothing_unknown() {
-    let params = params();
+    let params = params::all();
     for name in Call::NAMES {
         let sample = &params[*name];
         assert!(sample.is_object(), "`{name}` has no sample of its parameters");
