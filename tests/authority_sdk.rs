@@ -89,60 +89,70 @@ fn lure(command: &mut Command, hostile: &str) {
     assert!(!child.wait().unwrap().success() || said.iter().all(|line| line.contains("authorize")));
 }
 
-#[test]
-fn a_hostile_server_gets_no_key_from_the_typescript_sdk() {
+/// An official SDK at a URL; `None` where it is not installed.
+type Sdk = fn(&str) -> Option<Command>;
+
+fn typescript(url: &str) -> Option<Command> {
     let sdk = sdks().join("node_modules/@modelcontextprotocol/sdk");
     if !sdk.exists() {
         eprintln!("SKIPPED: no MCP TypeScript SDK in .deps/sdk (`make deps` installs it where npm is)");
-        return;
+        return None;
     }
+    let mut command = Command::new("node");
+    command.arg(script("client.mjs")).arg(url).arg(sdk);
+    Some(command)
+}
+
+fn python(url: &str) -> Option<Command> {
+    let python = sdks().join("venv/bin/python");
+    if !python.exists() {
+        eprintln!("SKIPPED: no MCP Python SDK in .deps/sdk (`make deps` installs it where python3 is)");
+        return None;
+    }
+    let mut command = Command::new(python);
+    command.arg(script("client.py")).arg(url);
+    Some(command)
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp").join(name)
+}
+
+fn gives_no_key(sdk: Sdk) {
     let sandbox = Sandbox::start();
     let authority = authority(&sandbox);
     let hostile = hostile_server(&authority.issuer);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp/client.mjs");
-    lure(Command::new("node").arg(script).arg(&hostile).arg(sdk), &hostile);
+    if let Some(mut command) = sdk(&hostile) {
+        lure(&mut command, &hostile);
+    }
+}
+
+fn signs_in(sdk: Sdk) {
+    let sandbox = Sandbox::start();
+    let authority = authority(&sandbox);
+    if let Some(mut command) = sdk(&format!("{}/me", authority.issuer)) {
+        check(&drive(&mut command));
+    }
+}
+
+#[test]
+fn a_hostile_server_gets_no_key_from_the_typescript_sdk() {
+    gives_no_key(typescript);
 }
 
 #[test]
 fn a_hostile_server_gets_no_key_from_the_python_sdk() {
-    let python = sdks().join("venv/bin/python");
-    if !python.exists() {
-        eprintln!("SKIPPED: no MCP Python SDK in .deps/sdk (`make deps` installs it where python3 is)");
-        return;
-    }
-    let sandbox = Sandbox::start();
-    let authority = authority(&sandbox);
-    let hostile = hostile_server(&authority.issuer);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp/client.py");
-    lure(Command::new(python).arg(script).arg(&hostile), &hostile);
+    gives_no_key(python);
 }
 
 #[test]
 fn the_typescript_sdk_signs_in() {
-    let sdk = sdks().join("node_modules/@modelcontextprotocol/sdk");
-    if !sdk.exists() {
-        eprintln!("SKIPPED: no MCP TypeScript SDK in .deps/sdk (`make deps` installs it where npm is)");
-        return;
-    }
-    let sandbox = Sandbox::start();
-    let authority = authority(&sandbox);
-    let resource = format!("{}/me", authority.issuer);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp/client.mjs");
-    check(&drive(Command::new("node").arg(script).arg(resource).arg(sdk)));
+    signs_in(typescript);
 }
 
 #[test]
 fn the_python_sdk_signs_in() {
-    let python = sdks().join("venv/bin/python");
-    if !python.exists() {
-        eprintln!("SKIPPED: no MCP Python SDK in .deps/sdk (`make deps` installs it where python3 is)");
-        return;
-    }
-    let sandbox = Sandbox::start();
-    let authority = authority(&sandbox);
-    let resource = format!("{}/me", authority.issuer);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp/client.py");
-    check(&drive(Command::new(python).arg(script).arg(resource)));
+    signs_in(python);
 }
 
 #[test]

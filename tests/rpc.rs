@@ -288,14 +288,26 @@ fn a_slow_provider_holds_up_nobody_else() {
     backend.reply(slow).unwrap();
 }
 
+/// Logs in, and has a refresh sent whose answer meets this fault; returns the login's first token.
+fn begin_a_refresh(sandbox: &Sandbox, backend: &mut Backend, fault: Value) -> String {
+    let first = log_in(backend)["token"].as_str().unwrap().to_owned();
+    sandbox.fault_refresh("anthropic.token", 1, fault);
+    backend.send("invalidate", json!({"login": "anthropic", "token": first}));
+    first
+}
+
+fn was_stored(sandbox: &Sandbox, dir: &TestDir, first: &str) {
+    let ran = common::run(&mut dir.convocations(["token", "anthropic"]), "");
+    assert_ne!(ran.stdout.trim(), first, "the rotated token was stored");
+    assert_eq!(sandbox.refreshes("anthropic.token"), 1);
+}
+
 #[test]
 fn the_end_of_input_waits_for_a_refresh_under_way_and_for_nothing_else() {
     let sandbox = Sandbox::start();
     let dir = sandboxed(&sandbox);
     let mut backend = start(&dir);
-    let first = log_in(&mut backend);
-    sandbox.fault_refresh("anthropic.token", 1, fault::delay(700));
-    backend.send("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    let first = begin_a_refresh(&sandbox, &mut backend, fault::delay(700));
     backend.ok("login.start", json!({"login": "openrouter", "method": "browser"}));
     let port = backend.stage("open-url")["port"].as_u64().unwrap();
     sandbox.wait_for_calls("anthropic.token", 2);
@@ -304,9 +316,7 @@ fn the_end_of_input_waits_for_a_refresh_under_way_and_for_nothing_else() {
         std::net::TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).is_err(),
         "no listener is left"
     );
-    let ran = common::run(&mut dir.convocations(["token", "anthropic"]), "");
-    assert_ne!(ran.stdout.trim(), first["token"].as_str().unwrap(), "the rotated token was stored");
-    assert_eq!(sandbox.refreshes("anthropic.token"), 1);
+    was_stored(&sandbox, &dir, &first);
 }
 
 #[test]
@@ -314,15 +324,11 @@ fn other_settings_lose_no_refresh_under_way() {
     let sandbox = Sandbox::start();
     let dir = sandboxed(&sandbox);
     let mut backend = start(&dir);
-    let first = log_in(&mut backend);
-    sandbox.fault_refresh("anthropic.token", 1, fault::delay(700));
-    backend.send("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    let first = begin_a_refresh(&sandbox, &mut backend, fault::delay(700));
     sandbox.wait_for_calls("anthropic.token", 2);
     backend.ok("hello", json!({"protocol": 1, "version": "1", "options": {"refresh": {"margin": 60}}}));
     assert!(backend.close().success());
-    let ran = common::run(&mut dir.convocations(["token", "anthropic"]), "");
-    assert_ne!(ran.stdout.trim(), first["token"].as_str().unwrap(), "the rotated token was stored");
-    assert_eq!(sandbox.refreshes("anthropic.token"), 1);
+    was_stored(&sandbox, &dir, &first);
 }
 
 #[test]
@@ -330,14 +336,12 @@ fn a_killed_backend_leaves_no_lock() {
     let sandbox = Sandbox::start();
     let dir = sandboxed(&sandbox);
     let mut backend = start(&dir);
-    let first = log_in(&mut backend);
-    sandbox.fault_refresh("anthropic.token", 1, fault::hold("killed"));
-    backend.send("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    let first = begin_a_refresh(&sandbox, &mut backend, fault::hold("killed"));
     sandbox.wait_for_hold("killed");
     backend.kill();
     let mut next = start(&dir);
     let begun = Instant::now();
-    next.ok("invalidate", json!({"login": "anthropic", "token": first["token"]}));
+    next.ok("invalidate", json!({"login": "anthropic", "token": first}));
     assert!(begun.elapsed() < Duration::from_secs(2));
 }
 
