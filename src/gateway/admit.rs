@@ -6,14 +6,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, ORIGIN, TRANSFER_ENCODING};
 use http::{Method, Request, Uri, Version};
 
 use subtle::ConstantTimeEq as _;
 
 use super::headers::KEY_PLACES;
+use crate::random::url_text;
 use crate::secret::Secret;
 
 /// Bytes of chance in a key: 256 bits.
@@ -32,8 +31,7 @@ impl fmt::Debug for Key {
 impl Key {
     /// A new one: `conv-` and 256 random bits, base64url.
     pub fn random() -> Self {
-        let bytes: [u8; KEY_BYTES] = rand::random();
-        Self(Secret::new(format!("conv-{}", URL_SAFE_NO_PAD.encode(bytes))))
+        Self(Secret::new(format!("conv-{}", url_text::<KEY_BYTES>())))
     }
 
     /// One that was made elsewhere (by the editor, which outlives its backend).

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::failure::Failure;
 use crate::clock::Clock;
 use crate::error::{Code, Error};
+use crate::random::url_text;
 use crate::secret::Secret;
 
 /// The value of `client_assertion_type` (RFC 7523, 2.2).
@@ -48,7 +49,7 @@ pub(super) fn make(
     let now = Clock::System.now();
     let claims = json!({
         "iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + LIFETIME,
-        "jti": URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>()),
+        "jti": url_text::<16>(),
     });
     let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", encode(&header), encode(&claims));
