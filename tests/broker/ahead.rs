@@ -6,9 +6,29 @@ use convocations::broker::{Broker, Event};
 use convocations::protocol::{Changed, Credential, State};
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
+use tokio::task::JoinHandle;
 
 use crate::common::fault;
 use crate::fixture::{Fixture, Unwritable, anthropic, event, status, token};
+
+/// A login that somebody has used, and the background at work.
+struct Used {
+    fixture: Fixture,
+    broker: Broker,
+    old: String,
+    background: JoinHandle<()>,
+}
+
+impl Used {
+    async fn begin() -> Self {
+        let fixture = Fixture::with(json!(["login"]));
+        let broker = fixture.broker();
+        let old = fixture.log_in(&anthropic());
+        let background = broker.run_background();
+        assert_eq!(token(&broker).await, old);
+        Self { fixture, broker, old, background }
+    }
+}
 
 async fn pushed(events: &mut Receiver<Event>) -> Credential {
     event(events, |event| if let Event::Credential(credential) = event { Some(*credential) } else { None })
@@ -27,12 +47,8 @@ async fn two_ticks(fixture: &Fixture, broker: &Broker) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_used_token_is_refreshed_before_its_margin_and_pushed() {
-    let fixture = Fixture::with(json!(["login"]));
-    let broker = fixture.broker();
-    let old = fixture.log_in(&anthropic());
+    let Used { fixture, broker, old, background } = Used::begin().await;
     let mut events = broker.subscribe();
-    let background = broker.run_background();
-    assert_eq!(token(&broker).await, old);
     fixture.leave(400);
     two_ticks(&fixture, &broker).await;
     assert_eq!(fixture.refreshes(), 0, "far from the margin, nobody is asked");
@@ -47,12 +63,8 @@ async fn a_used_token_is_refreshed_before_its_margin_and_pushed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_sleep_it_is_refreshed_at_once_and_an_unused_one_lapses() {
-    let fixture = Fixture::with(json!(["login"]));
-    let broker = fixture.broker();
-    let old = fixture.log_in(&anthropic());
+    let Used { fixture, broker, old, background } = Used::begin().await;
     let mut events = broker.subscribe();
-    let background = broker.run_background();
-    assert_eq!(token(&broker).await, old);
     fixture.leave(-40_000);
     let newer = pushed(&mut events).await;
     assert_ne!(newer.token.expose(), old, "the clock has jumped far past the end");
@@ -70,12 +82,8 @@ async fn after_a_sleep_it_is_refreshed_at_once_and_an_unused_one_lapses() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_ahead_of_time_is_tried_again_and_pushes_nothing_old() {
-    let fixture = Fixture::with(json!(["login"]));
-    let broker = fixture.broker();
-    let old = fixture.log_in(&anthropic());
+    let Used { fixture, broker, old, background } = Used::begin().await;
     let mut events = broker.subscribe();
-    let background = broker.run_background();
-    assert_eq!(token(&broker).await, old);
     fixture.fault(2, fault::status(503));
     fixture.leave(299);
     assert_ne!(pushed(&mut events).await.token.expose(), old);
@@ -107,11 +115,7 @@ async fn begun(fixture: &Fixture, broker: &Broker) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_login_is_not_tried_at_every_tick() {
-    let fixture = Fixture::with(json!(["login"]));
-    let broker = fixture.broker();
-    let old = fixture.log_in(&anthropic());
-    let background = broker.run_background();
-    assert_eq!(token(&broker).await, old);
+    let Used { fixture, broker, old, background } = Used::begin().await;
     fixture.fault(100, fault::oauth_error(400, "invalid_grant"));
     fixture.leave(299);
     let begun = begun(&fixture, &broker).await;
@@ -122,11 +126,7 @@ async fn a_refused_login_is_not_tried_at_every_tick() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_that_cannot_be_stored_is_not_tried_at_every_tick() {
-    let fixture = Fixture::with(json!(["login"]));
-    let broker = fixture.broker();
-    let old = fixture.log_in(&anthropic());
-    let background = broker.run_background();
-    assert_eq!(token(&broker).await, old);
+    let Used { fixture, broker, old, background } = Used::begin().await;
     let unwritable = Unwritable::login(&fixture, &anthropic());
     fixture.leave(299);
     let begun = begun(&fixture, &broker).await;
@@ -139,11 +139,7 @@ async fn a_login_that_cannot_be_stored_is_not_tried_at_every_tick() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_answers_with_the_same_token_is_not_asked_at_every_tick() {
-    let fixture = Fixture::with(json!(["login"]));
-    let broker = fixture.broker();
-    let old = fixture.log_in(&anthropic());
-    let background = broker.run_background();
-    assert_eq!(token(&broker).await, old);
+    let Used { fixture, broker, old, background } = Used::begin().await;
     fixture.fault(100, fault::set(json!({"access_token": old, "expires_in": 200})));
     fixture.leave(200);
     begun(&fixture, &broker).await;
