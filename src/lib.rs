@@ -10,7 +10,7 @@
 //!
 //! | module | subject | may use |
 //! |---|---|---|
-//! | [`cli`] | the command line, and the program's way in: it starts the other faces | agent, authority, editor, gateway, broker, login, services, remote, config, provider, store (status only), http, log, signals |
+//! | [`cli`] | the command line, and the program's way in: it starts the other faces | agent, authority, editor, gateway, broker, login, services, command, remote, config, provider, store (status only), http, log, signals |
 //! | [`editor`] | the msgpack-RPC face of Neovim; never sees HTTP or files | agent, broker, gateway, login, services, remote, config, store (status only), signals |
 //! | [`gateway`] | a local address that adds the credential to each request | broker, remote, config, provider, http, bounded_server |
 //! | [`agent`] | grants: some logins, lent to whoever reaches a socket; knows neither ssh nor Docker | broker, gateway, config, provider, bounded_server, private_file |

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use tokio::sync::watch;
 
 use super::args::AgentArgs;
+use super::news::News;
 use super::{Context, lend, output, permission};
 use crate::agent::{Agent, Door, Grant, Home};
 use crate::error::Result;
@@ -14,6 +15,7 @@ use crate::signals::Signals;
 pub fn run(context: &Context, args: AgentArgs) -> Result<ExitCode> {
     context.block_on(async {
         let broker = context.broker();
+        let mut news = News::of(&broker);
         let terms = lend::terms(context, &broker, &args.logins, &args.terms, "whoever opens it").await?;
         let door = open(&args).await?;
         let home = Home::new(broker.clone(), context.config.clone(), context.clock.clone());
@@ -29,6 +31,7 @@ pub fn run(context: &Context, args: AgentArgs) -> Result<ExitCode> {
             _ = signals.next() => None,
             () = end_of_input(args.until_eof) => None,
             () = permission::ask_for(context, &grant) => None,
+            never = news.tell() => match never {},
         };
         background.abort();
         broker.finish_in_flight().await;

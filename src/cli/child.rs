@@ -5,6 +5,7 @@ use std::io;
 use std::process::{Child, Command, ExitCode, ExitStatus};
 
 use super::exec;
+use crate::command;
 use crate::editor;
 use crate::error::{Code, Error, Result};
 use crate::signals::Signals;
@@ -20,12 +21,13 @@ pub fn spawn(program: &mut Command) -> io::Result<Child> {
     started
 }
 
-/// Runs a program to its end. Ctrl-C at the terminal is the program's affair; being asked to end is passed
-/// on.
+/// Runs a program to its end, with the terminal. Ctrl-C there is the program's affair; being asked to end is
+/// passed on.
 ///
 /// # Errors
 /// `backend_crashed` if its end was missed.
 pub async fn run(mut program: Command) -> Result<ExitCode> {
+    let _terminal = command::give_terminal_away();
     let mut child = match spawn(&mut program) {
         Ok(child) => child,
         Err(error) => return Ok(exec::cannot_run(&program, &error)),

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::args::GatewayArgs;
 use super::context::Context;
+use super::news::News;
 use super::{child, exec, output};
 use crate::agent;
 use crate::broker::Broker;
@@ -23,6 +24,7 @@ pub fn run(context: &Context, args: GatewayArgs) -> Result<ExitCode> {
     let named: Vec<LoginId> = args.logins.iter().map(|login| login.parse()).collect::<Result<_>>()?;
     context.block_on(async {
         let broker = context.broker();
+        let mut news = News::of(&broker);
         let logins = served(context, &broker, named).await?;
         let key = Key::random();
         let bound = bind(&args).await?;
@@ -34,6 +36,7 @@ pub fn run(context: &Context, args: GatewayArgs) -> Result<ExitCode> {
         tokio::select! {
             () = gateway.serve(bound.listener, stopped) => {}
             _ = signals.next() => {}
+            never = news.tell() => match never {},
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -44,11 +47,17 @@ pub fn exec(context: &Context, login: &LoginId, command: &[OsString]) -> Result<
     let provider = context.config.provider(login.provider())?;
     context.block_on(async {
         let broker = context.broker();
+        let mut news = News::of(&broker);
         // Nobody wants to read of a missing login in the middle of a program's output. Of one that is lent
         // the other machine tells, which may lend no token.
         if broker.lender(login).await?.is_none() {
-            provider.check_shared(&broker.get(login, None).await?)?;
+            let credential = tokio::select! {
+                credential = broker.get(login, None) => credential?,
+                never = news.tell() => match never {},
+            };
+            provider.check_shared(&credential)?;
         }
+        news.tell_rest();
         let (listener, address) = loopback(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let key = Key::random();
         let gateway = gateway(context, broker.clone(), key.clone(), Hosts::Of(address), [login.clone()]);
@@ -57,9 +66,11 @@ pub fn exec(context: &Context, login: &LoginId, command: &[OsString]) -> Result<
             program.env(name, value);
         }
         let (_stop, stopped) = watch::channel(false);
+        let mut news = news.beside_a_program();
         let result = tokio::select! {
             () = gateway.serve(Listener::Tcp(listener), stopped) => Ok(ExitCode::SUCCESS),
             ended = child::run(program) => ended,
+            never = news.tell() => match never {},
         };
         broker.finish_in_flight().await;
         result

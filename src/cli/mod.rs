@@ -21,6 +21,7 @@ mod login;
 mod logout;
 mod man;
 mod mcp;
+mod news;
 mod online;
 mod open;
 mod other_source;

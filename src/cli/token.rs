@@ -2,17 +2,17 @@
 //!
 //! Guarantees: the way to a stored token that is still good starts no runtime and no TLS.
 
-use std::io::Write as _;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::context::Context;
+use super::news::News;
 use super::output;
-use crate::broker::{Broker, Event, FINISH_TIME};
+use crate::broker::{Broker, FINISH_TIME};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::protocol::{Credential, Waiting};
+use crate::protocol::Credential;
 use crate::secret::Secret;
 use crate::signals;
 
@@ -49,38 +49,16 @@ pub fn run(
 pub fn ask(context: &Context, work: impl AsyncFnOnce(&Broker) -> Result<Credential>) -> Result<Credential> {
     context.block_on(async {
         let broker = context.broker();
-        let mut events = broker.subscribe();
-        let result = {
-            let mut working = std::pin::pin!(work(&broker));
-            let mut ended = std::pin::pin!(signals::asked_to_end());
-            loop {
-                tokio::select! {
-                    result = &mut working => break result,
-                    () = &mut ended => break Err(cancelled()),
-                    Ok(event) = events.recv() => tell(event),
-                }
-            }
+        let mut news = News::of(&broker);
+        let result = tokio::select! {
+            result = work(&broker) => result,
+            () = signals::asked_to_end() => Err(cancelled()),
+            never = news.tell() => match never {},
         };
         finish(&broker).await;
-        while let Ok(event) = events.try_recv() {
-            tell(event);
-        }
+        news.tell_rest();
         result
     })
-}
-
-/// What the person at the terminal is told; what a program reads there is none of it.
-fn tell(event: Event) {
-    match event {
-        Event::Notice(notice) => output::note(&format!("convocations: {}", notice.error.message())),
-        Event::Waiting(waiting) if !waiting.done && std::io::stderr().is_terminal() => {
-            let Waiting { program, seconds, .. } = waiting;
-            output::note(&format!(
-                "convocations: Waiting for `{program}`, at most {seconds} s (Ctrl-C ends it)…"
-            ));
-        }
-        _ => {}
-    }
 }
 
 /// Waits for a refresh under way to have its answer stored, which is the only copy of a rotated token; if

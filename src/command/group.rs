@@ -5,8 +5,30 @@
 
 use std::io::{self, IsTerminal as _};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::process::{Child, Command};
+
+/// How many programs have the terminal in this process's place.
+static GIVEN_AWAY: AtomicUsize = AtomicUsize::new(0);
+
+/// The terminal is another program's until this is dropped: a command that took it would stop that program,
+/// and this one with it.
+#[derive(Debug)]
+pub struct TerminalGivenAway(());
+
+/// Gives the terminal to a program that is about to be started; commands run without it from now on.
+#[must_use]
+pub fn give_terminal_away() -> TerminalGivenAway {
+    GIVEN_AWAY.fetch_add(1, Ordering::SeqCst);
+    TerminalGivenAway(())
+}
+
+impl Drop for TerminalGivenAway {
+    fn drop(&mut self) {
+        GIVEN_AWAY.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 /// A program under way.
 pub(super) struct Group {
@@ -22,9 +44,11 @@ impl Group {
     /// # Errors
     /// The system's.
     pub fn start(mut command: Command) -> io::Result<Self> {
-        let terminal = platform::Terminal::ours();
+        let is_given_away = GIVEN_AWAY.load(Ordering::SeqCst) > 0;
+        let terminal = if is_given_away { None } else { platform::Terminal::ours() };
         let stdin = if terminal.is_some() { Stdio::inherit() } else { Stdio::null() };
-        let stderr = if io::stderr().is_terminal() { Stdio::inherit() } else { Stdio::null() };
+        let is_seen = !is_given_away && io::stderr().is_terminal();
+        let stderr = if is_seen { Stdio::inherit() } else { Stdio::null() };
         command.stdin(stdin).stderr(stderr).kill_on_drop(true);
         platform::separate(&mut command, terminal.is_some());
         let child = command.spawn()?;

@@ -6,7 +6,8 @@
 //! stands in a [`Secret`], and no word of it is in an error or in the log. Knows no login and no store.
 //!
 //! At a terminal the command has the terminal: it may ask for a password there, shows its own errors, and
-//! gets Ctrl-C. Elsewhere it has neither terminal nor input, and what it says on standard error is dropped.
+//! gets Ctrl-C. Elsewhere, and where the terminal is another program's, it has neither terminal nor input,
+//! and what it says on standard error is dropped.
 
 mod answer;
 #[cfg(any(test, fuzzing))]
@@ -23,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use zeroize::Zeroizing;
 
 pub use answer::{credential, text};
+pub use group::{TerminalGivenAway, give_terminal_away};
 pub use lookup::find;
 
 use crate::error::{Code, Error, Result};

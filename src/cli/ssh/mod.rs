@@ -41,6 +41,7 @@ mod unix {
     use crate::agent::{Agent, Door, Grant, Home};
     use crate::cli::args::SshArgs;
     use crate::cli::context::Context;
+    use crate::cli::news::News;
     use crate::cli::{child, lend, output};
     use crate::error::{Code, Error, Result};
     use crate::protocol::AgentOpened;
@@ -80,8 +81,12 @@ mod unix {
                 Err(status) => return Ok(status),
             };
             let background = broker.run_background();
+            let mut news = News::of(&broker).beside_a_program();
             let ended = match agent.grant(terms, &there.door) {
-                Ok(grant) => session(context, &args, &client, &agent, grant, there).await,
+                Ok(grant) => tokio::select! {
+                    ended = session(context, &args, &client, &agent, grant, there) => ended,
+                    never = news.tell() => match never {},
+                },
                 Err(error) => {
                     there.away.leave(&client).await;
                     Err(error)
