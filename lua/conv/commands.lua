@@ -6,10 +6,11 @@ local notify = require("conv.notify")
 local M = {}
 
 ---@class (exact) conv.Command
----@field run fun(args: string[], bang: boolean)
+---@field run fun(args: string[], bang: boolean, organization?: string)
 ---@field max integer how many arguments it takes
 ---@field usage string
----@field complete (fun(): string[])[] one per argument, given those before it
+---@field complete (fun(login: string): string[])[] one per argument, given the first
+---@field named? fun(login: string): string[] what may stand behind the first beside those, as `NAME=VALUE`
 
 ---@param done fun(providers: conv.Provider[])
 local function providers(done)
@@ -64,6 +65,40 @@ local function methods(login)
   return {}
 end
 
+---What names one of a person's organizations.
+local ORGANIZATION = "organization="
+
+---Those that logins of the provider are of, if it can be asked for one.
+---@param login string
+---@return string[]
+local function organizations(login)
+  local id, found = login:match("^[^@]+"), {} ---@type string?, table<string, true>
+  local can = vim.iter(known_providers()):any(function(provider)
+    return provider.id == id and provider.organization ~= nil
+  end)
+  for _, state in pairs(can and require("conv.status").all().logins or {}) do
+    if state.provider == id and state.organization then
+      found[ORGANIZATION .. state.organization] = true
+    end
+  end
+  return can and vim.list_extend({ ORGANIZATION }, vim.tbl_keys(found)) or {}
+end
+
+---Takes the organization out of the arguments.
+---@param args string[]
+---@return string[] others, string? organization
+local function without_organization(args)
+  local others, organization = {}, nil ---@type string[], string?
+  for _, arg in ipairs(args) do
+    if vim.startswith(arg, ORGANIZATION) then
+      organization = arg:sub(#ORGANIZATION + 1)
+    else
+      table.insert(others, arg)
+    end
+  end
+  return others, organization
+end
+
 ---Tells what came of a logout.
 ---@param err? ConvError
 ---@param result? ConvLogoutResult
@@ -83,16 +118,17 @@ end
 ---@type table<string, conv.Command>
 local commands = {
   ConvLogin = {
-    usage = ":ConvLogin[!] [LOGIN] [METHOD]",
+    usage = ":ConvLogin[!] [LOGIN] [METHOD] [organization=ID]",
     max = 2,
-    run = function(args, bang)
-      local opts = { method = args[2] } ---@type ConvLoginOpts
+    run = function(args, bang, organization)
+      local opts = { method = args[2], organization = organization } ---@type ConvLoginOpts
       if bang then
         opts.browser = false
       end
       require("conv").login(args[1], opts)
     end,
     complete = { all_logins, methods },
+    named = organizations,
   },
   ConvLogout = {
     usage = ":ConvLogout [LOGIN]",
@@ -127,12 +163,16 @@ local commands = {
 ---@param args vim.api.keyset.create_user_command.command_args
 function M.run(name, args)
   local command = commands[name]
-  if #args.fargs > command.max then
+  local fargs, organization = args.fargs, nil ---@type string[], string?
+  if command.named then
+    fargs, organization = without_organization(fargs)
+  end
+  if #fargs > command.max then
     return notify.answer(
       errors.new("invalid_argument", "Too many arguments.", "Usage: `" .. command.usage .. "`.")
     )
   end
-  command.run(args.fargs, args.bang)
+  command.run(fargs, args.bang, organization)
 end
 
 ---@param name string
@@ -143,8 +183,17 @@ end
 function M.complete(name, lead, line, position)
   -- The name may be abbreviated, and have modifiers before it.
   local words = vim.split(line:sub(1, position):gsub("^.-%f[%w]Conv%a+!?%s+", ""), "%s+")
-  local source = commands[name].complete[#words]
+  local command = commands[name]
+  local before = { unpack(words, 1, #words - 1) }
+  local others, organization = before, nil ---@type string[], string?
+  if command.named then
+    others, organization = without_organization(before)
+  end
+  local source = command.complete[#others + 1]
   local found = source and source(words[1]) or {}
+  if command.named and #before > 0 and not organization then
+    vim.list_extend(found, command.named(words[1]))
+  end
   table.sort(found)
   return vim.tbl_filter(function(item)
     return vim.startswith(item, lead)

@@ -257,6 +257,7 @@ error("lua/conv/types.lua holds types only")
 ---@field sources string[] Where a credential comes from, in order: `env:VARIABLE`, `login`, `command`, `workload` or `app`.
 ---@field terms? string Its terms, in a sentence.
 ---@field usage "endpoint"|"headers" Where figures of usage come from.
+---@field organization? string What it calls one of a person's organizations, if a login can be for one that is named.
 
 ---All providers, built in and the person's own. Also `providers --json`.
 ---@class (exact) conv.ProvidersAnswer

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::Result;
 use crate::protocol::{self, UsageSource};
-use crate::provider::{Grant, Method, Provider, RevocationEnds, Source, is_no_login};
+use crate::provider::{Choice, Grant, Method, Provider, RevocationEnds, Source, is_no_login};
 use crate::store::{Index, Store};
 
 /// All providers.
@@ -38,7 +38,13 @@ fn describe(provider: &Provider, index: &Index) -> protocol::Provider {
             Some(_) => UsageSource::Endpoint,
             None => UsageSource::Headers,
         },
+        organization: organization(provider),
     }
+}
+
+fn organization(provider: &Provider) -> Option<String> {
+    let all = provider.organizations.as_ref().filter(|all| all.choice != Choice::Page);
+    all.map(|all| all.label.clone())
 }
 
 fn variable(source: &Source) -> Option<&String> {

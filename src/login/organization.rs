@@ -9,11 +9,23 @@ use super::attempt::Attempt;
 use crate::config::Config;
 use crate::credential::{Organization, Tokens};
 use crate::error::{Code, Error, Result};
+use crate::login_id::LoginId;
 use crate::provider::{Choice, Grant, Method, Provider};
+use crate::services::Services;
 use crate::text::is_hidden;
 
 /// Longest id that is taken, in bytes: that of a host (RFC 1035, 2.3.4).
 const MAX_ID: usize = 255;
+
+/// The organization of a login that is made again, where nobody names one: the server that it was made at.
+/// Another server would take its place.
+pub(super) fn of_stored(services: &Services, login: &LoginId) -> Option<String> {
+    let provider = services.config.provider(login.provider()).ok()?;
+    match provider.organizations.as_ref()?.choice {
+        Choice::Option(_) => services.store.index().ok()?.logins.get(login)?.organization.clone(),
+        Choice::Page | Choice::Param(_) => None,
+    }
+}
 
 /// The provider as it is for the organization that is asked for.
 ///

@@ -60,7 +60,9 @@ impl Logins {
         request: LoginRequest,
         events: mpsc::UnboundedSender<LoginEvent>,
     ) -> Result<u64> {
-        let wanted = request.organization.as_deref();
+        let organization =
+            request.organization.clone().or_else(|| organization::of_stored(services, &request.login));
+        let wanted = organization.as_deref();
         let provider = organization::provider(&services.config, request.login.provider(), wanted)?;
         if is_no_login(&request.login) {
             return Err(registered_client::no_login(&request.login, &provider));
@@ -93,7 +95,7 @@ impl Logins {
             browser: request.browser,
             place: request.place,
             confirmed: request.confirmed,
-            organization: request.organization,
+            organization,
             registered: None,
         };
         let talk = Conversation { teller, typed: receiver, deadline };

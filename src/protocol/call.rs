@@ -86,6 +86,9 @@ pub struct Provider {
     pub terms: Option<String>,
     /// Where figures of usage come from.
     pub usage: UsageSource,
+    /// What it calls one of a person's organizations, if a login can be for one that is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
 }
 
 /// What a login asks of the provider.

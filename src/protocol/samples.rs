@@ -141,6 +141,7 @@ fn provider() -> Provider {
         sources: vec!["env:ANTHROPIC_OAUTH_TOKEN".to_owned(), "login".to_owned()],
         terms: None,
         usage: UsageSource::Headers,
+        organization: None,
     }
 }
 
@@ -263,7 +264,12 @@ fn shapes() -> Value {
         ends_others: Some(true),
         ..method()
     };
-    let full_provider = || Provider { terms: terms(), methods: vec![full_method()], ..provider() };
+    let full_provider = || Provider {
+        terms: terms(),
+        methods: vec![full_method()],
+        organization: Some("workspace".to_owned()),
+        ..provider()
+    };
     let providers = |provider| ProvidersAnswer { providers: vec![provider] };
     let answer = |login, seq, store, gateway, grants, lender| StatusAnswer {
         logins: vec![login],

@@ -110,6 +110,15 @@ async fn each_copilot_login_stays_at_its_own_host() {
     let old = broker.get(&login, None).await.unwrap();
     broker.invalidate(&login, &old.token).await.unwrap();
     assert_eq!(hosts(&fixture, "github.copilot-token")[2], own, "and the refresh");
+    assert_eq!(status(&fixture, "github-copilot@work").await.organization, Some(own.clone()));
+    // Once more, and nobody names the host: it is not GitHub's own that the login is of from now on.
+    let mut running = fixture.start("github-copilot@work", "device");
+    let Stage::DeviceCode { user_code, verification_uri, .. } = running.event().await.stage else { panic!() };
+    assert!(verification_uri.contains(&own), "{verification_uri}");
+    person(move || approve_device(&verification_uri, user_code.expose(), "ada")).await;
+    running.done().await;
+    running.over().await;
+    assert_eq!(hosts(&fixture, "github.copilot-token")[3], own);
     assert_eq!(status(&fixture, "github-copilot@work").await.organization, Some(own));
     assert_eq!(
         fixture.try_start_in("github-copilot", "device", "a/b?c").err().unwrap().code(),

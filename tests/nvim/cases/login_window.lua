@@ -769,6 +769,64 @@ return function(case)
     t:eq(nvim:window(), nil)
   end)
 
+  case(
+    "`organization=` is an argument by its name, which completes where there is one to ask for",
+    function(t)
+      local nvim = t:editor({
+        options = {
+          binary = t:fake([[
+          return {
+            providers = function(_, reply)
+              local method = { id = "chatgpt", label = "ChatGPT", grant = "authorization-code", default = true }
+              reply(nil, { providers = {
+                { id = "openai", name = "OpenAI", builtin = true, logins = { "openai" }, env = {}, organization = "workspace",
+                  methods = { method, { id = "api-key", label = "API key", grant = "api-key" } } },
+                { id = "xai", name = "xAI", builtin = true, logins = {}, env = {}, methods = { method } } } })
+            end,
+            status = function(_, reply) reply(nil, { logins = {
+              backend.status({ login = "openai", provider = "openai", organization = "team-1" }),
+              backend.status({ login = "xai", provider = "xai", organization = "other" }) } }) end,
+            ["login.start"] = function(params, reply)
+              local message = ("%s by %s in %s."):format(params.login, params.method, params.organization)
+              reply({ code = "login_denied", message = message })
+            end,
+          }
+        ]]),
+          browser = true,
+        },
+      })
+      nvim:lua("require('conv').get('openai', nil, function() end)")
+      t:wait("the states", function()
+        return nvim:lua("return require('conv').is_logged_in('openai')")
+      end)
+      local function complete(line)
+        return nvim:lua('return vim.fn.getcompletion(..., "cmdline")', line)
+      end
+      t:eq(complete("ConvLogin openai "), { "api-key", "chatgpt", "organization=", "organization=team-1" })
+      t:eq(complete("ConvLogin openai chatgpt org"), { "organization=", "organization=team-1" })
+      t:eq(complete("ConvLogin! openai organization=t"), { "organization=team-1" })
+      t:eq(complete("ConvLogin openai organization=team-1 "), { "api-key", "chatgpt" })
+      t:eq(complete("ConvLogin xai "), { "chatgpt" })
+      t:eq(complete("ConvLogin org"), {})
+      t:eq(complete("ConvLogout openai org"), {})
+      for command, said in pairs({
+        ["ConvLogin openai@team chatgpt organization=team-1"] = "openai@team by chatgpt in team%-1%.",
+        ["ConvLogin openai organization=a=b chatgpt"] = "openai by chatgpt in a=b%.",
+        ["ConvLogin xai"] = "xai by chatgpt in nil%.",
+      }) do
+        nvim:cmd(command)
+        t:wait(command, function()
+          return nvim:window_text():find(said)
+        end)
+        nvim:type("q")
+      end
+      nvim:cmd("ConvLogin a b c organization=d")
+      t:wait("the limit", function()
+        return nvim:said("Usage: `:ConvLogin")
+      end)
+    end
+  )
+
   case("commands complete logins and methods", function(t)
     local nvim = t:editor({ options = { binary = t:fake(script()), browser = true } })
     local function complete(line)
