@@ -127,8 +127,9 @@ async fn a_failure_keeps_the_last_figures_and_is_none_of_the_login() {
         let status = broker.status(Some(&login)).await.unwrap().remove(0);
         assert_eq!((status.state.as_str(), status.error), ("valid", None), "{planted}");
         assert!(broker.get(&login, None).await.is_ok());
-        // A failure is an answer too: nobody asks again at once.
-        home.broker(&clock).usage(&login).await.unwrap();
+        // A failure is an answer too: nobody asks again at once, and everybody is told why.
+        let told = home.broker(&clock).usage(&login).await.unwrap();
+        assert_eq!(told.error.unwrap().code().as_str(), code, "{planted}: in another process");
         assert_eq!(home.sandbox.count("openrouter.key"), asked + 1, "{planted}");
         home.sandbox.no_faults();
     }
@@ -150,6 +151,94 @@ async fn many_at_once_are_one_question() {
         assert_eq!(told.credit.unwrap().unit.as_deref(), Some("CNY"));
     }
     assert_eq!(home.sandbox.count("deepseek.balance"), 1);
+}
+
+/// Terminals that ask in the same instant: one of them does, and the others have its answer.
+#[test]
+fn processes_that_ask_at_once_share_one_question() {
+    let home = Home::new();
+    home.key("deepseek", "key");
+    home.sandbox.fault_for_ever("deepseek.balance", fault::delay(700));
+    let ask = || Child::spawn(&mut home.dir.convocations(["usage", "deepseek", "--json"]));
+    let all: Vec<Child> = (0..8).map(|_| ask()).collect();
+    for child in all {
+        let told = child.finish(Duration::from_secs(60)).ok();
+        let told: Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!((&told["credit"]["unit"], told.get("error")), (&json!("CNY"), None), "{told}");
+    }
+    assert_eq!(home.sandbox.count("deepseek.balance"), 1);
+    // One that is stopped in the middle of it keeps nobody waiting for ever, and a killed one for no time.
+    std::fs::remove_file(home.dir.paths().usage_dir().join("deepseek.json")).unwrap();
+    home.sandbox.no_faults();
+    home.sandbox.fault("deepseek.balance", 1, fault::hang());
+    let mut killed = ask();
+    home.sandbox.wait_for_calls("deepseek.balance", 2);
+    std::fs::remove_file(home.dir.paths().usage_dir().join("deepseek.json")).unwrap();
+    let after = ask();
+    killed.kill();
+    let told: Value = serde_json::from_str(&after.finish(Duration::from_secs(60)).ok().stdout).unwrap();
+    assert_eq!(told["credit"]["unit"], "CNY", "{told}");
+}
+
+/// What is answered with 200 and tells nothing takes nothing away, and what was told is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_figures_keeps_the_last_ones() {
+    let home = Home::new();
+    home.key("openrouter", "openrouter");
+    let (clock, login) = (Clock::manual(1_800_000_000), "openrouter".parse().unwrap());
+    home.sandbox.fault("openrouter.key", 1, fault::set(json!({ "data": { "limit_remaining": 3 } })));
+    let first = home.broker(&clock).usage(&login).await.unwrap();
+    for odd in [
+        json!({ "error": { "message": "planted-words", "code": 500 } }),
+        json!({ "data": null }),
+        json!({ "data": { "limit_remaining": 1e300, "limit": -1 } }),
+        json!({ "data": { "limit_remaining": [3], "limit": "none" } }),
+    ] {
+        clock.advance(61);
+        home.sandbox.fault("openrouter.key", 1, fault::json_body(200, odd.clone()));
+        let told = home.broker(&clock).usage(&login).await.unwrap();
+        let error = told.error.unwrap();
+        assert_eq!(error.code().as_str(), "bad_response", "{odd}");
+        assert!(!format!("{error:?}").contains("planted"), "{error:?}");
+        assert_eq!(
+            (told.at, &told.credit, told.short),
+            (first.at, &first.credit, first.short.clone()),
+            "{odd}"
+        );
+    }
+}
+
+/// A plan that is over leaves no figures of it.
+#[test]
+fn nanogpt_tells_of_a_plan() {
+    let home = Home::new();
+    let key = home.key("nanogpt", "key");
+    let told = home.json("nanogpt");
+    assert_eq!((&told["windows"][0]["name"], &told["windows"][0]["used"]), (&json!("1 d"), &json!(5.0)));
+    assert!(told["windows"][0]["resets_at"].as_i64().unwrap() < 10_000_000_000, "seconds: {told}");
+    assert_eq!(
+        home.sandbox.calls_of("nanogpt.usage")[0]["headers"]["authorization"],
+        format!("Bearer {key}").as_str()
+    );
+    home.sandbox.switch(json!({ "nanogpt": { "plan": false } }));
+    std::fs::remove_file(home.dir.paths().usage_dir().join("nanogpt.json")).unwrap();
+    let told = home.json("nanogpt");
+    assert_eq!((&told["error"]["code"], told.get("at")), (&json!("provider_refused"), None), "{told}");
+    assert!(home.cli(&["usage", "nanogpt"], "").ok().stdout.contains("this login has none now"));
+}
+
+/// Two terminals may have two keys in the same variable.
+#[test]
+fn a_variables_figures_are_those_of_its_key() {
+    let home = Home::new();
+    let keys = [0, 1].map(|_| home.sandbox.mint("openrouter", "api-key")["key"].as_str().unwrap().to_owned());
+    for (count, key) in [(1, &keys[0]), (1, &keys[0]), (2, &keys[1])] {
+        let mut command = home.dir.convocations(["usage", "openrouter", "--json"]);
+        let told: Value =
+            serde_json::from_str(&run(command.env("OPENROUTER_API_KEY", key), "").ok().stdout).unwrap();
+        assert_eq!((told.get("error"), home.sandbox.count("openrouter.key")), (None, count), "{told}");
+    }
+    assert!(home.dir.files_with(&keys).is_empty());
 }
 
 #[test]
@@ -254,9 +343,14 @@ fn nobody_is_asked_about_what_is_not_there() {
     let providers: Value = serde_json::from_str(&home.cli(&["providers", "--json"], "").ok().stdout).unwrap();
     let all = providers["providers"].as_array().unwrap();
     let source = |id: &str| all.iter().find(|one| one["id"] == id).unwrap()["usage"].clone();
-    for id in ["openrouter", "github-copilot", "deepseek", "moonshot", "kimi", "kimi-ai"] {
+    for id in ["openrouter", "github-copilot", "deepseek", "moonshot", "kimi", "kimi-ai", "nanogpt"] {
         assert_eq!(source(id), "endpoint", "{id}");
     }
     assert_eq!(source("groq"), "headers");
+    let is_told = |one: &Value| {
+        let terms = one["terms"].as_str().is_some_and(|terms| !terms.is_empty());
+        terms && !one["methods"].as_array().unwrap().is_empty() && one["usage"].is_string()
+    };
+    assert!(all.iter().all(is_told), "ways in, terms, usage of each: {all:?}");
     assert_eq!(home.sandbox.count("openrouter.key"), 0);
 }

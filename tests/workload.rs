@@ -300,6 +300,36 @@ fn a_key_and_a_login_go_before_it_and_status_asks_nobody() {
     assert_eq!(runner.sandbox.count(ANTHROPIC), 0);
 }
 
+/// An identity that was set up with care is of no use where a key that somebody forgot goes before it.
+#[test]
+fn doctor_says_that_something_hides_an_identity() {
+    let runner = Runner::new("");
+    let identity = runner.identity(&runner.audience("anthropic"));
+    let doctor = |variables: &[(&str, &str)]| {
+        let ran = run(runner.command("doctor").envs(variables.iter().copied()), "");
+        assert!(!ran.stdout.contains(&identity), "{ran:?}");
+        ran.stdout
+    };
+    let named = ("ANTHROPIC_IDENTITY_TOKEN", identity.as_str());
+    let hidden = "This machine has an identity for `anthropic`, and ";
+    assert!(!doctor(&[named]).contains(hidden), "it is what is used");
+    assert!(
+        !doctor(&[("ANTHROPIC_API_KEY", "sk-ant-api03-key")]).contains(hidden),
+        "there is no identity token"
+    );
+    let told = doctor(&[named, ("ANTHROPIC_API_KEY", "sk-ant-api03-key")]);
+    assert!(
+        told.contains(&format!("{hidden}`ANTHROPIC_API_KEY` of the environment goes before it.")),
+        "{told}"
+    );
+    assert!(told.contains("put \"workload\" first in `providers.anthropic.sources`"), "{told}");
+    let half = [named, ("ANTHROPIC_API_KEY", "sk-ant-api03-key"), ("ANTHROPIC_ORGANIZATION_ID", "")];
+    assert!(doctor(&half).contains("lacks `organization_id`"), "{}", doctor(&half));
+    run(&mut runner.dir.convocations(["secret", "set", "anthropic"]), "sk-ant-api03-stored\n").ok();
+    assert!(doctor(&[named]).contains(&format!("{hidden}the stored login goes before it.")));
+    assert_eq!(runner.sandbox.count(ANTHROPIC), 0, "nobody was asked");
+}
+
 #[test]
 fn its_settings_are_checked_and_come_from_files_alone() {
     let runner = Runner::new("");

@@ -29,7 +29,7 @@ use tokio::sync::broadcast;
 
 pub use events::Event;
 pub use providers::providers;
-pub use sources::token_now;
+pub use sources::{hides_identity, token_now};
 
 use crate::clock::Clock;
 use crate::config::Config;

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::credential::{Kind, Share, Tokens, Validity};
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
-use crate::protocol::Credential;
+use crate::protocol::{Credential, LoginStatus};
 use crate::provider::{self, Provider, Source};
 use crate::secret::Secret;
 use crate::store::{Store, Stored};
@@ -126,7 +126,12 @@ impl Said {
 /// A variable's value; an empty one counts as not set.
 pub(super) fn env_value(source: &Source) -> Option<Secret> {
     let Source::Env { var, .. } = source else { return None };
-    let value = std::env::var(var).ok()?;
+    variable(var)
+}
+
+/// The key in a variable of this name.
+pub(super) fn variable(name: &str) -> Option<Secret> {
+    let value = std::env::var(name).ok()?;
     // What cannot stand in a header is no key: a file's whole content, say.
     let value = value.trim();
     is_credential(value).then(|| Secret::new(value))
@@ -244,6 +249,21 @@ pub(super) fn expired(provider: &Provider, login: &LoginId) -> Error {
         format!("The {} login has expired and can no longer be refreshed.", provider.name),
     )
     .with_hint(format!("Log in again with `:ConvLogin {login}`."))
+}
+
+/// Whether this machine has an identity that nobody asks, since another source of the login goes before it.
+///
+/// # Errors
+/// `config_invalid` if it has half of one.
+pub fn hides_identity(config: &Config, status: &LoginStatus) -> Result<bool> {
+    let provider = config.provider(status.login.provider())?;
+    let is_source = provider.sources_of(&status.login).any(|source| *source == Source::Workload);
+    match (&provider.workload, status.source.as_deref()) {
+        (Some(workload), Some(source)) if is_source && source != Source::Workload.name() => {
+            workload::is_here(workload)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Where nobody can log in (`CI`, which every build service sets) it leads to what such a job has; but

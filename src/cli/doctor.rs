@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::{online, output};
+use crate::broker;
 use crate::credential::BackendKind;
 use crate::error::{Code, Error, Result};
 use crate::http::Authorities;
@@ -158,8 +159,33 @@ fn logins(context: &Context, report: &mut Report) -> Vec<LoginStatus> {
     if logins.is_empty() {
         report.note("Nothing is stored yet.", "`convocations login` begins.");
     }
-    logins.iter().for_each(|login| one_login(login, report));
+    for login in &logins {
+        one_login(login, report);
+        identity(context, login, report);
+    }
     logins
+}
+
+/// The identity of this machine that is there for nothing, since a key goes before it.
+fn identity(context: &Context, status: &LoginStatus, report: &mut Report) {
+    let source = match status.source.as_deref().unwrap_or_default() {
+        "login" => "the stored login".to_owned(),
+        "command" => "the command of your settings".to_owned(),
+        "app" => "the key of the Convocations app".to_owned(),
+        other => format!("`{}` of the environment", other.trim_start_matches("env:")),
+    };
+    let login = &status.login;
+    match broker::hides_identity(&context.config, status) {
+        Ok(false) => {}
+        Ok(true) => report.note(
+            &format!("This machine has an identity for `{login}`, and {source} goes before it."),
+            &format!("Take that away to use the identity, or put \"workload\" first in `providers.{login}.sources`."),
+        ),
+        Err(error) => report.note(
+            &format!("`{login}` is used by {source}. {}", error.message()),
+            error.hint().unwrap_or("See `:h conv-workload`."),
+        ),
+    }
 }
 
 /// The machine that `CONVOCATIONS_AGENT` names, and why it cannot be asked.

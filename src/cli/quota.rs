@@ -17,9 +17,11 @@ pub fn run(context: &Context, one: Option<&LoginId>, as_json: bool) -> Result<Ex
                 all.into_iter().filter(|status| status.source.is_some()).map(|status| status.login).collect()
             }
         };
+        // All at once, so that one that hangs holds up no other.
+        let asked = futures_util::future::join_all(logins.iter().map(|login| broker.usage(login))).await;
         let mut usage = Vec::new();
-        for login in logins {
-            match broker.usage(&login).await {
+        for (login, told) in logins.iter().zip(asked) {
+            match told {
                 Ok(told) => usage.push(told),
                 // One that cannot be asked takes nothing from the others.
                 Err(error) if one.is_none() => {

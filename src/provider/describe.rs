@@ -88,6 +88,8 @@ pub struct UsageDescription {
     pub url: Option<String>,
     /// Headers in place of those; `{base_token}` is the token under the API's own, or that one.
     pub headers: BTreeMap<String, String>,
+    /// Where stands `false` for a login without the plan that all of it is about.
+    pub active: Option<String>,
     /// Where money stands in the answer.
     pub credit: Option<CreditDescription>,
     /// Where windows stand in it.
@@ -98,6 +100,9 @@ pub struct UsageDescription {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CreditDescription {
+    /// Where a list stands with an item for each currency; the other places are in it then, and the first that
+    /// has something left counts.
+    pub each: Option<String>,
     /// Where stands what is left.
     pub remaining: Option<String>,
     /// Where stands what there was.

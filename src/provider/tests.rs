@@ -112,6 +112,43 @@ fn each_builtin_provider_is_what_its_line_says() {
     assert_eq!(builtin::ALL.len(), 20, "each has its line");
 }
 
+/// Ways in, terms and where usage comes from, of each: in the README's table and in the help's list.
+#[test]
+fn the_documents_tell_of_each_builtin_provider() {
+    let (readme, help) = (include_str!("../../README.md"), include_str!("../../doc/conv.txt"));
+    let table = readme.split_once("| provider | ways in | usage |").unwrap().1.split_once("\n\n").unwrap().0;
+    let list = help.split_once("*conv-providers-list*").unwrap().1.split_once("\n<\n").unwrap();
+    let terms = list.1.split_once("*conv-usage*").unwrap().0.split_whitespace().collect::<Vec<_>>().join(" ");
+    // What is indented deeper goes on with the line before.
+    let list = list.0.replace("\n        ", " ");
+    for (id, _) in builtin::ALL {
+        let provider = Config::builtin().provider(id).unwrap();
+        let (has_address, has_more) = (provider.usage.is_some(), provider.methods.len() > 1);
+        assert!(provider.terms.as_ref().is_some_and(|terms| terms.ends_with('.')), "{id}: its terms");
+        let row =
+            table.lines().find(|row| row.contains(&format!("`{id}`"))).unwrap_or_else(|| panic!("{id}"));
+        let [_, _, ways, usage, said, _] = row.split('|').map(str::trim).collect::<Vec<_>>()[..] else {
+            panic!("{row}")
+        };
+        assert_eq!(usage.contains("its address"), has_address, "README: {row}");
+        assert!(usage.contains("address") || usage.contains("headers"), "README: {row}");
+        assert!(ways.contains("key") || *id == "github-copilot", "README: {row}");
+        assert_eq!(ways != "key", has_more, "README: {row}");
+        assert!(!said.is_empty(), "README: {row}");
+        let of_it = |line: &&str| line.split([' ', ',']).any(|word| word == *id) && line.contains("usage: ");
+        let line = list.lines().find(of_it).unwrap_or_else(|| panic!("the help does not list {id}"));
+        assert_eq!(line.contains("usage: address"), has_address, "help: {line}");
+        let family = match *id {
+            "anthropic" => "Claude",
+            "openai" => "ChatGPT",
+            "huggingface" => "Hugging Face",
+            "llmgateway" => "LLM Gateway",
+            _ => provider.name.split(' ').next().unwrap(),
+        };
+        assert!(!has_more || terms.contains(family), "the help tells no terms of {id}");
+    }
+}
+
 #[test]
 fn options_fill_the_urls_of_a_login() {
     let config = Config::builtin();

@@ -19,6 +19,8 @@ pub struct UsageQuery {
     /// Header templates in place of the API's own: `{base_token}` is the token under the one that the API
     /// takes, where there is one.
     pub headers: BTreeMap<String, String>,
+    /// Where the answer says `false` of a login without the plan that it is about.
+    pub active: Option<String>,
     /// Where money stands in the answer.
     pub credit: Option<CreditDescription>,
     /// Where windows stand in it.
@@ -50,6 +52,7 @@ pub(super) fn usage(
     Ok(Some(UsageQuery {
         url,
         headers: described.headers,
+        active: described.active,
         credit: described.credit,
         windows: described.windows,
     }))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Store;
+use super::lock::{self, FiguresLock};
 use crate::error::Result;
 use crate::login_id::LoginId;
 use crate::private_file;
@@ -23,6 +24,14 @@ impl Store {
     /// `store_unwritable`.
     pub fn keep_figures(&self, login: &LoginId, bytes: &[u8]) -> Result<()> {
         private_file::write(&self.figures_file(login), bytes)
+    }
+
+    /// Takes the lock of a login's figures if nobody has it.
+    ///
+    /// # Errors
+    /// `store_unwritable` if there can be no lock.
+    pub fn try_lock_figures(&self, login: &LoginId) -> Result<Option<FiguresLock>> {
+        lock::try_figures(&self.shared.paths.usage_dir().join(format!("{login}.lock")))
     }
 
     fn figures_file(&self, login: &LoginId) -> PathBuf {

@@ -57,6 +57,19 @@ impl LoginLock {
     }
 }
 
+/// Held while a provider is asked how much of a login is used. Nobody who renews or changes a login waits for
+/// it.
+#[derive(Debug)]
+pub struct FiguresLock {
+    _file: File,
+}
+
+/// Takes the lock of a login's figures if nobody has it.
+pub(super) fn try_figures(path: &Path) -> Result<Option<FiguresLock>> {
+    let file = private_file::open_lock(path)?;
+    Ok(try_lock(&file, path)?.then_some(FiguresLock { _file: file }))
+}
+
 /// Takes the store's lock.
 pub(super) fn store(path: &Path, wait: Duration) -> Result<StoreLock> {
     acquire(path, wait).map(|file| StoreLock { _file: file })

@@ -34,7 +34,7 @@ pub use change::{Change, NewLogin, Refusal, Removed, Updated};
 pub use entry::{Backend, Entry};
 pub use index::Index;
 pub use keyring::{KeyringError, SERVICE};
-pub use lock::{LoginLock, STORE_FILE as STORE_LOCK_FILE, StoreLock, pause};
+pub use lock::{FiguresLock, LoginLock, STORE_FILE as STORE_LOCK_FILE, StoreLock, pause};
 pub use update::Current;
 
 use crate::config::{StoreBackend, StoreConfig};

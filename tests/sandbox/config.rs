@@ -34,6 +34,7 @@ const PLACES: &[(&str, &str)] = &[
     ("https://api.poe.com/token", "/poe/token"),
     ("https://poe.com", "/poe"),
     ("https://nano-gpt.com/api/cli-login", "/nanogpt/api/cli-login"),
+    ("https://nano-gpt.com/api/subscription", "/nanogpt/api/subscription"),
     ("https://llmgateway.io", "/llmgateway"),
     ("https://router.tetrate.ai", "/tetrate"),
 ];

@@ -16,6 +16,7 @@ pub const ROUTES: &[Route] = &[
     Route::new("nanogpt.poll", "POST", "/nanogpt/api/cli-login/poll", poll),
     Route::new("nanogpt.verify", "GET", "/nanogpt/cli-login/verify", page),
     Route::new("nanogpt.answer", "POST", "/nanogpt/cli-login/verify", answer),
+    Route::new("nanogpt.usage", "GET", "/nanogpt/api/subscription/v1/usage", usage),
 ];
 
 /// Seconds that a code lives.
@@ -90,4 +91,27 @@ fn answer(world: &mut World, request: &Request) -> Reply {
     };
     let now = world.clock.now_ms();
     device::done("NanoGPT", world.nanogpt.devices.answer(&user_code, decision, now), decision)
+}
+
+/// docs.nano-gpt.com, "Subscription Usage": moments in milliseconds.
+fn usage(world: &mut World, request: &Request) -> Reply {
+    if !keys::is_good(world, request) {
+        return error(401, "Invalid API key.");
+    }
+    let (active, tomorrow) = (world.switches.nanogpt.plan, (world.clock.now() + 86_400) * 1000);
+    let used = |used: i64, limit: i64| {
+        json!({
+            "used": used, "remaining": limit - used, "percentUsed": used as f64 / limit as f64,
+            "resetAt": tomorrow,
+        })
+    };
+    let limits = json!({ "daily": 5000, "monthly": 60000 });
+    Reply::json(
+        200,
+        &json!({
+            "active": active, "limits": limits, "enforceDailyLimit": true, "daily": used(5, 5000),
+            "monthly": used(45, 60000), "period": { "currentPeriodEnd": null },
+            "state": if active { "active" } else { "inactive" }, "graceUntil": null,
+        }),
+    )
 }

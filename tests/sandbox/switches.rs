@@ -116,11 +116,13 @@ impl Default for HuggingFace {
 #[serde(default, deny_unknown_fields)]
 pub struct NanoGpt {
     pub interval: i64,
+    /// Whether accounts have a plan, of which the usage is told.
+    pub plan: bool,
 }
 
 impl Default for NanoGpt {
     fn default() -> Self {
-        Self { interval: 2 }
+        Self { interval: 2, plan: true }
     }
 }
 

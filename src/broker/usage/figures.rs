@@ -1,31 +1,73 @@
 //! Figures out of the answer of a provider's address, as its description says where they stand.
 //!
-//! Guarantees: a figure that is not where it should be, or is no number, is not there; nothing is made up.
+//! Guarantees: a figure that is not where it should be, or is no number that can be one, is not there; nothing
+//! is made up; an answer without any is told from one that says there is no limit.
 
 use serde_json::Value;
 
 use super::when;
 use crate::protocol::{UsageCredit, UsageWindow};
 use crate::provider::UsageQuery;
-use crate::provider::describe::WindowDescription;
+use crate::provider::describe::{CreditDescription, WindowDescription};
 use crate::text::is_hidden;
 
 /// Most windows that are taken of an answer.
 const MAX_WINDOWS: usize = 16;
 /// Longest unit that is taken, in characters.
 const MAX_UNIT: usize = 16;
+/// No count and no sum is as large: what is has been misread.
+const TOO_LARGE: f64 = 1e15;
 
-/// Credit and windows.
-pub fn read(query: &UsageQuery, body: &Value) -> (Option<UsageCredit>, Vec<UsageWindow>) {
-    let credit = query.credit.as_ref().and_then(|credit| {
+/// What an answer tells.
+#[derive(Debug, Default, PartialEq)]
+pub struct Figures {
+    /// Money.
+    pub credit: Option<UsageCredit>,
+    /// What may be used in a time.
+    pub windows: Vec<UsageWindow>,
+}
+
+/// Why an answer tells nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// There is no plan that it could tell of.
+    NoPlan,
+    /// There is nothing where the figures should be.
+    NoFigures,
+}
+
+/// Credit and windows. Where all that is told has no limit, there are none, and that is no silence.
+pub fn read(query: &UsageQuery, body: &Value) -> Result<Figures, Silence> {
+    if at(body, query.active.as_ref()).and_then(Value::as_bool) == Some(false) {
+        return Err(Silence::NoPlan);
+    }
+    let credit = query.credit.as_ref().and_then(|described| credit(described, body));
+    let windows: Vec<_> =
+        query.windows.iter().flat_map(|window| windows(window, body)).take(MAX_WINDOWS).collect();
+    let is_unlimited = || query.windows.iter().any(|window| is_unlimited(window, body));
+    match credit.is_some() || !windows.is_empty() || is_unlimited() {
+        true => Ok(Figures { credit, windows }),
+        false => Err(Silence::NoFigures),
+    }
+}
+
+/// The credit of a description; of a list, the first that has something left, or else its first.
+fn credit(described: &CreditDescription, body: &Value) -> Option<UsageCredit> {
+    let read = |body: &Value| {
         Some(UsageCredit {
-            remaining: number(at(body, credit.remaining.as_ref())?)?,
-            limit: at(body, credit.limit.as_ref()).and_then(number),
-            unit: unit(body, credit.unit.as_deref()),
+            remaining: number(at(body, described.remaining.as_ref())?)?,
+            limit: at(body, described.limit.as_ref()).and_then(number).filter(|limit| *limit >= 0.0),
+            unit: unit(body, described.unit.as_deref()),
         })
-    });
-    let windows = query.windows.iter().flat_map(|window| windows(window, body));
-    (credit, windows.take(MAX_WINDOWS).collect())
+    };
+    let Some(place) = &described.each else { return read(body) };
+    let all: Vec<_> = body.pointer(place)?.as_array()?.iter().filter_map(read).collect();
+    let has_some = all.iter().position(|credit| credit.remaining > 0.0);
+    all.into_iter().nth(has_some.unwrap_or(0))
+}
+
+fn is_unlimited(window: &WindowDescription, body: &Value) -> bool {
+    at(body, window.unlimited.as_ref()).and_then(Value::as_bool) == Some(true)
 }
 
 /// The window of a description, or one for each of a list.
@@ -41,13 +83,14 @@ fn windows(window: &WindowDescription, body: &Value) -> Vec<UsageWindow> {
 
 fn window(window: &WindowDescription, body: &Value) -> Option<UsageWindow> {
     let figure = |place: &Option<String>| at(body, place.as_ref()).and_then(number);
-    let is_unlimited = at(body, window.unlimited.as_ref()).and_then(Value::as_bool) == Some(true);
+    // What is left may be less than nothing; what there is, and what was used, may not.
+    let count = |place: &Option<String>| figure(place).filter(|number| *number >= 0.0);
     let (used, limit, unit) = match figure(&window.percent_left) {
-        _ if is_unlimited => return None,
+        _ if is_unlimited(window, body) => return None,
         Some(left) => (Some((100.0 - left).max(0.0)), Some(100.0), "percent".to_owned()),
         None => {
-            let (limit, remaining) = (figure(&window.limit), figure(&window.remaining));
-            let used = figure(&window.used).or_else(|| Some((limit? - remaining?).max(0.0)));
+            let (limit, remaining) = (count(&window.limit), figure(&window.remaining));
+            let used = count(&window.used).or_else(|| Some((limit? - remaining?).max(0.0)));
             (used, limit, self::unit(body, window.unit.as_deref()).unwrap_or_default())
         }
     };
@@ -85,7 +128,12 @@ fn at<'a>(body: &'a Value, place: Option<&String>) -> Option<&'a Value> {
 /// A number, or a number as text.
 fn number(value: &Value) -> Option<f64> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    number.is_finite().then_some(number)
+    is_figure(number).then_some(number)
+}
+
+/// Whether a number can be a count, a sum or a share.
+pub(super) fn is_figure(number: f64) -> bool {
+    number.is_finite() && number.abs() < TOO_LARGE
 }
 
 /// A unit as it is described, or where it stands in the answer.
@@ -106,8 +154,13 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn read(provider: &str, body: &Value) -> (Option<UsageCredit>, Vec<UsageWindow>) {
+    fn try_read(provider: &str, body: &Value) -> Result<Figures, Silence> {
         super::read(Config::builtin().provider(provider).unwrap().usage.as_ref().unwrap(), body)
+    }
+
+    fn read(provider: &str, body: &Value) -> (Option<UsageCredit>, Vec<UsageWindow>) {
+        let Figures { credit, windows } = try_read(provider, body).unwrap();
+        (credit, windows)
     }
 
     fn window(name: &str, used: f64, limit: f64, unit: &str, resets_at: Option<i64>) -> UsageWindow {
@@ -126,8 +179,11 @@ mod tests {
         assert_eq!((windows[0].used, windows[0].limit, windows[0].unit.as_str()), (Some(0.5), None, "USD"));
         assert_eq!(windows[3], window("1 d free", 5.0, 50.0, "requests", None));
         // No limit is none, and nothing is made up of it.
-        let (credit, _) = read("openrouter", &json!({ "data": { "limit": null, "limit_remaining": null } }));
-        assert_eq!(credit, None);
+        let (credit, windows) = read(
+            "openrouter",
+            &json!({ "data": { "limit": null, "limit_remaining": null, "usage_daily": 0 } }),
+        );
+        assert_eq!((credit, windows.len()), (None, 1));
     }
 
     #[test]
@@ -165,11 +221,44 @@ mod tests {
     }
 
     #[test]
+    fn nanogpt_tells_of_a_plan_if_there_is_one() {
+        let mut body = json!({ "active": true, "limits": { "daily": 5000, "monthly": 60000 },
+            "daily": { "used": 5, "remaining": 4995, "percentUsed": 0.001, "resetAt": 1_796_083_200_000_i64 },
+            "monthly": { "used": 45, "remaining": 59955, "resetAt": 1_796_083_200_000_i64 } });
+        let (_, windows) = read("nanogpt", &body);
+        let end = Some(1_796_083_200);
+        assert_eq!(
+            windows,
+            [window("1 d", 5.0, 5000.0, "units", end), window("month", 45.0, 60000.0, "units", end)]
+        );
+        body["active"] = json!(false);
+        assert_eq!(try_read("nanogpt", &body), Err(Silence::NoPlan));
+    }
+
+    #[test]
+    fn of_several_currencies_the_one_with_money_counts() {
+        let info = |currency: &str, balance: &str| json!({ "currency": currency, "total_balance": balance });
+        let credit = |infos: &[Value]| read("deepseek", &json!({ "balance_infos": infos })).0.unwrap();
+        assert_eq!(credit(&[info("CNY", "0.00"), info("USD", "4.20")]).unit.as_deref(), Some("USD"));
+        assert_eq!(credit(&[info("CNY", "0.00"), info("USD", "-1")]).unit.as_deref(), Some("CNY"));
+    }
+
+    #[test]
     fn what_is_odd_is_not_there() {
-        for body in [json!({}), json!({ "data": [] }), json!({ "data": { "limit_remaining": "soon" } })] {
-            assert_eq!(read("openrouter", &body), (None, Vec::new()));
+        for body in [
+            json!({}),
+            json!({ "data": [] }),
+            json!({ "data": { "limit_remaining": "soon" } }),
+            json!({ "error": { "message": "planted", "code": 500 } }),
+            json!({ "data": { "limit_remaining": null, "usage_daily": -3, "usage_weekly": "1e300" } }),
+            json!({ "data": { "limit_remaining": 1e300, "usage_daily": "NaN", "usage_weekly": {} } }),
+            json!({ "data": { "free_model_daily_requests": { "used": -1, "limit": -50 } } }),
+        ] {
+            assert_eq!(try_read("openrouter", &body), Err(Silence::NoFigures), "{body}");
         }
         let unit = json!({ "balance_infos": [{ "currency": "\u{1b}[31m", "total_balance": "1" }] });
         assert_eq!(read("deepseek", &unit).0.unwrap().unit, None, "no terminal escapes");
+        let unlimited = json!({ "quota_snapshots": { "premium_interactions": { "unlimited": true } } });
+        assert_eq!(try_read("github-copilot", &unlimited), Ok(Figures::default()), "that is told");
     }
 }

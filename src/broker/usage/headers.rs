@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::figures::is_figure;
 use super::when;
 use crate::protocol::UsageWindow;
 
@@ -84,8 +85,8 @@ fn counted(headers: &Headers, now: i64) -> Vec<UsageWindow> {
     }
     let window = |(what, [limit, remaining, reset]): (&str, [Option<&str>; 3])| {
         let number =
-            |text: Option<&str>| text?.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-        let (limit, remaining) = (number(limit), number(remaining));
+            |text: Option<&str>| text?.trim().parse::<f64>().ok().filter(|number| is_figure(*number));
+        let (limit, remaining) = (number(limit).filter(|limit| *limit >= 0.0), number(remaining));
         let used = limit.zip(remaining).map(|(limit, remaining)| (limit - remaining).max(0.0));
         used.or(limit)?;
         let (name, unit) = named(what)?;

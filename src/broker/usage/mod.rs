@@ -13,12 +13,12 @@ mod when;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::Broker;
-use super::sources::Found;
+use super::sources::{Found, variable};
 use crate::credential::{Kind, Validity};
 use crate::error::{Code, Error, Result};
 use crate::http::Reply;
@@ -27,6 +27,8 @@ use crate::oauth;
 use crate::protocol::{Credential, LoginStatus, Usage, UsageSource};
 use crate::provider::{Provider, UsageQuery};
 use crate::secret::Secret;
+use crate::store::{self, FiguresLock};
+use figures::{Figures, Silence};
 use record::Record;
 
 /// Seconds within which a provider is not asked again.
@@ -60,6 +62,7 @@ impl Broker {
             Arc::clone(asking.entry(login.clone()).or_default())
         };
         let _turn = turn.lock().await;
+        let _others = if provider.usage.is_some() { self.lock_figures(login).await } else { None };
         let now = self.0.clock.now();
         let last = self.last_record(login).await.filter(|record| record.whose == whose);
         let Some(query) = &provider.usage else {
@@ -73,15 +76,23 @@ impl Broker {
         let mut record = last.unwrap_or_else(|| Record::of(whose));
         record.asked_at = now;
         self.keep_record(login, record.clone(), true).await;
-        match self.ask(&provider, query, login).await {
-            Ok(body) => {
-                (record.credit, record.windows) = figures::read(query, &body);
-                (record.at, record.error) = (Some(now), None);
+        match self.ask(&provider, query, login).await.map(|body| figures::read(query, &body)) {
+            Ok(Ok(Figures { credit, windows })) => {
+                record = Record { credit, windows, at: Some(now), error: None, ..record };
             }
-            Err(error) => {
-                tracing::info!(%login, error = %error.code(), "no figures of usage: {error}");
-                record.error = Some(error);
+            // What was told before is of a plan that is over.
+            Ok(Err(Silence::NoPlan)) => {
+                record = Record {
+                    asked_at: now,
+                    error: Some(no_plan(&provider.name)),
+                    ..Record::of(record.whose)
+                };
             }
+            Ok(Err(Silence::NoFigures)) => record.error = Some(no_figures(&provider.name)),
+            Err(error) => record.error = Some(error),
+        }
+        if let Some(error) = &record.error {
+            tracing::info!(%login, error = %error.code(), "no figures of usage: {error}");
         }
         self.keep_record(login, record.clone(), true).await;
         Ok(show::usage(login, UsageSource::Endpoint, Some(record), None, now))
@@ -112,6 +123,24 @@ impl Broker {
             let (broker, login) = (self.clone(), credential.login.clone());
             tokio::spawn(async move { broker.keep_record(&login, record, false).await });
         }
+    }
+
+    /// Waits for other processes that ask about this login just now, whose answer is as good. Where there can
+    /// be no lock, or one is held for too long, it is asked without.
+    async fn lock_figures(&self, login: &LoginId) -> Option<FiguresLock> {
+        let end = Instant::now() + TIMEOUT + TIMEOUT;
+        while Instant::now() < end {
+            let name = login.clone();
+            match self.blocking(move |inner| inner.store.try_lock_figures(&name)).await {
+                Ok(Ok(Some(lock))) => return Some(lock),
+                Ok(Ok(None)) => tokio::time::sleep(store::pause()).await,
+                Ok(Err(error)) | Err(error) => {
+                    tracing::debug!(%login, error = %error.code(), "asks without a lock: {error}");
+                    return None;
+                }
+            }
+        }
+        None
     }
 
     /// The newer one of what this process has seen and what another has written.
@@ -197,10 +226,17 @@ fn read(name: &str, reply: &Reply) -> Result<Value> {
         429 => return error(Code::RateLimited, format!("{name} wants to be asked for usage less often.")),
         _ => return error(Code::ProviderError, format!("{name} could not tell the usage (HTTP {status}).")),
     }
-    match serde_json::from_slice::<Value>(&reply.body).ok().filter(Value::is_object) {
-        Some(body) => Ok(body),
-        None => error(Code::BadResponse, format!("The answer of {name} holds no usage.")),
-    }
+    serde_json::from_slice::<Value>(&reply.body).ok().filter(Value::is_object).ok_or_else(|| no_figures(name))
+}
+
+fn no_figures(name: &str) -> Error {
+    let message = format!("The answer of {name} holds no usage.");
+    Error::new(Code::BadResponse, message).with_hint("It says nothing of the login.")
+}
+
+fn no_plan(name: &str) -> Error {
+    let message = format!("{name} tells the usage of a plan, and this login has none now.");
+    Error::new(Code::ProviderRefused, message).with_hint("It is paid by use, or the plan has ended.")
 }
 
 fn not_logged_in(login: &LoginId) -> Error {
@@ -211,21 +247,33 @@ fn not_logged_in(login: &LoginId) -> Error {
 /// Whose figures they are: those of a key that was replaced are nobody's any more.
 fn whose_status(status: &LoginStatus) -> String {
     let source = status.source.as_deref().unwrap_or_default();
-    whose(source, status.identity.as_deref(), status.kind, status.revision)
+    let key = source.strip_prefix("env:").and_then(variable).map(|key| key.fingerprint());
+    whose(source, status.identity.as_deref(), status.kind, status.revision, key)
 }
 
 fn whose_credential(credential: &Credential) -> String {
     let is_stored = credential.source == "login";
     let kind = is_stored.then_some(credential.kind);
     let identity = credential.identity.as_deref().filter(|_| is_stored);
-    whose(&credential.source, identity, kind, if is_stored { credential.revision } else { 0 })
+    let revision = if is_stored { credential.revision } else { 0 };
+    let is_variable = credential.source.starts_with("env:");
+    let key = is_variable.then(|| credential.token.fingerprint());
+    whose(&credential.source, identity, kind, revision, key)
 }
 
-fn whose(source: &str, identity: Option<&str>, kind: Option<Kind>, revision: u64) -> String {
-    match (source, kind) {
+/// `key` is the fingerprint of one that each process may have another of.
+fn whose(
+    source: &str,
+    identity: Option<&str>,
+    kind: Option<Kind>,
+    revision: u64,
+    key: Option<String>,
+) -> String {
+    match (source, kind, key) {
         // An access token's revision grows with each refresh.
-        ("login", Some(Kind::ApiKey)) => format!("login {} {revision}", identity.unwrap_or_default()),
-        ("login", _) => format!("login {}", identity.unwrap_or_default()),
-        (source, _) => source.to_owned(),
+        ("login", Some(Kind::ApiKey), _) => format!("login {} {revision}", identity.unwrap_or_default()),
+        ("login", ..) => format!("login {}", identity.unwrap_or_default()),
+        (source, _, Some(key)) => format!("{source} {key}"),
+        (source, _, None) => source.to_owned(),
     }
 }

@@ -21,9 +21,36 @@ pub struct Record {
     pub credit: Option<UsageCredit>,
     #[serde(default)]
     pub windows: Vec<UsageWindow>,
-    /// What went wrong when they were asked for last, in this process.
-    #[serde(skip)]
+    /// What went wrong when they were asked for last.
+    #[serde(default, with = "told", skip_serializing_if = "Option::is_none")]
     pub error: Option<Error>,
+}
+
+/// An error in the file, so that whoever looks in the same minute learns why there is nothing newer.
+mod told {
+    use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
+
+    use crate::error::{Code, Error};
+
+    #[derive(Deserialize)]
+    struct Told {
+        code: String,
+        message: String,
+        hint: Option<String>,
+    }
+
+    pub fn serialize<S: Serializer>(error: &Option<Error>, serializer: S) -> Result<S::Ok, S::Error> {
+        error.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Error>, D::Error> {
+        let Some(Told { code, message, hint }) = Option::<Told>::deserialize(from)? else { return Ok(None) };
+        let error = Error::new(Code::from_name(&code).unwrap_or(Code::ProviderError), message);
+        Ok(Some(match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }))
+    }
 }
 
 impl Record {

@@ -3,11 +3,15 @@
 //! Guarantees: no line is wider than 76 cells; a bar tells by its length and needs no colour; money is never
 //! shown as a share of nothing.
 
+use textwrap::core::display_width;
+
 use super::record::Record;
 use crate::error::Error;
 use crate::login_id::LoginId;
 use crate::protocol::{Usage, UsageCredit, UsageSource, UsageWindow};
 
+/// Widest line, in cells.
+const WIDTH: usize = 76;
 /// Cells of a bar.
 const CELLS: usize = 20;
 /// Widest name of a window, in cells.
@@ -24,12 +28,15 @@ pub fn usage(
     let record = record.unwrap_or_default();
     let mut lines: Vec<String> = record.credit.iter().map(credit).collect();
     lines.extend(record.windows.iter().map(|one| window(one, now)));
-    let told = record.at.is_some() && !lines.is_empty();
+    let told = record.at.is_some();
+    if told && lines.is_empty() {
+        lines.push("no limit".to_owned());
+    }
     Usage {
         login: login.clone(),
         source,
         at: record.at.filter(|_| told),
-        short: short(&record),
+        short: if told { short(&record) } else { None },
         credit: record.credit,
         windows: record.windows,
         error: error.or(record.error),
@@ -42,14 +49,14 @@ fn credit(credit: &UsageCredit) -> String {
     match credit.limit.filter(|limit| *limit > 0.0) {
         Some(limit) => {
             let bar = bar(limit - credit.remaining, limit);
-            format!("{:<NAME$} {bar}  {:.2} of {limit:.2} {unit} left", "credit", credit.remaining)
+            fitting(&format!("{:<NAME$} {bar}  {:.2} of {limit:.2} {unit} left", "credit", credit.remaining))
         }
-        None => format!("{:<NAME$} {:.2} {unit} left", "credit", credit.remaining),
+        None => fitting(&format!("{:<NAME$} {:.2} {unit} left", "credit", credit.remaining)),
     }
 }
 
 fn window(window: &UsageWindow, now: i64) -> String {
-    let name: String = window.name.chars().take(NAME).collect();
+    let name = cut(&window.name, NAME);
     let figures = match (window.used, window.limit.filter(|limit| *limit > 0.0)) {
         (Some(used), Some(limit)) => {
             let counts = match window.unit.as_str() {
@@ -63,8 +70,19 @@ fn window(window: &UsageWindow, now: i64) -> String {
         (None, None) => "not told".to_owned(),
     };
     let resets = window.resets_at.filter(|at| *at > now).map(|at| format!(", new in {}", span(at - now)));
-    let line = format!("{name:<NAME$} {figures}{}", resets.unwrap_or_default());
-    line.chars().take(76).collect()
+    let space = " ".repeat(NAME.saturating_sub(display_width(name)));
+    fitting(&format!("{name}{space} {figures}{}", resets.unwrap_or_default()))
+}
+
+fn fitting(line: &str) -> String {
+    cut(line, WIDTH).to_owned()
+}
+
+/// As much of a text as fits into so many cells: some characters take two.
+fn cut(text: &str, cells: usize) -> &str {
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|end| display_width(text.get(..*end).unwrap_or(text)) <= cells).last();
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// `[########............]`: a full cell for each begun twentieth, so that little is not nothing.
@@ -155,8 +173,12 @@ mod tests {
         );
         assert!(shown(a("x", Some(0.0), Some(5.0), "", None)).contains("[....................]   0 %"));
         assert!(shown(a("x", Some(9.0), Some(5.0), "", None)).contains("[####################] 180 %"));
-        let wide = a(&"x".repeat(90), Some(1e300), Some(1.0), &"y".repeat(90), Some(NOW + 1));
-        assert!(shown(wide).chars().count() <= 76);
+        for letter in ["x", "\u{5143}"] {
+            let wide = a(&letter.repeat(90), Some(1e300), Some(1.0), &letter.repeat(90), Some(NOW + 1));
+            assert!(display_width(&shown(wide)) <= 76);
+            let credit = UsageCredit { remaining: 1e300, limit: Some(1e300), unit: Some(letter.repeat(16)) };
+            assert!(display_width(&super::credit(&credit)) <= 76);
+        }
     }
 
     #[test]
@@ -182,6 +204,14 @@ mod tests {
         let login = "openai".parse().unwrap();
         let told = usage(&login, UsageSource::Headers, Some(record), None, NOW);
         assert_eq!((told.short.as_deref(), told.at), (Some("7 d 9/10"), Some(NOW)));
+        let unlimited = Record { at: Some(NOW), ..Record::default() };
+        let told = usage(&login, UsageSource::Endpoint, Some(unlimited), None, NOW);
+        assert_eq!((told.short, told.at, told.lines), (None, Some(NOW), vec!["no limit".to_owned()]));
+        // A file that somebody wrote into by hand.
+        let windows = vec![a("5 h", Some(10.0), Some(100.0), "percent", None)];
+        let told =
+            usage(&login, UsageSource::Headers, Some(Record { windows, ..Record::default() }), None, NOW);
+        assert_eq!((told.short, told.at), (None, None), "a figure without its age is shown nowhere");
         let nothing = usage(&login, UsageSource::Headers, None, None, NOW);
         assert_eq!((nothing.short, nothing.at, nothing.lines.len()), (None, None, 0));
     }

@@ -4,8 +4,11 @@
 const DAY: i64 = 86_400;
 /// Above this a number is Unix seconds, below it a time from now: no window is thirty years long.
 const FIRST_MOMENT: f64 = 1_000_000_000.0;
+/// From here on it counts milliseconds: as seconds it would be in five thousand years.
+const FIRST_MILLISECOND: f64 = 1e11;
 
-/// Unix seconds out of RFC 3339, a date alone, Unix seconds, or a time from `now` such as `12ms` and `1m30s`.
+/// Unix seconds out of RFC 3339, a date alone, Unix seconds or milliseconds, or a time from `now` such as
+/// `12ms` and `1m30s`.
 pub fn moment(text: &str, now: i64) -> Option<i64> {
     let text = text.trim();
     if let Ok(number) = text.parse::<f64>() {
@@ -17,7 +20,9 @@ pub fn moment(text: &str, now: i64) -> Option<i64> {
 /// The same out of a number.
 #[allow(clippy::cast_possible_truncation)]
 pub fn of_number(number: f64, now: i64) -> Option<i64> {
-    let is_sane = number.is_finite() && (0.0..1e11).contains(&number);
+    let is_milliseconds = (FIRST_MILLISECOND..1e14).contains(&number);
+    let number = if is_milliseconds { number / 1000.0 } else { number };
+    let is_sane = number.is_finite() && (0.0..FIRST_MILLISECOND).contains(&number);
     let seconds = number.ceil() as i64;
     is_sane.then(|| if number >= FIRST_MOMENT { seconds } else { now.saturating_add(seconds) })
 }
@@ -107,13 +112,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_come_in_four_forms() {
+    fn moments_come_in_five_forms() {
         let now = 1_780_000_000;
         for (text, at) in [
             ("2026-05-28T20:26:40Z", now),
             ("2026-05-28T22:26:40.716839300+02:00", now),
             ("2026-05-28 20:26:40-00:00", now),
             ("1780000000", now),
+            ("1779999999001", now),
             ("2026-12-01", 1_796_083_200),
             ("1970-01-01", 0),
             ("2024-02-29", 1_709_164_800),
