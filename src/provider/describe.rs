@@ -100,8 +100,8 @@ pub struct UsageDescription {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CreditDescription {
-    /// Where a list stands with an item for each currency; the other places are in it then, and the first that
-    /// has something left counts.
+    /// Where a list stands with an item for each currency; the other places are in it then, and the first
+    /// that has something left counts.
     pub each: Option<String>,
     /// Where stands what is left.
     pub remaining: Option<String>,

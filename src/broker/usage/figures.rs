@@ -1,7 +1,7 @@
 //! Figures out of the answer of a provider's address, as its description says where they stand.
 //!
-//! Guarantees: a figure that is not where it should be, or is no number that can be one, is not there; nothing
-//! is made up; an answer without any is told from one that says there is no limit.
+//! Guarantees: a figure that is not where it should be, or is no number that can be one, is not there;
+//! nothing is made up; an answer without any is told from one that says there is no limit.
 
 use serde_json::Value;
 
