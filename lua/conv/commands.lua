@@ -189,10 +189,11 @@ function M.complete(name, lead, line, position)
   if command.named then
     others, organization = without_organization(before)
   end
+  local first = words[1] or ""
   local source = command.complete[#others + 1]
-  local found = source and source(words[1]) or {}
+  local found = source and source(first) or {}
   if command.named and #before > 0 and not organization then
-    vim.list_extend(found, command.named(words[1]))
+    vim.list_extend(found, command.named(first))
   end
   table.sort(found)
   return vim.tbl_filter(function(item)
