@@ -56,12 +56,14 @@ impl Client {
     /// Turns a code into what the token endpoint gives for it.
     pub(super) async fn first_tokens(&self, exchange: &CodeExchange) -> Result<Tokens, Failure> {
         let asked_at = self.now();
-        if self.ready.described.callback == CallbackBrings::Key {
-            return Ok(Tokens::api_key(exchange.code.clone(), asked_at));
+        let method = &self.ready.described;
+        if method.callback == CallbackBrings::Key {
+            let key = Tokens::api_key(exchange.code.clone(), asked_at);
+            return Ok(with_end(key, method.key_lifetime, asked_at));
         }
         let reply = self.ask_for_tokens(&self.exchange_params(exchange)?).await?;
-        if self.ready.described.grant == Grant::MintKey {
-            return minted(&reply, self.provider(), asked_at);
+        if method.grant == Grant::MintKey {
+            return Ok(with_end(minted(&reply, self.provider(), asked_at)?, method.key_lifetime, asked_at));
         }
         let tokens = self.read_tokens(&reply, asked_at)?;
         check_nonce(&tokens, exchange.nonce.as_ref(), self.provider())?;
@@ -249,6 +251,12 @@ fn bound_to(mut tokens: Tokens, ready: &Ready) -> Tokens {
         tokens.origins = origin::of(ready);
     }
     tokens
+}
+
+/// A key whose end is known although the answer did not tell it.
+fn with_end(key: Tokens, lifetime: Option<i64>, asked_at: i64) -> Tokens {
+    let end = lifetime.map(|seconds| asked_at.saturating_add(seconds));
+    Tokens { expires_at: key.expires_at.or(end), ..key }
 }
 
 #[cfg(test)]

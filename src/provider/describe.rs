@@ -268,6 +268,9 @@ pub struct MethodDescription {
     /// What the callback of a `mint-key` method brings: `code` (if nothing is said), or `key`, the key
     /// itself, for which no token endpoint is asked.
     pub callback: Option<CallbackBrings>,
+    /// Seconds that a key of a `mint-key` method lasts whose end the answer does not tell; absent where it
+    /// lasts until somebody deletes it.
+    pub key_lifetime: Option<u32>,
     /// Name of the parameter that carries the redirect URI, `redirect_uri` if absent.
     pub redirect_param: Option<String>,
     /// Whether the token request repeats `state`.

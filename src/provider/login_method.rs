@@ -91,6 +91,8 @@ pub struct Method {
     pub code: CodeForm,
     /// What its callback brings.
     pub callback: CallbackBrings,
+    /// Seconds that its keys last, where the answer does not say.
+    pub key_lifetime: Option<i64>,
     /// Name of the parameter that carries the redirect URI.
     pub redirect_param: String,
     /// Whether the token request repeats `state`.

@@ -89,6 +89,7 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
             characters: described.code.characters,
         },
         callback: described.callback.unwrap_or_default(),
+        key_lifetime: described.key_lifetime.map(i64::from),
         redirect_param: described.redirect_param.unwrap_or_else(|| "redirect_uri".to_owned()),
         state_in_token_request: described.state_in_token_request.unwrap_or(false),
         revoke_encoding: described.revoke_encoding.unwrap_or_default(),
@@ -104,6 +105,10 @@ fn method(id: &str, path: &str, provider: &Description, described: MethodDescrip
     check_optional_url(&format!("{path}.client_page"), method.client_page.as_deref())?;
     if method.callback == CallbackBrings::Key && (grant != Grant::MintKey || method.redirect.is_none()) {
         return Err(invalid(&format!("{path}.callback"), "only mint-key with a `redirect` brings a key."));
+    }
+    if method.key_lifetime.is_some_and(|seconds| seconds == 0 || grant != Grant::MintKey) {
+        let words = "only the keys of mint-key have one, of a second at least.";
+        return Err(invalid(&format!("{path}.key_lifetime"), words));
     }
     if grant == Grant::ClientCredentials {
         check_client(path, provider, &method)?;

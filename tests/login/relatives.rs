@@ -1,11 +1,14 @@
 //! Logins that end with a key, and those that need a client of one's own: Hugging Face, Poe, NanoGPT, LLM
 //! Gateway, Tetrate, and Kimi's second region.
 
+use convocations::broker::Broker;
+use convocations::clock::Clock;
 use convocations::config::Config;
 use convocations::credential::Kind;
 use convocations::error::Code;
 use convocations::login::Stage;
 use convocations::oauth::Failure;
+use convocations::services::Services;
 use serde_json::{Value, json};
 
 use crate::common::{approve_device, browser, deny_device, fault, http};
@@ -185,9 +188,16 @@ async fn llm_gateways_callback_brings_the_key() {
     }
     // `arrive` holds that the browser is sent on to an address without a query.
     let page = arrive(&callback).await;
-    let Stage::Done { kind, .. } = login.done().await.stage else { panic!() };
+    let Stage::Done { kind, expires_at, .. } = login.done().await.stage else { panic!() };
     login.over().await;
     assert_eq!(kind, Kind::ApiKey);
+    let (now, days) = (fixture.services.clock.now(), 24 * 3600);
+    assert!((89 * days..=90 * days).contains(&(expires_at.unwrap() - now)), "it lasts 90 days");
+    let clock = Clock::manual(now + 90 * days);
+    let later = Broker::new(Services { clock, ..fixture.services.clone() });
+    let error = later.get(&"llmgateway".parse().unwrap(), None).await.unwrap_err();
+    assert_eq!(error.code(), Code::LoginExpired);
+    assert!(error.hint().unwrap().contains(":ConvLogin llmgateway"), "{error:?}");
     assert_eq!(fixture.stored("llmgateway").unwrap().access_token.expose(), key);
     assert_eq!(call(&fixture, "llmgateway").await, 200);
     assert!(!page.contains(&key) && !login.seen.join("\n").contains(&key));
