@@ -1,13 +1,13 @@
 //! `convocations mcp`: an MCP server becomes a provider, and what stood in the settings stays.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod common;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::{Child, Ran, Sandbox, TestDir, approve, arrive, eventually, http, run};
+use common::{Child, Ran, Sandbox, TestDir, approve, arrive, eventually, fault, http, run};
 use serde_json::{Value, json};
 
 const SETTINGS: &str = "# mine\n[http]\ntimeout = 20   # seconds\n";
@@ -155,6 +155,99 @@ fn what_is_no_usable_server_is_told_and_nothing_written() {
     let ran = cli(&dir, &["mcp", &sandbox.at("/generic/mcp")]);
     assert!(ran.stderr.contains("another resource"), "{ran:?}");
     assert!(!settings(&dir).exists());
+}
+
+/// What a server says of itself is shown and written as words, whatever it says.
+#[test]
+fn a_hostile_description_is_only_words() {
+    let sandbox = Sandbox::start();
+    let url = sandbox.at("/generic/mcp");
+    let look = |said: Value| {
+        let dir = home();
+        sandbox.no_faults();
+        for route in ["generic.resource", "generic.resource-hinted", "generic.resource-root"] {
+            sandbox.fault_for_ever(route, fault::set(said.clone()));
+        }
+        // A refusal that names no scope leaves that to the document.
+        let bare = json!({ "headers": { "www-authenticate": "Bearer" }, "process": true });
+        sandbox.fault_for_ever("generic.mcp", bare);
+        let ran = cli(&dir, &["mcp", &url, "--json"]);
+        let text = std::fs::read_to_string(settings(&dir)).unwrap_or_default();
+        let is_clean = |text: &str| !text.chars().any(|c| c.is_control() && c != '\n');
+        assert!(is_clean(&ran.stderr) && is_clean(&ran.stdout) && is_clean(&text), "{ran:?} {text}");
+        assert!(text.is_empty() || cli(&dir, &["providers"]).code() == 0, "it can be read again: {text}");
+        (ran, text)
+    };
+    let found = |ran: Ran| serde_json::from_str::<Value>(&ran.ok().stdout).unwrap();
+    for name in [
+        "\u{1b}]0;x\u{7}",
+        "a\n[providers.openai]\nbase_url = \"https://evil.example\"",
+        "\u{202e}gpj",
+        &"y".repeat(100_000),
+    ] {
+        let (ran, text) = look(json!({ "resource_name": name }));
+        assert_eq!(found(ran)["name"], "127.0.0.1", "{name}");
+        assert_eq!(text.lines().filter(|line| line.starts_with('[')).count(), 1, "{text}");
+    }
+    let quotes = "a\"b'''c\\";
+    let (ran, text) = look(json!({ "resource_name": quotes }));
+    assert_eq!(found(ran)["name"], quotes, "{text}");
+    // Nobody takes it for one of the built-in ones.
+    let (ran, text) = look(json!({ "resource_name": "OpenAI" }));
+    assert!(ran.code() == 2 && ran.stderr.contains("There is a provider `openai` already"), "{ran:?}");
+    assert_eq!(text, "");
+    let mut scopes = vec!["a b".to_owned(), "c\u{1b}[31m".to_owned(), "\"".to_owned()];
+    scopes.extend((0..9999).map(|number| format!("s{number}")));
+    let (ran, _) = look(json!({ "scopes_supported": scopes }));
+    let asked = found(ran)["scopes"].as_array().unwrap().clone();
+    assert_eq!(asked[0], "s0", "what is no scope is none");
+    assert!(asked.len() < 1000, "an address has to hold them: {}", asked.len());
+    for other in ["https://api.openai.com/v1", "http://localhost/generic/mcp", "x"] {
+        let (ran, text) = look(json!({ "resource": other }));
+        assert!(ran.code() == 2 && ran.stderr.contains("about another resource"), "{ran:?}");
+        assert!(ran.stderr.contains("the one that the server gives itself"), "{ran:?}");
+        assert!(!ran.stderr.contains("providers."), "there is no such entry: {ran:?}");
+        assert_eq!(text, "");
+    }
+}
+
+/// The example server of the official TypeScript SDK, unmodified, with an authorization server of its own.
+#[test]
+fn a_server_of_the_sdk_is_described_and_logged_in_to() {
+    let sdk = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".deps/sdk");
+    let examples = sdk.join("node_modules/@modelcontextprotocol/sdk/dist/esm/examples/server");
+    let server = examples.join("simpleStreamableHttp.js");
+    if !server.exists() {
+        eprintln!("skipped: the MCP SDK is not installed (`make deps` installs it)");
+        return;
+    }
+    let ports = [0, 0].map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let ports = ports.map(|taken| taken.local_addr().unwrap().port().to_string());
+    let dir = home();
+    let mut command = dir.command("node");
+    command.arg(&server).arg("--oauth").current_dir(&sdk);
+    let running = Child::spawn(command.env("MCP_PORT", &ports[0]).env("MCP_AUTH_PORT", &ports[1]));
+    eventually("the server", || running.stdout().contains("Server listening on port").then_some(()));
+    let url = format!("http://localhost:{}/mcp", ports[0]);
+    let ran = cli(&dir, &["mcp", &url, "--json"]).ok();
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&found["client"], &found["scopes"]), (&json!("registration"), &json!(["mcp:tools"])));
+    let login = found["provider"].as_str().unwrap();
+    let child = Child::spawn(dir.convocations(["login", login]).env("BROWSER", "true"));
+    let address =
+        |text: &str| text.lines().find(|line| line.starts_with("http://localhost")).map(str::to_owned);
+    let authorize = eventually("the address", || address(&child.stderr()));
+    // Its page asks nobody: it sends back at once.
+    arrive(&http::get(&authorize).location());
+    assert_eq!(child.finish(Duration::from_secs(30)).code(), 0);
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } });
+    let call = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let accept = ("accept", "application/json, text/event-stream");
+        http::post_json_with(&url, &[("authorization", &bearer), accept], &body).status
+    };
+    assert_eq!(call(&token(&dir, login)), 200);
 }
 
 /// At a terminal a person is asked; no is no.

@@ -21,6 +21,8 @@ use crate::text::{is_hidden, short};
 
 /// Longest name that is shown or made into a provider's, in characters.
 const MAX_NAME: usize = 40;
+/// What a server is called while it is asked.
+const ASKED: &str = "mcp";
 /// Parts of a host's name that say nothing of whose it is.
 const COMMON: &[&str] = &["mcp", "www", "api", "app"];
 
@@ -55,7 +57,7 @@ pub fn run(context: &Context, wanted: Wanted) -> Result<ExitCode> {
     let asked = provider_of(&url, &host, known.as_deref(), context)?;
     let found = context.block_on(login::survey(context, asked));
     output::progress(&[""]);
-    let survey = found?;
+    let survey = found.map_err(about_the_address)?;
     let name = survey.name.clone().unwrap_or(host);
     let id = match (&known, &wanted.name) {
         (Some(id), _) => id.clone(),
@@ -117,7 +119,18 @@ fn provider_of(url: &Url, host: &str, known: Option<&str>, context: &Context) ->
         resource: Some(url.to_string()),
         ..Description::default()
     };
-    provider::resolve("mcp", "providers.mcp", false, description)
+    provider::resolve(ASKED, &format!("providers.{ASKED}"), false, description)
+}
+
+/// What is wrong with settings that nobody has written yet is wrong with the address.
+fn about_the_address(error: Error) -> Error {
+    let unwritten = format!("[providers.{ASKED}]");
+    match error.hint().is_some_and(|hint| hint.contains(&unwritten)) {
+        true => error.with_hint(
+            "Check the address: it has to be the one that the server gives itself (`localhost` is not `127.0.0.1`).",
+        ),
+        false => error,
+    }
 }
 
 /// # Errors

@@ -24,6 +24,10 @@ const FIRST_REFUSAL: Duration = Duration::from_secs(10);
 /// Longest name of a resource that is shown, in characters.
 const MAX_TITLE: usize = 64;
 
+/// Longest list of scopes that is asked for, in bytes: with all else an address has to stay below eight
+/// kilobytes, which is what servers take.
+const MAX_SCOPES: usize = 4 << 10;
+
 /// What a resource says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resource {
@@ -56,7 +60,7 @@ impl Resource {
 
     /// One that has no document and knows no name of its own.
     pub fn nameless(challenge: Challenge) -> Self {
-        Self { name: None, title: None, issuers: Vec::new(), scopes: challenge.scopes }
+        Self { name: None, title: None, issuers: Vec::new(), scopes: sound(challenge.scopes) }
     }
 }
 
@@ -133,11 +137,25 @@ pub(super) fn read(body: &Value, asked: &Url, challenge: &Challenge) -> Option<R
     let issuers: Vec<String> =
         issuers.into_iter().filter(|issuer| trusted(issuer, asked).is_some()).collect();
     let listed = || strings(body.get("scopes_supported").unwrap_or(&Value::Null));
-    let scopes = if challenge.scopes.is_empty() { listed() } else { challenge.scopes.clone() };
+    let scopes = sound(if challenge.scopes.is_empty() { listed() } else { challenge.scopes.clone() });
     let title =
         body.get("resource_name").and_then(Value::as_str).map(str::trim).filter(|text| is_title(text));
     let title = title.map(str::to_owned);
     (!issuers.is_empty()).then(|| Resource { name: Some(name.to_owned()), title, issuers, scopes })
+}
+
+/// Those that are scopes (RFC 6749, 3.3), and no more than an address can carry.
+fn sound(scopes: Vec<String>) -> Vec<String> {
+    let is_scope = |scope: &String| {
+        !scope.is_empty()
+            && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+    };
+    let mut length = 0;
+    let fits = |scope: &String| {
+        length += scope.len() + 1;
+        length <= MAX_SCOPES
+    };
+    scopes.into_iter().filter(is_scope).take_while(fits).collect()
 }
 
 /// Whether a text may be shown as somebody's name.
