@@ -49,10 +49,12 @@ fn candidates(file: &Path) -> Vec<PathBuf> {
     all
 }
 
+/// Whether it is one that this user may run: another's is passed over, as a shell does.
 #[cfg(unix)]
 fn is_program(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    let may_run = || accessat(CWD, file, Access::EXEC_OK, AtFlags::EACCESS).is_ok();
+    file.metadata().is_ok_and(|found| found.is_file()) && may_run()
 }
 
 #[cfg(not(unix))]

@@ -81,6 +81,58 @@ fn no_file_of_the_current_directory_is_run() {
 }
 
 #[test]
+fn a_folder_with_blanks_is_one_like_any_other() {
+    let vault = Vault::new("true", "");
+    let folder = vault.dir.path().join("my own  vault");
+    std::fs::create_dir(&folder).unwrap();
+    let program = vault.script("my own  vault/the key", "#!/bin/sh\necho \"from $0\"\n");
+    let source = |argv: &str| {
+        vault.dir.write_config(&format!(
+            "[providers.openai]\nsources = [\"command\"]\n[providers.openai.command]\nargv = [\"{argv}\"]\n"
+        ));
+    };
+    source(&program.display().to_string());
+    let expected = format!("from {}", program.display());
+    assert_eq!(vault.token(), expected);
+    source("the key");
+    let mut command = vault.dir.convocations(["token", "openai"]);
+    let ran = run(command.env("PATH", format!("{}:/bin:/usr/bin", folder.display())), "").ok();
+    assert_eq!(ran.stdout.trim(), expected);
+}
+
+/// A program of that name which this user may not run is passed over, as a shell does.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_this_user_may_not_run_is_passed_over() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let vault = Vault::new("true", "");
+    for folder in ["theirs", "ours"] {
+        std::fs::create_dir(vault.dir.path().join(folder)).unwrap();
+        vault.script(&format!("{folder}/vaultx"), &format!("#!/bin/sh\necho {folder}\n"));
+    }
+    // Its owner may not run it, though others may.
+    let theirs = vault.dir.path().join("theirs/vaultx");
+    std::fs::set_permissions(&theirs, std::fs::Permissions::from_mode(0o655)).unwrap();
+    vault.dir.write_config(
+        "[providers.openai]\nsources = [\"command\"]\n[providers.openai.command]\nargv = [\"vaultx\"]\n",
+    );
+    let path = ["theirs", "ours"].map(|folder| vault.dir.path().join(folder).display().to_string());
+    // Root may run whatever anybody may; in a user namespace of its own it is nobody special.
+    let nobody = ["--user", "--map-user=1000", "--map-group=1000"];
+    let may = std::process::Command::new("unshare").args(nobody).arg("true").output();
+    if !may.is_ok_and(|tried| tried.status.success()) {
+        eprintln!("skipped: this process may not unshare its users");
+        return;
+    }
+    let mut command = vault.dir.convocations(["token", "openai"]);
+    command.env("PATH", format!("{}:/bin:/usr/bin", path.join(":")));
+    let mut unshared = vault.dir.command("unshare");
+    unshared.args(nobody).arg(command.get_program()).args(command.get_args());
+    unshared.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    assert_eq!(run(&mut unshared, "").ok().stdout.trim(), "ours");
+}
+
+#[test]
 fn no_shell_reads_its_arguments() {
     let vault = Vault::new("printf '%s' \"$2\"", "");
     vault.dir.write_config(&format!(
