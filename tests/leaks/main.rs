@@ -11,6 +11,7 @@ mod common;
 mod debug;
 mod faults;
 mod memory;
+mod obtained;
 mod process;
 mod rounds;
 mod search;

@@ -28,7 +28,7 @@ pub fn told(backend: &Backend) -> Vec<u8> {
 
 /// What proxies and logs of servers see of the requests that were ours, and not the browser's: address and
 /// name.
-fn asked(sandbox: &Sandbox) -> Vec<u8> {
+pub fn asked(sandbox: &Sandbox) -> Vec<u8> {
     let calls = sandbox.calls();
     let ours = calls["list"].as_array().unwrap().iter().filter_map(|call| {
         let name = call["headers"]["user-agent"].as_str().filter(|name| name.starts_with("convocations/"))?;
@@ -39,13 +39,14 @@ fn asked(sandbox: &Sandbox) -> Vec<u8> {
 }
 
 /// What programs outside the editor say, but for the token on standard output.
-fn programs(dir: &TestDir, login: &str, places: &mut Places) {
+pub fn programs(dir: &TestDir, login: &str, variables: &[(&str, &str)], places: &mut Places) {
     for args in ["token", "token --json", "status --json", "status", "providers --json", "doctor"] {
         let mut args: Vec<&str> = args.split(' ').collect();
         if args[0] == "token" {
             args.insert(1, login);
         }
-        let ran = run(dir.convocations(&args).env("CONVOCATIONS_LOG", "debug"), "");
+        let mut command = dir.convocations(&args);
+        let ran = run(command.env("CONVOCATIONS_LOG", "debug").envs(variables.iter().copied()), "");
         places.add(format!("standard error of {args:?}"), ran.stderr);
         if args[0] != "token" {
             places.add(format!("standard output of {args:?}"), ran.stdout);
@@ -71,7 +72,7 @@ fn round(sandbox: &Sandbox, way: Way) {
     backend.ok("status", json!({}));
     places.add_process("the backend", backend.id());
     places.add_files(&dir);
-    programs(&dir, way.login, &mut places);
+    programs(&dir, way.login, &[], &mut places);
     backend.ok("logout", json!({ "login": way.login }));
     backend.fails("get", json!({ "login": way.login }), "not_logged_in");
     places.add_files(&dir);
