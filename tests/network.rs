@@ -242,6 +242,67 @@ fn doctor_walks_through_the_proxy() {
     assert!(plain.stdout.contains("\"proxy\": \"127.0.0.1") && !plain.stdout.contains("s3cret"), "{plain:?}");
 }
 
+/// An HTTPS server whose certificate is for this host and these years: its address and its authority.
+fn https_for(host: &str, years: [i32; 2]) -> (String, String) {
+    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    authority.distinguished_name.push(rcgen::DnType::CommonName, "An authority");
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let (own_key, key) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let pem = authority.self_signed(&own_key).unwrap().pem();
+    let mut params = rcgen::CertificateParams::new(vec![host.to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(years[0], 1, 1);
+    params.not_after = rcgen::date_time_ymd(years[1], 1, 1);
+    let certificate = params.signed_by(&key, &rcgen::Issuer::new(authority, own_key)).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key.into())
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let config = std::sync::Arc::new(config);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut session = rustls::ServerConnection::new(config.clone()).unwrap();
+            // A handshake that the client refuses ends here.
+            while session.is_handshaking() && session.complete_io(&mut stream).is_ok() {}
+            let mut tls = rustls::Stream::new(&mut session, &mut stream);
+            let mut request = [0; 4096];
+            if tls.read(&mut request).is_ok() {
+                let _ = tls.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+            }
+        }
+    });
+    (url, pem)
+}
+
+#[test]
+fn a_certificate_of_another_time_or_host_is_told_from_one_that_nobody_trusts() {
+    let time = "is not valid at this time";
+    for (host, years, words, hint) in [
+        ("localhost", [2001, 2002], time, "this machine's clock"),
+        ("localhost", [2090, 2091], time, "this machine's clock"),
+        ("other.example", [2001, 2091], "is for another host", "in between"),
+        ("localhost", [2001, 2091], "", ""),
+    ] {
+        let (url, pem) = https_for(host, years);
+        let dir = in_use(&format!("{url}/v1"));
+        let ca = dir.path().join("ca.pem");
+        std::fs::write(&ca, pem).unwrap();
+        let trusted = [("SSL_CERT_FILE", ca.to_str().unwrap())];
+        if words.is_empty() {
+            let (steps, error, ran) = walk(&dir, &trusted);
+            assert_eq!((steps.last().map(String::as_str), error), (Some("answer"), None), "{ran:?}");
+            continue;
+        }
+        fails_at(&dir, &trusted, &["name", "connect", "tls"], words);
+        let said = run(dir.convocations(["doctor", "--online"]).envs(trusted), "");
+        assert!(said.stdout.contains(hint), "{said:?}");
+    }
+}
+
 #[test]
 fn where_nothing_is_in_use_doctor_asks_nobody() {
     let dir = TestDir::new();

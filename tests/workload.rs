@@ -187,7 +187,19 @@ fn a_file_is_read_again_each_time() {
     assert_ne!(newer["token"], first);
     std::fs::remove_file(&file).unwrap();
     fails(&runner.token_with(&named), 2, &["cannot be read"]);
-    for content in ["not a token", "a.b.c d", &format!("a.{}.c", "x".repeat(20_000))] {
+    // Kubernetes turns its file by a link to a folder's.
+    let turned = runner.dir.home().join("turned");
+    std::fs::create_dir(&turned).unwrap();
+    std::fs::write(turned.join("token"), runner.identity(&runner.audience("anthropic"))).unwrap();
+    std::os::unix::fs::symlink(turned.join("token"), &file).unwrap();
+    runner.token_with(&named).ok();
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    fails(&runner.token_with(&named), 2, &["is not a file of at most 16 KiB"]);
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
+    fails(&runner.token_with(&named), 2, &["is not a file of at most 16 KiB"]);
+    for content in ["not a token", "a.b.c d", "", "a.\u{e4}.c", &format!("a.{}.c", "x".repeat(20_000))] {
         std::fs::write(&file, content).unwrap();
         let ran = runner.token_with(&named);
         assert_eq!(ran.code(), 2, "{ran:?}");

@@ -28,6 +28,10 @@ fn one_line_is_the_credential() {
     assert!(credential.get("expires_at").is_none(), "a key has no end: {credential}");
     let until = credential["use_until"].as_i64().unwrap() - Clock::System.now();
     assert!((800..=900).contains(&until), "its use has: {until}");
+    for body in [r"printf 'sk-1\n'", r"printf 'sk-1\r\n'", "printf sk-1", r"printf ' sk-1 \n'"] {
+        vault.says(body);
+        assert_eq!(vault.token(), "sk-1", "{body}");
+    }
 }
 
 #[test]
@@ -56,6 +60,10 @@ fn whatever_else_it_prints_or_does_is_one_sentence_and_a_hint() {
         ("text", "printf 'planted\\377'", 5, "that is not UTF-8"),
         ("text", "printf 'planted\\033[1m'", 5, "characters that no credential has"),
         ("text", "head -c 70000 /dev/zero | tr '\\0' p", 5, "prints more than 64 KiB"),
+        ("text", "head -c 1048576 /dev/zero | tr '\\0' p", 5, "prints more than 64 KiB"),
+        ("text", "yes planted", 5, "prints more than 64 KiB"),
+        ("text", "echo planted; exec 1>&-; exit 7", 6, "ended with exit status 7"),
+        ("json", "head -c 60000 /dev/zero | tr '\\0' '['", 5, "no JSON object with a `token`"),
         ("text", "echo planted; false", 6, "ended with exit status 1"),
         ("text", "echo planted; kill -9 $$", 6, "was ended by signal 9"),
         ("text", "exit 130", 130, "was cancelled"),

@@ -43,6 +43,21 @@ fn at_its_time_limit_all_of_it_ends() {
     are_gone(&waiting(&vault));
 }
 
+/// One that does not want to end is ended all the same, with a child of its own.
+#[test]
+fn one_that_ignores_the_request_to_end_is_ended() {
+    let stubborn = format!("trap '' TERM INT HUP; {WAITS}; wait; wait");
+    let vault = Vault::new(&stubborn, "timeout = 1");
+    fails(&vault.cli("token openai"), 5, "`vault` did not end within 1 s");
+    are_gone(&waiting(&vault));
+    let vault = Vault::new(&stubborn, "timeout = 600");
+    let child = Child::spawn(&mut vault.dir.convocations(["token", "openai"]));
+    let processes = waiting(&vault);
+    signal("INT", child.id());
+    assert_eq!(child.finish(Duration::from_secs(20)).code(), 130);
+    are_gone(&processes);
+}
+
 #[test]
 fn ctrl_c_ends_it() {
     for name in ["INT", "TERM", "HUP"] {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{TestDir, run};
+use crate::common::{Child, TestDir, eventually, run};
 use crate::keyring::Keyring;
 use crate::vault::fails;
 
@@ -111,21 +111,62 @@ fn a_locked_pass_that_nobody_can_unlock_says_so() {
     );
 }
 
+/// The passphrase is asked for by the terminal's own pinentry, which has the terminal meanwhile.
+#[test]
+fn a_locked_pass_is_unlocked_at_the_terminal() {
+    if !is_here(&["pass", "gpg", "pinentry-curses", "script"]) {
+        return;
+    }
+    let dir = configured("[\"pass\", \"show\", \"ai/openai\"]");
+    let _pass = Pass::new(&dir, "a passphrase");
+    std::fs::write(dir.home().join(".gnupg/gpg-agent.conf"), "pinentry-program /usr/bin/pinentry-curses\n")
+        .unwrap();
+    let (seen, answer) = (dir.path().join("typescript"), dir.path().join("answer"));
+    let line = format!(
+        "stty rows 24 cols 80; export TERM=xterm GPG_TTY=$(tty); {} token openai > {}; echo status=$?",
+        env!("CARGO_BIN_EXE_convocations"),
+        answer.display()
+    );
+    let mut command = dir.command("script");
+    let mut child = Child::spawn(command.args(["-qefc", &line]).arg(&seen));
+    let shown = |text: &str| {
+        let text = text.to_owned();
+        let seen = seen.clone();
+        eventually("the terminal", move || {
+            let all = String::from_utf8_lossy(&std::fs::read(&seen).unwrap_or_default()).into_owned();
+            all.contains(&text).then_some(())
+        });
+    };
+    shown("<OK>");
+    shown("Waiting for `pass`, at most 20 s");
+    child.say("a passphrase\r");
+    shown("status=0");
+    assert_eq!(std::fs::read_to_string(answer).unwrap(), format!("{KEY}\n"));
+    child.finish(std::time::Duration::from_secs(20));
+}
+
 #[test]
 fn secret_tool_gives_what_the_keyring_keeps() {
     if !Keyring::is_here() {
         return;
     }
     let dir = configured("[\"secret-tool\", \"lookup\", \"service\", \"ai\", \"account\", \"openai\"]");
-    let keyring = Keyring::unlocked(&dir);
+    let mut keyring = Keyring::unlocked(&dir);
+    let environment = keyring.environment();
     let tool = |args: &[&str], input: &str| {
-        run(dir.command("secret-tool").args(args).envs(keyring.environment()), input)
+        run(dir.command("secret-tool").args(args).envs(environment.clone()), input)
     };
     tool(&["store", "--label=ai", "service", "ai", "account", "openai"], KEY).ok();
-    let token = || run(dir.convocations(["token", "openai"]).envs(keyring.environment()), "");
+    let token = || run(dir.convocations(["token", "openai"]).envs(environment.clone()), "");
     assert_eq!(token().ok().stdout, format!("{KEY}\n"));
     tool(&["clear", "service", "ai", "account", "openai"], "").ok();
     // It says nothing at all when there is no such item.
     fails(&token(), 6, "`secret-tool` ended with exit status 1");
+    tool(&["store", "--label=ai", "service", "ai", "account", "openai"], KEY).ok();
+    keyring.stop();
+    keyring.start(&dir, false);
+    let locked = token();
+    assert!(locked.code() == 6 || locked.code() == 5, "nobody is here to unlock it: {locked:?}");
+    assert!(locked.stderr.contains("`secret-tool`") && !locked.stderr.contains(KEY), "{locked:?}");
     assert!(Path::new(&dir.log()).exists());
 }

@@ -9,11 +9,11 @@ use convocations::error::Code;
 use crate::common::chromium::Browser;
 use crate::fixture::{Fixture, person};
 
-/// Opens the address, presses the button, and returns what stands on the page in the end.
-fn through(url: String, button: &'static str, text: &'static str) -> Option<String> {
+/// Opens a provider's address, presses the button, and returns what stands on the page in the end.
+fn through(provider: &'static str, url: String, button: &'static str, text: &'static str) -> Option<String> {
     let mut browser = Browser::start()?;
     browser.go(&url);
-    browser.sees("OpenRouter");
+    browser.sees(provider);
     browser.press(button);
     let seen = browser.sees(text);
     assert!(!browser.overflows(), "the page is wider than its window");
@@ -105,7 +105,8 @@ async fn a_person_sees_that_it_worked() {
     let fixture = Fixture::new();
     let mut login = fixture.start("openrouter", "browser");
     let url = login.opened().await.url;
-    let Some(seen) = person(move || through(url, "approve", "You can close this tab")).await else {
+    let Some(seen) = person(move || through("OpenRouter", url, "approve", "You can close this tab")).await
+    else {
         return skipped();
     };
     assert!(seen.contains("You are logged in to OpenRouter"), "{seen}");
@@ -126,10 +127,27 @@ async fn a_person_sees_that_it_did_not() {
     fixture.echo_state();
     let mut login = fixture.start("openrouter", "browser");
     let url = login.opened().await.url;
-    let Some(seen) = person(move || through(url, "deny", "You can close this tab")).await else {
+    let Some(seen) = person(move || through("OpenRouter", url, "deny", "You can close this tab")).await
+    else {
         return skipped();
     };
     assert!(seen.contains("The login to OpenRouter did not work"), "{seen}");
     assert!(seen.contains("was not allowed") && seen.contains(":ConvLogin openrouter"), "{seen}");
     login.failed(Code::LoginDenied).await;
+}
+
+/// LLM Gateway's callback has the key itself in its address, which is not where the browser stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_came_in_the_address_leaves_it() {
+    let fixture = Fixture::new();
+    let mut login = fixture.start("llmgateway", "browser");
+    let url = login.opened().await.url;
+    let seen = person(move || through("LLM Gateway", url, "approve", "You can close this tab")).await;
+    let Some(seen) = seen else { return skipped() };
+    login.done().await;
+    login.over().await;
+    let key = fixture.stored("llmgateway").unwrap().access_token;
+    let address = seen.lines().next().unwrap();
+    assert!(!seen.contains(key.expose()) && !address.contains('?'), "the key stays in sight: {address}");
+    assert!(seen.contains("You are logged in to LLM Gateway"), "{seen}");
 }

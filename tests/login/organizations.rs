@@ -57,7 +57,7 @@ async fn openais_workspace_is_asked_for_and_held_to() {
     let page = arrive(&approve(&opened.url).await).await;
     let error = login.failed(Code::ProviderRefused).await;
     assert!(error.message().contains("another workspace") && page.contains("another workspace"), "{error:?}");
-    assert!(error.hint().unwrap().contains("has taken the login back"), "{error:?}");
+    assert!(error.hint().unwrap().contains("has revoked the login"), "{error:?}");
     assert_eq!(fixture.sandbox.count("openai.revoke"), 2, "both of its tokens");
     assert_eq!(fixture.stored("openai"), Some(tokens), "the login before it is as it was");
 
