@@ -280,7 +280,7 @@ fn an_expired_token_is_refreshed_and_a_refused_login_is_exit_three() {
     fails(&with_input(&dir, "token anthropic --rejected", ""), 2, "no token on standard input");
     sandbox.fault_refresh("anthropic.token", 2, fault::status(503));
     let hidden = with_input(&dir, "token anthropic --rejected", &rejected);
-    fails(&hidden, 5, "trouble");
+    fails(&hidden, 5, "a fault of its own");
     let calls = sandbox.refreshes("anthropic.token");
     sandbox.revoke_all("anthropic");
     fails(&with_input(&dir, "token anthropic --rejected", &rejected), 3, "expired");
@@ -415,7 +415,7 @@ fn a_client_secret_is_stored_and_is_no_login() {
     assert_eq!(with_input(&dir, "secret set corp@oauth-client", input).code(), 0);
     fails(&cli(&dir, "token corp@oauth-client"), 3, "not logged in");
     let refused = cli(&dir, "login corp@oauth-client");
-    assert!(refused.code() == 2 && refused.stderr.contains("no account"), "{refused:?}");
+    assert!(refused.code() == 2 && refused.stderr.contains("not an account"), "{refused:?}");
     assert!(!cli(&dir, "status --json").stdout.contains("oauth-client"));
 
     assert_eq!(log_in(&dir, "login corp --method browser").code(), 0);
@@ -527,7 +527,7 @@ fn a_level_that_is_none_is_named_and_off_writes_nothing() {
     assert_eq!(log_at("off"), "");
     assert_eq!(log_at("WARN"), "");
     let log = log_at("loud");
-    assert!(log.lines().count() == 1 && log.contains("`CONVOCATIONS_LOG` is none of debug"), "{log}");
+    assert!(log.lines().count() == 1 && log.contains("`CONVOCATIONS_LOG` is not one of debug"), "{log}");
     let log = log_at("info");
     assert!(
         log.contains("INFO cli: failed: You are not logged in to OpenRouter. error=not_logged_in"),

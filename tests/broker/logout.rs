@@ -65,10 +65,10 @@ async fn a_logout_is_one_whatever_the_provider_makes_of_it() {
     let (broker, login): (_, LoginId) = (fixture.broker(), "openai".parse().unwrap());
     let told = [
         (None, Revoked::Yes, "revoked its tokens"),
-        (Some(fault::status(503)), Revoked::No, "lives on until it ends"),
-        (Some(fault::dropped()), Revoked::No, "lives on until it ends"),
-        (Some(fault::oauth_error(400, "invalid_client")), Revoked::No, "lives on until it ends"),
-        (Some(fault::shape("html")), Revoked::No, "lives on until it ends"),
+        (Some(fault::status(503)), Revoked::No, "work until they expire"),
+        (Some(fault::dropped()), Revoked::No, "work until they expire"),
+        (Some(fault::oauth_error(400, "invalid_client")), Revoked::No, "work until they expire"),
+        (Some(fault::shape("html")), Revoked::No, "work until they expire"),
     ];
     for (fault, revoked, words) in told {
         let refresh_token = log_in_to_openai(&fixture, &login, LIFE);

@@ -142,7 +142,7 @@ async fn what_was_made_and_cannot_be_kept_is_taken_back() {
         let hint = error.hint().unwrap();
         match provider {
             "corp" => {
-                assert!(hint.contains("taken the login back"), "{error:?}");
+                assert!(hint.contains("revoked the login"), "{error:?}");
                 assert_eq!(fixture.sandbox.count("generic.revoke"), 2);
             }
             _ => assert!(hint.contains("/keys/"), "{error:?}"),
