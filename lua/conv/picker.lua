@@ -14,7 +14,7 @@ local function quoted(names)
   return "`" .. table.concat(names, "`, `") .. "`"
 end
 
----What people sign in to most, before those that are rarer; logins that are there come before all.
+---What people log in to most, before those that are rarer; logins that are there come before all.
 local COMMON = { "openrouter", "anthropic", "openai", "github-copilot" }
 
 ---A login in columns: what it is called, how it is, and who or what it comes from.

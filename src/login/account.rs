@@ -1,6 +1,6 @@
 //! Which login a new credential becomes, if the person named no account.
 //!
-//! Guarantees: pure; another person's login is never replaced by accident, and signing in again as the same
+//! Guarantees: pure; another person's login is never replaced by accident, and logging in again as the same
 //! person replaces the login that they have.
 
 use std::collections::BTreeMap;

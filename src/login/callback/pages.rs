@@ -44,12 +44,12 @@ pub(in crate::login) enum Outcome {
 /// The page that the person stays on.
 pub(in crate::login) fn outcome(words: &Words, outcome: &Outcome) -> Reply {
     match outcome {
-        Outcome::Done { identity, store } => signed_in(words, identity.as_deref(), *store),
+        Outcome::Done { identity, store } => logged_in(words, identity.as_deref(), *store),
         Outcome::Failed { error, description } => failed(words, error, description.as_deref()),
     }
 }
 
-fn signed_in(words: &Words, identity: Option<&str>, store: BackendKind) -> Reply {
+fn logged_in(words: &Words, identity: Option<&str>, store: BackendKind) -> Reply {
     let account = identity.map(|identity| row("Account", identity)).unwrap_or_default();
     let body = format!(
         "<p class=\"soft\">Your AI plugins can use it right away.</p>\n<dl>\n{account}{}</dl>\n\

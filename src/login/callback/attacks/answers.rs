@@ -15,7 +15,7 @@ async fn a_replay_is_refused_and_after_the_end_nobody_listens() {
     let login = Login::start().await.still_works().await;
     let replay = login.honest().await;
     refused(&replay, 409);
-    assert!(!replay.contains("Sandbox"), "reveals what was signed in to: {replay}");
+    assert!(!replay.contains("Sandbox"), "reveals what was logged in to: {replay}");
     refused(&login.get(&format!("/callback?code=other&state={STATE}")).await, 409);
     refused(&login.get("/callback?code=other&state=wrong").await, 400);
     let port = login.port;
