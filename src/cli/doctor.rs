@@ -134,10 +134,16 @@ fn store(context: &Context, report: &mut Report) {
     }
     // Before the first login there is no folder to write to.
     if context.paths().config_dir().exists()
+        && keeps_logins(context)
         && let Err(error) = context.store.check_writable()
     {
         report.bad(&error);
     }
+}
+
+/// Where logins are only lent nothing is made, not to see whether it could be either.
+fn keeps_logins(context: &Context) -> bool {
+    context.agent.is_none() || context.paths().index_file().exists()
 }
 
 fn logins(context: &Context, report: &mut Report) -> Vec<LoginStatus> {
@@ -218,8 +224,7 @@ fn one_login(status: &LoginStatus, report: &mut Report) {
 }
 
 fn locks(context: &Context, report: &mut Report) {
-    // Where logins are only lent nothing is made.
-    if context.agent.is_some() && !context.paths().config_dir().exists() {
+    if !keeps_logins(context) {
         return;
     }
     match context.store.lock(Duration::from_millis(300)) {

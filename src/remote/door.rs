@@ -124,7 +124,9 @@ fn link() -> Option<PathBuf> {
 /// Why a path leads to no agent.
 #[cfg(unix)]
 enum Unreachable {
-    /// There is nothing, or nobody listens any more.
+    /// There is nothing.
+    Missing,
+    /// Nobody listens any more.
     Dead,
     /// It is somebody else's.
     Foreign,
@@ -135,12 +137,20 @@ enum Unreachable {
 #[cfg(unix)]
 impl Unreachable {
     const fn is_dead(&self) -> bool {
-        matches!(self, Self::Dead)
+        matches!(self, Self::Missing | Self::Dead)
     }
 
     fn told(&self, path: &Path) -> Error {
         let path = path.display();
         match self {
+            Self::Missing => {
+                let message =
+                    format!("There is no socket `{path}`: its session has ended, or none was made.");
+                Error::new(Code::Network, message).with_hint(format!(
+                    "{} A server that makes no sockets says `AllowStreamLocalForwarding no`: `:h conv-remote-ssh`.",
+                    again()
+                ))
+            }
             Self::Dead => Error::new(Code::Network, format!("Nobody serves logins at `{path}` any more."))
                 .with_hint(again()),
             Self::Foreign => {
@@ -165,7 +175,8 @@ fn again() -> String {
 async fn at_path(path: &Path) -> std::result::Result<tokio::net::UnixStream, Unreachable> {
     use std::os::unix::fs::MetadataExt as _;
     let unreachable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Unreachable::Dead,
+        io::ErrorKind::NotFound => Unreachable::Missing,
+        io::ErrorKind::ConnectionRefused => Unreachable::Dead,
         io::ErrorKind::PermissionDenied => Unreachable::Foreign,
         kind => Unreachable::Other(kind),
     };

@@ -27,6 +27,10 @@ pub struct Kind {
     pub config: &'static str,
     /// What stands before the key in authorized_keys.
     pub key_options: &'static str,
+    /// The user's login shell; bash, if none is named.
+    pub shell: &'static str,
+    /// The user's password; without one, only the key opens.
+    pub password: &'static str,
 }
 
 /// Whether the programs are here; says so if not.
@@ -65,7 +69,9 @@ impl Host {
         }
         let own = std::fs::read_to_string(dir.home().join("user.pub")).unwrap();
         std::fs::write(keys.join("authorized"), format!("{} {own}", kind.key_options).trim_start()).unwrap();
-        write(&dir, "passwd", "root:x:0:0::/root:/bin/sh\nfar:x:1000:1000::/srv/far:/bin/bash\n");
+        let shell = if kind.shell.is_empty() { "/bin/bash" } else { kind.shell };
+        write(&dir, "passwd", &format!("root:x:0:0::/root:/bin/sh\nfar:x:1000:1000::/srv/far:{shell}\n"));
+        write(&dir, "shadow", &format!("far:{}:19000:0:99999:7:::\n", crypted(kind.password)));
         write(&dir, "group", "root:x:0:\nfar:x:1000:\n");
         let (server, port) = (0..5).find_map(|_| serve(&dir, kind)).expect("a server that listens");
         let host_key = std::fs::read_to_string(keys.join("host.pub")).unwrap();
@@ -133,6 +139,14 @@ impl Host {
     }
 }
 
+/// As crypt(5) has it; what no password gives, for none.
+fn crypted(password: &str) -> String {
+    if password.is_empty() {
+        return "*".to_owned();
+    }
+    run(Command::new("openssl").args(["passwd", "-6", password]), "").ok().stdout.trim().to_owned()
+}
+
 fn write(dir: &TestDir, name: &str, text: &str) {
     std::fs::write(dir.path().join("far").join(name), text).unwrap();
 }
@@ -142,8 +156,9 @@ fn serve(dir: &TestDir, kind: Kind) -> Option<(Child, u16)> {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey /srv/far/.sshd/host\nAuthorizedKeysFile /srv/far/.sshd/authorized\n\
-         PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+         PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication {}\nKbdInteractiveAuthentication no\n\
          LogLevel VERBOSE\n{}\n",
+        if kind.password.is_empty() { "no" } else { "yes" },
         kind.config
     );
     let file = dir.path().join("far/srv/.sshd/config");
@@ -186,6 +201,7 @@ fn inside(dir: &TestDir) -> Command {
     command.arg("--bind").arg(far("srv")).arg("/srv/far").arg("--bind").arg(far("tmp")).arg("/tmp");
     command.arg("--ro-bind").arg(far("passwd")).arg("/etc/passwd");
     command.arg("--ro-bind").arg(far("group")).arg("/etc/group");
+    command.arg("--ro-bind").arg(far("shadow")).arg("/etc/shadow");
     command.arg("--ro-bind").arg(env!("CARGO_BIN_EXE_convocations")).arg(PROGRAM);
     command.args(["--ro-bind", root, "/opt/repository", "--chdir", "/"]);
     command.args(["--unsetenv", "XDG_RUNTIME_DIR", "--unsetenv", "CONVOCATIONS_DIR", "--unsetenv", "TMPDIR"]);
@@ -193,4 +209,13 @@ fn inside(dir: &TestDir) -> Command {
         command.args(["--unsetenv", name]);
     }
     command
+}
+
+/// The same command at a terminal of its own.
+pub fn at_a_terminal(home: &TestDir, command: &Command) -> Command {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let line = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ");
+    let mut terminal = home.command("script");
+    terminal.args(["-qec", &line, "/dev/null"]);
+    terminal
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::process::LIMIT;
 use crate::common::{Child, Ran, Sandbox, eventually, run};
 use crate::gateway::{SECRET, Upstream, Wire, home_with_key, home_with_login, reply};
-use crate::host::{Host, Kind, PROGRAM, is_possible};
+use crate::host::{Host, Kind, PROGRAM, at_a_terminal, is_possible};
 use crate::lent::{discreet, grants, secrets};
 
 /// Until the end of standard input, so that a test says when a session ends.
@@ -64,13 +64,15 @@ fn a_server_that_makes_no_sockets_gives_a_port_and_its_key_is_no_argument() {
     let (upstream, _heard) = discreet();
     let home = home_with_key(&upstream.url());
     let host = Host::of(Kind { config: "AllowStreamLocalForwarding no", ..Kind::default() });
-    let script =
-        "echo $CONVOCATIONS_AGENT; cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo; /opt/convocations token up";
+    // Without our program there, by an address and a key as any program takes them.
+    let script = "echo $CONVOCATIONS_AGENT; cat /proc/[0-9]*/cmdline | tr '\\0' ' '; echo; \
+        at=${CONVOCATIONS_AGENT#http://}; curl -s http://${at#*@}/up/models -H \"x-api-key: ${at%@*}\"; echo; \
+        /opt/convocations token up";
     let ran = run(&mut host.lend(&home, &["--login", "up", "--token", "--lasting"], &[script]), "").ok();
     let address = ran.stdout.lines().next().unwrap();
     let (key, _) = address.strip_prefix("http://").and_then(|rest| rest.split_once('@')).unwrap();
     assert_eq!(ran.stdout.matches(key).count(), 1, "in the variable alone: {ran:?}");
-    assert!(ran.stdout.ends_with(&format!("{SECRET}\n")), "{ran:?}");
+    assert!(ran.stdout.ends_with(&format!("answered\n{SECRET}\n")), "{ran:?}");
     assert!(ran.stderr.contains("makes no sockets"), "{ran:?}");
     assert_eq!(host.left_there(), Vec::<std::path::PathBuf>::new());
 }
@@ -172,12 +174,7 @@ fn the_command_arrives_word_for_word_and_a_shell_gets_a_terminal() {
     assert!(own.stdout.contains("it's|a\\b|/srv/far|"), "{own:?}");
 
     let lent = host.lend(&home, &["--login", "up"], &[]);
-    let words = std::iter::once(lent.get_program()).chain(lent.get_args());
-    let line = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ");
-    let ran = run(
-        home.command("script").args(["-qec", &line, "/dev/null"]),
-        "tty; echo $CONVOCATIONS_AGENT; exit 4\n",
-    );
+    let ran = run(&mut at_a_terminal(&home, &lent), "tty; echo $CONVOCATIONS_AGENT; exit 4\n");
     assert_eq!(ran.code(), 4, "{ran:?}");
     assert!(ran.stdout.contains("/dev/pts/") && ran.stdout.contains("unix:/tmp/conv-agent."), "{ran:?}");
 }
@@ -265,4 +262,51 @@ fn a_tunnel_that_is_cut_in_a_stream_is_found_again_by_what_outlived_the_session(
     assert_eq!(folders, 1, "what the dead session left is gone");
     again.close();
     again.finish(LIMIT).ok();
+}
+
+/// However the session ends at home, over there nothing is left.
+#[test]
+fn a_signal_and_a_closed_terminal_end_the_session_and_leave_nothing() {
+    if !is_possible() {
+        return;
+    }
+    let (upstream, _heard) = discreet();
+    let home = home_with_key(&upstream.url());
+    let host = Host::start();
+    for signal in ["TERM", "HUP"] {
+        let session = Child::spawn(&mut host.lend(&home, &["--login", "up"], &[STAY]));
+        ready(&session);
+        run(std::process::Command::new("kill").args(["-s", signal, &session.id().to_string()]), "").ok();
+        session.finish(LIMIT);
+        assert!(grants(&home).is_empty(), "{signal}");
+        assert_eq!(host.left_there(), Vec::<std::path::PathBuf>::new(), "{signal}");
+    }
+    let mut terminal =
+        Child::spawn(&mut at_a_terminal(&home, &host.lend(&home, &["--login", "up"], &["-t", STAY])));
+    ready(&terminal);
+    // `script` is the terminal.
+    terminal.kill();
+    eventually("its end", || (grants(&home).is_empty() && host.left_there().is_empty()).then_some(()));
+}
+
+/// The terminal is the other host's: nothing is asked there, and where it is asked is said.
+#[test]
+fn a_grant_that_asks_says_where_and_is_answered_from_another_terminal() {
+    if !is_possible() {
+        return;
+    }
+    let (upstream, _heard) = discreet();
+    let home = home_with_key(&upstream.url());
+    let host = Host::start();
+    let script = "curl -s --unix-socket ~/.convocations-agent http://a/up/models";
+    let lent = host.lend(&home, &["--login", "up", "--confirm"], &["-t", script]);
+    let session = Child::spawn(&mut at_a_terminal(&home, &lent));
+    let watch = home.convocations(["grants", "watch"]);
+    let mut watch = Child::spawn(&mut at_a_terminal(&home, &watch));
+    eventually("the question", || watch.stdout().contains("and Enter:").then_some(()));
+    assert!(watch.stdout().contains("ssh (") && watch.stdout().contains("far."), "{}", watch.stdout());
+    watch.say("o\n");
+    let ran = session.finish(LIMIT).ok();
+    assert!(ran.stdout.contains("answered") && ran.stdout.contains("`convocations grants watch`"), "{ran:?}");
+    assert!(!ran.stdout.contains("wants to send") && !ran.stdout.contains("Neovim"), "{ran:?}");
 }

@@ -26,6 +26,8 @@ struct Settings {
     control_path: Option<OsString>,
     remote_command: Option<OsString>,
     refuses_tty: bool,
+    has_no_session: bool,
+    has_no_input: bool,
 }
 
 /// A connection, as far as it is decided.
@@ -77,7 +79,7 @@ impl Client {
     /// If ssh cannot be run.
     pub async fn connect(&self, script: String) -> Result<Output> {
         let mut command = self.over("ControlMaster=yes");
-        command.args(["-o", PERSIST, "-o", "RemoteCommand=none"]);
+        command.args(["-o", PERSIST, "-o", "RemoteCommand=none"]).args(self.settings.for_a_script());
         command.args(self.line.options_without("tTnNS")).arg("-T").arg(&self.destination).arg("sh");
         match self.is_ours {
             true => capture(command, script.into_bytes(), None, Stdio::inherit()).await,
@@ -101,6 +103,7 @@ impl Client {
     fn script_command(&self) -> Command {
         let mut command = self.over("ControlMaster=no");
         command.args(["-o", "ClearAllForwardings=yes", "-o", "RemoteCommand=none", "-o", "BatchMode=yes"]);
+        command.args(self.settings.for_a_script());
         command.args(self.line.options_without("tTnNSDLRwAXY")).arg("-T").arg(&self.destination).arg("sh");
         command
     }
@@ -152,7 +155,7 @@ impl Client {
             command.arg("-t");
         }
         command.arg(&self.destination);
-        if !self.line.has('N') {
+        if !self.line.has('N') && !self.settings.has_no_session {
             command.arg(remote);
         }
         command
@@ -161,17 +164,21 @@ impl Client {
     fn over(&self, control: &str) -> Command {
         let mut command = Command::new("ssh");
         let mut path = OsString::from("ControlPath=");
-        // ssh takes `%` for the beginning of a token.
-        path.push(self.control.to_string_lossy().replace('%', "%%"));
+        path.push(self.control_text());
         command.args(["-o", control, "-o"]).arg(path);
         command
+    }
+
+    /// The connection's path as ssh reads it, which takes `%` for the beginning of a token.
+    fn control_text(&self) -> String {
+        self.control.to_string_lossy().replace('%', "%%")
     }
 
     fn control_command(&self, what: &str, rule: &[&OsStr]) -> Command {
         let mut command = Command::new("ssh");
         // Without the person's configuration: what that forwards is not ours to ask for again, or to take
         // back.
-        command.args(["-F", "none", "-S"]).arg(&self.control).args(["-O", what]);
+        command.args(["-F", "none", "-S"]).arg(self.control_text()).args(["-O", what]);
         command.args(rule).arg(&self.destination);
         command
     }
@@ -189,7 +196,15 @@ impl Settings {
             control_path: value("controlpath"),
             remote_command: value("remotecommand"),
             refuses_tty: value("requesttty").is_some_and(|value| value == "false" || value == "no"),
+            has_no_session: text.lines().any(|line| line == "sessiontype none"),
+            has_no_input: text.lines().any(|line| line == "stdinnull yes"),
         }
+    }
+
+    /// What keeps a script from being run as it is meant for the session, told by an ssh that knows it.
+    fn for_a_script(&self) -> Vec<&'static str> {
+        let kept = [(self.has_no_session, "SessionType=default"), (self.has_no_input, "StdinNull=no")];
+        kept.into_iter().filter(|(is_set, _)| *is_set).flat_map(|(_, option)| ["-o", option]).collect()
     }
 }
 

@@ -32,6 +32,7 @@ mod unix {
     use std::net::{Ipv4Addr, SocketAddr};
     use std::path::{Path, PathBuf};
     use std::process::{ExitCode, Output};
+    use std::sync::OnceLock;
 
     use tokio::sync::watch;
 
@@ -71,6 +72,9 @@ mod unix {
             let there = tokio::select! {
                 there = open(&client, &folder) => there?,
                 () = signals::asked_to_end() => {
+                    if let Some(made) = folder.there.get() {
+                        client.last_script(far::close(made)).await;
+                    }
                     client.disconnect().await;
                     return Err(Error::new(Code::Cancelled, "Cancelled."));
                 }
@@ -99,7 +103,11 @@ mod unix {
     }
 
     /// A folder of this user's own for the sockets of one session, with a short path; gone when dropped.
-    struct PrivateFolder(PathBuf);
+    struct PrivateFolder {
+        path: PathBuf,
+        /// Its like on the other host, once that is made.
+        there: OnceLock<String>,
+    }
 
     impl PrivateFolder {
         fn new() -> Result<Self> {
@@ -116,20 +124,20 @@ mod unix {
                 .filter(plain)
                 .map(|place| place.join(&name))
                 .find(|folder| std::fs::DirBuilder::new().mode(0o700).create(folder).is_ok());
-            made.map(Self).ok_or_else(|| {
+            made.map(|path| Self { path, there: OnceLock::new() }).ok_or_else(|| {
                 Error::new(Code::StoreUnwritable, "There is no folder for the session's socket.")
                     .with_hint("Make `/tmp` writable, or set `XDG_RUNTIME_DIR`.")
             })
         }
 
         fn path(&self, name: &str) -> PathBuf {
-            self.0.join(name)
+            self.path.join(name)
         }
     }
 
     impl Drop for PrivateFolder {
         fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
+            let _ = std::fs::remove_dir_all(&self.path);
         }
     }
 
@@ -164,6 +172,7 @@ mod unix {
             client.disconnect().await;
             return no_folder(&answer);
         };
+        let _ = local.there.set(folder.clone());
         match forward(client, &folder, &local.path("s")).await {
             Ok((door, address, rule)) => {
                 let away = Away { folder, rule };
@@ -261,7 +270,10 @@ mod unix {
         let (now, terms) = (context.clock.now(), grant.terms());
         let mut lines = lend::in_words(terms, grant.id(), now, "the session ends");
         if terms.confirm {
-            lines.push("The question comes in Neovim, or where `convocations grants watch` runs.".to_owned());
+            // This terminal is the other host's.
+            lines.push(
+                "The question comes where `convocations grants watch` runs, in another terminal.".to_owned(),
+            );
         }
         lines.iter().for_each(|line| output::note(line));
         Ok(ExitCode::SUCCESS)
