@@ -71,14 +71,7 @@ mod unix {
         fn new(context: &Context, is_ours: F) -> Self {
             let (sender, typed) = mpsc::unbounded_channel();
             // A thread, because reading a terminal cannot be awaited; it ends with the process or the input.
-            std::thread::spawn(move || {
-                let mut lines = std::io::stdin().lock().lines();
-                while let Some(Ok(line)) = lines.next() {
-                    if sender.send(line).is_err() {
-                        return;
-                    }
-                }
-            });
+            std::thread::spawn(move || read_lines(&sender));
             Self { watch: Watch::new(context.paths()), is_ours, typed }
         }
 
@@ -96,17 +89,19 @@ mod unix {
         async fn ask(&mut self, asked: &Elsewhere) {
             output::note(&in_words(&asked.question));
             let in_sight = Instant::now() + IN_SIGHT;
-            let mut is_ready = false;
+            let (mut is_ready, mut waiting) = (false, asked.question.waiting);
             loop {
                 tokio::select! {
-                    open = self.watch.next() => {
-                        if !open.iter().any(|other| other.is(asked)) {
-                            return output::note("It is no longer asked.");
-                        }
-                    }
+                    open = self.watch.next() => match open.iter().find(|other| other.is(asked)) {
+                        None => return output::note("It is no longer asked."),
+                        Some(now) => waiting = now.question.waiting,
+                    },
                     () = sleep_until(in_sight), if !is_ready => {
                         self.forget_typed();
                         is_ready = true;
+                        if waiting > 1 {
+                            output::note(&format!("  {waiting} requests wait for it."));
+                        }
                         output::note("  o once, g for this grant, n no, and Enter:");
                     }
                     line = self.typed.recv(), if is_ready => match line.as_deref().map(read) {
@@ -131,10 +126,46 @@ mod unix {
 
         /// Forgets what was typed, lines and the begin of one.
         fn forget_typed(&mut self) {
-            // SAFETY: the call touches no memory of ours.
-            unsafe { libc::tcflush(libc::STDIN_FILENO, libc::TCIFLUSH) };
+            if is_in_front() {
+                // SAFETY: the call touches no memory of ours.
+                unsafe { libc::tcflush(libc::STDIN_FILENO, libc::TCIFLUSH) };
+            }
             while self.typed.try_recv().is_ok() {}
         }
+    }
+
+    /// Passes on each line that is typed. In the background of a shell (`&`) nothing can be read, and trying
+    /// to would stop this whole program, with every request that waits: there it is tried again until the
+    /// person has it in front.
+    fn read_lines(sender: &mpsc::UnboundedSender<String>) {
+        // SAFETY: the set is this function's own, and only this thread's signals change.
+        unsafe {
+            let mut stops = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+            libc::sigemptyset(stops.as_mut_ptr());
+            libc::sigaddset(stops.as_mut_ptr(), libc::SIGTTIN);
+            libc::pthread_sigmask(libc::SIG_BLOCK, stops.as_ptr(), std::ptr::null_mut());
+        }
+        let mut typed = std::io::stdin().lock();
+        let mut line = Vec::new();
+        loop {
+            match typed.read_until(b'\n', &mut line) {
+                Ok(0) => return,
+                Ok(_) => {
+                    if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                        return;
+                    }
+                    line.clear();
+                }
+                Err(_) if !is_in_front() => std::thread::sleep(IN_SIGHT),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Whether what is typed at the terminal is for this program.
+    fn is_in_front() -> bool {
+        // SAFETY: the calls touch no memory of ours.
+        unsafe { libc::tcgetpgrp(libc::STDIN_FILENO) == libc::getpgrp() }
     }
 
     fn in_words(question: &GrantQuestion) -> String {

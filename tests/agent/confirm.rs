@@ -16,8 +16,12 @@ struct Terminal {
 
 impl Terminal {
     fn open(dir: &TestDir, name: &str, args: &str) -> Self {
+        Self::run(dir, name, &format!("exec {} {args}", env!("CARGO_BIN_EXE_convocations")))
+    }
+
+    fn run(dir: &TestDir, name: &str, line: &str) -> Self {
         let typescript = dir.path().join(name);
-        let line = format!("stty cols 200 rows 50; exec {} {args}", env!("CARGO_BIN_EXE_convocations"));
+        let line = format!("stty cols 200 rows 50; {line}");
         let mut command = dir.command("script");
         command.args(["-qefc", &line]).arg(&typescript);
         Self { child: Child::spawn(&mut command), typescript }
@@ -123,4 +127,28 @@ fn without_a_terminal_there_is_nobody_to_watch() {
     let dir = TestDir::new();
     let ran = run(&mut dir.convocations(["grants", "watch"]), "");
     assert!(ran.code() == 2 && ran.stderr.contains("nobody to ask"), "{ran:?}");
+}
+
+/// Trying to read the terminal there would stop the program, and with it every request that waits: no answer
+/// would ever be no.
+#[test]
+fn in_the_background_of_a_shell_it_asks_and_is_answered_once_it_is_in_front() {
+    let upstream = answering();
+    let dir = home_with_key(&upstream.url());
+    let mut terminal = Terminal::run(&dir, "typescript", "exec bash --norc --noprofile -i");
+    let path = socket(&dir);
+    let program = env!("CARGO_BIN_EXE_convocations");
+    terminal.child.say(&format!("{program} agent up --confirm --socket {} &\n", path.display()));
+    terminal.shows("export CONVOCATIONS_AGENT=", 1);
+    let asked = ask(&dir);
+    terminal.shows(READY, 1);
+    assert!(!terminal.seen().contains("Stopped"), "{}", terminal.seen());
+    // For the shell, and for no question.
+    terminal.child.say("o\n");
+    terminal.shows("o: command not found", 1);
+    terminal.child.say("fg\n");
+    terminal.shows(program, 2);
+    terminal.child.say("o\n");
+    assert_eq!(come(&asked).expect(200).body, "answered");
+    terminal.child.say("\x03exit\n");
 }
