@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::error::Error;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
+use crate::remote::SOURCE;
 use crate::store::Stamp;
 
 /// Credentials in memory.
@@ -115,7 +116,7 @@ impl CredentialCache {
     pub fn due(&self, is_due: impl Fn(&Credential) -> bool) -> Vec<Credential> {
         let wanted = |held: &&Held| {
             // A command may ask a person something, and nobody has asked for anything.
-            let renews_itself = matches!(held.credential.source.as_str(), "login" | "workload");
+            let renews_itself = matches!(held.credential.source.as_str(), "login" | "workload" | SOURCE);
             held.used && !held.last && renews_itself && is_due(&held.credential)
         };
         self.held.values().filter(wanted).map(|held| held.credential.clone()).collect()

@@ -18,6 +18,15 @@ use crate::secret::Secret;
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 const LOOK_FOR_IT_EVERY: Duration = Duration::from_secs(2);
 
+/// Who wants a token that is lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Somebody who waits for it.
+    Now,
+    /// Nobody yet (rule 6).
+    Ahead,
+}
+
 impl Broker {
     /// The agent, where it lends this login.
     ///
@@ -49,12 +58,13 @@ impl Broker {
         login: &LoginId,
         min_validity: Option<i64>,
         rejected: Option<Secret>,
+        asked: Asked,
     ) -> Result<Credential> {
         let before = agent.known();
         let borrowed = agent.token(login, min_validity, rejected).await;
         self.note_agent(agent, &before).await;
         let credential = borrowed?;
-        self.cache().keep(&credential, Some(self.0.store.stamp()), true);
+        self.cache().keep(&credential, Some(self.0.store.stamp()), asked == Asked::Now);
         Ok(credential)
     }
 
@@ -87,9 +97,35 @@ impl Broker {
         let Some(agent) = &self.0.agent else { return };
         let known = agent.known();
         let every = if known.trouble.is_some() { LOOK_FOR_IT_EVERY } else { LOOK_EVERY };
-        if known.age().is_none_or(|age| age >= every) {
+        if known.age().is_none_or(|age| age >= every)
+            && let Some(turn) = agent.turn_to_look()
+        {
             let broker = self.clone();
-            tokio::spawn(async move { broker.look_at_agent().await });
+            tokio::spawn(async move {
+                broker.look_at_agent().await;
+                drop(turn);
+            });
+        }
+    }
+
+    /// Whether a token of it may be asked for ahead of time: not while the agent cannot be reached, which is
+    /// looked at by itself, and not where a person would be asked though nobody has asked for anything.
+    pub(super) fn borrows_ahead(&self) -> bool {
+        let Some(Known { offer, trouble, .. }) = self.0.agent.as_ref().map(Agent::known) else {
+            return false;
+        };
+        trouble.is_none() && offer.is_some_and(|offer| !offer.confirm)
+    }
+
+    /// A newer token of a login that is lent, before anybody needs it.
+    ///
+    /// # Errors
+    /// As for [`Broker::borrow`].
+    pub(super) async fn borrow_ahead(&self, old: &Credential, seconds: i64) -> Result<Credential> {
+        match self.lender(&old.login).await? {
+            Some(agent) => self.borrow(agent, &old.login, Some(seconds), None, Asked::Ahead).await,
+            // It is lent no longer: whoever asks next is told.
+            None => Ok(old.clone()),
         }
     }
 

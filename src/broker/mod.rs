@@ -44,6 +44,7 @@ use crate::secret::Secret;
 use crate::services::Services;
 use crate::store::Store;
 use cache::{CredentialCache, Look};
+use lent::Asked;
 use obtained::Obtained;
 use order::Order;
 use refresh::{Backoff, Goal, PendingWrites, SingleFlight};
@@ -134,7 +135,7 @@ impl Broker {
             return Ok(credential);
         }
         if let Some(agent) = self.lender(login).await? {
-            return self.borrow(agent, login, min_validity, None).await;
+            return self.borrow(agent, login, min_validity, None, Asked::Now).await;
         }
         match self.look_alone(login, validity).await? {
             Found::Good { credential, passed } => {
@@ -164,7 +165,7 @@ impl Broker {
     pub async fn invalidate(&self, login: &LoginId, rejected: &Secret) -> Result<Credential> {
         self.forget(login);
         if let Some(agent) = self.lender(login).await? {
-            return self.borrow(agent, login, None, Some(rejected.clone())).await;
+            return self.borrow(agent, login, None, Some(rejected.clone()), Asked::Now).await;
         }
         let answers = &self.0.shared.obtained.answers;
         let runs = answers.runs(login);

@@ -11,6 +11,7 @@ mod door;
 mod offer;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,7 @@ struct Inner {
     address: Arc<Address>,
     client: Client<Door, reqwest::Body>,
     known: Mutex<Known>,
+    is_looking: AtomicBool,
 }
 
 /// What the agent last said.
@@ -102,7 +104,7 @@ impl Agent {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(Door::new(Arc::clone(&address)));
-        Self(Arc::new(Inner { address, client, known: Mutex::default() }))
+        Self(Arc::new(Inner { address, client, known: Mutex::default(), is_looking: AtomicBool::new(false) }))
     }
 
     /// Where it is, without its key.
@@ -125,12 +127,16 @@ impl Agent {
     /// `network` or `timeout` if it cannot be asked, `bad_response`, or its own.
     pub async fn look(&self) -> Result<Arc<Offer>> {
         let request = self.request(Method::GET, "/v1/status", "");
-        let looked = match self.ask(request, STATUS_TIME).await {
-            Ok(body) => offer::read(&body).map(Arc::new),
-            Err(error) => Err(error),
-        };
+        let said = self.ask(request, STATUS_TIME).await.and_then(|said| said);
+        let looked = said.and_then(|body| offer::read(&body).map(Arc::new));
         self.note(looked.clone());
         looked
+    }
+
+    /// A turn at looking by oneself, unless somebody has it: a tunnel that hangs answers nobody for long, and
+    /// one that waits there is enough.
+    pub fn turn_to_look(&self) -> Option<Looking> {
+        (!self.0.is_looking.swap(true, Ordering::AcqRel)).then(|| Looking(self.clone()))
     }
 
     fn note(&self, looked: Result<Arc<Offer>>) {
@@ -174,14 +180,9 @@ impl Agent {
         let wish = serde_json::to_string(&AgentToken { min_validity, rejected });
         let body = wish.map_err(|_| offer::unreadable())?;
         let request = self.request(Method::POST, &format!("/v1/token/{login}"), body);
-        let answered = self.ask(request, TOKEN_TIME).await;
-        if let Err(error) = &answered
-            && is_about_the_connection(error)
-        {
-            // The next one looks before it asks, and whoever shows how things are shows this.
-            self.note(Err(error.clone()));
-        }
-        offer::read_credential(login, &answered?)
+        // The next one looks before it asks, and whoever shows how things are shows this.
+        let said = self.ask(request, TOKEN_TIME).await.inspect_err(|error| self.note(Err(error.clone())))?;
+        offer::read_credential(login, &said?)
     }
 
     /// Sends a request on, to whatever the login's API is at home, and returns once the head of the answer is
@@ -218,14 +219,15 @@ impl Agent {
         request
     }
 
-    /// Sends a request and reads its answer to the end; one that is no success is the error that it holds.
-    async fn ask(&self, request: Request<reqwest::Body>, limit: Duration) -> Result<Bytes> {
+    /// Sends a request and reads its answer to the end; one that is no success is the error that it holds:
+    /// the agent's own word, whatever it could not reach, and none about the way to it.
+    async fn ask(&self, request: Request<reqwest::Body>, limit: Duration) -> Result<Result<Bytes>> {
         let asking = async {
             let response = self.send(request).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
             let body = body.map_err(|_| self.broke())?.to_bytes();
-            if status.is_success() { Ok(body) } else { Err(offer::read_failure(status, &body)) }
+            Ok(if status.is_success() { Ok(body) } else { Err(offer::read_failure(status, &body)) })
         };
         match tokio::time::timeout(limit, asking).await {
             Ok(answered) => answered,
@@ -272,7 +274,11 @@ impl Agent {
     }
 }
 
-/// Whether it is not known what the agent would say.
-fn is_about_the_connection(error: &Error) -> bool {
-    matches!(error.code(), Code::Network | Code::Timeout)
+/// A turn at looking; over when dropped.
+pub struct Looking(Agent);
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        self.0.0.is_looking.store(false, Ordering::Release);
+    }
 }

@@ -29,6 +29,8 @@ pub struct Offer {
     pub label: String,
     /// What it allows.
     pub power: GrantPower,
+    /// Whether the person there is asked at each use.
+    pub confirm: bool,
     /// Until when, Unix seconds; `None` if it ends with what serves it.
     pub ends: Option<i64>,
     /// Its logins, each as it is at home.
@@ -59,6 +61,8 @@ struct Said {
     power: GrantPower,
     #[serde(default)]
     lasting: bool,
+    #[serde(default)]
+    confirm: bool,
     #[serde(default)]
     ends: Option<i64>,
     logins: Vec<SaidLogin>,
@@ -141,6 +145,7 @@ pub fn read(body: &[u8]) -> Result<Offer> {
         home: short(&said.home, MAX_NAME),
         label: short(&said.label, MAX_NAME),
         power: said.power,
+        confirm: said.confirm,
         ends: said.ends,
         logins: Vec::new(),
     };

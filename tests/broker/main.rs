@@ -8,6 +8,8 @@ mod common;
 mod ahead;
 mod failures;
 mod fixture;
+#[cfg(unix)]
+mod lent;
 mod logout;
 mod news;
 mod one_refresh;

@@ -10,6 +10,7 @@ use crate::broker::obtained::source_of;
 use crate::credential::Validity;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
+use crate::remote::SOURCE;
 
 /// Most seconds that a refresh ahead of time comes before the margin, so that many editors do not fire at
 /// once.
@@ -22,7 +23,8 @@ impl Broker {
         let due = self.cache().due(|credential| !credential.is_fresh(now, ahead(credential, margin)));
         for credential in due {
             let login = credential.login.clone();
-            if self.is_under_way(&login) || self.is_left_alone(&login) {
+            let is_lent = credential.source == SOURCE;
+            if self.is_under_way(&login) || self.is_left_alone(&login) || is_lent && !self.borrows_ahead() {
                 continue;
             }
             self.cache().set_used(&login, false);
@@ -39,22 +41,31 @@ impl Broker {
         self.0.shared.backoff.current_error(login, self.0.clock.now()).is_some()
     }
 
+    /// Whether what failed is tried again by itself: after the rest, or once the way to the agent is back.
+    fn is_paused(&self, login: &LoginId, is_lent: bool) -> bool {
+        if is_lent { !self.borrows_ahead() } else { self.is_left_alone(login) }
+    }
+
     async fn refresh_one_ahead(&self, old: &Credential, margin: i64) {
         let (login, seen) = (&old.login, old.token.clone());
         let validity = Validity::AtLeast(ahead(old, margin));
         let goal = Goal::Fresh { validity, seen };
+        let is_lent = old.source == SOURCE;
         let result = match source_of(old) {
             Some(source) => self.obtain(login, &source, goal).await,
+            None if is_lent => self.borrow_ahead(old, ahead(old, margin)).await,
             None => self.refresh(login, goal).await,
         };
         match result {
             Ok(new) if new.token != old.token => {
-                self.remember(&new, false).await;
+                if !is_lent {
+                    self.remember(&new, false).await;
+                }
                 self.tell(Event::Credential(Box::new(new)));
             }
             // A passing failure: the token is still wanted, so the next tick after the rest tries again.
             Ok(_) if self.is_left_alone(login) => self.cache().set_used(login, true),
-            Err(error) if error.is_transient() && self.is_left_alone(login) => {
+            Err(error) if error.is_transient() && self.is_paused(login, is_lent) => {
                 self.cache().set_used(login, true);
             }
             // Refused, or the store takes nothing: not at every tick again.
