@@ -27,7 +27,8 @@ use serde::{Deserialize, Serialize};
 pub use crate::error::Level;
 pub use agent::{
     AgentAnswer, AgentAnswered, AgentFailure, AgentOpen, AgentOpened, AgentRevoke, AgentStatus, AgentToken,
-    GrantAnswer, GrantPower, GrantQuestion, GrantQuestions, GrantReport, GrantUse, Grants, LenderReport,
+    EditorGrants, GrantAnswer, GrantPower, GrantQuestion, GrantQuestions, GrantReport, GrantUse, Grants,
+    LenderReport,
 };
 pub use call::{
     CommandCancel, GatewayOpen, GatewayOpened, GatewayReport, Get, Grant, Hello, HelloAnswer, Invalidate,
@@ -140,5 +141,6 @@ events! {
     Login = "login" => Box<LoginEvent>;
     Log = "log" => Notice;
     Question = "question" => GrantQuestions;
+    Lent = "lent" => EditorGrants;
     Waiting = "waiting" => Waiting;
 }

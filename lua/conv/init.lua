@@ -255,9 +255,6 @@ function M.gateway(login)
   return require("conv.gateway").open(login)
 end
 
----How many sockets were named here.
-local sockets = 0
-
 ---Lends logins at a unix socket, for a container or by a connection to another host, until this editor ends.
 ---@param opts? ConvAgentOpts
 ---@param cb? fun(err?: ConvError, result?: conv.AgentOpened)
@@ -269,13 +266,7 @@ function M.agent(opts, cb)
     return later(cb, wrong)
   end
   on_main(function()
-    local params = vim.deepcopy(opts)
-    params.duration = opts.duration and math.floor(opts.duration)
-    if not params.socket then
-      sockets = sockets + 1
-      params.socket = ("%s/conv-agent.%d.%d"):format(vim.fn.stdpath("run"), vim.uv.os_getpid(), sockets)
-    end
-    backend.call("agent.open", params, function(err, result)
+    require("conv.lending").open(opts, function(err, result)
       later(cb, err, result)
     end)
   end)
@@ -290,7 +281,7 @@ function M.revoke(id, cb)
     return later(cb, require("conv.errors").new("invalid_argument", "The name of a grant is a string."))
   end
   on_main(function()
-    backend.call("agent.revoke", { id = id }, function(err)
+    require("conv.lending").revoke(id, function(err)
       later(cb, err)
     end)
   end)

@@ -66,6 +66,10 @@ error("lua/conv/types.lua holds types only")
 ---@field findings conv.Finding[] In the order in which they are shown.
 ---@field online? conv.Reach[] The way to each server of each provider in use; absent without `--online`.
 
+---What this editor lends, after each change but the backend's own end: by it the next backend serves the same.
+---@class (exact) conv.EditorGrants
+---@field grants conv.GrantReport[] The oldest first.
+
 ---What went wrong: a code, one sentence, and what to do next.
 ---@class (exact) ConvError
 ---@field code string One of the codes.

@@ -4,7 +4,6 @@
 //! replaced, a live one never; its file goes with the door. Beyond loopback nothing is listened on.
 
 use std::net::SocketAddr;
-#[cfg(unix)]
 use std::path::Path;
 
 use tokio::net::TcpListener;
@@ -89,6 +88,11 @@ impl Door {
     /// The address without a key.
     pub fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// The folder of a socket.
+    pub fn folder(&self) -> Option<&Path> {
+        Path::new(self.shown.strip_prefix("unix:")?).parent()
     }
 
     /// Whether it is a socket's.

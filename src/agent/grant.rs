@@ -90,9 +90,14 @@ struct Inner {
 impl Grant {
     /// A new one; `at` is where it is served, without a key.
     pub fn new(terms: Terms, at: &str, clock: Clock) -> Self {
+        // Short enough to be typed; it opens nothing.
+        Self::named(format!("{:06x}", rand::random::<u32>() & 0xff_ffff), terms, at, clock)
+    }
+
+    /// One of this name.
+    pub fn named(id: String, terms: Terms, at: &str, clock: Clock) -> Self {
         Self(Arc::new(Inner {
-            // Short enough to be typed; it opens nothing.
-            id: format!("{:06x}", rand::random::<u32>() & 0xff_ffff),
+            id,
             terms,
             at: at.to_owned(),
             began: clock.now(),
@@ -103,6 +108,11 @@ impl Grant {
             end: Mutex::default(),
             cut: watch::Sender::new(false),
         }))
+    }
+
+    /// Whether a text has the form of a name.
+    pub fn is_name(text: &str) -> bool {
+        text.len() == 6 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     }
 
     /// Its name in commands.

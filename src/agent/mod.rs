@@ -27,6 +27,7 @@ mod others;
 mod program;
 mod questions;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -43,7 +44,7 @@ pub use others::{Elsewhere, Watch, all, revoke};
 pub use others::{all, revoke};
 pub use questions::{PATIENCE, Questions};
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::paths::Paths;
 use crate::protocol::GrantReport;
 use handler::GrantHandler;
@@ -98,12 +99,42 @@ impl Agent {
     /// # Errors
     /// `invalid_argument` or `store_unwritable` if other processes could not reach it to revoke it.
     pub fn grant(&self, terms: Terms, door: &Door) -> Result<Grant> {
+        self.list(Grant::new(terms, door.shown(), self.0.home.clock()), door)
+    }
+
+    /// A grant again that a process served which is gone, by its name.
+    ///
+    /// # Errors
+    /// As for [`Agent::grant`]; `invalid_argument` for what is no name; `busy` if it is served.
+    pub fn grant_again(&self, id: &str, terms: Terms, door: &Door) -> Result<Grant> {
+        if !Grant::is_name(id) {
+            return Err(Error::new(Code::InvalidArgument, "This is no name of a grant."));
+        }
+        if self.grants().iter().any(|grant| grant.id() == id) {
+            return Err(Error::new(Code::Busy, "A grant of this name is served.")
+                .with_hint("`convocations grants revoke` ends it."));
+        }
+        self.list(Grant::named(id.to_owned(), terms, door.shown(), self.0.home.clock()), door)
+    }
+
+    fn list(&self, grant: Grant, door: &Door) -> Result<Grant> {
+        self.check_apart(door)?;
         #[cfg(unix)]
         self.open_control()?;
-        let grant = Grant::new(terms, door.shown(), self.0.home.clock());
         tracing::info!(grant = grant.id(), label = grant.terms().label, at = door.shown(), "agent: granted");
         self.grants().push(grant.clone());
         Ok(grant)
+    }
+
+    /// Whoever has a grant's folder mounted must not find there what lists, answers and revokes grants.
+    fn check_apart(&self, door: &Door) -> Result<()> {
+        let folder = door.folder().and_then(|folder| folder.canonicalize().ok());
+        let is_ours = |own: PathBuf| own.canonicalize().is_ok_and(|own| Some(own) == folder);
+        if !self.0.paths.grants_dirs().into_iter().any(is_ours) {
+            return Ok(());
+        }
+        Err(Error::new(Code::InvalidArgument, "That folder holds the sockets by which grants are revoked.")
+            .with_hint("Give a folder that nothing else is in: it may be mounted elsewhere."))
     }
 
     /// Serves a grant until its end, or until told to stop. Connections and streams are cut then, and a

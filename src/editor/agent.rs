@@ -9,13 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::rpc_sender::RpcSender;
-use crate::agent::{Agent, Door, Home, Terms, lendable};
+use crate::agent::{Agent, Door, End, Home, Terms, lendable};
 use crate::broker::Broker;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::paths::Paths;
-use crate::protocol::{AgentAnswer, AgentOpen, AgentOpened, Event, GrantPower, GrantQuestions, GrantReport};
+use crate::protocol::{
+    AgentAnswer, AgentOpen, AgentOpened, EditorGrants, Event, GrantPower, GrantQuestions, GrantReport,
+};
 
 /// What one editor lends. Cheap to clone; it outlives a new `hello`.
 #[derive(Clone)]
@@ -53,9 +55,19 @@ impl EditorAgent {
         let door = door(&params)?;
         let address = door.address();
         let (agent, stopped) = self.begin(home);
-        let grant = agent.grant(terms, &door)?;
+        let grant = match &params.id {
+            Some(id) => agent.grant_again(id, terms, &door)?,
+            None => agent.grant(terms, &door)?,
+        };
         let id = grant.id().to_owned();
-        tokio::spawn(async move { agent.serve(&grant, door, stopped).await });
+        tell(&self.0.sender, &agent);
+        let sender = self.0.sender.clone();
+        tokio::spawn(async move {
+            // What ends with us is served again by the next backend; anything else has ended for good.
+            if agent.serve(&grant, door, stopped).await != End::Stopped {
+                tell(&sender, &agent);
+            }
+        });
         Ok(AgentOpened { id, address })
     }
 
@@ -131,6 +143,11 @@ fn door(params: &AgentOpen) -> Result<Door> {
 fn door(_: &AgentOpen) -> Result<Door> {
     Err(Error::new(Code::InvalidArgument, "This system has no unix sockets that this program can use.")
         .with_hint("Run `convocations agent --listen 127.0.0.1:0` in a terminal."))
+}
+
+/// Tells the editor what it lends.
+fn tell(sender: &RpcSender, agent: &Agent) {
+    sender.event(&Event::Lent(EditorGrants { grants: agent.reports() }));
 }
 
 /// Tells the editor what is asked, at each change.

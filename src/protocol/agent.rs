@@ -186,6 +186,9 @@ pub struct AgentOpen {
     pub logins: Vec<String>,
     /// Path of the socket, in a folder that nobody else can look into.
     pub socket: String,
+    /// Of a grant that the backend before this one served: the name that it keeps.
+    #[serde(default)]
+    pub id: Option<String>,
     /// Whether access tokens are handed out too.
     #[serde(default)]
     pub token: bool,
@@ -226,6 +229,14 @@ pub struct AgentAnswered {
 pub struct AgentRevoke {
     /// The grant's name.
     pub id: String,
+}
+
+/// What this editor lends, after each change but the backend's own end: by it the next backend serves the
+/// same.
+#[derive(Debug, Serialize)]
+pub struct EditorGrants {
+    /// The oldest first.
+    pub grants: Vec<GrantReport>,
 }
 
 /// What the person is asked by this editor's grants, after each change.

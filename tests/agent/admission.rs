@@ -219,3 +219,19 @@ fn two_agents_lend_different_things_side_by_side() {
     let report = |lent: &Lent| listed.iter().find(|grant| grant["id"] == lent.id.as_str()).unwrap();
     assert_eq!((&report(&one)["label"], &report(&two)["power"]), (&"one".into(), &"token".into()));
 }
+
+/// Whoever has the folder of a grant mounted would find there what answers for the person.
+#[test]
+fn no_grant_is_served_beside_the_sockets_that_revoke_it() {
+    let dir = home_with_key(&Upstream::echo().url());
+    let _lent = Lent::start(&dir, &["up"]);
+    let folder = dir.runtime().join("convocations/grants");
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    for folder in [folder, link] {
+        let path = folder.join("agent.sock");
+        let ran = run(&mut dir.convocations(["agent", "up", "--socket", path.to_str().unwrap()]), "");
+        assert!(ran.code() == 2 && ran.stderr.contains("by which grants are revoked"), "{ran:?}");
+        assert!(!path.exists());
+    }
+}

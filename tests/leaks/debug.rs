@@ -343,6 +343,7 @@ const NOTHING_SECRET: &[&str] = &[
     "protocol::agent::AgentOpen",
     "protocol::agent::AgentRevoke",
     "protocol::agent::AgentStatus",
+    "protocol::agent::EditorGrants",
     "protocol::agent::GrantAnswer",
     "protocol::agent::GrantPower",
     "protocol::agent::GrantQuestion",

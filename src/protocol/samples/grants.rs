@@ -84,6 +84,7 @@ pub fn shapes() -> Value {
         "AgentFailure": pair(AgentFailure { error: full_error() }, AgentFailure { error: error() }),
         "LenderReport": pair(full_lender(), lender()),
         "AgentOpened": pair(agent_opened(), agent_opened()),
+        "EditorGrants": pair(EditorGrants { grants: vec![full()] }, EditorGrants { grants: vec![least()] }),
         "AgentStatus": pair(agent_status(Some(END), full_status()), agent_status(None, status())),
         "GrantQuestion": pair(question(), question()),
         "GrantQuestions": pair(questions(), questions()),

@@ -37,7 +37,7 @@ pub fn all() -> Value {
             json!({ "key": "conv-1", "port": 4000, "logins": ["anthropic"] }),
         ),
         "agent.open": pair(
-            json!({ "logins": ["anthropic"], "socket": "/run/x", "token": true, "lasting": true,
+            json!({ "logins": ["anthropic"], "socket": "/run/x", "id": "3fa2c1", "token": true, "lasting": true,
                 "duration": 3600, "label": "work@host", "confirm": true }),
             json!({ "socket": "/run/x" }),
         ),

@@ -45,6 +45,23 @@ local function answer(t, asked)
   return asked().stdout
 end
 
+---`convocations grants`, in a terminal.
+---@param t conv.Case
+---@param args string[]
+---@return string
+local function grants(t, args)
+  local argv = vim.list_extend({ t.program(), "grants" }, args)
+  local ran = vim.system(argv, { text = true, env = t:env(), clear_env = true, timeout = 10000 }):wait()
+  t:eq(ran.code, 0, ran.stderr)
+  return ran.stdout
+end
+
+---@param lent { address: string }
+---@return string
+local function folder(lent)
+  return vim.fs.dirname(assert(lent.address:match("^unix:(.+)$")))
+end
+
 return function(case)
   case("a socket that lends a login, what it was used for, and its end with the editor", function(t)
     local sandbox = t:sandbox()
@@ -53,6 +70,8 @@ return function(case)
     local lent = lend(t, nvim, { logins = { "openrouter" }, label = "a container" })
     local path = lent.address:match("^unix:(.+)$")
     t:eq(vim.uv.fs_stat(path).mode % 512, 384, "0600")
+    -- What is mounted elsewhere is this folder: Neovim's own socket must not be in it.
+    t:eq(vim.fn.readdir(folder(lent)), { "agent.sock" })
     t:match(answer(t, ask("/openrouter/v1/models", lent.address)), "sandbox/parrot.*200$")
     for _, secret in ipairs(sandbox:tokens()) do
       local text = answer(t, ask("/v1/status", lent.address))
@@ -65,11 +84,74 @@ return function(case)
     end)
     nvim:lua_later("vim.cmd.qall({ bang = true })")
     t:wait("its end", function()
-      return not vim.uv.fs_stat(path)
+      return not vim.uv.fs_stat(folder(lent))
     end)
     t:wait("nothing is left to list it by", function()
       return vim.fn.glob(t.dir .. "/**/*.grants") == ""
     end)
+  end)
+
+  case("a backend that dies is followed by one that serves the same grants, none revoked", function(t)
+    t:sandbox()
+    local nvim = t:real()
+    flows.log_in(t, nvim, "openrouter")
+    local lent = lend(t, nvim, { label = "a box", duration = 3600.5 })
+    nvim:lua("_G.lent = nil")
+    local other = lend(t, nvim, { label = "a shed" })
+    local function served(id)
+      return vim.iter(vim.json.decode(grants(t, { "--json" })).grants):find(function(grant)
+        return grant.id == id
+      end)
+    end
+    local before = assert(served(lent.id))
+    -- As `convocations grants revoke` in a terminal.
+    grants(t, { "revoke", other.id })
+    t:wait("its end in the editor, which removes its folder", function()
+      return not vim.uv.fs_stat(folder(other))
+    end)
+    for _ = 1, 2 do
+      vim.uv.kill(flows.backend_pid(t, nvim), "sigkill")
+      t:wait("the next one", function()
+        local now = served(lent.id)
+        return now and now.pid ~= before.pid
+      end)
+      local now = assert(served(lent.id))
+      t:eq(
+        { now.at, now.label, now.logins, now.ends, now.uses },
+        { before.at, before.label, before.logins, before.ends, 0 }
+      )
+      before = now
+      t:match(answer(t, ask("/openrouter/v1/models", lent.address)), "sandbox/parrot.*200$")
+      t:eq(served(other.id), nil)
+    end
+    nvim:lua('require("conv").revoke(..., function(err) _G.revoked = err or true end)', lent.id)
+    t:wait("its end", function()
+      return nvim:lua("return _G.revoked") == true
+    end)
+    t:wait("the end of its folder", function()
+      return not vim.uv.fs_stat(folder(lent))
+    end)
+  end)
+
+  case("grants that no backend serves any more are said to have ended", function(t)
+    t:sandbox()
+    local nvim = t:real()
+    flows.log_in(t, nvim, "openrouter")
+    local lent = lend(t, nvim, { label = "a box" })
+    for _ = 1, 3 do
+      vim.uv.kill(flows.backend_pid(t, nvim), "sigkill")
+      t:wait("its end", function()
+        return nvim:lua([[return require("conv.backend").state()]]) ~= "ready"
+      end)
+      t:wait("the next one, if there is one", function()
+        local state = nvim:lua([[return require("conv.backend").state()]])
+        return state == "ready" or state == "down"
+      end)
+    end
+    t:wait("the word of it", function()
+      return nvim:said("What was lent to a box has ended")
+    end)
+    t:ok(lent.id)
   end)
 
   case("it is revoked by its name, and a mistake is an answer", function(t)

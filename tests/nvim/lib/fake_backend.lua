@@ -74,6 +74,7 @@ local EVENTS = {
   changed = "Changed",
   log = "Notice",
   question = "GrantQuestions",
+  lent = "EditorGrants",
   waiting = "Waiting",
 }
 
