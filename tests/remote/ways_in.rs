@@ -118,8 +118,8 @@ fn a_connection_of_the_persons_is_found_whatever_its_path_is() {
     assert_eq!(host.server.stderr().matches("Accepted publickey").count(), 1, "no second one");
 }
 
-/// The lines of the help, for whoever goes by ssh alone: each session finds the last one's file in its way, and
-/// the server clears it.
+/// The lines of the help, for whoever goes by ssh alone: each session finds the last one's file in its way,
+/// and the server clears it.
 #[test]
 fn two_lines_of_ssh_config_lend_without_convocations_ssh() {
     if !is_possible() {
