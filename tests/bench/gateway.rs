@@ -3,26 +3,27 @@
 //!
 //! The API behind is in this program, so that one clock times both ends of a chunk's way. All ways are
 //! measured in turns, and of several rounds the quietest of each counts: what else runs on the machine only
-//! ever adds.
+//! ever adds. How the chunks of streams come is said in `pace.rs`.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::common::{Child, Sandbox, TestDir, eventually, fault, run};
 use crate::floors;
+use crate::pace::{CHUNKS, Pace, epoch, sent_at};
 use crate::proxy::Proxy;
 use crate::table::Table;
 
 const REQUESTS: usize = 1000;
 const AT_ONCE: usize = 16;
 const TIME: Duration = Duration::from_secs(1);
-const CHUNKS: usize = 40;
-const PAUSE: Duration = Duration::from_millis(25);
 const ROUNDS: usize = 5;
+/// When memory is looked at, after the first chunk of a second's.
+const HALF_WAY: Duration = Duration::from_millis(500);
 
 /// Somewhere that the same request can be sent to.
 #[derive(Clone)]
@@ -38,7 +39,8 @@ struct Way {
 pub fn rows(table: &mut Table) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let upstream = upstream().await;
+        let pace = Pace::start();
+        let upstream = upstream(pace.clone()).await;
         let dir = TestDir::new();
         let (gateway, child) = gateway(&dir, &upstream);
         let proxies = Proxy::all(&dir, &upstream);
@@ -54,56 +56,48 @@ pub fn rows(table: &mut Table) {
         table.limit("gateway: memory when idle, MiB", idle, 12.0);
         one_at_a_time(table, &ways).await;
         rates(table, &ways[1..]).await;
-        for (streams, budget) in [(1, 0.1), (64, 0.15), (256, 0.3)] {
-            chunks(table, &ways, streams, budget, child.id()).await;
-        }
+        // The readers on one thread: what reads must be cheap beside what is measured.
+        tokio::task::block_in_place(|| {
+            let readers = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            for (streams, budget) in [(1, 0.1), (64, 0.15), (256, 0.3)] {
+                readers.block_on(chunks(table, &ways, streams, budget, (&pace, child.id())));
+            }
+        });
     });
     expired(table);
 }
 
-/// An API that answers at once, or with a stream whose chunks hold the time at which they were sent.
-async fn upstream() -> String {
+/// An API that answers at once, or with a stream that is written at `pace`.
+async fn upstream(pace: Pace) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let begun = epoch();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             stream.set_nodelay(true).unwrap();
-            tokio::spawn(serve(BufReader::new(stream), begun));
+            tokio::spawn(serve(stream, pace.clone()));
         }
     });
     address
 }
 
-fn epoch() -> Instant {
-    static BEGUN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    *BEGUN.get_or_init(Instant::now)
-}
-
-async fn serve(mut stream: BufReader<TcpStream>, begun: Instant) {
-    while let Some(line) = head(&mut stream).await {
+async fn serve(stream: TcpStream, pace: Pace) {
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    while let Some(line) = head(&mut read).await {
         if !line.contains("/stream") {
             let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"ok\": \"yes\"}";
-            stream.get_mut().write_all(answer).await.unwrap();
+            write.write_all(answer).await.unwrap();
             continue;
         }
         let answer =
             "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-        stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
-        for _ in 0..CHUNKS {
-            tokio::time::sleep(PAUSE).await;
-            let event = format!("data: {:020}\n\n", begun.elapsed().as_nanos());
-            let chunk = format!("{:x}\r\n{event}\r\n", event.len());
-            if stream.get_mut().write_all(chunk.as_bytes()).await.is_err() {
-                return;
-            }
-        }
-        stream.get_mut().write_all(b"0\r\n\r\n").await.unwrap();
+        write.write_all(answer.as_bytes()).await.unwrap();
+        write = pace.write(write).await;
     }
 }
 
 /// Reads a head; returns its first line.
-async fn head(stream: &mut BufReader<TcpStream>) -> Option<String> {
+async fn head(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
     let (mut first, mut line) = (String::new(), String::new());
     stream.read_line(&mut first).await.ok().filter(|length| *length > 0)?;
     loop {
@@ -159,20 +153,25 @@ impl Client {
         begun.elapsed()
     }
 
-    /// Delays of a stream's chunks.
-    async fn stream(&mut self) -> Vec<Duration> {
-        self.ask("/stream").await;
-        assert!(head(&mut self.stream).await.unwrap().contains(" 200 "));
+    /// Asks for a stream, which is open when this returns.
+    async fn open(way: &Way) -> Self {
+        let mut client = Self::connect(way).await;
+        client.ask("/stream").await;
+        assert!(head(&mut client.stream).await.unwrap().contains(" 200 "));
+        client
+    }
+
+    /// Delays of the stream's chunks.
+    async fn delays(mut self) -> Vec<Duration> {
         let mut delays = Vec::with_capacity(CHUNKS);
         let mut line = String::new();
         loop {
             line.clear();
             self.stream.read_line(&mut line).await.unwrap();
-            if let Some(sent) = line.strip_prefix("data: ") {
-                let sent = Duration::from_nanos(sent.trim().parse().unwrap());
+            if let Some(sent) = sent_at(&line) {
                 delays.push(epoch().elapsed().saturating_sub(sent));
             } else if line == "0\r\n" {
-                self.stream.read_line(&mut line).await.unwrap();
+                assert_eq!(delays.len(), CHUNKS);
                 return delays;
             }
         }
@@ -265,16 +264,16 @@ async fn rate(way: &Way) -> f64 {
     f64::from(done) / TIME.as_secs_f64()
 }
 
-async fn chunks(table: &mut Table, ways: &[Way], streams: usize, budget: f64, pid: u32) {
+async fn chunks(table: &mut Table, ways: &[Way], streams: usize, budget: f64, (pace, pid): (&Pace, u32)) {
     let mut quietest = vec![Quietest::NONE; ways.len()];
     let mut memory: f64 = 0.0;
     for _ in 0..ROUNDS {
         for (way, quietest) in ways.iter().zip(&mut quietest) {
             let watched = tokio::spawn(async move {
-                tokio::time::sleep(PAUSE * 20).await;
+                tokio::time::sleep(HALF_WAY).await;
                 floors::resident_mib(pid)
             });
-            quietest.note(delays(way, streams).await);
+            quietest.note(delays(way, streams, pace).await);
             memory = memory.max(watched.await.unwrap());
         }
     }
@@ -296,18 +295,15 @@ async fn chunks(table: &mut Table, ways: &[Way], streams: usize, budget: f64, pi
     }
 }
 
-/// Delays of the chunks of many streams that begin one after the other within a pause, as the streams of
-/// people do: all in step, each would wait for those before it whatever is between.
-async fn delays(way: &Way, streams: usize) -> Vec<Duration> {
-    let mut clients = JoinSet::new();
-    let streams = u32::try_from(streams).unwrap();
-    for number in 0..streams {
-        let way = way.clone();
-        clients.spawn(async move {
-            tokio::time::sleep(PAUSE * number / streams).await;
-            Client::connect(&way).await.stream().await
-        });
+/// Delays of the chunks of many streams, all open before the first chunk: what opening one takes is in the
+/// rows of requests.
+async fn delays(way: &Way, streams: usize, pace: &Pace) -> Vec<Duration> {
+    let mut open = Vec::with_capacity(streams);
+    for _ in 0..streams {
+        open.push(Client::open(way).await);
     }
+    let clients: JoinSet<_> = open.into_iter().map(Client::delays).collect();
+    pace.begin(streams);
     clients.join_all().await.into_iter().flatten().collect()
 }
 

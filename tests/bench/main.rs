@@ -18,6 +18,7 @@ mod common;
 mod floors;
 mod gateway;
 mod keyring;
+mod pace;
 mod pipe;
 mod processors;
 mod proxy;
