@@ -1,0 +1,268 @@
+//! Reads an item of the Secret Service in two turns with the bus: greeting, session and search are sent as
+//! one, and then the question for the secret.
+//!
+//! libdbus waits for the bus after each line of its greeting and after its first message, which is most of
+//! what a program's first token from a keyring takes.
+//!
+//! Guarantees: answers only with the secret of the one item that the search finds, unlocked; anything else is
+//! no answer, and whoever asked goes on as if this had not been tried. Ends at its limit; a bus that does not
+//! greet leaves half of it.
+
+use std::collections::HashMap;
+use std::env;
+use std::ffi::OsString;
+use std::io::{Read as _, Write as _};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::time::Instant;
+
+use dbus::arg::{AppendAll, RefArg, Variant};
+use dbus::{Message, Path};
+use zeroize::Zeroizing;
+
+use super::{DESTINATION, ITEM_INTERFACE, SERVICE_INTERFACE, SERVICE_PATH, Wire};
+use crate::secret::Secret;
+use crate::store::keyring::SERVICE;
+
+/// Bytes of all answers at most; more is read the long way.
+const MAX_ANSWERS: usize = 1 << 20;
+
+/// An item's secret.
+pub fn read(account: &str, end: Instant) -> Option<Secret> {
+    read_at(&address()?, account, end)
+}
+
+fn read_at(bus: &SocketAddr, account: &str, end: Instant) -> Option<Secret> {
+    let mut bus = Bus { stream: UnixStream::connect_addr(bus).ok()?, answers: Zeroizing::default(), end };
+    let wanted = HashMap::from([("service", SERVICE), ("username", account)]);
+    let mut bytes = greeting();
+    add(
+        &mut bytes,
+        1,
+        call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", ()),
+    );
+    let plain = Variant(Box::new(String::new()) as Box<dyn RefArg>);
+    add(&mut bytes, 2, call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "OpenSession", ("plain", plain)));
+    add(&mut bytes, 3, call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "SearchItems", (wanted,)));
+    bus.send(&bytes)?;
+    bus.greeted()?;
+    let (_, session): (Variant<Box<dyn RefArg>>, Path<'static>) = bus.answer(2)?.read2().ok()?;
+    let (unlocked, locked): (Vec<Path<'static>>, Vec<Path<'static>>) = bus.answer(3)?.read2().ok()?;
+    let ([item], []) = (&*unlocked, &*locked) else { return None };
+    bytes.clear();
+    add(&mut bytes, 4, call(DESTINATION, item, ITEM_INTERFACE, "GetSecret", (session,)));
+    bus.send(&bytes)?;
+    let wire: Wire = bus.answer(4)?.read1().ok()?;
+    let secret = Zeroizing::new(wire.2);
+    Some(Secret::new(std::str::from_utf8(&secret).ok()?))
+}
+
+/// Where the session's bus listens, if that is one socket of a plain name: what else an address may be
+/// libdbus knows.
+fn address() -> Option<SocketAddr> {
+    let default = || {
+        let mut bus = OsString::from("unix:path=");
+        bus.push(std::path::Path::new(&env::var_os("XDG_RUNTIME_DIR")?).join("bus"));
+        Some(bus)
+    };
+    let text = env::var_os("DBUS_SESSION_BUS_ADDRESS").or_else(default)?;
+    parse(text.to_str()?)
+}
+
+fn parse(text: &str) -> Option<SocketAddr> {
+    if text.contains(['%', ';']) {
+        return None;
+    }
+    let mut parts = text.strip_prefix("unix:")?.split(',').filter_map(|part| part.split_once('='));
+    match parts.find(|(key, _)| *key != "guid")? {
+        ("path", path) => SocketAddr::from_pathname(path).ok(),
+        ("abstract", name) => SocketAddr::from_abstract_name(name).ok(),
+        _ => None,
+    }
+}
+
+/// "I am the user that the kernel tells you", and the begin of messages.
+fn greeting() -> Vec<u8> {
+    let user = rustix::process::geteuid().as_raw().to_string();
+    let user: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
+    format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").into_bytes()
+}
+
+fn call(to: &str, path: &str, interface: &str, method: &str, args: impl AppendAll) -> Message {
+    Message::call_with_args(to, path, interface, method, args)
+}
+
+fn add(bytes: &mut Vec<u8>, serial: u32, mut message: Message) {
+    message.set_serial(serial);
+    let Ok(()) = message.marshal(|wire| {
+        bytes.extend_from_slice(wire);
+        Ok::<_, std::convert::Infallible>(())
+    });
+}
+
+/// A connection to the bus, and what it has said that was not looked at yet.
+struct Bus {
+    stream: UnixStream,
+    answers: Zeroizing<Vec<u8>>,
+    end: Instant,
+}
+
+impl Bus {
+    fn send(&mut self, bytes: &[u8]) -> Option<()> {
+        let left = self.end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+        self.stream.set_write_timeout(Some(left)).ok()?;
+        self.stream.write_all(bytes).ok()
+    }
+
+    /// Reads on.
+    fn more(&mut self, end: Instant) -> Option<()> {
+        let left = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+        self.stream.set_read_timeout(Some(left)).ok()?;
+        let mut piece = Zeroizing::new([0; 4096]);
+        let count = self.stream.read(&mut *piece).ok().filter(|count| *count > 0)?;
+        self.answers.extend_from_slice(&piece[..count]);
+        (self.answers.len() <= MAX_ANSWERS).then_some(())
+    }
+
+    /// The bus's line of welcome.
+    fn greeted(&mut self) -> Option<()> {
+        let now = Instant::now();
+        let end = now + self.end.saturating_duration_since(now) / 2;
+        let length = loop {
+            if let Some(at) = self.answers.windows(2).position(|two| two == b"\r\n") {
+                break at + 2;
+            }
+            self.more(end)?;
+        };
+        let is_welcome = self.answers.starts_with(b"OK ");
+        self.answers.drain(..length);
+        is_welcome.then_some(())
+    }
+
+    /// The answer to a message, which is no error. Those before it, and signals, are passed over.
+    fn answer(&mut self, serial: u32) -> Option<Message> {
+        loop {
+            let length = Message::demarshal_bytes_needed(&self.answers).ok()?;
+            if self.answers.len() < length {
+                self.more(self.end)?;
+                continue;
+            }
+            let mut message = Message::demarshal(&self.answers[..length]).ok()?;
+            self.answers.drain(..length);
+            if message.get_reply_serial() == Some(serial) {
+                message.as_result().ok()?;
+                return Some(message);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::time::Duration;
+
+    use super::*;
+
+    const WELCOME: &str = "OK 0123456789abcdef0123456789abcdef\r\n";
+
+    /// What a bus with these items says to [`read_at`], all of it before it is asked: that nothing is waited
+    /// for but the answers is seen by that.
+    fn answers(unlocked: &[&'static str], locked: &[&'static str]) -> Vec<u8> {
+        let mut bytes = WELCOME.as_bytes().to_vec();
+        let to = |serial| {
+            let mut asked = call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "Anything", ());
+            asked.set_serial(serial);
+            asked
+        };
+        let paths = |items: &[&'static str]| items.iter().map(|item| Path::from(*item)).collect::<Vec<_>>();
+        let empty = Variant(Box::new(String::new()) as Box<dyn RefArg>);
+        let session = Path::from("/session/1");
+        let wire: Wire = (session.clone(), Vec::new(), b"sk-or-v1-secret".to_vec(), "text/plain".to_owned());
+        add(&mut bytes, 1, to(1).return_with_args((":1.7",)));
+        let signal = Message::new_signal("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameAcquired");
+        add(&mut bytes, 2, signal.unwrap());
+        add(&mut bytes, 3, to(2).return_with_args((empty, session)));
+        add(&mut bytes, 4, to(3).return_with_args((paths(unlocked), paths(locked))));
+        add(&mut bytes, 5, to(4).return_with_args((wire,)));
+        bytes
+    }
+
+    /// Reads from a bus that says this, in pieces, and then nothing for as long as anybody listens; with what
+    /// the bus was sent.
+    fn read_from(said: &[u8], limit: Duration) -> (Option<Secret>, String) {
+        let name = format!("convocations-test-{:032x}", rand::random::<u128>());
+        let address = SocketAddr::from_abstract_name(name).unwrap();
+        let listener = UnixListener::bind_addr(&address).unwrap();
+        std::thread::scope(|scope| {
+            let bus = scope.spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                for piece in said.chunks(7) {
+                    // A reader that has seen enough may be gone.
+                    let _ = stream.write_all(piece);
+                }
+                let mut heard = Vec::new();
+                let _ = stream.read_to_end(&mut heard);
+                String::from_utf8_lossy(&heard).into_owned()
+            });
+            let secret = read_at(&address, "convocations-openrouter-1", Instant::now() + limit);
+            (secret, bus.join().unwrap())
+        })
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn the_one_unlocked_item_is_read() {
+        let (secret, heard) = read_from(&answers(&["/item/1"], &[]), LONG);
+        assert_eq!(secret.unwrap().expose(), "sk-or-v1-secret");
+        assert!(heard.starts_with("\0AUTH EXTERNAL ") && heard.contains("\r\nBEGIN\r\n"), "{heard:?}");
+        for part in
+            ["Hello", "OpenSession", "convocations-openrouter-1", "/item/1", "GetSecret", "/session/1"]
+        {
+            assert!(heard.contains(part), "{part}: {heard:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_plainly_there_is_left_to_the_long_way() {
+        let none: [(&[&str], &[&str]); 4] =
+            [(&[], &[]), (&[], &["/item/1"]), (&["/item/1", "/item/2"], &[]), (&["/item/1"], &["/item/2"])];
+        for (unlocked, locked) in none {
+            let (secret, heard) = read_from(&answers(unlocked, locked), LONG);
+            assert!(secret.is_none() && !heard.contains("GetSecret"), "{unlocked:?} {locked:?}");
+        }
+    }
+
+    #[test]
+    fn a_bus_that_refuses_breaks_off_or_talks_nonsense_gets_no_further() {
+        let good = answers(&["/item/1"], &[]);
+        let mut nonsense = WELCOME.as_bytes().to_vec();
+        nonsense.extend([0xff; 64]);
+        let mut error = WELCOME.as_bytes().to_vec();
+        let mut asked = call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "OpenSession", ());
+        asked.set_serial(2);
+        add(&mut error, 9, asked.error(&"org.freedesktop.DBus.Error.AccessDenied".into(), c"no"));
+        for said in [b"REJECTED EXTERNAL\r\n".to_vec(), nonsense, error] {
+            assert!(read_from(&said, LONG).0.is_none());
+        }
+        // And one that goes silent, wherever that is.
+        for length in [0, 20, WELCOME.len(), good.len() - 1] {
+            assert!(read_from(&good[..length], Duration::from_millis(50)).0.is_none());
+        }
+    }
+
+    #[test]
+    fn addresses_of_one_plain_socket_are_known() {
+        let path =
+            |text| parse(text).and_then(|address| address.as_pathname().map(std::path::Path::to_owned));
+        assert_eq!(path("unix:path=/run/user/1000/bus").unwrap().to_str(), Some("/run/user/1000/bus"));
+        assert_eq!(path("unix:guid=0a,path=/tmp/bus").unwrap().to_str(), Some("/tmp/bus"));
+        assert_eq!(path("unix:path=/tmp/bus,guid=0a").unwrap().to_str(), Some("/tmp/bus"));
+        assert_eq!(parse("unix:abstract=/tmp/dbus-1").unwrap().as_abstract_name(), Some(&b"/tmp/dbus-1"[..]));
+        for text in ["", "tcp:host=a,port=1", "unix:path=/a%20b", "unix:path=/a;unix:path=/b", "autolaunch:"]
+        {
+            assert!(parse(text).is_none(), "{text}");
+        }
+    }
+}
