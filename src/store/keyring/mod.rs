@@ -117,8 +117,13 @@ impl Keyring {
     /// # Errors
     /// The [`KeyringError`].
     pub fn get(&self, account: &str, patience: Patience) -> Result<Option<Secret>, KeyringError> {
+        let call = self.begin(patience)?;
+        // Most reads end here, without a thread of their own.
+        if let Some(secret) = platform::read_plain(account, call) {
+            return Ok(Some(secret));
+        }
         let account = account.to_owned();
-        self.call(patience, move |limit| platform::read(&account, limit))
+        self.end(patience, call, move |limit| platform::read(&account, limit))
     }
 
     /// Writes an item; when this returns, the keyring has it.
@@ -152,26 +157,28 @@ impl Keyring {
         patience: Patience,
         work: impl FnOnce(Limit) -> Result<T, KeyringError> + Send + 'static,
     ) -> Result<T, KeyringError> {
+        let call = self.begin(patience)?;
+        self.end(patience, call, work)
+    }
+
+    /// A call's limit, which runs from now.
+    fn begin(&self, patience: Patience) -> Result<Limit, KeyringError> {
         let hung_at = std::mem::take(&mut *self.hung_at());
         if patience == Patience::Usual && hung_at.is_some_and(|at| at.elapsed() < LEAVE_ALONE) {
             *self.hung_at() = hung_at;
             return Err(KeyringError::TimedOut);
         }
-        let limit = patience.limit(self.limit);
-        let call = Limit { end: Instant::now() + limit, asks: patience.asks() };
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let started = std::thread::Builder::new().name("keyring".to_owned()).spawn(move || {
-            let _ = sender.send(work(call));
-        });
-        if started.is_err() {
-            return Err(KeyringError::Absent);
-        }
-        let longest = limit + if call.asks { UNLOCK_TIME } else { Duration::ZERO };
-        let answer = match receiver.recv_timeout(longest) {
-            Ok(answer) => answer,
-            Err(mpsc::RecvTimeoutError::Timeout) => Err(KeyringError::TimedOut),
-            Err(mpsc::RecvTimeoutError::Disconnected) => Err(KeyringError::Absent),
-        };
+        Ok(Limit { end: Instant::now() + patience.limit(self.limit), asks: patience.asks() })
+    }
+
+    /// Works in a thread, which is left behind when it does not end with the limit.
+    fn end<T: Send + 'static>(
+        &self,
+        patience: Patience,
+        call: Limit,
+        work: impl FnOnce(Limit) -> Result<T, KeyringError> + Send + 'static,
+    ) -> Result<T, KeyringError> {
+        let answer = in_time(call, work);
         if let Err(error) = &answer {
             tracing::debug!(?error, ?patience, "the keyring gives no answer");
         }
@@ -183,5 +190,28 @@ impl Keyring {
 
     fn hung_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.hung_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn in_time<T: Send + 'static>(
+    call: Limit,
+    work: impl FnOnce(Limit) -> Result<T, KeyringError> + Send + 'static,
+) -> Result<T, KeyringError> {
+    let left = call.end.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(KeyringError::TimedOut);
+    }
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let started = std::thread::Builder::new().name("keyring".to_owned()).spawn(move || {
+        let _ = sender.send(work(call));
+    });
+    if started.is_err() {
+        return Err(KeyringError::Absent);
+    }
+    let longest = left + if call.asks { UNLOCK_TIME } else { Duration::ZERO };
+    match receiver.recv_timeout(longest) {
+        Ok(answer) => answer,
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(KeyringError::TimedOut),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(KeyringError::Absent),
     }
 }

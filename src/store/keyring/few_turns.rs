@@ -1,29 +1,33 @@
-//! Reads an item of the Secret Service in two turns with the bus: greeting, session and search are sent as
-//! one, and then the question for the secret.
+//! Reads an item of the Secret Service in four turns: the greeting of the bus, the search, the session, the
+//! secret. libdbus takes six, since it waits after each line of its greeting.
 //!
-//! libdbus waits for the bus after each line of its greeting and after its first message, which is most of
-//! what a program's first token from a keyring takes.
+//! The session is asked for when the search was answered: gnome-keyring ends itself when it is asked for one
+//! by a client that it has not taken note of yet, and it takes note beside what it is asked first (its issue
+//! 190). A search that comes too early is merely refused.
 //!
 //! Guarantees: answers only with the secret of the one item that the search finds, unlocked; anything else is
-//! no answer, and whoever asked goes on as if this had not been tried. Ends at its limit; a bus that does not
-//! greet leaves half of it.
+//! no answer, and whoever asked goes on as if this had not been tried. Ends at its limit, whatever hangs, so
+//! that no thread has to be left behind; a bus that does not greet leaves half of it.
 
 use std::collections::HashMap;
 use std::env;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixStream};
-use std::time::Instant;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use dbus::arg::{AppendAll, RefArg, Variant};
 use dbus::{Message, Path};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use zeroize::Zeroizing;
 
 use super::{DESTINATION, ITEM_INTERFACE, SERVICE_INTERFACE, SERVICE_PATH, Wire};
 use crate::secret::Secret;
 use crate::store::keyring::SERVICE;
 
+/// The bus's own name, and its interface's.
+const BUS: &str = "org.freedesktop.DBus";
 /// Bytes of all answers at most; more is read the long way.
 const MAX_ANSWERS: usize = 1 << 20;
 
@@ -32,34 +36,29 @@ pub fn read(account: &str, end: Instant) -> Option<Secret> {
     read_at(&address()?, account, end)
 }
 
-fn read_at(bus: &SocketAddr, account: &str, end: Instant) -> Option<Secret> {
-    let mut bus = Bus { stream: UnixStream::connect_addr(bus).ok()?, answers: Zeroizing::default(), end };
+fn read_at(bus: &SocketAddrUnix, account: &str, end: Instant) -> Option<Secret> {
+    let mut bus = Bus::connect(bus, end)?;
     let wanted = HashMap::from([("service", SERVICE), ("username", account)]);
     let mut bytes = greeting();
-    add(
-        &mut bytes,
-        1,
-        call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", ()),
-    );
-    let plain = Variant(Box::new(String::new()) as Box<dyn RefArg>);
-    add(&mut bytes, 2, call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "OpenSession", ("plain", plain)));
-    add(&mut bytes, 3, call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "SearchItems", (wanted,)));
+    add(&mut bytes, 1, call(BUS, "/org/freedesktop/DBus", BUS, "Hello", ()));
     bus.send(&bytes)?;
     bus.greeted()?;
-    let (_, session): (Variant<Box<dyn RefArg>>, Path<'static>) = bus.answer(2)?.read2().ok()?;
-    let (unlocked, locked): (Vec<Path<'static>>, Vec<Path<'static>>) = bus.answer(3)?.read2().ok()?;
+    bus.answer(1)?;
+    let found = bus.ask(2, call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "SearchItems", (wanted,)))?;
+    let (unlocked, locked): (Vec<Path<'static>>, Vec<Path<'static>>) = found.read2().ok()?;
     let ([item], []) = (&*unlocked, &*locked) else { return None };
-    bytes.clear();
-    add(&mut bytes, 4, call(DESTINATION, item, ITEM_INTERFACE, "GetSecret", (session,)));
-    bus.send(&bytes)?;
-    let wire: Wire = bus.answer(4)?.read1().ok()?;
+    let plain = ("plain", Variant(Box::new(String::new()) as Box<dyn RefArg>));
+    let opened = bus.ask(3, call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "OpenSession", plain))?;
+    let (_, session): (Variant<Box<dyn RefArg>>, Path<'static>) = opened.read2().ok()?;
+    let told = bus.ask(4, call(DESTINATION, item, ITEM_INTERFACE, "GetSecret", (session,)))?;
+    let wire: Wire = told.read1().ok()?;
     let secret = Zeroizing::new(wire.2);
     Some(Secret::new(std::str::from_utf8(&secret).ok()?))
 }
 
 /// Where the session's bus listens, if that is one socket of a plain name: what else an address may be
 /// libdbus knows.
-fn address() -> Option<SocketAddr> {
+fn address() -> Option<SocketAddrUnix> {
     let default = || {
         let mut bus = OsString::from("unix:path=");
         bus.push(std::path::Path::new(&env::var_os("XDG_RUNTIME_DIR")?).join("bus"));
@@ -69,14 +68,14 @@ fn address() -> Option<SocketAddr> {
     parse(text.to_str()?)
 }
 
-fn parse(text: &str) -> Option<SocketAddr> {
+fn parse(text: &str) -> Option<SocketAddrUnix> {
     if text.contains(['%', ';']) {
         return None;
     }
     let mut parts = text.strip_prefix("unix:")?.split(',').filter_map(|part| part.split_once('='));
     match parts.find(|(key, _)| *key != "guid")? {
-        ("path", path) => SocketAddr::from_pathname(path).ok(),
-        ("abstract", name) => SocketAddr::from_abstract_name(name).ok(),
+        ("path", path) => SocketAddrUnix::new(path).ok(),
+        ("abstract", name) => SocketAddrUnix::new_abstract_name(name.as_bytes()).ok(),
         _ => None,
     }
 }
@@ -100,6 +99,10 @@ fn add(bytes: &mut Vec<u8>, serial: u32, mut message: Message) {
     });
 }
 
+fn left(end: Instant) -> Option<Duration> {
+    Some(end.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+}
+
 /// A connection to the bus, and what it has said that was not looked at yet.
 struct Bus {
     stream: UnixStream,
@@ -108,16 +111,30 @@ struct Bus {
 }
 
 impl Bus {
+    fn connect(address: &SocketAddrUnix, end: Instant) -> Option<Self> {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).ok()?;
+        // A bus that takes no connection is waited for as long as one that takes no bytes.
+        set_socket_timeout(&socket, Timeout::Send, Some(left(end)?)).ok()?;
+        connect(&socket, address).ok()?;
+        Some(Self { stream: socket.into(), answers: Zeroizing::default(), end })
+    }
+
     fn send(&mut self, bytes: &[u8]) -> Option<()> {
-        let left = self.end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-        self.stream.set_write_timeout(Some(left)).ok()?;
+        self.stream.set_write_timeout(Some(left(self.end)?)).ok()?;
         self.stream.write_all(bytes).ok()
+    }
+
+    /// Sends a question and waits for its answer.
+    fn ask(&mut self, serial: u32, question: Message) -> Option<Message> {
+        let mut bytes = Vec::new();
+        add(&mut bytes, serial, question);
+        self.send(&bytes)?;
+        self.answer(serial)
     }
 
     /// Reads on.
     fn more(&mut self, end: Instant) -> Option<()> {
-        let left = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-        self.stream.set_read_timeout(Some(left)).ok()?;
+        self.stream.set_read_timeout(Some(left(end)?)).ok()?;
         let mut piece = Zeroizing::new([0; 4096]);
         let count = self.stream.read(&mut *piece).ok().filter(|count| *count > 0)?;
         self.answers.extend_from_slice(&piece[..count]);
@@ -159,15 +176,14 @@ impl Bus {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::UnixListener;
-    use std::time::Duration;
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixListener};
 
     use super::*;
 
     const WELCOME: &str = "OK 0123456789abcdef0123456789abcdef\r\n";
 
-    /// What a bus with these items says to [`read_at`], all of it before it is asked: that nothing is waited
-    /// for but the answers is seen by that.
+    /// What a bus with these items says to [`read_at`].
     fn answers(unlocked: &[&'static str], locked: &[&'static str]) -> Vec<u8> {
         let mut bytes = WELCOME.as_bytes().to_vec();
         let to = |serial| {
@@ -182,8 +198,8 @@ mod tests {
         add(&mut bytes, 1, to(1).return_with_args((":1.7",)));
         let signal = Message::new_signal("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameAcquired");
         add(&mut bytes, 2, signal.unwrap());
-        add(&mut bytes, 3, to(2).return_with_args((empty, session)));
-        add(&mut bytes, 4, to(3).return_with_args((paths(unlocked), paths(locked))));
+        add(&mut bytes, 3, to(2).return_with_args((paths(unlocked), paths(locked))));
+        add(&mut bytes, 4, to(3).return_with_args((empty, session)));
         add(&mut bytes, 5, to(4).return_with_args((wire,)));
         bytes
     }
@@ -192,8 +208,8 @@ mod tests {
     /// the bus was sent.
     fn read_from(said: &[u8], limit: Duration) -> (Option<Secret>, String) {
         let name = format!("convocations-test-{:032x}", rand::random::<u128>());
-        let address = SocketAddr::from_abstract_name(name).unwrap();
-        let listener = UnixListener::bind_addr(&address).unwrap();
+        let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
+        let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap();
         std::thread::scope(|scope| {
             let bus = scope.spawn(move || {
                 let (mut stream, _) = listener.accept().unwrap();
@@ -230,7 +246,8 @@ mod tests {
             [(&[], &[]), (&[], &["/item/1"]), (&["/item/1", "/item/2"], &[]), (&["/item/1"], &["/item/2"])];
         for (unlocked, locked) in none {
             let (secret, heard) = read_from(&answers(unlocked, locked), LONG);
-            assert!(secret.is_none() && !heard.contains("GetSecret"), "{unlocked:?} {locked:?}");
+            // Nor is a session asked for, which a search has to be answered before.
+            assert!(secret.is_none() && !heard.contains("OpenSession"), "{unlocked:?} {locked:?}");
         }
     }
 
@@ -239,8 +256,10 @@ mod tests {
         let good = answers(&["/item/1"], &[]);
         let mut nonsense = WELCOME.as_bytes().to_vec();
         nonsense.extend([0xff; 64]);
+        let mut asked = call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "Anything", ());
         let mut error = WELCOME.as_bytes().to_vec();
-        let mut asked = call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "OpenSession", ());
+        asked.set_serial(1);
+        add(&mut error, 8, asked.return_with_args((":1.7",)));
         asked.set_serial(2);
         add(&mut error, 9, asked.error(&"org.freedesktop.DBus.Error.AccessDenied".into(), c"no"));
         for said in [b"REJECTED EXTERNAL\r\n".to_vec(), nonsense, error] {
@@ -254,12 +273,12 @@ mod tests {
 
     #[test]
     fn addresses_of_one_plain_socket_are_known() {
-        let path =
-            |text| parse(text).and_then(|address| address.as_pathname().map(std::path::Path::to_owned));
-        assert_eq!(path("unix:path=/run/user/1000/bus").unwrap().to_str(), Some("/run/user/1000/bus"));
-        assert_eq!(path("unix:guid=0a,path=/tmp/bus").unwrap().to_str(), Some("/tmp/bus"));
-        assert_eq!(path("unix:path=/tmp/bus,guid=0a").unwrap().to_str(), Some("/tmp/bus"));
-        assert_eq!(parse("unix:abstract=/tmp/dbus-1").unwrap().as_abstract_name(), Some(&b"/tmp/dbus-1"[..]));
+        let path = |name: &str| SocketAddrUnix::new(name).ok();
+        assert_eq!(parse("unix:path=/run/user/1000/bus"), path("/run/user/1000/bus"));
+        assert_eq!(parse("unix:guid=0a,path=/tmp/bus"), path("/tmp/bus"));
+        assert_eq!(parse("unix:path=/tmp/bus,guid=0a"), path("/tmp/bus"));
+        let hidden = SocketAddrUnix::new_abstract_name(b"/tmp/dbus-1").ok();
+        assert_eq!(parse("unix:abstract=/tmp/dbus-1"), hidden);
         for text in ["", "tcp:host=a,port=1", "unix:path=/a%20b", "unix:path=/a;unix:path=/b", "autolaunch:"]
         {
             assert!(parse(text).is_none(), "{text}");
