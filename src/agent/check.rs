@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::control::{NAME_BYTES, sockets};
-use super::others::{Heard, hear};
+use super::others::{Heard, hangs, hear};
 use crate::error::{Code, Error};
 use crate::gateway::MAX_SOCKET_PATH;
 use crate::paths::Paths;
@@ -69,10 +69,4 @@ fn too_long(folder: &Path) -> Error {
     let message = format!("The path `{}` is too long for a socket in it.", folder.display());
     Error::new(Code::InvalidArgument, message)
         .with_hint("Set `XDG_RUNTIME_DIR` to a short folder of your own; without one nothing can be lent.")
-}
-
-fn hangs(socket: &Path) -> Error {
-    let message = format!("A process that lends does not answer at `{}`.", socket.display());
-    Error::new(Code::Timeout, message)
-        .with_hint("If it hangs, end it; the process's number is in the name, in hexadecimal.")
 }

@@ -62,16 +62,29 @@ pub async fn hear(socket: &Path) -> Heard {
 /// Ends a grant, whichever process serves it.
 ///
 /// # Errors
-/// `invalid_argument` if there is none of this name.
+/// `invalid_argument` if there is none of this name; `timeout` if a process does not answer, whose it may be.
 pub async fn revoke(paths: &Paths, id: &str) -> Result<()> {
+    let mut silent = None;
     for socket in sockets(paths) {
         let asked = Ask::Revoke { id: id.to_owned() };
-        if ask::<Done>(&socket, &asked).await.is_ok_and(|said| said.done) {
-            return Ok(());
+        match ask::<Done>(&socket, &asked).await {
+            Ok(said) if said.done => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::TimedOut => silent = Some(socket),
+            _ => {}
         }
+    }
+    if let Some(socket) = silent {
+        return Err(hangs(&socket));
     }
     Err(Error::new(Code::InvalidArgument, "There is no grant of this name.")
         .with_hint("`convocations grants` lists those there are; one that has ended is gone."))
+}
+
+/// A process that does not answer: what it lends is not known, and was not ended.
+pub(super) fn hangs(socket: &Path) -> Error {
+    let message = format!("A process that lends does not answer at `{}`.", socket.display());
+    Error::new(Code::Timeout, message)
+        .with_hint("If it hangs, end it; the process's number is in the name, in hexadecimal.")
 }
 
 /// What the person is asked by all processes, from now on.

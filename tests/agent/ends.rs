@@ -160,3 +160,20 @@ fn each_use_is_counted_and_stands_in_the_log() {
     assert!(!log.contains(crate::gateway::SECRET));
     assert!(wait_for(Duration::ZERO, || log.contains("granted").then_some(())).is_some(), "{log}");
 }
+
+/// That a grant goes on must not be told as that there is none.
+#[test]
+fn revoking_says_that_a_process_does_not_answer_whose_grant_it_may_be() {
+    let upstream = Upstream::echo();
+    let dir = home_with_key(&upstream.url());
+    let lent = Lent::start(&dir, &["up"]);
+    let signal = |name: &str| {
+        run(std::process::Command::new("kill").args(["-s", name, &lent.child.id().to_string()]), "").ok();
+    };
+    signal("STOP");
+    let ran = run(&mut dir.convocations(["grants", "revoke", &lent.id]), "");
+    signal("CONT");
+    assert!(ran.code() == 5 && ran.stderr.contains("does not answer"), "{ran:?}");
+    run(&mut dir.convocations(["grants", "revoke", &lent.id]), "");
+    lent.child.finish(Duration::from_secs(10)).ok();
+}
