@@ -149,7 +149,7 @@ end
 ---@param release conv.Release
 ---@return boolean
 local function use_kept(steps, release)
-  local kept = installed.kept(release.checksum.program)
+  local kept = installed.kept(release.version, release.checksum.program)
   if not kept or sum_of(steps, installed.path(kept)) ~= kept.sum then
     return false
   end

@@ -157,6 +157,8 @@ function M.put(program, staged)
     if not ok and require("conv.install.sha256").file(path) ~= program.sum then
       return problem
     end
+  elseif not is_there(program) then
+    return "it is not there"
   end
   local record = plain(program) --[[@as conv.Installed]]
   if before and name(before) ~= name(program) then
@@ -171,13 +173,14 @@ function M.put(program, staged)
   return problem
 end
 
----A program with this sum that was kept from before.
+---A program of this version with this sum that was kept from before.
+---@param version string
 ---@param sum string
 ---@return conv.Program?
-function M.kept(sum)
+function M.kept(version, sum)
   local record = M.read()
   for _, program in ipairs({ record or nil, record and record.before or nil }) do
-    if program.sum == sum and is_there(program) then
+    if program.version == version and program.sum == sum and is_there(program) then
       return plain(program)
     end
   end

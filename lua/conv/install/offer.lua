@@ -147,7 +147,7 @@ local function offers(release)
   local result = {} ---@type conv.Offer[]
   if release then
     local size = ("%.1f MB"):format(release.checksum.size / 1e6)
-    local text = ("Download it: %s from %s, checked against the plugin's own sum"):format(size, release.host)
+    local text = ("Download it: %s from %s, held against the plugin's sum"):format(size, release.host)
     table.insert(result, {
       text = text,
       run = function(done)

@@ -86,7 +86,10 @@ return function(case)
       return nvim:window_text():find("0%.0 of 0%.0 MB")
     end)
     t:match(nvim:lua("return _G.asked[1]"), "backend is not here yet")
-    t:match(nvim:lua("return _G.offered[1]"), "^Download it: 0%.0 MB from 127%.0%.0%.1:%d+, checked")
+    t:match(
+      nvim:lua("return _G.offered[1]"),
+      "^Download it: 0%.0 MB from 127%.0%.0%.1:%d+, held against the plugin's sum$"
+    )
     nvim:type("q")
     t:wait("the end of the download", function()
       return nvim:said("The download was cancelled")
@@ -495,6 +498,29 @@ return function(case)
     end)
     t:ok(not nvim:said("by another Neovim"), "who did it knows")
     t:eq(other:lua("return require('conv.backend').hello().version"), "0.0.9", "what runs goes on")
+  end)
+
+  case("a release that has the program of the one before puts nothing in its place", function(t)
+    local nvim, server = begin(t, { about = { version = "0.0.8" }, options = { install = "download" } })
+    nvim:lua(
+      [[
+        local staged, target = ...
+        local sum = require("conv.install.sha256").file(staged)
+        assert(sum == require("conv.install.release").checksum().program)
+        local record = { version = "0.0.8", target = target, sum = sum, from = "example.com", at = 1 }
+        assert(not require("conv.install.installed").put(record, staged))
+      ]],
+      t:file("staged", releases.program(t, { version = "0.0.8" }), 448),
+      releases.target()
+    )
+    local before = found(nvim)
+    nvim:cmd("ConvLogin anthropic")
+    t:wait("the sentence", function()
+      return nvim:said("holds version 0%.0%.8, and the plugin wants 0%.1%.0")
+    end)
+    goes_on(t, nvim)
+    t:eq(found(nvim), before, "the program in use")
+    t:eq(#server.requests, 1)
   end)
 
   case("not now is not asked again, and the older program serves", function(t)
