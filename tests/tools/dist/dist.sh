@@ -76,7 +76,7 @@ build() {
     export "CFLAGS_${target//-/_}=-ffile-prefix-map=$sources=/convocations -ffile-prefix-map=${CARGO_HOME:-$HOME/.cargo}=/cargo"
     case "$target" in *-msvc) unset "CFLAGS_${target//-/_}" ;; esac
     "${builder[@]}" --quiet "${arguments[@]}" >&2
-  )
+  ) || exit 1 # in `$(…)` nothing else ends it
   local ending=
   case "$target" in *windows*) ending=.exe ;; esac
   echo "$into/$target/release/convocations$ending"
@@ -140,7 +140,10 @@ make_one() {
   pack "$target" "$program" "$archive"
   if [ -n "${DIST_TWICE:-}" ]; then
     say "building $target again, from another folder"
-    pack "$target" "$(build "$target" "$(copy_sources)" "$WORK/target")" "$WORK/$(archive_name "$target")"
+    local copy
+    copy=$(copy_sources)
+    program=$(build "$target" "$copy" "$WORK/target")
+    pack "$target" "$program" "$WORK/$(archive_name "$target")"
     cmp "$archive" "$WORK/$(archive_name "$target")" || die "$target: built twice, and not the same bytes"
     say "$target: twice the same bytes"
   fi

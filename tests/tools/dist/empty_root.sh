@@ -4,7 +4,8 @@
 #
 # usage: empty_root.sh [ROOT]     as root; ROOT is a Debian that is kept (made by debootstrap if it is not there)
 #
-# Prints the screens, and the seconds from `:ConvLogin` to logged in.
+# Prints the screens, and the seconds from `:ConvLogin` to logged in. Then an update is offered that is not what it has to
+# be: each is refused with a sentence, and the program that is there goes on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 die() {
@@ -61,7 +62,9 @@ server.serve_forever()
 PYTHON
   jobs_started+=($!)
 }
-serve "$PWD/dist" "$work/port"
+mkdir "$work/release"
+cp dist/convocations-* "$work/release"
+serve "$work/release" "$work/port"
 "$SANDBOX" --auto --config-toml >"$work/sandbox.json" &
 jobs_started+=($!)
 until [ -s "$work/port" ] && [ -s "$work/sandbox.json" ]; do sleep 0.05; done
@@ -97,9 +100,13 @@ show() {
   screen | sed 's/[[:space:]]*$//' | cat -s
 }
 
-tmux new-session -d -s "$SESSION" -x 110 -y 30 \
-  "chroot '$ROOT' /usr/bin/env -i HOME=/person PATH=/usr/bin:/bin TERM=screen-256color LANG=C.UTF-8 /opt/nvim/bin/nvim"
-sees "NVIM"
+# As large as a terminal is at first.
+start() {
+  tmux new-session -d -s "$SESSION" -x 80 -y 24 \
+    "chroot '$ROOT' /usr/bin/env -i HOME=/person PATH=/usr/bin:/bin TERM=screen-256color LANG=C.UTF-8 /opt/nvim/bin/nvim"
+  sees "NVIM"
+}
+start
 began=$(date +%s.%N)
 tmux send-keys -t "$SESSION" ":ConvLogin openrouter browser" Enter
 sees "Download it"
@@ -121,3 +128,49 @@ sees "Its sum is the one in the plugin's repository"
 show "what :checkhealth says of it"
 printf '\nFrom :ConvLogin to logged in: %.1f s, with %s (%s bytes). Nothing was built.\n' \
   "$(python3 -c "print($ended - $began)")" "$(basename "$archive")" "$(stat -c %s "$archive")"
+
+# Another version of the plugin, for which there is a release that is not as it says.
+readonly SERVED=$work/release/$(basename "$archive") SUMS=$plugin/lua/conv/checksums.lua
+wants() {
+  sed -i "s/^M.VERSION = .*/M.VERSION = \"$1\"/" "$plugin/lua/conv/backend.lua"
+  sed -i "s/^  version = .*/  version = \"$1\",/" "$SUMS"
+}
+# usage: refused WHAT SENTENCE VERSION
+refused() {
+  tmux kill-session -t "$SESSION"
+  wants "$3"
+  start
+  tmux send-keys -t "$SESSION" ":ConvLogin openrouter browser" Enter
+  sees "Download it"
+  tmux send-keys -t "$SESSION" Enter
+  sees "$2"
+  show "$1: refused"
+  tmux send-keys -t "$SESSION" Escape ":messages clear" Enter ":lua =(require('conv').token('openrouter') or ''):sub(1, 5)" Enter
+  sees "sk-or"
+}
+readonly NEXT=99.0.0
+printf x | dd of="$SERVED" bs=1 seek=100000 conv=notrunc status=none
+refused "tampered with" "its sum differs" "$NEXT"
+truncate -s -1000 "$SERVED"
+refused "truncated" "arrived" "$NEXT"
+cp "$archive" "$SERVED"
+refused "older" "and the plugin wants $NEXT" "$NEXT"
+refused "newer" "and the plugin wants 0.0.1" 0.0.1
+# Another system's program under this one's name, with the sums that it would have.
+python3 - "$archive" "$SERVED" "$SUMS" <<'PYTHON'
+import hashlib, io, pathlib, re, sys, tarfile
+archive, served, sums = map(pathlib.Path, sys.argv[1:])
+program = tarfile.open(archive).extractfile("bin/convocations").read()
+other = program[:18] + b"\xf3" + program[19:]  # ELF's e_machine: RISC-V
+with tarfile.open(served, "w:gz") as made:
+    entry = tarfile.TarInfo("bin/convocations")
+    entry.size, entry.mode = len(other), 0o755
+    made.addfile(entry, io.BytesIO(other))
+text, bytes_ = sums.read_text(), served.read_bytes()
+begin = text.index(archive.name)
+new = f'sha256 = "{hashlib.sha256(bytes_).hexdigest()}",\n      size = {len(bytes_)},\n      program = "{hashlib.sha256(other).hexdigest()}"'
+part = re.sub(r'sha256 = .*\n.*\n *program = "[0-9a-f]+"', new, text[begin:], count=1)
+sums.write_text(text[:begin] + part)
+PYTHON
+refused "for another target" "does not run here" "$NEXT"
+printf '\nEach was refused, and the program that was there answered.\n'
