@@ -62,7 +62,9 @@ function M.on_ready(hello)
   if not found or found.origin == "option" or set == false then
     return
   elseif found.origin == "installed" and require("conv.install.offer").is_outdated(found) then
-    if set == "download" then
+    if require("conv.install.offer").has_failed() then
+      return -- a message line has room for one
+    elseif set == "download" then
       require("conv.install.offer").update()
     else
       tell(hello.version, found)

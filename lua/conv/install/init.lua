@@ -63,10 +63,11 @@ local function check_sum(steps, release, path)
   local wanted = release.checksum
   local size = (vim.uv.fs_stat(path) or { size = 0 }).size
   if size < wanted.size then
-    local message = ("Only %s of %s MB arrived."):format(megabytes(size), megabytes(wanted.size))
+    local message = ("Only a part arrived: %d of %d bytes."):format(size, wanted.size)
     steps:fail("network", message, "Nothing was changed: try again.")
   elseif size ~= wanted.size or sum_of(steps, path) ~= wanted.sha256 then
-    local message = ("What %s sent is not the archive of this release: its sum differs."):format(release.host)
+    local message = "The download is refused: its sum differs."
+      .. (" What %s sent is not the archive of this release."):format(release.host)
     local hint =
       "It was not opened, and nothing was changed. Try another network, and report it if it stays so."
     steps:fail("bad_response", message, hint)

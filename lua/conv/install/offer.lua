@@ -19,6 +19,14 @@ local stop = function() end
 ---may be away for hours, and each login would wait for it.
 local declined ---@type string?
 
+---A version whose update failed in this editor: that was told, and with what to do.
+local failed ---@type string?
+
+---@return boolean whether the person was just told why the update cannot be had
+function M.has_failed()
+  return failed ~= nil and failed == require("conv.install.release").version()
+end
+
 ---Ends a download or a build that is under way; whoever waits for it is told.
 function M.cancel()
   stop()
@@ -266,7 +274,8 @@ function M.ensure(done)
   -- With a program that is there, what fails is told, and the login goes on with it.
   local function ended(err)
     if err and found then
-      declined = config.install == "download" and require("conv.install.release").version() or declined
+      failed = require("conv.install.release").version()
+      declined = config.install == "download" and failed or declined
       require("conv.notify").answer(err)
     end
     done(not found and err or nil)

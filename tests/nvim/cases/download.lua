@@ -134,7 +134,7 @@ return function(case)
         wrong = function(_, file)
           file.body = file.body:sub(1, -2) .. string.char((file.body:byte(-1) + 1) % 256)
         end,
-        says = "is not the archive of this release: its sum differs",
+        says = "The download is refused: its sum differs%. What 127%.0%.0%.1:%d+ sent is not the archive",
       },
       ["cut, and the connection with it"] = {
         wrong = function(_, file)
@@ -146,7 +146,7 @@ return function(case)
         wrong = function(_, file)
           file.body = file.body:sub(1, 80)
         end,
-        says = "Only 0%.0 of 0%.0 MB arrived",
+        says = "Only a part arrived: 80 of %d+ bytes",
       },
       ["longer than it has to be"] = {
         wrong = function(_, file)
@@ -521,6 +521,25 @@ return function(case)
     goes_on(t, nvim)
     t:eq(found(nvim), before, "the program in use")
     t:eq(#server.requests, 1)
+  end)
+
+  case("why an update failed is not hidden by the news that there is one", function(t)
+    local nvim, server = begin(t)
+    server.files[PATH].status = 503
+    with_an_older_one(t, nvim)
+    nvim:cmd("ConvLogin anthropic")
+    t:wait("the sentence", function()
+      return nvim:said("answered 503 instead of the archive")
+    end)
+    goes_on(t, nvim)
+    t:eq(nvim:lua("return require('conv.backend').hello().version"), "0.0.9")
+    t:ok(not nvim:said("`:ConvLogin` offers the update"))
+    -- Whoever asks again is asked again.
+    server.files[PATH].status = nil
+    nvim:lua("_G.notes = {}")
+    nvim:cmd("ConvLogin anthropic")
+    goes_on(t, nvim)
+    t:eq(nvim:lua("return require('conv.backend').hello().version"), "0.1.0")
   end)
 
   case("not now is not asked again, and the older program serves", function(t)

@@ -152,7 +152,7 @@ readonly NEXT=99.0.0
 printf x | dd of="$SERVED" bs=1 seek=100000 conv=notrunc status=none
 refused "tampered with" "its sum differs" "$NEXT"
 truncate -s -1000 "$SERVED"
-refused "truncated" "arrived" "$NEXT"
+refused "truncated" "Only a part arrived" "$NEXT"
 cp "$archive" "$SERVED"
 refused "older" "and the plugin wants $NEXT" "$NEXT"
 refused "newer" "and the plugin wants 0.0.1" 0.0.1
