@@ -121,7 +121,10 @@ function M.open(opts)
     local hint = "Leave the command-line window, if you are in it, and try again."
     return nil, require("conv.errors").new("busy", "The window cannot be opened here.", hint)
   end
-  vim.cmd.stopinsert()
+  -- In normal mode it would do no more than wipe the message line.
+  if vim.api.nvim_get_mode().mode ~= "n" then
+    vim.cmd.stopinsert()
+  end
   vim.wo[win].wrap = false
   -- An address that is wider than the screen shows that it goes on.
   vim.wo[win].list = true

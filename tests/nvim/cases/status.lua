@@ -184,12 +184,19 @@ return function(case)
         and nvim:lua("return vim.fn.execute('messages')"):find("The end.", 1, true) ~= nil
     end)
     t:eq(vim.rpcrequest(nvim.channel, "nvim_get_mode").blocking, false)
-    local line = nvim:lua([[
-      return vim.iter(vim.fn.range(1, vim.o.columns)):map(function(column)
-        return vim.fn.screenstring(vim.o.lines, column)
-      end):join("")
-    ]])
-    t:eq(vim.trim(line), "conv: There is no keyring. … :messages")
+    local function shown()
+      return vim.trim(nvim:lua([[
+        return vim.iter(vim.fn.range(1, vim.o.columns)):map(function(column)
+          return vim.fn.screenstring(vim.o.lines, column)
+        end):join("")
+      ]]))
+    end
+    t:eq(shown(), "conv: There is no keyring. … :messages")
+    -- A window of ours that opens now leaves it there.
+    nvim:lua("_G.window = require('conv.ui.progress').open('Something')")
+    nvim:lua("vim.cmd.redraw()")
+    t:match(shown(), "^conv: There is no keyring%. … :messages")
+    nvim:lua("_G.window:close()")
     t:eq(nvim:lua("return vim.o.messagesopt"), "hit-enter,history:500")
     nvim:lua("require('conv.notify').say(('one sentence without an end '):rep(9))")
     t:wait("the second message", function()

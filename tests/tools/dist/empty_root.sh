@@ -144,8 +144,12 @@ refused() {
   sees "Download it"
   tmux send-keys -t "$SESSION" Enter
   sees "$2"
+  # The login that was asked for goes on with the program that is there.
+  sees "Approve in your browser"
   show "$1: refused"
-  tmux send-keys -t "$SESSION" Escape ":messages clear" Enter ":lua =(require('conv').token('openrouter') or ''):sub(1, 5)" Enter
+  tmux send-keys -t "$SESSION" q
+  sees "The login was cancelled"
+  tmux send-keys -t "$SESSION" ":lua =(require('conv').token('openrouter') or ''):sub(1, 5)" Enter
   sees "sk-or"
 }
 readonly NEXT=99.0.0
