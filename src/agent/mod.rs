@@ -69,6 +69,7 @@ pub struct Agent(Arc<Inner>);
 
 struct Inner {
     home: Home,
+    #[cfg_attr(not(unix), allow(dead_code))]
     paths: Paths,
     grants: Mutex<Vec<Grant>>,
     questions: Questions,

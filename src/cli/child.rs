@@ -49,13 +49,11 @@ pub async fn run(mut program: Command) -> Result<ExitCode> {
 }
 
 /// Ends a program of ours that takes too long.
+#[cfg(unix)]
 pub fn end(id: u32) {
-    #[cfg(unix)]
     if let Some(process) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
     }
-    #[cfg(not(unix))]
-    let _ = id;
 }
 
 /// The program's own, or what a shell says of one that a signal ended.

@@ -5,7 +5,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,7 +19,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::address::{Address, LINK, VARIABLE};
+#[cfg(unix)]
+use super::address::LINK;
+use super::address::{Address, VARIABLE};
 use crate::error::{Code, Error, Result};
 use crate::peer;
 

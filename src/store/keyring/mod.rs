@@ -93,9 +93,9 @@ impl Patience {
 
 /// When a call ends, and whether a person may be asked, whose time does not count.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 struct Limit {
     end: Instant,
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     asks: bool,
 }
 
