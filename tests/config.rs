@@ -247,6 +247,29 @@ fn every_example_of_the_help_is_valid() {
     }
 }
 
+/// Each recipe for a vault can be put into the settings as it stands.
+#[test]
+fn every_recipe_of_the_help_is_a_command() {
+    let help = help();
+    let (_, block) = help.split_once("Recipes for `argv`: >\n").unwrap();
+    let (block, _) = block.split_once("\n<\n").unwrap();
+    let lines = block.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let all = lines.collect::<Vec<_>>().join(" ");
+    let recipes: Vec<&str> = all.split_inclusive(']').map(str::trim).collect();
+    for recipe in &recipes {
+        let text = format!(
+            "[providers.openai]\nsources = [\"login\", \"command\"]\n[providers.openai.command]\nargv = {recipe}\n"
+        );
+        let provider =
+            load(&text).unwrap().provider("openai").unwrap_or_else(|error| panic!("{error}\n{recipe}"));
+        assert!(provider.command.is_some() && provider.sources.contains(&Source::Command), "{recipe}");
+    }
+    for vault in ["op", "bw", "pass", "gopass", "vault", "secret-tool", "security", "age", "gcloud", "az"] {
+        let is_told = recipes.iter().any(|recipe| recipe.starts_with(&format!("[\"{vault}\"")));
+        assert!(is_told, "the help has no recipe for {vault}");
+    }
+}
+
 #[test]
 fn the_help_tells_each_default() {
     let (help, config) = (help(), Config::builtin());

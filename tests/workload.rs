@@ -239,6 +239,32 @@ fn any_server_takes_one_by_either_standard_and_from_a_command() {
     }
 }
 
+/// A program that asks a person is waited for, said to be, and ended where nobody waits any more.
+#[test]
+fn a_program_that_takes_its_time_is_told_and_can_be_ended() {
+    let runner = Runner::new("");
+    let waits = runner.dir.home().join("waits");
+    runner.dir.write_config(&format!(
+        "[store]\nbackend = \"local-encrypted\"\n[providers.corp]\nsources = [\"workload\"]\n[providers.corp.workload]\n\
+         token_url = \"{}/workload/token\"\nassertion = [\"command\"]\n[providers.corp.workload.command]\n\
+         argv = [\"sh\", \"-c\", \"echo $$ > '{}'; exec sleep 600\"]\ntimeout = 600\n",
+        runner.sandbox.url(),
+        waits.display()
+    ));
+    let mut backend = Backend::start(&mut runner.command(""), json!({}));
+    let get = backend.send("get", json!({ "login": "corp" }));
+    let told = backend.event("waiting", |data| data["done"] == false);
+    assert_eq!(told, json!({ "login": "corp", "program": "sh", "seconds": 600, "done": false }));
+    backend.ok("command.cancel", json!({}));
+    assert_eq!(backend.reply(get).unwrap_err()["code"], "cancelled");
+    backend.event("waiting", |data| data["done"] == true);
+    let process = std::fs::read_to_string(waits).unwrap();
+    common::eventually("its end", || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.trim())).unwrap_or_default();
+        (stat.is_empty() || stat.contains(") Z ")).then_some(())
+    });
+}
+
 #[test]
 fn one_editor_exchanges_once_and_again_before_the_end() {
     let runner = Runner::new("");

@@ -14,7 +14,7 @@ use crate::command;
 use crate::error::{Code, Error, Result};
 use crate::http::Http;
 use crate::oauth::Failure;
-use crate::provider::{AssertionSource, Workload};
+use crate::provider::{AssertionSource, Program, Workload};
 use crate::secret::Secret;
 use crate::text::is_credential;
 
@@ -69,6 +69,14 @@ fn is_there(source: &AssertionSource) -> bool {
         AssertionSource::File(path) => path.exists(),
         AssertionSource::Github => github::is_here(),
         AssertionSource::Command(_) => true,
+    }
+}
+
+/// The program that prints the identity token here, if one does.
+pub fn program(workload: &Workload) -> Option<&Program> {
+    match workload.assertion.iter().find(|source| is_there(source))? {
+        AssertionSource::Command(program) => Some(program),
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::answers::{answer, keep};
+use super::waiting::{cancelled, told};
 use crate::broker::Broker;
 use crate::broker::events::Event;
 use crate::broker::refresh::{FailureRecord, Goal, record_time};
@@ -18,17 +19,14 @@ use crate::credential::Tokens;
 use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::oauth::Failure;
-use crate::protocol::{Credential, Level, Notice, Waiting};
+use crate::protocol::{Credential, Level, Notice};
 use crate::provider::{CommandSource, Provider, Source};
 use crate::secret::Secret;
 use crate::store::{self, LoginLock, Stamp};
+use crate::workload;
 
 /// Longest wait behind other processes, each of which may ask the person something.
 const QUEUE: Duration = Duration::from_secs(300);
-/// After so long a person wonders what is waited for.
-const WONDER: Duration = Duration::from_millis(700);
-/// How long a command that was cancelled is not run again by those who merely repeat their call.
-const AFTER_CANCEL: Duration = Duration::from_secs(5);
 
 /// Tells the commands under way that nobody waits any more.
 #[derive(Debug)]
@@ -75,7 +73,14 @@ impl Broker {
     ) -> Result<Credential> {
         let provider = self.0.config.provider(login.provider())?;
         if *source == Source::Workload {
-            return self.exchange_once(login, &provider, goal).await;
+            let exchange = self.exchange_once(login, &provider, goal);
+            let Some(program) = provider.workload.as_ref().and_then(workload::program) else {
+                return exchange.await;
+            };
+            return tokio::select! {
+                exchanged = exchange => exchanged,
+                () = self.0.shared.obtained.cancels.heard() => Err(cancelled(self, login, program)),
+            };
         }
         let Some(source) = &provider.command else { return Err(not_logged_in(&provider, login)) };
         command::check_no_circle(login.as_str())?;
@@ -85,7 +90,7 @@ impl Broker {
         let run = Run { broker: self, login, goal, provider: &provider, source, since: record_time() };
         let tokens = tokio::select! {
             tokens = run.in_turn() => tokens,
-            () = self.0.shared.obtained.cancels.heard() => run.cancelled(),
+            () = self.0.shared.obtained.cancels.heard() => Err(cancelled(self, login, &source.program)),
         }?;
         Ok(provider.credential(login, &Source::Command.name(), source.kind, &tokens, 0))
     }
@@ -164,16 +169,8 @@ impl Run<'_> {
     async fn run(&self) -> Result<Tokens> {
         let program = &self.source.program;
         let begun = Instant::now();
-        let mut running = std::pin::pin!(command::run(program, self.login.as_str()));
-        let printed = tokio::select! {
-            printed = &mut running => printed,
-            () = tokio::time::sleep(WONDER) => {
-                let waiting = Told::begin(self);
-                let printed = running.await;
-                drop(waiting);
-                printed
-            }
-        };
+        let running = command::run(program, self.login.as_str());
+        let printed = told(self.broker, self.login, program, running).await;
         let ms = begun.elapsed().as_millis();
         let now = self.broker.0.clock.now();
         let tokens = printed.and_then(|printed| command::credential(self.source, &printed, now));
@@ -206,48 +203,12 @@ impl Run<'_> {
         }
         self.broker.0.shared.obtained.answers.put(self.login, tokens);
     }
-
-    fn cancelled(&self) -> Result<Tokens> {
-        let error = command::cancelled(&self.source.program);
-        tracing::info!(login = %self.login, "a command was cancelled");
-        let outcome = Err(Failure::answered(error.clone(), Some(AFTER_CANCEL)));
-        self.broker.0.shared.backoff.note(self.login, &outcome, None);
-        Err(error)
-    }
 }
 
 /// How the wait for a login's lock ended.
 enum Wait {
     Met(Box<Tokens>),
     Locked(Option<LoginLock>),
-}
-
-/// That a command is waited for was said; dropped, that it is over.
-struct Told<'a>(&'a Run<'a>);
-
-impl<'a> Told<'a> {
-    fn begin(run: &'a Run<'a>) -> Self {
-        let told = Self(run);
-        told.tell(false);
-        told
-    }
-
-    fn tell(&self, done: bool) {
-        let Run { broker, login, source, .. } = self.0;
-        let waiting = Waiting {
-            login: (*login).clone(),
-            program: source.program.name(),
-            seconds: source.program.timeout.as_secs(),
-            done,
-        };
-        broker.tell(Event::Waiting(waiting));
-    }
-}
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        self.tell(true);
-    }
 }
 
 /// A command has no grant that it could end: whatever failed may work the next time.

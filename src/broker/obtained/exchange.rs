@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::waiting::told;
 use crate::broker::Broker;
 use crate::broker::refresh::Goal;
 use crate::broker::sources::{not_logged_in, of_workload};
@@ -64,7 +65,11 @@ impl Broker {
         let (http, clock) = (self.0.http.clone(), self.0.clock.clone());
         let wire = Wire { provider: Arc::clone(provider), http, clock };
         let once = async || {
-            let assertion = workload::assertion(&self.0.http, described, login.as_str()).await?;
+            let assertion = workload::assertion(&self.0.http, described, login.as_str());
+            let assertion = match workload::program(described) {
+                Some(program) => told(self, login, program, assertion).await?,
+                None => assertion.await?,
+            };
             wire.exchange_assertion(described, workload::params(described), &assertion).await
         };
         tracing::debug!(%login, "shows the identity token of this machine");

@@ -11,10 +11,12 @@
 //! | `answers` | what they have brought, in this process's memory or sealed in the store |
 //! | `attempt` | one run of a command: lock, look again, run, keep |
 //! | `exchange` | one exchange of an identity token |
+//! | `waiting` | what a person is told of a program that takes its time |
 
 mod answers;
 mod attempt;
 mod exchange;
+mod waiting;
 
 use std::sync::Arc;
 
