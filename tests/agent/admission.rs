@@ -1,12 +1,14 @@
 //! Who may come in, and where a socket can be.
 
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::common::{Child, TestDir, eventually, run};
-use crate::fixture::{Lent, ask, connect_tcp, grants, socket};
+use crate::fixture::{Lent, ask, connect_tcp, grants, read_until, socket};
 use crate::gateway::{Upstream, home_with_key, reply};
 
 fn never_reached() -> Upstream {
@@ -15,6 +17,12 @@ fn never_reached() -> Upstream {
 
 fn agent(dir: &TestDir, path: &std::path::Path) -> crate::common::Ran {
     run(&mut dir.convocations(["agent", "up", "--socket", path.to_str().unwrap()]), "")
+}
+
+/// The socket at which a process lists what it lends.
+fn control(dir: &TestDir) -> PathBuf {
+    let folder = dir.runtime().join("convocations/grants");
+    std::fs::read_dir(folder).unwrap().flatten().next().unwrap().path()
 }
 
 #[test]
@@ -89,12 +97,7 @@ fn another_user_of_the_machine_gets_nothing() {
     let ran =
         as_nobody("curl", &["-s", "--max-time", "5", "-H", &header, &format!("http://{host}/v1/status")]);
     assert!(ran.code() != 0 && ran.stdout.is_empty(), "with the right key, but another's program: {ran:?}");
-    let control = std::fs::read_dir(dir.runtime().join("convocations/grants"))
-        .unwrap()
-        .flatten()
-        .next()
-        .unwrap()
-        .path();
+    let control = control(&dir);
     for folder in
         [dir.runtime(), dir.runtime().join("convocations"), dir.runtime().join("convocations/grants")]
     {
@@ -114,6 +117,24 @@ fn another_user_of_the_machine_gets_nothing() {
     assert!(own.stdout.contains("grants"), "one's own program is answered: {own:?}");
     let ran = as_nobody("env", &python);
     assert!(ran.code() == 0 && ran.stdout.is_empty(), "{ran:?}");
+}
+
+/// More connections than a process takes: those that say nothing give way, one that watches does not.
+#[test]
+fn silent_connections_keep_nobody_from_listing_what_is_lent() {
+    let upstream = never_reached();
+    let dir = home_with_key(&upstream.url());
+    let lent = Lent::start(&dir, &["up"]);
+    let connect = || UnixStream::connect(control(&dir)).unwrap();
+    let mut watching = connect();
+    watching.write_all(b"{\"ask\":\"watch\"}\n").unwrap();
+    read_until(&mut watching, "\n");
+    let silent: Vec<UnixStream> = (0..80).map(|_| connect()).collect();
+    assert!(lent.report(&dir).is_some(), "it is listed");
+    watching.set_nonblocking(true).unwrap();
+    let read = watching.read(&mut [0]);
+    assert_eq!(read.map_err(|error| error.kind()), Err(ErrorKind::WouldBlock), "it is still served");
+    drop(silent);
 }
 
 #[test]
