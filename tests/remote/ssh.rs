@@ -247,9 +247,12 @@ fn a_tunnel_that_is_cut_in_a_stream_is_found_again_by_what_outlived_the_session(
     // The network is gone: our end of the connection, and with it the session.
     let before = grants(&home);
     session.kill();
-    let mut killed = std::process::Command::new("pkill");
-    killed.args(["-KILL", "-f", host.client_config().to_str().unwrap()]);
-    run(&mut killed, "");
+    // The connection that is shared names the folder of its socket.
+    for whose in [host.client_config(), home.runtime()] {
+        let mut killed = std::process::Command::new("pkill");
+        killed.args(["-KILL", "-f", whose.to_str().unwrap()]);
+        run(&mut killed, "");
+    }
     assert_eq!(stream.try_chunk(), Err(()), "cut, and no end of a stream");
     eventually("the end of the tunnel", || (ask("/models").0 == 502).then_some(()));
 
@@ -260,6 +263,9 @@ fn a_tunnel_that_is_cut_in_a_stream_is_found_again_by_what_outlived_the_session(
     assert!(now.len() == 1 && now[0]["id"] != before[0]["id"], "{now:?}");
     let folders = std::fs::read_dir(host.seen("/tmp")).unwrap().count();
     assert_eq!(folders, 1, "what the dead session left is gone");
+    let names = std::fs::read_dir(home.runtime()).unwrap().flatten().map(|entry| entry.file_name());
+    let folders = names.filter(|name| name.to_string_lossy().starts_with("conv-")).count();
+    assert_eq!(folders, 1, "and here too");
     again.close();
     again.finish(LIMIT).ok();
 }

@@ -29,6 +29,7 @@ pub fn run(
 #[cfg(unix)]
 mod unix {
     use std::ffi::OsString;
+    use std::io::ErrorKind;
     use std::net::{Ipv4Addr, SocketAddr};
     use std::path::{Path, PathBuf};
     use std::process::{ExitCode, Output};
@@ -122,6 +123,7 @@ mod unix {
                 .into_iter()
                 .flatten()
                 .filter(plain)
+                .inspect(|place| sweep(place))
                 .map(|place| place.join(&name))
                 .find(|folder| std::fs::DirBuilder::new().mode(0o700).create(folder).is_ok());
             made.map(|path| Self { path, there: OnceLock::new() }).ok_or_else(|| {
@@ -138,6 +140,32 @@ mod unix {
     impl Drop for PrivateFolder {
         fn drop(&mut self) {
             let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+
+    /// Removes what sessions left here that were killed: folders in which nobody listens any more.
+    fn sweep(place: &Path) {
+        use std::os::unix::fs::MetadataExt as _;
+        use std::os::unix::net::UnixStream;
+        let refuses = |socket: PathBuf| {
+            UnixStream::connect(socket).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+        };
+        let own = rustix::process::geteuid().as_raw();
+        let is_left = |folder: &Path| {
+            let is_named = folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
+                name.strip_prefix("conv-").is_some_and(|chance| {
+                    chance.len() == 16 && chance.bytes().all(|byte| byte.is_ascii_hexdigit())
+                })
+            });
+            let is_own = |found: std::fs::Metadata| found.is_dir() && found.uid() == own;
+            is_named
+                && std::fs::symlink_metadata(folder).is_ok_and(is_own)
+                && refuses(folder.join("s"))
+                && UnixStream::connect(folder.join("m")).is_err()
+        };
+        let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+        for folder in entries.map(|entry| entry.path()).filter(|folder| is_left(folder)) {
+            let _ = std::fs::remove_dir_all(folder);
         }
     }
 
