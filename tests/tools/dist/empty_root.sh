@@ -158,8 +158,8 @@ refused "tampered with" "its sum differs" "$NEXT"
 truncate -s -1000 "$SERVED"
 refused "truncated" "Only a part arrived" "$NEXT"
 cp "$archive" "$SERVED"
-refused "older" "and the plugin wants $NEXT" "$NEXT"
-refused "newer" "and the plugin wants 0.0.1" 0.0.1
+refused "older" "The archive holds version" "$NEXT"
+refused "newer" "The archive holds version" 0.0.1
 # Another system's program under this one's name, with the sums that it would have.
 python3 - "$archive" "$SERVED" "$SUMS" <<'PYTHON'
 import hashlib, io, pathlib, re, sys, tarfile
