@@ -96,7 +96,7 @@ local function try_out(steps, release, path)
   local said = result.stdout or ""
   local version = said:match("^convocations (%S+)")
   if result.code ~= 0 or not version then
-    steps:fail("backend_missing", ("The program for %s does not run here."):format(release.target), REPORT)
+    steps:fail("backend_missing", ("The new program does not run here (%s)."):format(release.target), REPORT)
   elseif version ~= release.version then
     local message = ("The archive holds version %s, and the plugin wants %s."):format(
       version,
