@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::Broker;
+use super::obtained::told;
 use crate::command;
 use crate::credential::Tokens;
 use crate::error::Result;
+use crate::login_id::LoginId;
 use crate::oauth::{self, Client, Failure, Revocation, Wire};
-use crate::provider::{ClientSecret, Method, Provider};
+use crate::provider::{ClientSecret, Method, Program, Provider};
 use crate::secret::Secret;
 
 impl Broker {
@@ -17,13 +19,14 @@ impl Broker {
     /// `Configuration` if the client secret that the settings name is not there, or cannot be read now.
     pub(in crate::broker) async fn client(
         &self,
+        login: &LoginId,
         provider: &Arc<Provider>,
         method: &Method,
         tokens: &Tokens,
     ) -> Result<Client, Failure> {
         let given = match &provider.client_secret {
             Some(ClientSecret::Store) => self.stored_secret(provider).await,
-            Some(ClientSecret::Command(program)) => command::run(program, &provider.id).await.map(Some),
+            Some(ClientSecret::Command(program)) => self.printed(login, provider, program).await.map(Some),
             _ => Ok(None),
         };
         let given = given.map_err(Failure::Configuration)?;
@@ -37,13 +40,23 @@ impl Broker {
     /// A [`Failure`] if the provider did not.
     pub(in crate::broker) async fn revoke_tokens(
         &self,
+        login: &LoginId,
         provider: &Arc<Provider>,
         method: &Method,
         tokens: &Tokens,
     ) -> Result<Revocation, Failure> {
         match oauth::can_revoke(method, tokens) {
-            true => self.client(provider, method, tokens).await?.revoke(tokens).await,
+            true => self.client(login, provider, method, tokens).await?.revoke(tokens).await,
             false => Ok(Revocation::Unsupported { page: provider.key_page(tokens) }),
+        }
+    }
+
+    /// The client secret that a program prints, run at each use: like a credential's, it may ask the person.
+    async fn printed(&self, login: &LoginId, provider: &Provider, program: &Program) -> Result<Secret> {
+        let running = told(self, login, program, command::run(program, &provider.id));
+        tokio::select! {
+            printed = running => printed,
+            () = self.0.shared.obtained.cancels.heard() => Err(command::cancelled(program)),
         }
     }
 

@@ -37,7 +37,7 @@ impl Broker {
         let provider = self.provider_of(login).await.ok();
         let (revoked, page) = match (&provider, &stored) {
             (Some(provider), Ok(Some(stored))) => {
-                self.revoke(provider, &stored.entry.method, &stored.tokens).await
+                self.revoke(login, provider, &stored.entry.method, &stored.tokens).await
             }
             _ => (Revoked::No, None),
         };
@@ -97,6 +97,7 @@ impl Broker {
 
     async fn revoke(
         &self,
+        login: &LoginId,
         provider: &Arc<Provider>,
         method: &str,
         tokens: &Tokens,
@@ -107,7 +108,7 @@ impl Broker {
         if method.grant == Grant::ApiKey {
             return (Revoked::Unsupported, page);
         }
-        match self.revoke_tokens(provider, method, tokens).await {
+        match self.revoke_tokens(login, provider, method, tokens).await {
             Ok(Revocation::Revoked) => (Revoked::Yes, None),
             Ok(Revocation::Unsupported { page }) => (Revoked::Unsupported, page),
             Err(_) => (Revoked::No, page),

@@ -8,18 +8,18 @@ use crate::backend::Backend;
 use crate::common::{Child, eventually};
 use crate::vault::{Vault, fails};
 
-const NO_ARGS: [&str; 0] = [];
+pub const NO_ARGS: [&str; 0] = [];
 /// Waits for ever, and so does a child of its own; both say who they are.
-const WAITS: &str = "sleep 600 & echo $! > \"$D/child\"; echo $$ > \"$D/self\"; touch \"$D/waits\"; wait";
+pub const WAITS: &str = "sleep 600 & echo $! > \"$D/child\"; echo $$ > \"$D/self\"; touch \"$D/waits\"; wait";
 
 /// Waits until the vault waits, and returns its processes.
-fn waiting(vault: &Vault) -> Vec<u32> {
+pub fn waiting(vault: &Vault) -> Vec<u32> {
     let at = |name: &str| vault.dir.path().join(name);
     eventually("the vault to wait", || at("waits").exists().then_some(()));
     ["self", "child"].map(|name| std::fs::read_to_string(at(name)).unwrap().trim().parse().unwrap()).to_vec()
 }
 
-fn are_gone(processes: &[u32]) {
+pub fn are_gone(processes: &[u32]) {
     eventually("the vault's processes to end", || {
         let runs = |id: &u32| {
             let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();

@@ -45,7 +45,7 @@ impl Cancels {
     }
 
     /// Waits for it.
-    async fn heard(&self) {
+    pub(in crate::broker) async fn heard(&self) {
         if self.0.subscribe().changed().await.is_err() {
             std::future::pending::<()>().await;
         }

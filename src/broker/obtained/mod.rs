@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 pub(super) use answers::{Answers, answer};
 pub(super) use attempt::Cancels;
+pub(super) use waiting::told;
 
 use super::Broker;
 use super::refresh::{Goal, SingleFlight, broke_off};

@@ -17,7 +17,7 @@ const WONDER: Duration = Duration::from_millis(700);
 const AFTER_CANCEL: Duration = Duration::from_secs(5);
 
 /// Waits for what a program is at, and says so if that takes long.
-pub(super) async fn told<T>(
+pub(in crate::broker) async fn told<T>(
     broker: &Broker,
     login: &LoginId,
     program: &Program,

@@ -214,7 +214,7 @@ impl Refresh<'_> {
     async fn try_twice(&self, stored: &Stored) -> Result<Tokens, Failure> {
         let old = &stored.tokens;
         let method = self.method(stored).map_err(Failure::Configuration)?;
-        let client = self.broker.client(self.provider, method, old).await?;
+        let client = self.broker.client(self.login, self.provider, method, old).await?;
         let first = client.refresh(old).await;
         let Err(Failure::Transient { retry_after, sent, .. }) = &first else { return first };
         let may_be_spent = *sent && is_spent_by_use(old);

@@ -182,7 +182,7 @@ impl Broker {
             tracing::info!(%login, fingerprint, "logged out meanwhile: what came since is left, others may depend on it");
             return self.tell(left_alone(login, &provider, tokens));
         }
-        let revoked = self.revoke_tokens(&provider, method, tokens).await.is_ok();
+        let revoked = self.revoke_tokens(login, &provider, method, tokens).await.is_ok();
         tracing::debug!(%login, fingerprint, revoked, "logged out meanwhile: what came since is revoked");
     }
 
