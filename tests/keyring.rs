@@ -3,6 +3,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+#[path = "common/backend.rs"]
+mod backend;
 mod common;
 #[path = "common/keyring.rs"]
 mod keyring;
@@ -12,8 +14,11 @@ mod slow_bus;
 mod store_suite;
 
 use serde_json::json;
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
+use backend::Backend;
 use common::{Child, Ran, Sandbox, TestDir, approve, arrive, eventually, run};
 use convocations::config::{StoreBackend, StoreConfig};
 use convocations::store::Store;
@@ -510,4 +515,74 @@ fn a_logout_waits_for_a_keyring_that_comes_back() {
     keyring.freeze(false);
     assert_eq!(child.finish(Duration::from_secs(20)).code(), 0);
     assert_eq!(item(&dir, &keyring, &account), None);
+}
+
+/// A listener in the place of a session bus, and a backend that finds it there.
+fn behind(dir: &TestDir) -> (UnixListener, Backend) {
+    let path = dir.path().join("another-bus");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut command = dir.convocations::<&str>([]);
+    command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", path.display()));
+    let backend = Backend::start(&mut command, json!({}));
+    (listener, backend)
+}
+
+/// Nobody has connected to it that was not accepted.
+fn is_alone(listener: &UnixListener) -> bool {
+    listener.set_nonblocking(true).unwrap();
+    listener.accept().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+fn write_index(dir: &TestDir, text: &str) {
+    let index = dir.paths().index_file();
+    std::fs::write(&index, text).unwrap();
+    std::fs::set_permissions(index, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// Rule 11: what a start says to a bus is a greeting, which it waits for in no case, and leaves when nobody
+/// asks for a token.
+#[test]
+fn a_start_greets_the_bus_and_asks_the_keyring_nothing() {
+    let dir = dir("keyring");
+    write_index(
+        &dir,
+        "version = 1\nlast_revision = 1\n\n[logins.openrouter]\nbackend = \"keyring\"\naccount = \"x\"\n",
+    );
+    let (listener, mut backend) = behind(&dir);
+    backend.ok("providers", json!({}));
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).unwrap();
+    let heard = String::from_utf8_lossy(&heard);
+    assert!(heard.starts_with("\0AUTH EXTERNAL ") && heard.contains("Hello"), "{heard:?}");
+    assert!(!heard.contains("secrets"), "{heard:?}");
+    backend.ok("providers", json!({}));
+    assert!(is_alone(&listener));
+}
+
+#[test]
+fn without_a_login_in_the_keyring_no_bus_is_greeted() {
+    let dir = dir("local-encrypted");
+    run(&mut dir.convocations(["secret", "set", "openrouter"]), &format!("{KEY}\n")).ok();
+    let (listener, mut backend) = behind(&dir);
+    assert_eq!(backend.ok("get", json!({"login": "openrouter"}))["token"], KEY);
+    assert!(is_alone(&listener));
+}
+
+#[test]
+fn the_first_token_comes_by_the_bus_that_was_greeted() {
+    if !Keyring::is_here() {
+        return;
+    }
+    let dir = dir("keyring");
+    let keyring = Keyring::unlocked(&dir);
+    set(&dir, &keyring, "openrouter");
+    let (listener, mut backend) = behind(&dir);
+    let (client, _) = listener.accept().unwrap();
+    let bus = UnixStream::connect(dir.path().join("session-bus")).unwrap();
+    for (mut from, mut to) in [(client.try_clone().unwrap(), bus.try_clone().unwrap()), (bus, client)] {
+        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+    }
+    assert_eq!(backend.ok("get", json!({"login": "openrouter"}))["token"], KEY);
+    assert!(is_alone(&listener), "there is one connection");
 }

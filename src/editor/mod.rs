@@ -28,6 +28,7 @@ use crate::error::{Code, Error, Result};
 use crate::login::Logins;
 use crate::paths::Paths;
 use crate::signals;
+use crate::store;
 use crate::text::short;
 use agent::EditorAgent;
 use gateway::EditorGateway;
@@ -36,6 +37,9 @@ use session::Session;
 
 /// Time for what was answered last to reach Neovim.
 const FLUSH_TIME: Duration = Duration::from_millis(500);
+
+/// Time for the first token to be asked for: a keyring's bus that was greeted for it is left then.
+const FOR_FIRST_TOKEN: Duration = Duration::from_secs(2);
 
 /// Most that the log repeats of a method's name, in characters.
 const MAX_METHOD: usize = 32;
@@ -57,6 +61,7 @@ struct Inner {
 /// Serves until Neovim closes the pipe or says `shutdown`.
 pub fn run(paths: &Paths) -> ExitCode {
     harden::share_heap();
+    store::greet_keyring_bus(&paths.index_file());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(_) => return failed("The runtime cannot be started."),
@@ -84,6 +89,10 @@ async fn serve(paths: Paths) -> ExitCode {
         end: Notify::new(),
     };
     let editor = Editor(Arc::new(inner));
+    tokio::spawn(async {
+        tokio::time::sleep(FOR_FIRST_TOKEN).await;
+        store::leave_keyring_bus();
+    });
     tracing::info!("started");
     let (neovim, io) = Neovim::new(input, sender, editor.clone());
     tokio::select! {

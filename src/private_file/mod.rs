@@ -89,6 +89,16 @@ pub fn read(path: &Path) -> Result<Option<Content>> {
     Ok(Some(Content { bytes, mended }))
 }
 
+/// The begin of a private file as it is, for a guess alone: nothing is checked, mended or told.
+pub fn glance(path: &Path) -> Option<Zeroizing<Vec<u8>>> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    no_follow(&mut options);
+    let mut bytes = Zeroizing::default();
+    options.open(path).ok()?.take(16 << 10).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// Why somebody else may have written this file of the person's, which is theirs to keep where they like:
 /// behind a link, or where the system's owner has put it. Names what is wrong: the file, or the folder that
 /// it is in.

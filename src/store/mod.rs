@@ -33,7 +33,7 @@ use serde_json::Value;
 pub use change::{Change, NewLogin, Refusal, Removed, Updated};
 pub use entry::{Backend, Entry};
 pub use index::Index;
-pub use keyring::{KeyringError, SERVICE};
+pub use keyring::{KeyringError, SERVICE, greet as greet_keyring_bus, hang_up as leave_keyring_bus};
 pub use lock::{FiguresLock, LoginLock, STORE_FILE as STORE_LOCK_FILE, StoreLock, pause};
 pub use update::Current;
 

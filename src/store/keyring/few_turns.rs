@@ -5,6 +5,10 @@
 //! by a client that it has not taken note of yet, and it takes note beside what it is asked first (its issue
 //! 190). A search that comes too early is merely refused.
 //!
+//! The greeting does not have to wait until somebody asks: it is no call of the keyring, and a bus that has
+//! answered it by then answers the search at once. It is sent without waiting for anything, so that a bus
+//! that hangs holds up nobody before a read does, whose limit is the same either way.
+//!
 //! Guarantees: answers only with the secret of the one item that the search finds, unlocked; anything else is
 //! no answer, and whoever asked goes on as if this had not been tried. Ends at its limit, whatever hangs, so
 //! that no thread has to be left behind; a bus that does not greet leaves half of it.
@@ -14,6 +18,7 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use dbus::arg::{AppendAll, RefArg, Variant};
@@ -31,17 +36,51 @@ const BUS: &str = "org.freedesktop.DBus";
 /// Bytes of all answers at most; more is read the long way.
 const MAX_ANSWERS: usize = 1 << 20;
 
+/// A bus that was greeted, and that nobody has asked anything yet.
+static GREETED: Mutex<Option<UnixStream>> = Mutex::new(None);
+
+/// Greets the session's bus for the first read. Waits for nothing.
+pub fn greet() {
+    *greeted() = address().and_then(|bus| greet_at(&bus));
+}
+
+/// Leaves a bus that was greeted for nobody.
+pub fn hang_up() {
+    *greeted() = None;
+}
+
+fn greeted() -> MutexGuard<'static, Option<UnixStream>> {
+    GREETED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn greet_at(bus: &SocketAddrUnix) -> Option<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
+    connect(&socket, bus).ok()?;
+    let mut stream = UnixStream::from(socket);
+    stream.write_all(&greeting()).ok()?;
+    stream.set_nonblocking(false).ok()?;
+    Some(stream)
+}
+
 /// An item's secret.
 pub fn read(account: &str, end: Instant) -> Option<Secret> {
-    read_at(&address()?, account, end)
+    let greeted = greeted().take();
+    match greeted {
+        Some(stream) => read_by(Bus::new(stream, end), account),
+        None => read_at(&address()?, account, end),
+    }
 }
 
 fn read_at(bus: &SocketAddrUnix, account: &str, end: Instant) -> Option<Secret> {
     let mut bus = Bus::connect(bus, end)?;
+    bus.send(&greeting())?;
+    read_by(bus, account)
+}
+
+/// Reads from a bus that is being greeted.
+fn read_by(mut bus: Bus, account: &str) -> Option<Secret> {
     let wanted = HashMap::from([("service", SERVICE), ("username", account)]);
-    let mut bytes = greeting();
-    add(&mut bytes, 1, call(BUS, "/org/freedesktop/DBus", BUS, "Hello", ()));
-    bus.send(&bytes)?;
     bus.greeted()?;
     bus.answer(1)?;
     let found = bus.ask(2, call(DESTINATION, SERVICE_PATH, SERVICE_INTERFACE, "SearchItems", (wanted,)))?;
@@ -80,11 +119,13 @@ fn parse(text: &str) -> Option<SocketAddrUnix> {
     }
 }
 
-/// "I am the user that the kernel tells you", and the begin of messages.
+/// "I am the user that the kernel tells you", the begin of messages, and the first of them.
 fn greeting() -> Vec<u8> {
     let user = rustix::process::geteuid().as_raw().to_string();
     let user: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
-    format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").into_bytes()
+    let mut bytes = format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").into_bytes();
+    add(&mut bytes, 1, call(BUS, "/org/freedesktop/DBus", BUS, "Hello", ()));
+    bytes
 }
 
 fn call(to: &str, path: &str, interface: &str, method: &str, args: impl AppendAll) -> Message {
@@ -111,12 +152,16 @@ struct Bus {
 }
 
 impl Bus {
+    fn new(stream: UnixStream, end: Instant) -> Self {
+        Self { stream, answers: Zeroizing::default(), end }
+    }
+
     fn connect(address: &SocketAddrUnix, end: Instant) -> Option<Self> {
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).ok()?;
         // A bus that takes no connection is waited for as long as one that takes no bytes.
         set_socket_timeout(&socket, Timeout::Send, Some(left(end)?)).ok()?;
         connect(&socket, address).ok()?;
-        Some(Self { stream: socket.into(), answers: Zeroizing::default(), end })
+        Some(Self::new(socket.into(), end))
     }
 
     fn send(&mut self, bytes: &[u8]) -> Option<()> {
@@ -204,9 +249,24 @@ mod tests {
         bytes
     }
 
-    /// Reads from a bus that says this, in pieces, and then nothing for as long as anybody listens; with what
-    /// the bus was sent.
     fn read_from(said: &[u8], limit: Duration) -> (Option<Secret>, String) {
+        with_bus(said, |bus| read_at(bus, ACCOUNT, Instant::now() + limit))
+    }
+
+    /// As [`read_from`], by a greeting that was sent before.
+    fn read_greeted(said: &[u8], limit: Duration) -> (Option<Secret>, String) {
+        with_bus(said, |bus| {
+            let stream = greet_at(bus).unwrap();
+            read_by(Bus::new(stream, Instant::now() + limit), ACCOUNT)
+        })
+    }
+
+    /// Works with a bus that says this, in pieces, and then nothing for as long as anybody listens; with what
+    /// the bus was sent.
+    fn with_bus(
+        said: &[u8],
+        read: impl FnOnce(&SocketAddrUnix) -> Option<Secret>,
+    ) -> (Option<Secret>, String) {
         let name = format!("convocations-test-{:032x}", rand::random::<u128>());
         let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
         let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap();
@@ -221,23 +281,44 @@ mod tests {
                 let _ = stream.read_to_end(&mut heard);
                 String::from_utf8_lossy(&heard).into_owned()
             });
-            let secret = read_at(&address, "convocations-openrouter-1", Instant::now() + limit);
+            let secret = read(&address);
             (secret, bus.join().unwrap())
         })
     }
 
     const LONG: Duration = Duration::from_secs(20);
+    const ACCOUNT: &str = "convocations-openrouter-1";
 
     #[test]
     fn the_one_unlocked_item_is_read() {
-        let (secret, heard) = read_from(&answers(&["/item/1"], &[]), LONG);
-        assert_eq!(secret.unwrap().expose(), "sk-or-v1-secret");
-        assert!(heard.starts_with("\0AUTH EXTERNAL ") && heard.contains("\r\nBEGIN\r\n"), "{heard:?}");
-        for part in
-            ["Hello", "OpenSession", "convocations-openrouter-1", "/item/1", "GetSecret", "/session/1"]
-        {
-            assert!(heard.contains(part), "{part}: {heard:?}");
+        for read in [read_from, read_greeted] {
+            let (secret, heard) = read(&answers(&["/item/1"], &[]), LONG);
+            assert_eq!(secret.unwrap().expose(), "sk-or-v1-secret");
+            assert!(heard.starts_with("\0AUTH EXTERNAL ") && heard.contains("\r\nBEGIN\r\n"), "{heard:?}");
+            assert_eq!(heard.matches("Hello").count(), 1, "{heard:?}");
+            for part in ["OpenSession", ACCOUNT, "/item/1", "GetSecret", "/session/1"] {
+                assert!(heard.contains(part), "{part}: {heard:?}");
+            }
         }
+    }
+
+    #[test]
+    fn a_greeting_waits_for_nothing_and_speaks_of_no_keyring() {
+        let name = format!("convocations-test-{:032x}", rand::random::<u128>());
+        let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
+        assert!(greet_at(&address).is_none(), "there is no bus");
+        // This one takes no connection and reads nothing until it was greeted, and left.
+        let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap();
+        drop(greet_at(&address).unwrap());
+        let mut heard = Vec::new();
+        listener.accept().unwrap().0.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard, greeting());
+        assert!(!String::from_utf8_lossy(&heard).contains(DESTINATION));
+    }
+
+    #[test]
+    fn one_that_was_greeted_and_hangs_costs_a_read_its_limit() {
+        assert!(read_greeted(&[], Duration::from_millis(50)).0.is_none());
     }
 
     #[test]

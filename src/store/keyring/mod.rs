@@ -11,11 +11,13 @@ mod platform;
 #[cfg(not(target_os = "linux"))]
 mod platform;
 
+use std::path::Path;
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Code, Error};
+use crate::private_file;
 use crate::secret::Secret;
 
 /// Service name of every item: the Convocations app's, so that its own key is found under it too.
@@ -28,6 +30,24 @@ const UNLOCK_TIME: Duration = Duration::from_secs(60);
 const SECOND_TRY: Duration = Duration::from_secs(2);
 /// How many times the limit a removal may take: what it does not remove is left behind.
 const FOR_REMOVAL: u32 = 3;
+
+/// How the index names a login in the keyring.
+const IN_KEYRING: &[u8] = b"\nbackend = \"keyring\"\n";
+
+/// Greets the session's bus where the index has a login in the keyring: the bus answers while the process
+/// still starts. The keyring itself is asked nothing (rule 11), and nothing is waited for; where a login is
+/// in no keyring, nothing is connected. Ends with [`hang_up`], or with the first read.
+pub fn greet(index: &Path) {
+    let text = private_file::glance(index);
+    if text.is_some_and(|text| text.windows(IN_KEYRING.len()).any(|part| part == IN_KEYRING)) {
+        platform::greet();
+    }
+}
+
+/// Leaves a bus that was greeted and has not been asked since.
+pub fn hang_up() {
+    platform::hang_up();
+}
 
 /// Why the keyring gives no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

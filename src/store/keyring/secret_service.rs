@@ -20,6 +20,8 @@ use dbus::{Path, arg};
 use keyring::secret_service::SsCredential;
 use zeroize::Zeroizing;
 
+pub use few_turns::{greet, hang_up};
+
 use super::{KeyringError, Limit, SERVICE, UNLOCK_TIME};
 use crate::secret::Secret;
 
