@@ -182,6 +182,8 @@ impl Forwarder {
             if upgrade::is_missing(status) {
                 return answer::no_upgrade(shape);
             }
+        } else if status == StatusCode::SWITCHING_PROTOCOLS {
+            return answer::error(shape, &not_asked_for());
         }
         let (parts, body) = response.into_parts();
         let body = Body::from(body).holding(open);
@@ -228,6 +230,11 @@ fn no_base_url(login: &LoginId) -> Error {
     let provider = login.provider();
     Error::new(Code::ConfigInvalid, format!("It is not known where the API of {provider} is."))
         .with_hint(format!("Set `base_url` under `[providers.{provider}]`."))
+}
+
+fn not_asked_for() -> Error {
+    Error::new(Code::BadResponse, "The API went over to a protocol that was not asked for.")
+        .with_hint("Check `base_url`: it may not lead to the API.")
 }
 
 pub(super) fn no_address() -> Error {

@@ -42,10 +42,11 @@ pub fn for_upstream(received: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// The headers of an answer as they travel back.
+/// The headers of an answer as they travel back. A length beside chunks is not the body's (RFC 9112, 6.3).
 pub fn for_client(received: HeaderMap) -> HeaderMap {
     let has_hops = received.keys().any(|name| HOP_BY_HOP.contains(name));
-    if has_hops { end_to_end(&received, |_| false) } else { received }
+    let is_chunked = received.contains_key(TRANSFER_ENCODING);
+    if has_hops { end_to_end(&received, |name| is_chunked && name == CONTENT_LENGTH) } else { received }
 }
 
 /// Puts in what the API wants of this login, and replaces what the client sent under these names, except

@@ -2,13 +2,15 @@
 //!
 //! Guarantees: a peer that is not this user's program is closed before it is read from; half a request's head
 //! lasts [`HEADER_TIME`]; when all places are taken, the oldest connection without a request under way gives
-//! way; a panic ends one connection. Knows neither logins nor keys.
+//! way; a panic ends one connection; a client can read an answer that came before it had sent all. Knows neither
+//! logins nor keys.
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 
 use super::body::Body;
+use super::linger::Lingering;
 use crate::bounded_server::{
     Bounds, Client, ConnectionHandler, Connections, Listener, Stream, UnderWay, accept_until,
 };
@@ -66,13 +69,19 @@ async fn serve_connection<H: Handler>(
     handler: Arc<H>,
     under_way: UnderWay,
 ) {
+    let is_upgraded = Arc::new(AtomicBool::new(false));
+    let stream = Lingering::new(stream, Arc::clone(&is_upgraded));
     // One request at most is under way, in HTTP/1.1, but for an upgrade that lives on.
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(client);
         let handler = Arc::clone(&handler);
+        let is_upgraded = Arc::clone(&is_upgraded);
         let guard = under_way.begin();
         async move {
             let response = handler.answer(request).await;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                is_upgraded.store(true, Ordering::Relaxed);
+            }
             Ok::<_, Infallible>(response.map(|body| body.holding(guard)))
         }
     });

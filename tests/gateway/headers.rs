@@ -136,3 +136,14 @@ fn an_upstream_that_cannot_be_reached_is_a_502_in_the_apis_shape() {
     assert_eq!(body["error"]["code"], "network");
     assert!(body["error"]["message"].as_str().unwrap().contains("127.0.0.1"), "{body}");
 }
+
+/// RFC 9112, 6.3: the chunks count, and a client that believed the length would see half an answer as whole.
+#[test]
+fn a_length_beside_the_chunks_of_an_answer_is_not_passed_on() {
+    let upstream = Upstream::start(|wire, head, _| {
+        wire.body(head);
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    });
+    let (head, body) = Served::with_key(&upstream).get("/x", "");
+    assert_eq!((head.header("content-length"), body.as_str()), (None, "hello"));
+}

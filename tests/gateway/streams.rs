@@ -175,3 +175,18 @@ fn a_slow_api_is_waited_for() {
     let (head, body) = served.again().get("/x", "");
     assert_eq!((head.status(), body.as_str()), (200, "onetwo"));
 }
+
+/// A client whose writing fails looks for no answer: the rest of a request is taken even where it is in vain.
+#[test]
+fn a_refusal_is_read_by_a_client_that_first_sends_all_of_a_long_body() {
+    let served = Served::with_key(&Upstream::echo());
+    let mut wire = served.connect();
+    let body = vec![b'a'; 32 << 20];
+    wire.send(format!(
+        "POST /up/x HTTP/1.1\r\nHost: {}\r\ncontent-length: {}\r\n\r\n",
+        served.host(),
+        body.len()
+    ));
+    wire.send(body);
+    assert_eq!(wire.head().unwrap().status(), 401);
+}

@@ -55,3 +55,13 @@ fn an_upgrade_to_http2_is_not_taken_up() {
     assert_eq!(head.status(), 200);
     assert!(!seen.contains("h2c") && !seen.contains("AAMAAABk"), "{seen}");
 }
+
+#[test]
+fn an_upgrade_that_nobody_asked_for_is_a_502() {
+    let upstream = Upstream::start(|wire, _, _| {
+        wire.send("HTTP/1.1 101 Switching\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+    });
+    let (head, body) = Served::with_key(&upstream).get("/x", "");
+    assert_eq!(head.status(), 502);
+    assert!(serde_json::from_str::<Value>(&body).unwrap()["error"]["message"].is_string());
+}
