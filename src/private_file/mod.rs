@@ -132,7 +132,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = folder_of(path);
     ensure_folder(folder)?;
     let temporary = folder.join(format!("{TEMPORARY}{:016x}", rand::random::<u64>()));
-    let result = write_new(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path));
+    let result = write_new(&temporary, bytes).and_then(|()| platform::rename(&temporary, path));
     if let Err(error) = result {
         let _ = std::fs::remove_file(&temporary);
         return Err(unwritable(path, &error));
@@ -203,7 +203,7 @@ pub fn temporaries(folder: &Path) -> Vec<PathBuf> {
 pub fn take_up(temporary: &Path, path: &Path) -> bool {
     let on_disk = File::open(temporary).and_then(|file| file.sync_all());
     on_disk
-        .and_then(|()| std::fs::rename(temporary, path))
+        .and_then(|()| platform::rename(temporary, path))
         .and_then(|()| sync_folder(folder_of(path)))
         .is_ok()
 }

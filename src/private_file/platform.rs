@@ -61,6 +61,11 @@ mod unix {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
     }
 
+    /// Gives a file the name of another, which it replaces at once and whole.
+    pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
     /// Makes what was renamed or linked into a folder outlast a power cut.
     pub fn sync_folder(folder: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()
@@ -126,8 +131,26 @@ mod not_unix {
     use std::fs::{File, Metadata, OpenOptions};
     use std::io;
     use std::path::Path;
+    use std::time::{Duration, Instant};
 
     use super::super::Distrust;
+
+    /// How long a file that others have open is tried to be replaced: each of them has read it in
+    /// milliseconds, but where twenty processes wait for one refresh somebody always reads.
+    const REPLACE_TRIES: Duration = Duration::from_secs(5);
+
+    /// Windows may refuse to replace a file while anybody has it open: a reader of ours, a virus scanner.
+    pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+        let end = Instant::now() + REPLACE_TRIES;
+        loop {
+            match std::fs::rename(from, to) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(u64::from(rand::random::<u8>() % 8) + 1));
+                }
+                result => return result,
+            }
+        }
+    }
 
     pub fn private(_: &mut OpenOptions) {}
     pub fn no_follow(_: &mut OpenOptions) {}
