@@ -132,10 +132,15 @@ impl Browser {
         }
     }
 
-    /// Clicks the button with this value.
+    /// Clicks the button with this value, as soon as it is there: a page's first words may come before it.
     pub fn press(&mut self, button: &str) {
-        let script = format!("document.querySelector('button[value={button}]').click(), 'pressed'");
-        assert_eq!(self.evaluate(&script), "pressed");
+        let find = format!("document.querySelector('button[value={button}]')");
+        let script = format!("(button => button ? (button.click(), 'pressed') : '')({find})");
+        let end = Instant::now() + LIMIT;
+        while self.evaluate(&script) != "pressed" {
+            assert!(Instant::now() < end, "there is no button {button:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Whether anything sticks out of the window's width.
