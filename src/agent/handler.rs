@@ -20,6 +20,7 @@ use crate::login_id::LoginId;
 use crate::protocol::{AgentFailure, AgentStatus, AgentToken, Credential, GrantPower};
 use crate::provider::ApiShape;
 use crate::secret::Secret;
+use crate::wording::Face;
 
 /// Bytes of a request for a token that are read: it may hold a token that was refused.
 const MAX_QUESTION: usize = 64 * 1024;
@@ -141,7 +142,7 @@ impl GrantHandler {
         let program = Program::of(request.extensions().get::<Client>());
         if let Err(error) = self.may_use(&target.login, &program).await {
             self.note(&error);
-            return answer::error(shape, &error);
+            return answer::error(shape, &error, Face::Terminal);
         }
         self.grant.count(&target.login, GrantPower::Use);
         request.extensions_mut().insert(self.grant.cut_for_request());

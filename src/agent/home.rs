@@ -7,6 +7,7 @@ use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::Forwarder;
+use crate::wording::Face;
 
 /// The logins of this machine. Cheap to clone.
 #[derive(Clone)]
@@ -51,7 +52,7 @@ impl Home {
 
 impl Settled {
     fn new(broker: Broker, config: Config) -> Self {
-        let forwarder = Forwarder::new(broker.clone(), config.clone());
+        let forwarder = Forwarder::new(broker.clone(), config.clone(), Face::Terminal);
         Self { broker, config, forwarder }
     }
 }

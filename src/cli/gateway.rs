@@ -19,6 +19,7 @@ use crate::login_id::LoginId;
 use crate::protocol::{GatewayAddress, GatewayListing};
 use crate::secret::Secret;
 use crate::signals::Signals;
+use crate::wording::Face;
 
 pub fn run(context: &Context, args: GatewayArgs) -> Result<ExitCode> {
     let named: Vec<LoginId> = args.logins.iter().map(|login| login.parse()).collect::<Result<_>>()?;
@@ -84,7 +85,7 @@ fn gateway(
     hosts: Hosts,
     logins: impl IntoIterator<Item = LoginId>,
 ) -> Gateway {
-    let forwarder = Forwarder::new(broker, context.config.clone());
+    let forwarder = Forwarder::new(broker, context.config.clone(), Face::Terminal);
     Gateway::new(forwarder, key, hosts, logins)
 }
 

@@ -21,6 +21,7 @@ use crate::protocol::{Event, Level, LoginEvent, Notice, Stage};
 use crate::remote::Agent;
 use crate::services::Services;
 use crate::store::Store;
+use crate::wording::Face;
 
 /// One editor's session. A later `hello` makes a new one, which goes on with this one's refreshes.
 pub struct Session {
@@ -71,7 +72,7 @@ impl Session {
 
     /// Sends the gateway's requests by this session's settings.
     pub fn forwarder(&self) -> Forwarder {
-        Forwarder::new(self.broker.clone(), self.config.clone())
+        Forwarder::new(self.broker.clone(), self.config.clone(), Face::Editor)
     }
 
     /// The logins of this machine by this session's settings.

@@ -12,11 +12,12 @@ use super::admit::Refused;
 use super::target::BadTarget;
 use crate::error::{Code, Error};
 use crate::provider::ApiShape;
+use crate::wording::Face;
 
-/// An error of this program as an answer.
-pub fn error(shape: ApiShape, error: &Error) -> Response<Body> {
+/// An error of this program as an answer, in the words of where the gateway was started.
+pub fn error(shape: ApiShape, error: &Error, face: Face) -> Response<Body> {
     let status = status_of(error.code());
-    let mut response = respond(shape, status, error.code().as_str(), &sentence(error));
+    let mut response = respond(shape, status, error.code().as_str(), &face.say(&sentence(error)));
     if let Some(wait) = error.retry_after()
         && let Ok(value) = HeaderValue::try_from(wait.as_secs().max(1).to_string())
     {
@@ -188,7 +189,11 @@ mod tests {
             (Code::Network, 502),
             (Code::Timeout, 504),
         ] {
-            assert_eq!(error(ApiShape::Openai, &Error::new(code, "x")).status(), status, "{code:?}");
+            assert_eq!(
+                error(ApiShape::Openai, &Error::new(code, "x"), Face::Editor).status(),
+                status,
+                "{code:?}"
+            );
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::login_id::LoginId;
 use crate::protocol::Credential;
 use crate::provider::{ApiShape, Provider};
 use crate::secret::Secret;
+use crate::wording::Face;
 
 /// Time in which a token that was refused though it was new is not refreshed again: a revoked account answers
 /// 401 to every token, and each refresh would be in vain.
@@ -38,6 +39,8 @@ const REFUSED_FOR: Duration = Duration::from_secs(60);
 pub struct Forwarder {
     broker: Broker,
     config: Config,
+    /// Where whoever started it types commands.
+    face: Face,
     upstream: Upstream,
     /// Base URLs taken apart, by their text.
     bases: Mutex<HashMap<String, Arc<Base>>>,
@@ -57,11 +60,12 @@ pub(super) struct Sending<'a> {
 
 impl Forwarder {
     /// A forwarder; no connection is made yet.
-    pub fn new(broker: Broker, config: Config) -> Self {
+    pub fn new(broker: Broker, config: Config, face: Face) -> Self {
         let upstream = Upstream::new(Trust::new(config.http.ca_file.as_deref()));
         Self {
             broker,
             config,
+            face,
             upstream,
             bases: Mutex::default(),
             refused: Mutex::default(),
@@ -95,7 +99,7 @@ impl Forwarder {
             Ok(response) => response,
             Err(error) => {
                 tracing::info!(login = %target.login, error = %error.code(), "gateway: not forwarded: {error}");
-                answer::error(shape, &error)
+                answer::error(shape, &error, self.face)
             }
         }
     }
@@ -183,7 +187,7 @@ impl Forwarder {
                 return answer::no_upgrade(shape);
             }
         } else if status == StatusCode::SWITCHING_PROTOCOLS {
-            return answer::error(shape, &not_asked_for());
+            return answer::error(shape, &not_asked_for(), self.face);
         }
         let (parts, body) = response.into_parts();
         let body = Body::from(body).holding(open);

@@ -44,6 +44,7 @@ pub use crate::bounded_server::{Client, Listener};
 use crate::error::{Code, Error};
 use crate::login_id::LoginId;
 use crate::provider::ApiShape;
+use crate::wording::Face;
 
 /// Serves some logins at one address. Cheap to clone.
 #[derive(Clone)]
@@ -133,7 +134,7 @@ impl Handler for Inner {
         };
         if !self.logins.read().unwrap_or_else(PoisonError::into_inner).contains(&target.login) {
             self.count("login");
-            return answer::error(ApiShape::Openai, &not_served(&target.login));
+            return answer::error(ApiShape::Openai, &not_served(&target.login), Face::Terminal);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.forwarder().forward(&target, request).await

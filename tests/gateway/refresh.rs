@@ -144,7 +144,8 @@ fn a_logout_is_said_with_the_command_to_type_and_a_stream_under_way_goes_on() {
     assert_eq!(head.status(), 401);
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["error"]["code"], "not_logged_in");
-    assert!(body["error"]["message"].as_str().unwrap().contains("mycorp"), "{body}");
+    let said = body["error"]["message"].as_str().unwrap();
+    assert!(said.contains("`convocations login mycorp`"), "{body}");
     go.send(()).unwrap();
     assert_eq!(wire.chunk().unwrap(), b"two");
     assert_eq!(wire.chunk(), None);
