@@ -211,7 +211,7 @@ return function(case)
         says = "an entry that leads out of its folder",
       },
       ["with an absolute entry"] = {
-        entries = { ["bin/convocations"] = "x", ["/tmp/.conv-absolute"] = "x" },
+        entries = { ["bin/convocations"] = "x", ["/absolute"] = "x" },
         says = "an entry that leads out of its folder",
       },
       ["with a link"] = {
