@@ -1,15 +1,16 @@
 //! The body of an answer on its way to the client.
 //!
 //! Guarantees: passed on piece by piece, as fast as the client takes it; what is cut off upstream, or by a
-//! revoked grant, is cut off for the client too and never looks complete. An answer counts as open until its
-//! body is gone.
+//! revoked grant, is cut off for the client too and never looks complete, and what had come before is passed
+//! on. An answer counts as open until its body is gone.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -23,6 +24,8 @@ pub struct Body {
     inner: Inner,
     held: Vec<Box<dyn Send + Sync>>,
     cut: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+    /// Why it ends early, to be said next.
+    error: Option<BoxError>,
 }
 
 /// What cuts a request's answer off when it becomes true, whatever is under way: a grant that is revoked or
@@ -47,7 +50,11 @@ impl Cut {
 }
 
 enum Inner {
-    Passed(Incoming),
+    Passed {
+        body: Incoming,
+        /// Whether its end is to be looked at: see [`was_reset`].
+        is_http2: bool,
+    },
     Own(Full<Bytes>),
 }
 
@@ -68,19 +75,19 @@ impl Drop for Open {
     }
 }
 
-impl From<Incoming> for Body {
-    fn from(body: Incoming) -> Self {
-        Self { inner: Inner::Passed(body), held: Vec::new(), cut: None }
-    }
-}
-
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { inner: Inner::Own(bytes.into()), held: Vec::new(), cut: None }
+        Self { inner: Inner::Own(bytes.into()), held: Vec::new(), cut: None, error: None }
     }
 }
 
 impl Body {
+    /// The body of an answer that came by this version.
+    pub fn passed(body: Incoming, version: Version) -> Self {
+        let inner = Inner::Passed { body, is_http2: version == Version::HTTP_2 };
+        Self { inner, held: Vec::new(), cut: None, error: None }
+    }
+
     /// Holds something until it is gone, such as a place in a count.
     #[must_use]
     pub fn holding(mut self, held: impl Send + Sync + 'static) -> Self {
@@ -96,6 +103,32 @@ impl Body {
     }
 }
 
+impl Body {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(cut) = &mut self.cut
+            && cut.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err("revoked".into())));
+        }
+        match &mut self.inner {
+            Inner::Passed { body, is_http2 } => match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                None if *is_http2 && was_reset(body) => Poll::Ready(Some(Err("reset".into()))),
+                frame => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            },
+            Inner::Own(body) => {
+                let polled = Pin::new(body).poll_frame(cx);
+                polled.map(|frame| frame.map(|frame| frame.map_err(|never| match never {})))
+            }
+        }
+    }
+}
+
+/// Whether a body of HTTP/2 stopped before its end. hyper takes a reset without an error for the end, which
+/// it is only behind END_STREAM: after a whole answer to a request that is not wanted in full (RFC 9113, 8.1).
+fn was_reset(stopped: &Incoming) -> bool {
+    !stopped.is_end_stream()
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
     type Error = BoxError;
@@ -104,33 +137,30 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Some(cut) = &mut self.cut
-            && cut.as_mut().poll(cx).is_ready()
-        {
-            return Poll::Ready(Some(Err("revoked".into())));
+        if let Some(error) = self.error.take() {
+            return Poll::Ready(Some(Err(error)));
         }
-        match &mut self.inner {
-            Inner::Passed(body) => {
-                let polled = Pin::new(body).poll_frame(cx);
-                polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+        match ready!(self.poll_next(cx)) {
+            // hyper closes at once, with whatever it has not written yet. Asked to wait, it writes first.
+            Some(Err(error)) => {
+                self.error = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
-            Inner::Own(body) => {
-                let polled = Pin::new(body).poll_frame(cx);
-                polled.map(|frame| frame.map(|frame| frame.map_err(|never| match never {})))
-            }
+            frame => Poll::Ready(frame),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.inner {
-            Inner::Passed(body) => body.is_end_stream(),
+            Inner::Passed { body, .. } => body.is_end_stream(),
             Inner::Own(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
-            Inner::Passed(body) => body.size_hint(),
+            Inner::Passed { body, .. } => body.size_hint(),
             Inner::Own(body) => body.size_hint(),
         }
     }

@@ -190,7 +190,7 @@ impl Forwarder {
             return answer::error(shape, &not_asked_for(), self.face);
         }
         let (parts, body) = response.into_parts();
-        let body = Body::from(body).holding(open);
+        let body = Body::passed(body, parts.version).holding(open);
         let mut response = Response::new(match sending.cut {
             Some(cut) => body.cut_by(cut),
             None => body,

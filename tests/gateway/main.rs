@@ -9,6 +9,7 @@ mod common;
 mod admission;
 mod fixture;
 mod headers;
+mod http2;
 mod programs;
 mod refresh;
 mod sdks;

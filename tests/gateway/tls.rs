@@ -47,7 +47,7 @@ impl Site {
 }
 
 /// Writes a key and a certificate for `localhost`; returns the authority's file.
-fn certificate(folder: &Path) -> std::path::PathBuf {
+pub fn certificate(folder: &Path) -> std::path::PathBuf {
     let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate().unwrap();
