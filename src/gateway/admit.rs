@@ -121,7 +121,8 @@ fn check_host(headers: &HeaderMap, version: Version, hosts: Hosts) -> Result<(),
         _ => return Err(Refused::Host),
     };
     let (name, port) = split_port(host);
-    let is_loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+    // In whatever case (RFC 9110, 4.2.3).
+    let is_loopback = name.eq_ignore_ascii_case("localhost") || matches!(name, "127.0.0.1" | "[::1]");
     let is_right = match hosts {
         Hosts::Any => true,
         Hosts::Loopback => is_loopback,
@@ -258,7 +259,7 @@ mod tests {
             let mut request = request("/x/y", &[("host", host), ("authorization", &bearer)]);
             assert_eq!(admit(&mut request, Some(&key), hosts()), Err(Refused::Host), "{host}");
         }
-        for host in ["localhost:4000", "127.0.0.1:4000", "[::1]:4000"] {
+        for host in ["localhost:4000", "LocalHost:4000", "127.0.0.1:4000", "[::1]:4000"] {
             let mut request = request("/x/y", &[("host", host), ("authorization", &bearer)]);
             assert_eq!(admit(&mut request, Some(&key), hosts()), Ok(()), "{host}");
         }
