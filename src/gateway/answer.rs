@@ -60,6 +60,14 @@ pub fn bad_target(why: BadTarget) -> Response<Body> {
     respond(ApiShape::Openai, status, "invalid_request", text)
 }
 
+/// The client's own body is none, so that nothing was answered upstream.
+pub fn broken_body(shape: ApiShape) -> Response<Body> {
+    let text = "The body of the request breaks off, or its chunks have no form that HTTP knows.";
+    let mut response = respond(shape, StatusCode::BAD_REQUEST, "invalid_request", text);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// The upstream has no WebSocket there: the one status at which Codex goes on by HTTP at once.
 pub fn no_upgrade(shape: ApiShape) -> Response<Body> {
     let text = "The API does not speak WebSocket here; use HTTP.";

@@ -89,7 +89,8 @@ impl Forwarder {
         let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
         let (parts, incoming) = request.into_parts();
         let cut = parts.extensions.get::<Cut>().cloned();
-        let sending = Sending { target, parts: &parts, body: Replay::new(incoming), upgrade, cut };
+        let body = Replay::new(incoming);
+        let sending = Sending { target, parts: &parts, body: body.clone(), upgrade, cut };
         let sent = match (self.broker.lender(&target.login).await, provider) {
             (Ok(Some(agent)), _) => self.relay(agent, shape, sending).await,
             (Ok(None), Ok(provider)) => self.send_and_replay(&provider, sending).await,
@@ -97,6 +98,10 @@ impl Forwarder {
         };
         match sent {
             Ok(response) => response,
+            Err(_) if body.is_broken() => {
+                tracing::info!(login = %target.login, "gateway: the client's body broke off");
+                answer::broken_body(shape)
+            }
             Err(error) => {
                 tracing::info!(login = %target.login, error = %error.code(), "gateway: not forwarded: {error}");
                 answer::error(shape, &error, self.face)

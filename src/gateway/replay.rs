@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 /// Bytes of a request that are kept for a second try.
 pub const KEPT: usize = 16 << 20;
 
-/// A request's body as it arrives, and what has arrived of it.
+/// A request's body as it arrives, and what has arrived of it. Clones are of one body.
 pub struct Replay<B = Incoming>(Arc<Mutex<Source<B>>>);
 
 struct Source<B> {
@@ -25,6 +25,8 @@ struct Source<B> {
     /// Whether all that has arrived is in `kept`.
     is_whole: bool,
     ended: bool,
+    /// Whether the client sent what is no body, or less than it said.
+    is_broken: bool,
     size: SizeHint,
     /// The sending that may read: a connection that was given up may still ask for a while.
     current: u32,
@@ -44,12 +46,32 @@ pub struct Attempt<B = Incoming> {
     number: u32,
 }
 
+impl<B> Clone for Replay<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
 impl<B: Body<Data = Bytes>> Replay<B> {
     /// A body that nothing has been read of.
     pub fn new(incoming: B) -> Self {
         let (size, ended) = (incoming.size_hint(), incoming.is_end_stream());
-        let source = Source { incoming, kept: Vec::new(), bytes: 0, is_whole: true, ended, size, current: 0 };
+        let source = Source {
+            incoming,
+            kept: Vec::new(),
+            bytes: 0,
+            is_whole: true,
+            ended,
+            is_broken: false,
+            size,
+            current: 0,
+        };
         Self(Arc::new(Mutex::new(source)))
+    }
+
+    /// Whether it ended in an error of the client's, for which no API is to blame.
+    pub fn is_broken(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_broken
     }
 
     /// A sending from the beginning, in place of the one before. `None` if the beginning is no longer there.
@@ -120,6 +142,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Attempt<B> {
             }
             Some(Err(error)) => {
                 source.is_whole = false;
+                source.is_broken = true;
                 Poll::Ready(Some(Err(error)))
             }
             None => {

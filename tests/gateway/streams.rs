@@ -123,6 +123,20 @@ fn a_fast_upload_waits_for_a_slow_api() {
 }
 
 #[test]
+fn a_body_that_is_none_is_the_clients_fault_and_not_the_apis() {
+    let upstream = Upstream::start(|wire, _, _| while let Ok(Some(_)) = wire.try_chunk() {});
+    let served = Served::with_key(&upstream);
+    for broken in ["zz\r\n", "5\r\nhello, and no end\r\n", "fffffffffffffffff\r\n"] {
+        let (head, body) = served.raw(&format!(
+            "{}transfer-encoding: chunked\r\n\r\n3\r\none\r\n{broken}",
+            served.head("POST", "/x")
+        ));
+        assert_eq!(head.status(), 400, "{broken}: {body}");
+        assert!(body.contains("The body of the request"), "{body}");
+    }
+}
+
+#[test]
 fn expect_is_answered_here_once_the_client_is_known() {
     let upstream = Upstream::start(|wire, head, _| {
         assert_eq!(head.header("expect"), None);
