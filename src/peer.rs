@@ -1,4 +1,4 @@
-//! Whose program is at the other end of a connection (rule 23).
+//! Whose program is at the other end of a connection (rule 23), and whether it has closed it.
 //!
 //! Guarantees: on Linux a client on loopback is this user's or is refused; asked of the kernel once for each
 //! connection. Where the system tells nothing of loopback clients (macOS, Windows), every client passes:
@@ -13,7 +13,8 @@ use std::net::SocketAddr;
 /// If the kernel does not say.
 #[cfg(target_os = "linux")]
 pub fn is_same_user(client: SocketAddr, here: SocketAddr) -> io::Result<bool> {
-    let uid = linux::by_sock_diag(client, here).or_else(|_| linux::by_table(client, here))?;
+    let asked = linux::by_sock_diag(client, here).map(|found| found.uid);
+    let uid = asked.or_else(|_| linux::by_table(client, here))?;
     Ok(uid == rustix::process::geteuid().as_raw())
 }
 
@@ -24,6 +25,25 @@ pub fn is_same_user(client: SocketAddr, here: SocketAddr) -> io::Result<bool> {
 #[cfg(not(target_os = "linux"))]
 pub fn is_same_user(_: SocketAddr, _: SocketAddr) -> io::Result<bool> {
     Ok(true)
+}
+
+/// Whether the client of a connection on loopback has ended what it sends, even where that has not arrived
+/// here.
+///
+/// # Errors
+/// If the kernel does not say.
+#[cfg(target_os = "linux")]
+pub fn has_ended(client: SocketAddr, here: SocketAddr) -> io::Result<bool> {
+    Ok(linux::by_sock_diag(client, here)?.has_ended)
+}
+
+/// As above; not told by this system.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub fn has_ended(_: SocketAddr, _: SocketAddr) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(target_os = "linux")]
@@ -39,14 +59,23 @@ mod linux {
     const BY_FAMILY: u16 = 20;
     /// `NLM_F_REQUEST` of linux/netlink.h.
     const REQUEST: u16 = 1;
-    /// Bytes of `struct nlmsghdr`, of `struct inet_diag_req_v2` and where `idiag_uid` is in `struct
-    /// inet_diag_msg` (linux/inet_diag.h).
+    /// Bytes of `struct nlmsghdr`, of `struct inet_diag_req_v2` and where `idiag_state` and `idiag_uid` are in
+    /// `struct inet_diag_msg` (linux/inet_diag.h).
     const HEADER: usize = 16;
     const QUESTION: usize = 56;
+    const STATE_AT: usize = 1;
     const UID_AT: usize = 4 + 48 + 12;
+    /// States in which a socket may still send (net/tcp_states.h): ESTABLISHED, SYN_SENT, SYN_RECV, CLOSE_WAIT.
+    const OPEN: [u8; 4] = [1, 2, 3, 8];
 
-    /// The owner of the client's socket, by its two addresses. Some microseconds.
-    pub fn by_sock_diag(client: SocketAddr, here: SocketAddr) -> io::Result<u32> {
+    /// A socket as the kernel describes it.
+    pub struct Found {
+        pub uid: u32,
+        pub has_ended: bool,
+    }
+
+    /// The client's socket, by its two addresses. Some microseconds.
+    pub fn by_sock_diag(client: SocketAddr, here: SocketAddr) -> io::Result<Found> {
         let family = AddressFamily::NETLINK;
         let socket =
             net::socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, Some(netlink::SOCK_DIAG))?;
@@ -56,7 +85,10 @@ mod linux {
         let kind = answer.get(4..6).map(|kind| u16::from_ne_bytes([kind[0], kind[1]]));
         let uid = answer[..read].get(HEADER + UID_AT..HEADER + UID_AT + 4);
         match (kind, uid) {
-            (Some(BY_FAMILY), Some(uid)) => Ok(u32::from_ne_bytes([uid[0], uid[1], uid[2], uid[3]])),
+            (Some(BY_FAMILY), Some(uid)) => Ok(Found {
+                uid: u32::from_ne_bytes([uid[0], uid[1], uid[2], uid[3]]),
+                has_ended: !OPEN.contains(&answer[HEADER + STATE_AT]),
+            }),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -122,6 +154,7 @@ mod linux {
 
     #[cfg(test)]
     mod tests {
+        use std::io::Write as _;
         use std::net::{TcpListener, TcpStream};
 
         use super::*;
@@ -134,10 +167,23 @@ mod linux {
                 let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
                 let (server, peer) = listener.accept().unwrap();
                 let here = server.local_addr().unwrap();
-                assert_eq!(by_sock_diag(peer, here).unwrap(), own, "{address}");
+                assert_eq!(by_sock_diag(peer, here).unwrap().uid, own, "{address}");
                 assert_eq!(by_table(peer, here).unwrap(), own, "{address}");
                 drop(client);
             }
+        }
+
+        #[test]
+        fn an_end_behind_more_than_is_taken_is_known() {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (server, peer) = listener.accept().unwrap();
+            let here = server.local_addr().unwrap();
+            client.set_nonblocking(true).unwrap();
+            while client.write(&[0; 1 << 16]).is_ok() {}
+            assert!(!by_sock_diag(peer, here).unwrap().has_ended);
+            drop(client);
+            assert!(by_sock_diag(peer, here).unwrap().has_ended);
         }
 
         #[test]

@@ -8,13 +8,13 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, Ready};
+use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::connections::{Connections, UnderWay};
 use crate::peer;
@@ -57,9 +57,33 @@ pub struct Bounds {
 }
 
 /// The bytes of a connection, both ways.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Whether the client has ended what it sends, be it all read or not.
+    fn has_ended(&self) -> bool;
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+impl Stream for TcpStream {
+    /// On Linux also where the end cannot arrive, behind more bytes than the system takes unread.
+    fn has_ended(&self) -> bool {
+        is_read_closed(self.ready(Interest::READABLE)) || {
+            let (client, here) = (self.peer_addr(), self.local_addr());
+            client.and_then(|client| peer::has_ended(client, here?)).unwrap_or(false)
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Stream for UnixStream {
+    fn has_ended(&self) -> bool {
+        is_read_closed(self.ready(Interest::READABLE))
+    }
+}
+
+/// Whether the system has told of the end, as far as it is known without waiting.
+fn is_read_closed(readiness: impl Future<Output = io::Result<Ready>>) -> bool {
+    let polled = pin!(readiness).poll(&mut Context::from_waker(Waker::noop()));
+    matches!(polled, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+}
 
 /// Serves connections.
 pub trait ConnectionHandler {

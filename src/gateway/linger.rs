@@ -2,7 +2,8 @@
 //!
 //! Guarantees: after an answer that came before the whole request was there, what the client still sends is
 //! thrown away for at most [`LINGER`]. A connection closed at once is reset by the system, and many a client
-//! that fails to write never looks whether there is an answer. Knows no HTTP.
+//! that fails to write never looks whether there is an answer. One that has left is noticed while its bytes
+//! wait too. Knows no HTTP.
 
 use std::io;
 use std::pin::Pin;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::left::Watch;
 use crate::bounded_server::Stream;
 
 /// Time in which the client can send the rest, notice the answer and close.
@@ -23,6 +25,7 @@ const LINGER: Duration = Duration::from_secs(10);
 pub struct Lingering {
     stream: Box<dyn Stream>,
     is_upgraded: Arc<AtomicBool>,
+    watch: Watch,
     until: Option<Pin<Box<Sleep>>>,
 }
 
@@ -30,7 +33,7 @@ impl Lingering {
     /// Around a connection; the flag says whether it was handed to another protocol, whose bytes are not to
     /// be thrown away.
     pub fn new(stream: Box<dyn Stream>, is_upgraded: Arc<AtomicBool>) -> Self {
-        Self { stream, is_upgraded, until: None }
+        Self { stream, is_upgraded, watch: Watch::default(), until: None }
     }
 }
 
@@ -40,7 +43,9 @@ impl AsyncRead for Lingering {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.watch.note_read(&polled);
+        polled
     }
 }
 
@@ -61,8 +66,13 @@ impl AsyncWrite for Lingering {
         self.stream.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    /// hyper flushes whenever it has been woken: here it learns that it writes for nobody.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.is_upgraded.load(Ordering::Relaxed) && this.watch.has_left(&*this.stream, cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

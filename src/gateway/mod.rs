@@ -13,6 +13,7 @@ mod body;
 mod connector;
 mod forward;
 mod headers;
+mod left;
 mod linger;
 mod relay;
 mod replay;

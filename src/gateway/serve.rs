@@ -2,8 +2,9 @@
 //!
 //! Guarantees: a peer that is not this user's program is closed before it is read from; half a request's head
 //! lasts [`HEADER_TIME`]; when all places are taken, the oldest connection without a request under way gives
-//! way; a panic ends one connection; a client can read an answer that came before it had sent all. Knows
-//! neither logins nor keys.
+//! way; a panic ends one connection; a client can read an answer that came before it had sent all, and one
+//! that leaves ends its request. Answers before the answer (1xx) end here, except 100 and 101: hyper's server
+//! cannot send them. Knows neither logins nor keys.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -120,6 +120,17 @@ impl Wire {
         self.bytes(head.header("content-length").map_or(0, |length| length.parse().unwrap()))
     }
 
+    /// How many bytes still come before the end of the connection.
+    pub fn rest(&mut self) -> usize {
+        let mut count = 0;
+        while let Ok(piece @ [_, ..]) = self.reader.fill_buf() {
+            let length = piece.len();
+            count += length;
+            self.reader.consume(length);
+        }
+        count
+    }
+
     /// Closes both directions.
     pub fn hang_up(&mut self) {
         let _ = self.reader.get_ref().shutdown(std::net::Shutdown::Both);

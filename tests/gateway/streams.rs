@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::common::eventually;
 use crate::fixture::{Served, Upstream, Wire, reply};
 
 #[test]
@@ -100,6 +101,59 @@ fn a_client_that_leaves_before_the_answer_ends_it_too() {
     assert_eq!(was_left.recv_timeout(Duration::from_secs(1)), Ok(true));
 }
 
+/// The next request waits in the pipe, and the client's end behind it.
+#[test]
+fn a_client_that_leaves_behind_a_request_that_nobody_reads_ends_the_one_under_way() {
+    let (left, was_left) = mpsc::channel();
+    let upstream = Upstream::start(move |wire, _, _| {
+        wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        left.send(wire.is_closed()).unwrap();
+    });
+    let served = Served::with_key(&upstream);
+    let mut wire = served.connect();
+    wire.send(format!("{0}\r\n{0}\r\n", served.head("GET", "/x")));
+    wire.head().unwrap();
+    assert_eq!(wire.chunk().unwrap(), b"hello");
+    drop(wire);
+    assert_eq!(was_left.recv_timeout(Duration::from_secs(1)), Ok(true));
+}
+
+/// The client's end stands behind bytes that the system has no place for, and cannot arrive.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_that_leaves_during_an_upload_ends_it_though_the_api_reads_nothing() {
+    let (go, may_go) = mpsc::channel::<()>();
+    let may_go = std::sync::Mutex::new(may_go);
+    let (ended, has_ended) = mpsc::channel();
+    let upstream = Upstream::start(move |wire, _, _| {
+        may_go.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap();
+        ended.send(wire.rest()).unwrap();
+    });
+    let served = Served::with_key(&upstream);
+    let mut wire = served.connect();
+    wire.send(format!("{}content-length: {}\r\n\r\n", served.head("POST", "/x"), 1 << 30));
+    let taken = wire.send_until_full(&vec![b'x'; 1 << 20], 1 << 10);
+    assert!(is_held_by(served.host()));
+    drop(wire);
+    eventually("the end of the upload", || (!is_held_by(served.host())).then_some(()));
+    go.send(()).unwrap();
+    let arrived = has_ended.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(arrived < taken, "{arrived} of {taken} bytes were sent on");
+}
+
+/// Whether a connection is open at the end that has this address, be it closed at the other (ESTABLISHED,
+/// CLOSE_WAIT).
+#[cfg(target_os = "linux")]
+fn is_held_by(address: &str) -> bool {
+    let address: std::net::SocketAddr = address.parse().unwrap();
+    let local = format!("0100007F:{:04X}", address.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        fields.next() == Some(&local) && matches!(fields.nth(1), Some("01" | "08"))
+    })
+}
+
 #[test]
 fn a_fast_upload_waits_for_a_slow_api() {
     let (go, may_go) = mpsc::channel::<()>();
@@ -133,6 +187,25 @@ fn a_body_that_is_none_is_the_clients_fault_and_not_the_apis() {
         ));
         assert_eq!(head.status(), 400, "{broken}: {body}");
         assert!(body.contains("The body of the request"), "{body}");
+    }
+}
+
+/// hyper's server has no way to send them on (RFC 9110, 15.2, wants it): they do no harm.
+#[test]
+fn answers_before_the_answer_are_left_out() {
+    let upstream = Upstream::start(|wire, head, _| {
+        wire.body(head);
+        wire.send("HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n");
+        wire.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n");
+        reply(wire, 200, "the answer");
+    });
+    let served = Served::with_key(&upstream);
+    let mut wire = served.connect();
+    for _ in 0..2 {
+        wire.send(format!("{}content-length: 2\r\n\r\nhi", served.head("POST", "/x")));
+        let head = wire.head().unwrap();
+        assert_eq!((head.status(), head.header("link")), (200, None));
+        assert_eq!(wire.body(&head), b"the answer");
     }
 }
 
