@@ -59,13 +59,14 @@ mod linux {
     const BY_FAMILY: u16 = 20;
     /// `NLM_F_REQUEST` of linux/netlink.h.
     const REQUEST: u16 = 1;
-    /// Bytes of `struct nlmsghdr`, of `struct inet_diag_req_v2` and where `idiag_state` and `idiag_uid` are in
-    /// `struct inet_diag_msg` (linux/inet_diag.h).
+    /// Bytes of `struct nlmsghdr`, of `struct inet_diag_req_v2` and where `idiag_state` and `idiag_uid` are
+    /// in `struct inet_diag_msg` (linux/inet_diag.h).
     const HEADER: usize = 16;
     const QUESTION: usize = 56;
     const STATE_AT: usize = 1;
     const UID_AT: usize = 4 + 48 + 12;
-    /// States in which a socket may still send (net/tcp_states.h): ESTABLISHED, SYN_SENT, SYN_RECV, CLOSE_WAIT.
+    /// States in which a socket may still send (net/tcp_states.h): ESTABLISHED, SYN_SENT, SYN_RECV,
+    /// CLOSE_WAIT.
     const OPEN: [u8; 4] = [1, 2, 3, 8];
 
     /// A socket as the kernel describes it.

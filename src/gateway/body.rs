@@ -123,8 +123,8 @@ impl Body {
     }
 }
 
-/// Whether a body of HTTP/2 stopped before its end. hyper takes a reset without an error for the end, which
-/// it is only behind END_STREAM: after a whole answer to a request that is not wanted in full (RFC 9113, 8.1).
+/// Whether a body of HTTP/2 stopped before its end. hyper takes a reset without an error for the end. It is
+/// that only behind END_STREAM: after a whole answer to a request that is not wanted in full (RFC 9113, 8.1).
 fn was_reset(stopped: &Incoming) -> bool {
     !stopped.is_end_stream()
 }
