@@ -26,7 +26,7 @@ use warp::http::{Request, Response};
 use warp::hyper::body::{Body, Frame, Incoming, SizeHint};
 use warp::hyper::service::Service;
 
-pub use accept::{Bounds, Client, ConnectionHandler, Listener, Stream, accept_until};
+pub use accept::{Bounds, Client, ConnectionHandler, Listener, Stream, TurnedAway, accept_until};
 pub use connections::{Connections, RequestGuard, UnderWay};
 
 /// What one listener bears.

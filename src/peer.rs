@@ -7,14 +7,20 @@
 use std::io;
 use std::net::SocketAddr;
 
+#[cfg(target_os = "linux")]
+use crate::descriptors;
+
 /// Whether the client of a connection on loopback belongs to the user of this process.
 ///
 /// # Errors
 /// If the kernel does not say.
 #[cfg(target_os = "linux")]
 pub fn is_same_user(client: SocketAddr, here: SocketAddr) -> io::Result<bool> {
-    let asked = linux::by_sock_diag(client, here).map(|found| found.uid);
-    let uid = asked.or_else(|_| linux::by_table(client, here))?;
+    let uid = match linux::by_sock_diag(client, here) {
+        Ok(found) => found.uid,
+        Err(error) if descriptors::are_out(&error) => return Err(error),
+        Err(_) => linux::by_table(client, here)?,
+    };
     Ok(uid == rustix::process::geteuid().as_raw())
 }
 

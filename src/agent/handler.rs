@@ -13,6 +13,7 @@ use super::grant::Grant;
 use super::home::{Home, Settled};
 use super::program::Program;
 use super::questions::Questions;
+use crate::bounded_server::TurnedAway;
 use crate::credential::Kind;
 use crate::error::{Code, Error, Result};
 use crate::gateway::{Body, Client, Handler, Hosts, Key, Refused, Target, admit, answer};
@@ -63,8 +64,8 @@ impl Handler for GrantHandler {
         }
     }
 
-    fn turned_away(&self) {
-        self.grant.count_refused("user");
+    fn turned_away(&self, why: TurnedAway) {
+        self.grant.count_refused(why.reason());
     }
 }
 

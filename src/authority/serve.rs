@@ -26,6 +26,7 @@ use super::server::AuthorizationServer;
 use super::{Settings, secret_source};
 use crate::bounded_server::{self, Bounds, Client, Limits, Stop};
 use crate::clock::Clock;
+use crate::descriptors;
 use crate::error::{Code, Error, Result};
 
 /// Largest body that an endpoint takes, in bytes: a registration is under 8 KiB, a token request under 16
@@ -110,6 +111,7 @@ impl Authority {
 
     /// Serves until `end` resolves, then finishes the requests under way.
     pub async fn serve(self, end: impl Future<Output = ()>) {
+        descriptors::raise();
         let metrics = Arc::new(Metrics::default());
         let (stop, stopped) = Stop::new();
         // Behind a proxy one address is everybody.

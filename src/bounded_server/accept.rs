@@ -1,8 +1,9 @@
 //! The loop that takes connections, of every listener of this program.
 //!
 //! Guarantees: where only this user's programs may connect, whoever else does is turned away before anything
-//! is read of it; no more connections than the bounds allow, and a newcomer finds a place as long as one of
-//! those that have it is without a request. Knows nothing of what a connection carries.
+//! is read of it; no more connections than the bounds allow and this process has descriptors for, and a
+//! newcomer finds a place as long as one of those that have it is without a request. Knows nothing of what a
+//! connection carries.
 
 use std::future::poll_fn;
 use std::io;
@@ -17,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::connections::{Connections, UnderWay};
+use crate::descriptors;
 use crate::peer;
 
 /// Pause after the system had no descriptor for a connection; those that end give some back.
@@ -95,8 +97,27 @@ pub trait ConnectionHandler {
         under_way: UnderWay,
     ) -> impl Future<Output = ()> + Send + 'static;
 
-    /// Another user's program was turned away.
-    fn turned_away(&self) {}
+    /// Somebody was turned away.
+    fn turned_away(&self, _: TurnedAway) {}
+}
+
+/// Why a connection was closed before anything was read of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// It is another user's program.
+    OtherUser,
+    /// The system did not say whose program it is.
+    UnknownUser,
+}
+
+impl TurnedAway {
+    /// In a word, for the log and for counts.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::OtherUser => "user",
+            Self::UnknownUser => "user-unknown",
+        }
+    }
 }
 
 /// Takes connections until `stop`, and leaves those that are open then in `connections`.
@@ -108,57 +129,102 @@ pub async fn accept_until(
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = pin!(stop);
+    let most = bounds.connections.min(descriptors::connections());
     loop {
         tokio::select! {
             () = stop.as_mut() => return,
             () = connections.ended() => {}
-            accepted = poll_fn(|cx| poll_accept(listeners, bounds.own_user_only, cx)) => match accepted {
-                Ok(None) => handler.turned_away(),
-                Ok(Some((stream, client))) => {
-                    let address = client.ip();
-                    // Where all are being answered, the newcomer is told so by a closed connection.
-                    if connections.make_room(address, bounds.connections, bounds.per_address) {
-                        let under_way = UnderWay::default();
-                        let connection = handler.serve(stream, client, under_way.clone());
-                        connections.admit(address, under_way, connection);
+            arrived = poll_fn(|cx| poll_accept(listeners, cx)) => match arrived {
+                Ok(arrived) => match arrived.check(bounds.own_user_only, connections).await {
+                    Ok(()) => {
+                        let client = arrived.client();
+                        // Where all are being answered, the newcomer is told so by a closed connection.
+                        if connections.make_room(client.ip(), most, bounds.per_address) {
+                            let under_way = UnderWay::default();
+                            let connection = handler.serve(arrived.stream(), client, under_way.clone());
+                            connections.admit(client.ip(), under_way, connection);
+                        }
                     }
-                }
+                    Err(why) => handler.turned_away(why),
+                },
+                // Nobody is kept out by silence.
+                Err(error) if descriptors::are_out(&error) && connections.give_way().await => {}
                 Err(_) => tokio::time::sleep(PAUSE).await,
             },
         }
     }
 }
 
-/// A connection that may stay.
-type Accepted = (Box<dyn Stream>, Client);
+/// A connection that nothing has been read of.
+enum Arrived {
+    Tcp(TcpStream, SocketAddr),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
 
-/// The next connection of any of the listeners; `None` if it may not stay.
-fn poll_accept(
-    listeners: &[Listener],
-    own_user_only: bool,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<Option<Accepted>>> {
-    let mut polled = listeners.iter().map(|listener| listener.poll_accept(own_user_only, cx));
+/// The next connection of any of the listeners.
+fn poll_accept(listeners: &[Listener], cx: &mut Context<'_>) -> Poll<io::Result<Arrived>> {
+    let mut polled = listeners.iter().map(|listener| listener.poll_accept(cx));
     polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
 }
 
 impl Listener {
-    fn poll_accept(&self, own_user_only: bool, cx: &mut Context<'_>) -> Poll<io::Result<Option<Accepted>>> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Arrived>> {
         match self {
-            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, client)| {
-                let is_own = |here| peer::is_same_user(client, here).unwrap_or(false);
-                let may_stay = !own_user_only || stream.local_addr().is_ok_and(is_own);
+            Self::Tcp(listener) => {
+                listener.poll_accept(cx).map_ok(|(stream, client)| Arrived::Tcp(stream, client))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| Arrived::Unix(stream)),
+        }
+    }
+}
+
+impl Arrived {
+    /// Whether it may stay. Asking the system may take a descriptor, for which a silent connection gives way.
+    async fn check(&self, own_user_only: bool, connections: &mut Connections) -> Result<(), TurnedAway> {
+        if !own_user_only {
+            return Ok(());
+        }
+        let mut is_own = self.is_own_users();
+        while let Err(error) = &is_own
+            && descriptors::are_out(error)
+            && connections.give_way().await
+        {
+            is_own = self.is_own_users();
+        }
+        match is_own {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(TurnedAway::OtherUser),
+            Err(_) => Err(TurnedAway::UnknownUser),
+        }
+    }
+
+    fn is_own_users(&self) -> io::Result<bool> {
+        match self {
+            Self::Tcp(stream, client) => peer::is_same_user(*client, stream.local_addr()?),
+            #[cfg(unix)]
+            Self::Unix(stream) => Ok(stream.peer_cred()?.uid() == rustix::process::geteuid().as_raw()),
+        }
+    }
+
+    fn client(&self) -> Client {
+        match self {
+            Self::Tcp(_, client) => Client::Tcp(*client),
+            #[cfg(unix)]
+            Self::Unix(stream) => Client::Unix { pid: stream.peer_cred().ok().and_then(|peer| peer.pid()) },
+        }
+    }
+
+    fn stream(self) -> Box<dyn Stream> {
+        match self {
+            Self::Tcp(stream, _) => {
                 // Pieces of a stream are small and must not wait for each other.
                 let _ = stream.set_nodelay(true);
-                may_stay.then(|| (Box::new(stream) as Box<dyn Stream>, Client::Tcp(client)))
-            }),
+                Box::new(stream)
+            }
             #[cfg(unix)]
-            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| {
-                let peer = stream.peer_cred().ok();
-                let is_own = peer.is_some_and(|peer| peer.uid() == rustix::process::geteuid().as_raw());
-                let client = Client::Unix { pid: peer.and_then(|peer| peer.pid()) };
-                (is_own || !own_user_only).then(|| (Box::new(stream) as Box<dyn Stream>, client))
-            }),
+            Self::Unix(stream) => Box::new(stream),
         }
     }
 }

@@ -38,9 +38,23 @@ impl Connections {
     }
 
     fn close_oldest(&mut self, may_go: impl Fn(&Connection) -> bool) -> bool {
+        self.take_oldest(may_go).map(|connection| connection.task.abort()).is_some()
+    }
+
+    fn take_oldest(&mut self, may_go: impl Fn(&Connection) -> bool) -> Option<Connection> {
         let idle = |connection: &Connection| may_go(connection) && !connection.under_way.any();
-        let oldest = self.open.iter().position(idle).and_then(|at| self.open.remove(at));
-        oldest.map(|connection| connection.task.abort()).is_some()
+        self.open.iter().position(idle).and_then(|at| self.open.remove(at))
+    }
+
+    /// Closes the oldest and returns when its descriptor is free; `false` if all have a request under way.
+    pub async fn give_way(&mut self) -> bool {
+        self.open.retain(|connection| !connection.task.is_finished());
+        let Some(connection) = self.take_oldest(|_| true) else { return false };
+        connection.task.abort();
+        while !connection.task.is_finished() {
+            self.ended().await;
+        }
+        true
     }
 
     /// Serves a connection, for which there is room.

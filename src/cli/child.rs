@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus};
 
 use super::exec;
 use crate::command;
+use crate::descriptors;
 use crate::editor;
 use crate::error::{Code, Error, Result};
 use crate::signals::Signals;
@@ -16,6 +17,7 @@ use crate::signals::Signals;
 /// If it cannot be started.
 pub fn spawn(program: &mut Command) -> io::Result<Child> {
     editor::restore_limits();
+    descriptors::give_back(program);
     let started = program.spawn();
     editor::harden();
     started

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::descriptors;
+
 /// Starts the browser; `false` if none can be started. That it was started does not mean that anybody sees
 /// it.
 pub fn in_browser(url: &str) -> bool {
@@ -17,6 +19,7 @@ fn start(mut command: Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    descriptors::give_back(&mut command);
     match command.spawn() {
         Ok(mut child) => {
             // Not waited for: some openers stay as long as the browser does.

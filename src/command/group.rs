@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::process::{Child, Command};
 
+use crate::descriptors;
+
 /// How many programs have the terminal in this process's place.
 static GIVEN_AWAY: AtomicUsize = AtomicUsize::new(0);
 
@@ -51,6 +53,7 @@ impl Group {
         let stderr = if is_seen { Stdio::inherit() } else { Stdio::null() };
         command.stdin(stdin).stderr(stderr).kill_on_drop(true);
         platform::separate(&mut command, terminal.is_some());
+        descriptors::give_back(command.as_std_mut());
         let child = command.spawn()?;
         Ok(Self { id: child.id(), child, _terminal: terminal })
     }

@@ -41,6 +41,7 @@ pub use serve::{Handler, serve};
 pub use socket::{MAX_PATH as MAX_SOCKET_PATH, Socket, bind as bind_socket};
 pub use target::Target;
 
+use crate::bounded_server::TurnedAway;
 pub use crate::bounded_server::{Client, Listener};
 use crate::error::{Code, Error};
 use crate::login_id::LoginId;
@@ -141,8 +142,8 @@ impl Handler for Inner {
         self.forwarder().forward(&target, request).await
     }
 
-    fn turned_away(&self) {
-        self.count("user");
+    fn turned_away(&self, why: TurnedAway) {
+        self.count(why.reason());
     }
 }
 

@@ -21,24 +21,27 @@ use tokio::sync::watch;
 use super::body::Body;
 use super::linger::Lingering;
 use crate::bounded_server::{
-    Bounds, Client, ConnectionHandler, Connections, Listener, Stream, UnderWay, accept_until,
+    Bounds, Client, ConnectionHandler, Connections, Listener, Stream, TurnedAway, UnderWay, accept_until,
 };
+use crate::descriptors;
 
 const BOUNDS: Bounds = Bounds { connections: 1024, per_address: None, own_user_only: true };
 /// Time for a request's line and headers, and that a connection is kept without a request.
 pub const HEADER_TIME: Duration = Duration::from_secs(60);
 /// Bytes of a request's line and headers: Anthropic's and OpenAI's SDKs send under 2 KiB.
 const HEADER_BYTES: usize = 64 * 1024;
+
 /// Answers requests.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one; who has connected is a [`Client`] among its extensions.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
-    /// A peer that is not this user's program was turned away.
-    fn turned_away(&self);
+    /// A peer that is not this user's program, for all that is known, was turned away.
+    fn turned_away(&self, why: TurnedAway);
 }
 
 /// Serves until told to stop; connections under way are closed then.
 pub async fn serve<H: Handler>(listener: Listener, handler: Arc<H>, mut stop: watch::Receiver<bool>) {
+    descriptors::raise();
     let mut connections = Connections::default();
     let stopped = async {
         let _ = stop.wait_for(|is_stopped| *is_stopped).await;
@@ -59,8 +62,8 @@ impl<H: Handler> ConnectionHandler for Connected<H> {
         serve_connection(stream, client, Arc::clone(&self.0), under_way)
     }
 
-    fn turned_away(&self) {
-        self.0.turned_away();
+    fn turned_away(&self, why: TurnedAway) {
+        self.0.turned_away(why);
     }
 }
 

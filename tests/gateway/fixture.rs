@@ -258,7 +258,8 @@ impl Served {
         Self::start(home_with_login(upstream, sandbox), "mycorp", |_| {})
     }
 
-    fn start(dir: TestDir, login: &str, adapt: impl Fn(&mut std::process::Command)) -> Self {
+    /// In front of a login of a home.
+    pub fn start(dir: TestDir, login: &str, adapt: impl Fn(&mut std::process::Command)) -> Self {
         let mut command = dir.convocations(["gateway", login, "--json"]);
         adapt(&mut command);
         let child = Child::spawn(&mut command);

@@ -7,6 +7,7 @@
 mod common;
 
 mod admission;
+mod descriptors;
 mod fixture;
 mod headers;
 mod http2;
