@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 
 use super::answer;
 use super::body::{Body, Cut, Open};
-use super::headers::{add_credential, for_client, for_upstream};
+use super::headers::{add_credential, for_client, for_upstream, name_hops};
 use super::replay::Replay;
 use super::target::{Base, Target};
 use super::upgrade;
@@ -156,6 +156,9 @@ impl Forwarder {
         add_credential(&mut headers, credential);
         if sending.upgrade.is_some() {
             upgrade::ask(&mut headers);
+        }
+        if sending.upgrade.is_some() || base.is_plain() {
+            name_hops(&mut headers);
         }
         *request.headers_mut() = headers;
         let response = self.upstream.send(request, sending.upgrade.is_some()).await?;

@@ -42,6 +42,14 @@ pub fn for_upstream(received: &HeaderMap) -> HeaderMap {
     headers
 }
 
+/// Names in `Connection` what is said to the next hop alone, where that speaks HTTP/1.1 for certain (RFC 9110,
+/// 10.1.4). HTTP/2 has no `Connection`, and hyper takes out what it names.
+pub fn name_hops(headers: &mut HeaderMap) {
+    if headers.contains_key(TE) {
+        headers.append(CONNECTION, HeaderValue::from_static("TE"));
+    }
+}
+
 /// The headers of an answer as they travel back. A length beside chunks is not the body's (RFC 9112, 6.3).
 pub fn for_client(received: HeaderMap) -> HeaderMap {
     let has_hops = received.keys().any(|name| HOP_BY_HOP.contains(name));

@@ -8,7 +8,7 @@ use http::Response;
 
 use super::body::Body;
 use super::forward::{Forwarder, Sending, no_address};
-use super::headers::for_upstream;
+use super::headers::{for_upstream, name_hops};
 use super::upgrade;
 use crate::error::Error;
 use crate::provider::ApiShape;
@@ -26,6 +26,7 @@ impl Forwarder {
         if sending.upgrade.is_some() {
             upgrade::ask(&mut headers);
         }
+        name_hops(&mut headers);
         let body = reqwest::Body::wrap(sending.body.attempt().ok_or_else(no_address)?);
         let response = agent.pass(sending.parts.method.clone(), &path(&sending), headers, body).await?;
         Ok(self.answer(shape, sending, response))

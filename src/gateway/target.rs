@@ -115,6 +115,11 @@ impl Base {
         })
     }
 
+    /// Whether it is reached without TLS, and so by HTTP/1.1.
+    pub fn is_plain(&self) -> bool {
+        self.scheme == uri::Scheme::HTTP
+    }
+
     /// The version that ends its path.
     fn version(&self) -> Option<&str> {
         self.path.rsplit('/').next().filter(|segment| is_version(segment))

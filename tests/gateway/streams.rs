@@ -234,7 +234,7 @@ fn expect_is_answered_here_once_the_client_is_known() {
 #[test]
 fn trailers_of_an_answer_are_carried_to_a_client_that_takes_them() {
     let upstream = Upstream::start(|wire, head, _| {
-        assert_eq!(head.header("te"), Some("trailers"));
+        assert_eq!((head.header("te"), head.header("connection")), (Some("trailers"), Some("TE")));
         wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n");
     });
     let served = Served::with_key(&upstream);
