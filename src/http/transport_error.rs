@@ -26,7 +26,18 @@ type Cause<'a> = Option<&'a (dyn StdError + 'static)>;
 /// connection stood in time.
 pub fn passed_on_error(host: &str, error: &LegacyError, timed_out: bool) -> Error {
     let sent = !error.is_connect() && !is_never_sent(error.source());
-    words(host, sent, timed_out, error.source())
+    no_answer_of_http(host, error.source()).unwrap_or_else(|| words(host, sent, timed_out, error.source()))
+}
+
+/// hyper reads 100 lines of headers and some 400 KB of them.
+fn no_answer_of_http(host: &str, cause: Cause<'_>) -> Option<Error> {
+    let what = match first_of_hyper(cause)? {
+        error if error.is_parse_too_large() => "has more headers than are read",
+        error if error.is_parse() => "is no answer of HTTP",
+        _ => return None,
+    };
+    let error = Error::new(Code::BadResponse, format!("What {host} answers {what}."));
+    Some(error.with_hint("Check `base_url`: it may not lead to the API."))
 }
 
 /// Why a body was not read to its end.
@@ -152,12 +163,16 @@ fn as_tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> 
 }
 
 /// hyper gives a request back whole when a pooled connection was closed before it was written.
-fn is_never_sent(mut cause: Option<&(dyn StdError + 'static)>) -> bool {
+fn is_never_sent(cause: Cause<'_>) -> bool {
+    first_of_hyper(cause).is_some_and(hyper::Error::is_canceled)
+}
+
+fn first_of_hyper(mut cause: Cause<'_>) -> Option<&hyper::Error> {
     while let Some(inner) = cause {
-        if let Some(hyper) = inner.downcast_ref::<hyper::Error>() {
-            return hyper.is_canceled();
+        if let Some(hyper) = inner.downcast_ref() {
+            return Some(hyper);
         }
         cause = inner.source();
     }
-    false
+    None
 }

@@ -137,6 +137,22 @@ fn an_upstream_that_cannot_be_reached_is_a_502_in_the_apis_shape() {
     assert!(body["error"]["message"].as_str().unwrap().contains("127.0.0.1"), "{body}");
 }
 
+#[test]
+fn an_answer_that_cannot_be_read_is_a_502_that_says_so() {
+    let many: String = (0..101).map(|number| format!("x-{number}: 1\r\n")).collect();
+    for (answer, why) in [
+        (format!("HTTP/1.1 200 OK\r\n{many}content-length: 0\r\n\r\n"), "more headers"),
+        ("220 mail.example ESMTP\r\n".to_owned(), "no answer of HTTP"),
+    ] {
+        let upstream = Upstream::start(move |wire, _, _| wire.send(&answer));
+        let (head, body) = Served::with_key(&upstream).get("/x", "");
+        assert_eq!(head.status(), 502, "{body}");
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert!(body["error"]["message"].as_str().unwrap().contains(why), "{body}");
+        assert_eq!(body["error"]["code"], "bad_response");
+    }
+}
+
 /// RFC 9112, 6.3: the chunks count, and a client that believed the length would see half an answer as whole.
 #[test]
 fn a_length_beside_the_chunks_of_an_answer_is_not_passed_on() {
