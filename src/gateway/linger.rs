@@ -69,7 +69,9 @@ impl AsyncWrite for Lingering {
     /// hyper flushes whenever it has been woken: here it learns that it writes for nobody.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !this.is_upgraded.load(Ordering::Relaxed) && this.watch.has_left(&*this.stream, cx) {
+        // At its end a client may well have ended: what it sent is thrown away so that it reads the answer.
+        let is_answered = this.until.is_some() || this.is_upgraded.load(Ordering::Relaxed);
+        if !is_answered && this.watch.has_left(&*this.stream, cx) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         Pin::new(&mut this.stream).poll_flush(cx)
