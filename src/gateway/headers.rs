@@ -42,8 +42,8 @@ pub fn for_upstream(received: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Names in `Connection` what is said to the next hop alone, where that speaks HTTP/1.1 for certain (RFC 9110,
-/// 10.1.4). HTTP/2 has no `Connection`, and hyper takes out what it names.
+/// Names in `Connection` what is said to the next hop alone (RFC 9110, 10.1.4), where that speaks HTTP/1.1
+/// for certain: HTTP/2 has no `Connection`, and hyper takes out what it names.
 pub fn name_hops(headers: &mut HeaderMap) {
     if headers.contains_key(TE) {
         headers.append(CONNECTION, HeaderValue::from_static("TE"));
