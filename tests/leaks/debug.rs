@@ -288,6 +288,7 @@ const NOTHING_SECRET: &[&str] = &[
     "bounded_server::accept::Bounds",
     "bounded_server::accept::Client",
     "bounded_server::accept::Listener",
+    "bounded_server::accept::TurnedAway",
     "bounded_server::connections::Connections",
     "bounded_server::connections::RequestGuard",
     "bounded_server::connections::UnderWay",
