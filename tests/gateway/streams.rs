@@ -1,10 +1,12 @@
 //! Bodies: both ways, piece by piece, cut where they are cut, and ended when the client leaves.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::common::eventually;
-use crate::fixture::{Served, Upstream, Wire, reply};
+use crate::common::{Child, eventually};
+use crate::fixture::{Served, Upstream, Wire, home_with_key, reply};
 
 #[test]
 fn each_event_of_a_stream_arrives_before_the_next_is_sent() {
@@ -115,6 +117,34 @@ fn a_client_that_leaves_behind_a_request_that_nobody_reads_ends_the_one_under_wa
     wire.head().unwrap();
     assert_eq!(wire.chunk().unwrap(), b"hello");
     drop(wire);
+    assert_eq!(was_left.recv_timeout(Duration::from_secs(1)), Ok(true));
+}
+
+/// As above, on a socket.
+#[test]
+fn a_client_of_a_socket_that_leaves_behind_a_request_ends_the_one_under_way() {
+    let (left, was_left) = mpsc::channel();
+    let upstream = Upstream::start(move |wire, _, _| {
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello");
+        left.send(wire.is_closed()).unwrap();
+    });
+    let dir = home_with_key(&upstream.url());
+    let path = dir.runtime().join("g.sock");
+    let args = ["gateway", "up", "--json", "--socket", path.to_str().unwrap()];
+    let gateway = Child::spawn(&mut dir.convocations(args));
+    let line = eventually("the line", || Some(gateway.stdout()).filter(|line| line.ends_with('\n')));
+    let doors: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let key = doors["logins"]["up"]["key"].as_str().unwrap();
+    let mut client = UnixStream::connect(&path).unwrap();
+    let request = format!("GET /up/x HTTP/1.1\r\nHost: localhost\r\nx-api-key: {key}\r\n\r\n");
+    client.write_all(request.repeat(2).as_bytes()).unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"hello") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        seen.extend(byte);
+    }
+    drop(client);
     assert_eq!(was_left.recv_timeout(Duration::from_secs(1)), Ok(true));
 }
 
