@@ -23,8 +23,15 @@ readonly SANDBOX=${CARGO_TARGET_DIR:-target}/debug/examples/sandbox
 work=$(mktemp -d)
 readonly ROOT=${1:-$work/root} SESSION=conv-empty-root-$$
 jobs_started=()
+# Whoever runs in the root: Neovim, while it writes what it remembers, has lost its terminal already.
+inhabitants() { find /proc/[0-9]*/root -maxdepth 0 -lname "$(realpath "$ROOT")" 2>/dev/null; }
 finish() {
   tmux kill-session -t "$SESSION" 2>/dev/null || true
+  local left=100
+  while [ $left -gt 0 ] && [ -n "$(inhabitants)" ]; do
+    left=$((left - 1))
+    sleep 0.1
+  done
   [ ${#jobs_started[@]} -eq 0 ] || kill "${jobs_started[@]}" 2>/dev/null || true
   ! mountpoint -q "$ROOT/proc" || umount "$ROOT/proc"
   rm -rf "$work"
