@@ -59,9 +59,23 @@ impl LogFile {
     }
 
     /// Moves the file out of the way, unless another process has done so or is about to.
+    #[cfg(unix)]
     fn set_aside(&self) {
         let Some(file) = &self.file else { return };
         if file.try_lock().is_ok() && self.is_current() {
+            let _ = std::fs::rename(&self.path, self.path.with_extension("log.1"));
+        }
+    }
+
+    /// The same, with a lock on a file of its own: on the log's it would keep the others from writing, and
+    /// Windows gives none on a file that is only appended to.
+    #[cfg(not(unix))]
+    fn set_aside(&self) {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let Ok(lock) = options.open(self.path.with_extension("log.lock")) else { return };
+        let is_full = || std::fs::metadata(&self.path).is_ok_and(|named| named.len() > MAX_LEN);
+        if lock.try_lock().is_ok() && is_full() {
             let _ = std::fs::rename(&self.path, self.path.with_extension("log.1"));
         }
     }
