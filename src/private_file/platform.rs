@@ -138,18 +138,25 @@ mod not_unix {
     /// How long a file that others have open is tried to be replaced: each of them has read it in
     /// milliseconds, but where twenty processes wait for one refresh somebody always reads.
     const REPLACE_TRIES: Duration = Duration::from_secs(5);
+    /// What Windows says where somebody has a file open and shares it with nobody (winerror.h), for which
+    /// [`io::ErrorKind`] has no name.
+    const SHARING_VIOLATION: i32 = 32;
 
     /// Windows may refuse to replace a file while anybody has it open: a reader of ours, a virus scanner.
     pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
         let end = Instant::now() + REPLACE_TRIES;
         loop {
             match std::fs::rename(from, to) {
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && Instant::now() < end => {
+                Err(error) if is_open_elsewhere(&error) && Instant::now() < end => {
                     std::thread::sleep(Duration::from_millis(u64::from(rand::random::<u8>() % 8) + 1));
                 }
                 result => return result,
             }
         }
+    }
+
+    fn is_open_elsewhere(error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::PermissionDenied || error.raw_os_error() == Some(SHARING_VIOLATION)
     }
 
     pub fn private(_: &mut OpenOptions) {}
