@@ -65,6 +65,14 @@ build() {
   case "$target" in *-msvc) flags+=(-Clink-arg=/Brepro) ;; esac
   # rustup's own parts of musl are not there: zig's are.
   case "${DIST_BUILD_STD:-}$target" in 1*-musl) flags+=(-Clink-self-contained=no) ;; esac
+  # Rust asks for MinGW's library of the stack protector, which zig has in another.
+  case "$target" in
+  *-windows-gnu)
+    mkdir -p "$WORK/empty"
+    printf '!<arch>\n' >"$WORK/empty/libssp_nonshared.a"
+    flags+=("-Clink-arg=-L$WORK/empty")
+    ;;
+  esac
   local arguments=(--release --locked --bin convocations --target "$target" --target-dir "$into")
   [ -z "${DIST_BUILD_STD:-}" ] || arguments+=("-Zbuild-std=std,panic_unwind")
   local builder=(cargo build)
