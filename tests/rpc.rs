@@ -8,7 +8,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use backend::{Backend, Message};
-use common::{Sandbox, TestDir, approve, eventually, fault, run, visit};
+use common::{Sandbox, TestDir, approve, eventually, fault, visit};
 use rmpv::Value as Msgpack;
 use serde_json::{Value, json};
 
@@ -396,7 +396,7 @@ fn a_login_that_goes_into_the_file_is_told_as_a_notice() {
 #[test]
 fn what_is_lent_is_listed_revoked_and_refused_in_words() {
     let dir = dir();
-    run(&mut dir.convocations(["secret", "set", "mistral"]), "sk-0123456789\n").ok();
+    common::run(&mut dir.convocations(["secret", "set", "mistral"]), "sk-0123456789\n").ok();
     let mut backend = start(&dir);
     let socket = |name: &str| dir.path().join(name).display().to_string();
     let none = json!({"logins": ["nobody"], "socket": socket("s/a")});

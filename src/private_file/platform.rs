@@ -155,7 +155,7 @@ mod not_unix {
         }
     }
 
-    fn is_open_elsewhere(error: &io::Error) -> bool {
+    pub(super) fn is_open_elsewhere(error: &io::Error) -> bool {
         error.kind() == io::ErrorKind::PermissionDenied || error.raw_os_error() == Some(SHARING_VIOLATION)
     }
 
@@ -193,6 +193,34 @@ mod not_unix {
     }
     pub fn may_others_replace_in(_: &Metadata) -> Option<Distrust> {
         None
+    }
+}
+
+#[cfg(all(test, windows))]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::os::windows::fs::OpenOptionsExt as _;
+
+    use super::not_unix::{is_open_elsewhere, rename};
+
+    #[test]
+    fn a_file_that_a_stranger_has_open_is_replaced_once_they_are_done() {
+        let folder = std::env::temp_dir().join(format!("conv-rename-{:016x}", rand::random::<u64>()));
+        std::fs::create_dir(&folder).unwrap();
+        let (old, new) = (folder.join("old"), folder.join("new"));
+        std::fs::write(&old, "old").unwrap();
+        std::fs::write(&new, "new").unwrap();
+        let stranger = OpenOptions::new().read(true).share_mode(0).open(&old).unwrap();
+        assert!(is_open_elsewhere(&std::fs::rename(&new, &old).unwrap_err()));
+        let replaced = std::thread::scope(|scope| {
+            let replacing = scope.spawn(|| rename(&new, &old));
+            drop(stranger);
+            replacing.join().unwrap()
+        });
+        let text = std::fs::read_to_string(&old);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(replaced.is_ok(), "{replaced:?}");
+        assert_eq!(text.unwrap(), "new");
     }
 }
 

@@ -128,10 +128,9 @@ fn gnupg(dir: &Path) -> std::path::PathBuf {
 
 /// A key without a passphrase, and the secret under it.
 fn set_up_pass(dir: &TestDir) {
-    use std::os::unix::fs::PermissionsExt as _;
     let home = gnupg(dir.path());
     std::fs::create_dir(&home).unwrap();
-    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+    common::dir::restrict(&home);
     let mut key = dir.command("gpg");
     let user = "bench@example.test";
     let args = [

@@ -51,7 +51,7 @@ fn main() {
     let mut table = Table::default();
     let dir = stored();
     type Rows<'a> = &'a dyn Fn(&mut Table);
-    let groups: [(&str, Rows); 9] = [
+    let groups: &[(&str, Rows)] = &[
         ("token", &|table| command_line(&dir, table)),
         ("get", &|table| get_from_memory(&dir, table)),
         ("spawn", &|table| first_token(&dir, table)),

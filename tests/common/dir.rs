@@ -182,11 +182,13 @@ pub fn contains(content: &[u8], needle: &[u8]) -> bool {
     content.windows(needle.len()).any(|window| window == needle)
 }
 
+/// Takes all rights of others from a folder, where there are such rights.
 #[cfg(unix)]
-fn restrict(folder: &Path) {
+pub fn restrict(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
 }
 
+/// Takes all rights of others from a folder, where there are such rights.
 #[cfg(not(unix))]
-fn restrict(_: &Path) {}
+pub fn restrict(_: &Path) {}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::common::{TestDir, process};
+use super::common::{TestDir, dir, process};
 
 const PASSWORD: &str = "test";
 
@@ -56,7 +56,7 @@ impl Keyring {
     pub fn start(&mut self, dir: &TestDir, unlocked: bool) {
         let control = dir.runtime().join("control");
         std::fs::create_dir_all(&control).unwrap();
-        std::fs::set_permissions(&control, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        dir::restrict(&control);
         let mut command = dir.command("gnome-keyring-daemon");
         command.args(["--foreground", "--components=secrets"]);
         command.arg(format!("--control-directory={}", control.display()));
