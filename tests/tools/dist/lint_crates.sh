@@ -10,8 +10,8 @@ if ! command -v cargo-deny >/dev/null; then
   echo "! cargo-deny is not here: licences and advisories are not checked (cargo install cargo-deny)"
   exit 0
 fi
-cargo deny --locked check --config .github/deny.toml bans licenses sources
-if ! cargo deny --locked check --config .github/deny.toml advisories; then
+cargo deny --locked --config .github/deny.toml check bans licenses sources
+if ! cargo deny --locked --config .github/deny.toml check advisories; then
   [ -n "${CI:-}" ] && exit 1
   echo "! the advisories could not be checked, or there are some: see above" >&2
 fi
