@@ -83,6 +83,9 @@ fn check_seconds(at: &str, seconds: u64) -> Result<()> {
 mod tests {
     use super::*;
 
+    /// A whole path.
+    const WHOLE: &str = if cfg!(windows) { r"C:\bin\op" } else { "/usr/bin/op" };
+
     fn described(argv: &[&str]) -> CommandDescription {
         CommandDescription {
             argv: argv.iter().map(|word| (*word).to_owned()).collect(),
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_program_is_a_name_or_a_whole_path() {
-        for good in ["op", "/usr/bin/pass", "~/bin/key"] {
+        for good in ["op", WHOLE, "~/bin/key"] {
             assert!(source("p", &described(&[good, "./x"])).is_ok(), "{good}");
         }
         for bad in ["./op", "../op", "bin/op", ".", "..", "", "bin\\op", "c:op"] {
@@ -112,7 +115,7 @@ mod tests {
 
     #[test]
     fn arguments_are_not_shown() {
-        let shown = format!("{:?}", source("p", &described(&["/opt/op", "planted"])).unwrap());
+        let shown = format!("{:?}", source("p", &described(&[WHOLE, "planted"])).unwrap());
         assert!(shown.contains("Program(op, …)") && !shown.contains("planted"), "{shown}");
     }
 }
