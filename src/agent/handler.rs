@@ -43,7 +43,7 @@ impl GrantHandler {
 }
 
 impl Handler for GrantHandler {
-    async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, mut request: Request<Incoming>, client: Client) -> Response<Body> {
         if let Err(why) = admit(&mut request, self.key.as_ref(), self.hosts) {
             self.grant.count_refused(why.reason());
             return match why {
@@ -57,10 +57,12 @@ impl Handler for GrantHandler {
             Some("status") => wrong_method("GET"),
             Some(rest) => match rest.strip_prefix("token/") {
                 Some(_) if request.method() != Method::POST => wrong_method("POST"),
-                Some(login) => settle(self.token(login, request).await.inspect_err(|why| self.note(why))),
+                Some(login) => {
+                    settle(self.token(login, request, client).await.inspect_err(|why| self.note(why)))
+                },
                 None => failure(&no_such_path(), StatusCode::NOT_FOUND),
             },
-            None => self.forward(request).await,
+            None => self.forward(request, client).await,
         }
     }
 
@@ -90,13 +92,13 @@ impl GrantHandler {
         })
     }
 
-    async fn token(&self, login: &str, request: Request<Incoming>) -> Result<Credential> {
+    async fn token(&self, login: &str, request: Request<Incoming>, client: Client) -> Result<Credential> {
         let login: LoginId = login.replace("%40", "@").parse()?;
         self.grant.check(&login)?;
         if self.grant.terms().power != GrantPower::Token {
             return Err(no_token());
         }
-        let program = Program::of(request.extensions().get::<Client>());
+        let program = Program::of(client);
         let AgentToken { min_validity, rejected } = read(request.into_body()).await?;
         let home = self.home.settled();
         // What would be refused in any case is no question for the person.
@@ -130,7 +132,7 @@ impl GrantHandler {
         Ok(credential)
     }
 
-    async fn forward(&self, mut request: Request<Incoming>) -> Response<Body> {
+    async fn forward(&self, request: Request<Incoming>, client: Client) -> Response<Body> {
         let target = match Target::parse(request.uri().path(), request.uri().query()) {
             Ok(target) => target,
             Err(why) => {
@@ -140,14 +142,14 @@ impl GrantHandler {
         };
         let home = self.home.settled();
         let shape = home.config.provider(target.login.provider()).map_or(ApiShape::Openai, |found| found.api);
-        let program = Program::of(request.extensions().get::<Client>());
+        let program = Program::of(client);
         if let Err(error) = self.may_use(&target.login, &program).await {
             self.note(&error);
             return answer::error(shape, &error, Face::Terminal);
         }
         self.grant.count(&target.login, GrantPower::Use);
-        request.extensions_mut().insert(self.grant.cut_for_request());
-        home.forwarder.forward(&target, request).await
+        let cut = self.grant.cut_for_request();
+        home.forwarder.forward(&target, request, Some(cut)).await
     }
 
     async fn may_use(&self, login: &LoginId, program: &Program) -> Result<()> {

@@ -18,8 +18,8 @@ pub struct Program {
 
 impl Program {
     /// The one that connected.
-    pub fn of(client: Option<&Client>) -> Self {
-        let pid = client.and_then(|client| client.pid()).filter(|pid| *pid > 0);
+    pub fn of(client: Client) -> Self {
+        let pid = client.pid().filter(|pid| *pid > 0);
         let name = pid.and_then(name).unwrap_or_else(|| "a program".to_owned());
         Self { name, pid }
     }

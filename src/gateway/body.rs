@@ -29,8 +29,7 @@ pub struct Body {
 }
 
 /// What cuts a request's answer off when it becomes true, whatever is under way: a grant that is revoked or
-/// has ended. Among the request's extensions; as long as the answer, a WebSocket too, is under way, it holds
-/// a place in the grant's count.
+/// has ended. As long as the answer, a WebSocket too, is under way, it holds a place in the grant's count.
 #[derive(Clone)]
 pub struct Cut {
     signal: watch::Receiver<bool>,

@@ -80,15 +80,19 @@ impl Forwarder {
         self
     }
 
-    /// Answers a request that was let in.
-    pub async fn forward(&self, target: &Target, mut request: Request<Incoming>) -> Response<Body> {
+    /// Answers a request that was let in, until `cut` cuts the answer off.
+    pub async fn forward(
+        &self,
+        target: &Target,
+        mut request: Request<Incoming>,
+        cut: Option<Cut>,
+    ) -> Response<Body> {
         let provider = self.config.provider(target.login.provider());
         // A provider that is described at home alone can be lent all the same.
         let shape = provider.as_ref().map_or(ApiShape::Openai, |provider| provider.api);
         let wants_upgrade = upgrade::is_wanted(request.headers(), request.version());
         let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
         let (parts, incoming) = request.into_parts();
-        let cut = parts.extensions.get::<Cut>().cloned();
         let body = Replay::new(incoming);
         let sending = Sending { target, parts: &parts, body: body.clone(), upgrade, cut };
         let sent = match (self.broker.lender(&target.login).await, provider) {

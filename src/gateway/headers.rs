@@ -10,8 +10,9 @@ use http::header::{
 
 use crate::protocol::Credential;
 
-/// For one hop, whether `Connection` names them or not.
-const HOP_BY_HOP: [HeaderName; 8] = [
+/// For one hop, whether `Connection` names them or not. No constant: it would be made anew for each header that
+/// is held against it.
+static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -23,7 +24,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// Places where clients put a key: OpenAI's and most, Anthropic's, Azure's, Google's.
-pub const KEY_PLACES: [HeaderName; 4] = [
+pub static KEY_PLACES: [HeaderName; 4] = [
     http::header::AUTHORIZATION,
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("api-key"),
@@ -34,7 +35,7 @@ pub const KEY_PLACES: [HeaderName; 4] = [
 /// 10.1.1), and trailers are understood here, so both are said anew for the next hop.
 pub fn for_upstream(received: &HeaderMap) -> HeaderMap {
     let takes_trailers = has_token(received, &TE, "trailers");
-    let is_ours = |name: &HeaderName| [HOST, EXPECT].contains(name) || KEY_PLACES.contains(name);
+    let is_ours = |name: &HeaderName| name == HOST || name == EXPECT || KEY_PLACES.contains(name);
     let mut headers = end_to_end(received, is_ours);
     if takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -97,7 +98,7 @@ fn end_to_end(received: &HeaderMap, is_left_out: impl Fn(&HeaderName) -> bool) -
     let named: Vec<HeaderName> = tokens(received, &CONNECTION)
         .filter_map(|name| HeaderName::try_from(name).ok())
         // Framing and identity of a message are not a sender's to take away on the next hop.
-        .filter(|name| ![CONTENT_LENGTH, HOST].contains(name))
+        .filter(|name| name != CONTENT_LENGTH && name != HOST)
         .collect();
     let mut headers = HeaderMap::with_capacity(received.len() + 4);
     for (name, value) in received {

@@ -122,7 +122,7 @@ pub fn url(address: SocketAddr, login: &LoginId) -> String {
 }
 
 impl Handler for Inner {
-    async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, mut request: Request<Incoming>, _: Client) -> Response<Body> {
         if let Err(why) = admit(&mut request, Some(&self.key), self.hosts) {
             self.count(why.reason());
             return answer::refused(why);
@@ -139,7 +139,7 @@ impl Handler for Inner {
             return answer::error(ApiShape::Openai, &not_served(&target.login), Face::Terminal);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.forwarder().forward(&target, request).await
+        self.forwarder().forward(&target, request, None).await
     }
 
     fn turned_away(&self, why: TurnedAway) {

@@ -33,8 +33,13 @@ const HEADER_BYTES: usize = 64 * 1024;
 
 /// Answers requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one; who has connected is a [`Client`] among its extensions.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+    /// Answers one of whoever has connected.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: Client,
+    ) -> impl Future<Output = Response<Body>> + Send;
+
     /// A peer that is not this user's program, for all that is known, was turned away.
     fn turned_away(&self, why: TurnedAway);
 }
@@ -76,13 +81,12 @@ async fn serve_connection<H: Handler>(
     let is_upgraded = Arc::new(AtomicBool::new(false));
     let stream = Lingering::new(stream, Arc::clone(&is_upgraded));
     // One request at most is under way, in HTTP/1.1, but for an upgrade that lives on.
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(client);
+    let service = service_fn(move |request: Request<Incoming>| {
         let handler = Arc::clone(&handler);
         let is_upgraded = Arc::clone(&is_upgraded);
         let guard = under_way.begin();
         async move {
-            let response = handler.answer(request).await;
+            let response = handler.answer(request, client).await;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 is_upgraded.store(true, Ordering::Relaxed);
             }
