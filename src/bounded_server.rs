@@ -218,6 +218,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::tasks;
 
     /// A server whose answers take `answer`; returns what a request on a connection with these times reads to
     /// its end.
@@ -237,7 +238,7 @@ mod tests {
             "the answer"
         });
         let (_stop, stopped) = Stop::new();
-        tokio::spawn(serve(vec![listener], move |_| self::service(filter), limits, stopped));
+        tasks::spawn(serve(vec![listener], move |_| self::service(filter), limits, stopped));
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let mut text = String::new();

@@ -5,8 +5,8 @@
 //! between the files of a module.
 //!
 //! All of them may use the plain words in `error`, `secret`, `clock`, `paths`, `login_id`, `credential`,
-//! `protocol`, `text`, `template`, `html`, `random`, `loopback` and `wording`, which use nothing but each
-//! other.
+//! `protocol`, `tasks`, `text`, `template`, `html`, `random`, `loopback` and `wording`, which use nothing but
+//! each other.
 //!
 //! | module | subject | may use |
 //! |---|---|---|
@@ -69,6 +69,7 @@ pub mod secret;
 pub mod services;
 pub mod signals;
 pub mod store;
+pub mod tasks;
 pub mod template;
 #[cfg(test)]
 mod test_support;

@@ -24,6 +24,7 @@ use crate::gateway::{Socket, bind_socket};
 use crate::paths::Paths;
 use crate::private_file;
 use crate::protocol::{GrantAnswer, GrantQuestion, Grants};
+use crate::tasks;
 
 /// How the files of these sockets end.
 const EXTENSION: &str = "grants";
@@ -83,7 +84,7 @@ impl Control {
         let opened =
             folders.fold(first, |opened, folder| opened.or_else(|why| open(folder).map_err(|_| why)));
         let (listener, socket) = opened.map_err(|why| out_of_reach(&why))?;
-        let task = tokio::spawn(serve(listener, agent)).abort_handle();
+        let task = tasks::spawn(serve(listener, agent)).abort_handle();
         Ok(Self { task, _socket: socket })
     }
 }

@@ -59,7 +59,7 @@ impl Handler for GrantHandler {
                 Some(_) if request.method() != Method::POST => wrong_method("POST"),
                 Some(login) => {
                     settle(self.token(login, request, client).await.inspect_err(|why| self.note(why)))
-                },
+                }
                 None => failure(&no_such_path(), StatusCode::NOT_FOUND),
             },
             None => self.forward(request, client).await,

@@ -18,6 +18,7 @@ use super::control::{Ask, Asked, Done, sockets};
 use crate::error::{Code, Error, Result};
 use crate::paths::Paths;
 use crate::protocol::{GrantAnswer, GrantQuestion, GrantReport, Grants};
+use crate::tasks::{self, Work};
 
 /// Longest wait for one process.
 const WAIT: Duration = Duration::from_secs(2);
@@ -28,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub async fn all(paths: &Paths) -> Vec<GrantReport> {
     let mut asking: JoinSet<_> = sockets(paths)
         .into_iter()
-        .map(|socket| async move { ask::<Grants>(&socket, &Ask::List).await })
+        .map(|socket| -> Work<_> { Box::pin(async move { ask::<Grants>(&socket, &Ask::List).await }) })
         .collect();
     let mut grants = Vec::new();
     while let Some(answered) = asking.join_next().await {
@@ -143,7 +144,7 @@ impl Watch {
     fn listen_to_new(&mut self) {
         for socket in sockets(&self.paths) {
             if self.listening.insert(socket.clone()) {
-                tokio::spawn(listen(socket, self.tell.clone()));
+                tasks::spawn(listen(socket, self.tell.clone()));
             }
         }
     }

@@ -241,6 +241,7 @@ mod tests {
 
     use super::*;
     use crate::agent::Terms;
+    use crate::tasks;
 
     const LONG: Duration = Duration::from_secs(20);
 
@@ -260,7 +261,7 @@ mod tests {
     fn ask(questions: &Questions, grant: &Grant, program: &str) -> tokio::task::JoinHandle<Result<()>> {
         let (questions, grant) = (questions.clone(), grant.clone());
         let program = Program { name: program.to_owned(), pid: Some(7) };
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let login = "up".parse().unwrap();
             questions.ask(&grant, &login, GrantPower::Use, &program, &Clock::manual(1000)).await
         })

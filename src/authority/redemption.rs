@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::upstream::{Upstream, UpstreamError};
 use crate::secret::Secret;
+use crate::tasks;
 
 /// How long a key waits for a client whose connection broke.
 const KEEP: Duration = Duration::from_secs(60);
@@ -49,7 +50,7 @@ impl Redemptions {
         let name: [u8; 32] = Sha256::digest(code.as_bytes()).into();
         let exchange = self.take(&name).unwrap_or_else(|| {
             let (upstream, code, verifier) = (upstream.clone(), code.to_owned(), Secret::new(verifier));
-            tokio::spawn(async move { upstream.exchange(&code, verifier.expose()).await })
+            tasks::spawn(async move { upstream.exchange(&code, verifier.expose()).await })
         });
         let mut wait = Wait { left: Arc::clone(&self.left), name, exchange: Some(exchange) };
         wait.end().await

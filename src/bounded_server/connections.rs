@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::tasks::Work;
+
 /// Connections being served, oldest first; all end when this is dropped.
 #[derive(Debug, Default)]
 pub struct Connections {
@@ -64,7 +66,7 @@ impl Connections {
         under_way: UnderWay,
         connection: impl Future<Output = ()> + Send + 'static,
     ) {
-        let task = self.tasks.spawn(connection);
+        let task = self.tasks.spawn(Box::pin(connection) as Work);
         self.open.push_back(Connection { peer, under_way, task });
     }
 

@@ -12,6 +12,7 @@ use crate::login_id::LoginId;
 use crate::protocol::{Credential, LenderReport, Notice};
 use crate::remote::{Agent, Known};
 use crate::secret::Secret;
+use crate::tasks;
 
 /// How often the agent is asked how things are, by a process that somebody listens to: while all is well, and
 /// while it cannot be reached.
@@ -101,7 +102,7 @@ impl Broker {
             && let Some(turn) = agent.turn_to_look()
         {
             let broker = self.clone();
-            tokio::spawn(async move {
+            tasks::spawn(async move {
                 broker.look_at_agent().await;
                 drop(turn);
             });

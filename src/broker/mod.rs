@@ -43,6 +43,7 @@ use crate::remote::Agent;
 use crate::secret::Secret;
 use crate::services::Services;
 use crate::store::Store;
+use crate::tasks;
 use cache::{CredentialCache, Look};
 use lent::Asked;
 use obtained::Obtained;
@@ -289,7 +290,7 @@ impl Broker {
         }
         if self.cache().note_look(login, number, look) && self.0.events.receiver_count() > 0 {
             let broker = self.clone();
-            tokio::spawn(async move {
+            tasks::spawn(async move {
                 tokio::time::sleep(AFTER_ANSWER).await;
                 broker.tell_all().await;
             });

@@ -19,6 +19,7 @@ use crate::error::Code;
 use crate::protocol::Credential;
 use crate::remote::SOURCE;
 use crate::store::Stamp;
+use crate::tasks;
 
 /// Time between ticks: also where nothing is watched, a login made in one editor is to show in another within
 /// a second.
@@ -60,7 +61,7 @@ impl Broker {
         // for which nobody's first token is to wait.
         let mut seen = broker.0.store.stamp();
         let mut watch = FolderWatch::default();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             loop {
                 tokio::select! {
                     () = watch.changed.notified() => {
@@ -81,7 +82,7 @@ impl Broker {
     fn write_pending_in_background(&self) {
         if self.has_pending() {
             let broker = self.clone();
-            tokio::spawn(async move { broker.write_all_pending().await });
+            tasks::spawn(async move { broker.write_all_pending().await });
         }
     }
 
@@ -94,7 +95,7 @@ impl Broker {
         for held in self.cache().all().into_iter().filter(|held| held.source != SOURCE) {
             // By itself: a keyring that hangs holds up no other login's news, and no tick.
             let broker = self.clone();
-            tokio::spawn(async move { broker.push_newer(held).await });
+            tasks::spawn(async move { broker.push_newer(held).await });
         }
         self.tell_all().await;
     }

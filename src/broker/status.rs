@@ -19,6 +19,7 @@ use crate::login_id::LoginId;
 use crate::protocol::{Changed, LoginStatus, State};
 use crate::provider::{Provider, Source, is_no_login};
 use crate::store::{Entry, Index};
+use crate::tasks;
 use crate::workload;
 
 /// How to find out how a login is.
@@ -67,7 +68,7 @@ impl Broker {
         let logins = self.look_at(login).await?;
         if order.is_overtaken(seq) {
             let broker = self.clone();
-            tokio::spawn(async move { broker.tell_all().await });
+            tasks::spawn(async move { broker.tell_all().await });
         }
         Ok(Changed { logins, seq })
     }

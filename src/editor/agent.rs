@@ -18,6 +18,7 @@ use crate::paths::Paths;
 use crate::protocol::{
     AgentAnswer, AgentOpen, AgentOpened, EditorGrants, Event, GrantPower, GrantQuestions, GrantReport,
 };
+use crate::tasks;
 
 /// What one editor lends. Cheap to clone; it outlives a new `hello`.
 #[derive(Clone)]
@@ -62,7 +63,7 @@ impl EditorAgent {
         let id = grant.id().to_owned();
         tell(&self.0.sender, &agent);
         let sender = self.0.sender.clone();
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             // What ends with us is served again by the next backend; anything else has ended for good.
             if agent.serve(&grant, door, stopped).await != End::Stopped {
                 tell(&sender, &agent);
@@ -108,7 +109,7 @@ impl EditorAgent {
         let mut lending = self.lending();
         let lending = lending.get_or_insert_with(|| {
             let agent = Agent::new(&self.0.paths, home.clone());
-            tokio::spawn(pass_on(agent.questions().clone(), self.0.sender.clone()));
+            tasks::spawn(pass_on(agent.questions().clone(), self.0.sender.clone()));
             Lending { agent, home, stop: watch::Sender::new(false) }
         });
         (lending.agent.clone(), lending.stop.subscribe())

@@ -14,6 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::gateway::{Forwarder, Gateway, Hosts, Key, Listener};
 use crate::login_id::LoginId;
 use crate::protocol::{GatewayOpen, GatewayOpened, GatewayReport};
+use crate::tasks;
 
 /// The gateway of one editor, closed until it is asked for. Cheap to clone; it outlives a new `hello`.
 #[derive(Clone, Default)]
@@ -74,7 +75,7 @@ async fn begin(params: GatewayOpen, forwarder: Forwarder) -> Result<Open> {
     let gateway = Gateway::new(forwarder, key, hosts, []);
     let (stop, stopped) = watch::channel(false);
     let serving = gateway.clone();
-    tokio::spawn(async move { serving.serve(Listener::Tcp(listener), stopped).await });
+    tasks::spawn(async move { serving.serve(Listener::Tcp(listener), stopped).await });
     tracing::info!(port, "gateway: open");
     Ok(Open { gateway, port, _stop: stop })
 }

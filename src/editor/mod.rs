@@ -29,6 +29,7 @@ use crate::login::Logins;
 use crate::paths::Paths;
 use crate::signals;
 use crate::store;
+use crate::tasks;
 use crate::text::short;
 use agent::EditorAgent;
 use gateway::EditorGateway;
@@ -78,7 +79,7 @@ async fn serve(paths: Paths) -> ExitCode {
         Err(_) => return failed("Standard input or output is not a pipe; `rpc` is what Neovim starts."),
     };
     let (sender, pump) = RpcSender::new(output);
-    let pump = tokio::spawn(pump);
+    let pump = tasks::spawn(pump);
     let inner = Inner {
         agent: EditorAgent::new(&paths, sender.clone()),
         paths,
@@ -89,7 +90,7 @@ async fn serve(paths: Paths) -> ExitCode {
         end: Notify::new(),
     };
     let editor = Editor(Arc::new(inner));
-    tokio::spawn(async {
+    tasks::spawn(async {
         tokio::time::sleep(FOR_FIRST_TOKEN).await;
         store::leave_keyring_bus();
     });
@@ -138,7 +139,7 @@ impl Editor {
         let session = Arc::new(session);
         self.0.agent.reconfigure(session.broker.clone(), session.config.clone());
         let forwarder = session.forwarder();
-        tokio::spawn(async move { gateway.reconfigure(forwarder).await });
+        tasks::spawn(async move { gateway.reconfigure(forwarder).await });
         *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
         Ok(session)
     }
@@ -158,7 +159,7 @@ impl Editor {
 
     async fn call(self, id: u64, method: String, params: Value) {
         let editor = self.clone();
-        let task = tokio::spawn(async move {
+        let task = tasks::spawn(async move {
             let params = value::to_json(params).ok_or_else(|| {
                 Error::new(Code::InvalidArgument, "The call's parameters are of a form that is not known.")
             })?;
@@ -195,6 +196,6 @@ impl Handler for Editor {
         };
         let method = method.into_str().unwrap_or_default();
         tracing::debug!(id, method = short(&method, MAX_METHOD), "called");
-        tokio::spawn(self.clone().call(id, method, params.unwrap_or(Value::Nil)));
+        tasks::spawn(self.clone().call(id, method, params.unwrap_or(Value::Nil)));
     }
 }

@@ -21,6 +21,7 @@ use crate::protocol::{Event, Level, LoginEvent, Notice, Stage};
 use crate::remote::Agent;
 use crate::services::Services;
 use crate::store::Store;
+use crate::tasks;
 use crate::wording::Face;
 
 /// One editor's session. A later `hello` makes a new one, which goes on with this one's refreshes.
@@ -65,7 +66,7 @@ impl Session {
             Some(before) => before.broker.reconfigured(services.clone()),
             None => Broker::new(services.clone()),
         };
-        let events = tokio::spawn(pass_on(broker.clone(), store.clone(), sender.clone()));
+        let events = tasks::spawn(pass_on(broker.clone(), store.clone(), sender.clone()));
         let background = vec![broker.run_background(), events];
         Ok(Self { config, store, broker, logins, gateway, agent, services, sender, background })
     }
@@ -88,7 +89,7 @@ impl Session {
         let (sender, mut events) = mpsc::unbounded_channel::<LoginEvent>();
         let id = self.logins.start(&self.services.interactive(), request, sender)?;
         let (sender, broker) = (self.sender.clone(), self.broker.clone());
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             while let Some(event) = events.recv().await {
                 if matches!(event.stage, Stage::Done { .. }) {
                     // The new credential and state are there before the editor hears of the end.

@@ -10,8 +10,8 @@ use http::header::{
 
 use crate::protocol::Credential;
 
-/// For one hop, whether `Connection` names them or not. No constant: it would be made anew for each header that
-/// is held against it.
+/// For one hop, whether `Connection` names them or not. No constant: it would be made anew for each header
+/// that is held against it.
 static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),

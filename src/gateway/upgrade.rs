@@ -11,6 +11,8 @@ use hyper_util::rt::TokioIo;
 use super::body::{Body, Cut, Open};
 use super::headers::{for_client, has_token};
 
+use crate::tasks;
+
 /// Whether a request wants a WebSocket. Other protocols (`h2c`) are not taken up, which HTTP allows.
 pub fn is_wanted(headers: &HeaderMap, version: Version) -> bool {
     version == Version::HTTP_11
@@ -46,7 +48,7 @@ pub fn join(
     *response.status_mut() = upstream.status();
     *response.headers_mut() = for_client(upstream.headers().clone());
     ask(response.headers_mut());
-    tokio::spawn(async move {
+    tasks::spawn(async move {
         let _open = open;
         let (Ok(client), Ok(upstream)) = tokio::join!(client, hyper::upgrade::on(upstream)) else { return };
         let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));

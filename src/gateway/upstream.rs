@@ -11,12 +11,13 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Error as ClientError;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 
 use super::connector::Connector;
 use super::replay::Attempt;
 use crate::error::Error;
 use crate::http::{Trust, passed_on_error};
+use crate::tasks;
 
 /// Time that a connection without a request is kept, in seconds: shorter than any vendor keeps it, so that a
 /// request seldom meets one that is being closed (nginx's default is 75).
@@ -71,7 +72,7 @@ impl Upstream {
 }
 
 fn keeping_connections(connector: Connector) -> Client {
-    hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+    hyper_util::client::legacy::Client::builder(tasks::Executor)
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)

@@ -22,6 +22,7 @@ use crate::oauth::StepUp;
 use crate::provider::is_no_login;
 use crate::secret::Secret;
 use crate::services::Services;
+use crate::tasks;
 
 /// The logins of this process. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -100,7 +101,7 @@ impl Logins {
         };
         let talk = Conversation { teller, typed: receiver, deadline };
         let flow = Flow { attempt, talk, listener: None };
-        tokio::spawn(flow.run(cancelled, leave));
+        tasks::spawn(flow.run(cancelled, leave));
         Ok(id)
     }
 

@@ -21,7 +21,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 
 pub use address::{Address, LINK, VARIABLE};
 pub use offer::{Offer, SOURCE};
@@ -30,6 +30,7 @@ use crate::error::{Code, Error, Result};
 use crate::login_id::LoginId;
 use crate::protocol::{AgentToken, Credential};
 use crate::secret::Secret;
+use crate::tasks;
 use door::Door;
 
 /// Longest wait for an answer that needs nobody but the agent.
@@ -100,7 +101,7 @@ impl Agent {
     /// The one at an address.
     pub fn new(address: Address) -> Self {
         let address = Arc::new(address);
-        let client = Client::builder(TokioExecutor::new())
+        let client = Client::builder(tasks::Executor)
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(Door::new(Arc::clone(&address)));

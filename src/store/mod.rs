@@ -145,7 +145,8 @@ impl Store {
     /// `store_unreadable` if it panics; its place is in the log then.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> Result<T> {
         let store = self.clone();
-        tokio::task::spawn_blocking(move || work(&store)).await.map_err(|_| {
+        let work: Box<dyn FnOnce() -> T + Send> = Box::new(move || work(&store));
+        tokio::task::spawn_blocking(work).await.map_err(|_| {
             Error::new(Code::StoreUnreadable, "Reading the store failed unexpectedly.")
                 .with_hint("The log file tells where; try again.")
         })

@@ -89,6 +89,11 @@ done < <({
 lines=$(wc -l <plugin/conv.lua)
 [ "$lines" -le 40 ] || complain "plugin/conv.lua has $lines lines; it is read at every start"
 
+# Each type of future that the runtime itself is given makes the program some kilobytes larger: src/tasks.rs.
+if git grep -nE "tokio::(task::)?spawn\(" -- src ":!src/tasks.rs" ":!src/login/callback/attacks"; then
+  complain "a task that is not begun by tasks::spawn"
+fi
+
 # The name that a hint gives is one: `paths::SETTINGS_FILE`.
 if git grep -nE "\"[^\"]*config\.toml" -- src lua ":!src/paths.rs"; then
   complain "a message names another settings file than convocations.toml"

@@ -11,6 +11,7 @@ use crate::credential::Validity;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
 use crate::remote::SOURCE;
+use crate::tasks;
 
 /// Most seconds that a refresh ahead of time comes before the margin, so that many editors do not fire at
 /// once.
@@ -29,7 +30,7 @@ impl Broker {
             }
             self.cache().set_used(&login, false);
             let broker = self.clone();
-            tokio::spawn(async move { broker.refresh_one_ahead(&credential, margin).await });
+            tasks::spawn(async move { broker.refresh_one_ahead(&credential, margin).await });
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::error::Result;
 use crate::login_id::LoginId;
 use crate::protocol::Credential;
+use crate::tasks;
 
 type Outcome = Option<Result<Credential>>;
 
@@ -65,7 +66,7 @@ impl SingleFlight {
         running.insert(login.clone(), outcome.clone());
         drop(running);
         let guard = Guard { all: Arc::clone(self), login: login.clone() };
-        tokio::spawn(async move {
+        tasks::spawn(async move {
             let outcome = work.await;
             drop(guard);
             sender.send_replace(Some(outcome));

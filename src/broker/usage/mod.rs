@@ -28,6 +28,7 @@ use crate::protocol::{Credential, LoginStatus, Usage, UsageSource};
 use crate::provider::{Provider, UsageQuery};
 use crate::secret::Secret;
 use crate::store::{self, FiguresLock};
+use crate::tasks;
 use figures::{Figures, Silence};
 use record::Record;
 
@@ -121,7 +122,7 @@ impl Broker {
         };
         if is_due {
             let (broker, login) = (self.clone(), credential.login.clone());
-            tokio::spawn(async move { broker.keep_record(&login, record, false).await });
+            tasks::spawn(async move { broker.keep_record(&login, record, false).await });
         }
     }
 

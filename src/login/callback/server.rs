@@ -25,6 +25,7 @@ use super::params::{Answer, CallbackRejection, Checked, Expected, Params};
 use super::port::Bound;
 use crate::bounded_server::{self, Bounds, Limits, Stop};
 use crate::secret::Secret;
+use crate::tasks::Work;
 
 /// What strangers on this machine may cost us: 128 × 16 KiB, and five seconds each.
 const LIMITS: Limits = Limits {
@@ -114,12 +115,8 @@ impl Listener {
         });
         let filter = routes(Arc::clone(&state));
         let mut tasks = JoinSet::new();
-        tasks.spawn(bounded_server::serve(
-            bound.listeners,
-            move |_| bounded_server::service(filter.clone()),
-            LIMITS,
-            stopped,
-        ));
+        let service = move |_| bounded_server::service(filter.clone());
+        tasks.spawn(Box::pin(bounded_server::serve(bound.listeners, service, LIMITS, stopped)) as Work);
         Self { port: bound.port, ignored: state.ignored.subscribe(), quote: None, answer, state, stop, tasks }
     }
 
