@@ -31,9 +31,14 @@ mod imp {
 
 #[cfg(not(target_os = "linux"))]
 mod imp {
+    /// No set of processors.
+    pub struct Anywhere;
+
     /// Elsewhere they run where the system puts them.
-    pub fn stay() {}
+    pub fn stay() -> Anywhere {
+        Anywhere
+    }
 
     /// As little.
-    pub fn set((): &()) {}
+    pub fn set(_: &Anywhere) {}
 }
