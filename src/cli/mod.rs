@@ -54,12 +54,9 @@ pub fn run() -> ExitCode {
     if complete::answer(Args::command) {
         return ExitCode::SUCCESS;
     }
-    let command = match plain() {
-        Some(command) => command,
-        None => match Args::try_parse() {
-            Ok(args) => args.command,
-            Err(error) => return usage::tell(&error),
-        },
+    let command = match plain().map_or_else(parse, Ok) {
+        Ok(command) => command,
+        Err(code) => return code,
     };
     match Paths::from_env().and_then(|paths| logged(command, paths)) {
         Ok(code) => code,
@@ -98,45 +95,31 @@ fn plain() -> Option<Command> {
     }
 }
 
+/// Reads what was typed, or tells what is wrong with it. Apart from [`run`] for its stack: see [`seldom`].
+#[inline(never)]
+fn parse() -> Result<Command, ExitCode> {
+    Args::try_parse().map(|args| args.command).map_err(|error| usage::tell(&error))
+}
+
 fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
     editor::harden();
     match command {
-        Command::Rpc => return Ok(editor::run(&paths)),
-        Command::Completions { shell } => {
-            return output::write(|out| complete::script(shell, out));
-        }
-        Command::Man { dir } => return man::run(dir.as_deref()),
-        Command::Doctor { online, json } => return doctor::run(paths, online, json),
-        _ => {}
+        Command::Rpc => Ok(editor::run(&paths)),
+        Command::Completions { shell } => output::write(|out| complete::script(shell, out)),
+        Command::Man { dir } => man::run(dir.as_deref()),
+        Command::Doctor { online, json } => doctor::run(paths, online, json),
+        command => with_context(command, &paths),
     }
-    let context = Context::new(&paths)?;
+}
+
+/// Runs a command that works on logins, and tells what is wrong with the settings and the store.
+fn with_context(command: Command, paths: &Paths) -> Result<ExitCode> {
+    let context = Context::new(paths)?;
     let result = match command {
         Command::Token { login, json, min_validity, rejected } => {
             token::run(&context, &login.parse()?, json, min_validity, rejected)
         }
-        Command::Login { login, method, no_browser, challenge, organization } => {
-            login::run(&context, login::Wanted { login, method, no_browser, challenge, organization })
-        }
-        Command::Mcp(wanted) => mcp::run(&context, wanted),
-        Command::Logout { login, all } => logout::run(&context, login, all),
-        Command::Exec { login, command, gateway: false } => exec::run(&context, &login.parse()?, &command),
-        Command::Exec { login, command, gateway: true } => gateway::exec(&context, &login.parse()?, &command),
-        Command::Gateway(options) => gateway::run(&context, options),
-        Command::Ssh(options) => ssh::run(&context, options),
-        Command::Agent(options) => agent::run(&context, options),
-        Command::Grants { action, json } => grants::run(&context, action, json),
-        Command::Status { login, json } => {
-            status::run(&context, login.map(|login| login.parse()).transpose()?.as_ref(), json)
-        }
-        Command::Usage { login, json } => {
-            quota::run(&context, login.map(|login| login.parse()).transpose()?.as_ref(), json)
-        }
-        Command::Providers { json } => providers::run(&context, json),
-        Command::Secret { action } => secret::run(&context, action),
-        Command::Authority(options) => authority::run(&context, options),
-        Command::Rpc | Command::Completions { .. } | Command::Man { .. } | Command::Doctor { .. } => {
-            Ok(ExitCode::SUCCESS)
-        }
+        command => seldom(command, &context),
     };
     for problem in context.config.problems() {
         output::note(problem.message());
@@ -145,4 +128,37 @@ fn dispatch(command: Command, paths: Paths) -> Result<ExitCode> {
         output::note(&warning);
     }
     result
+}
+
+/// Runs what a person asks for now and then. All these have a stack of 80 KB, and a function that had them
+/// inside would touch each page of it, whatever it runs.
+#[inline(never)]
+fn seldom(command: Command, context: &Context) -> Result<ExitCode> {
+    match command {
+        Command::Login { login, method, no_browser, challenge, organization } => {
+            login::run(context, login::Wanted { login, method, no_browser, challenge, organization })
+        }
+        Command::Mcp(wanted) => mcp::run(context, wanted),
+        Command::Logout { login, all } => logout::run(context, login, all),
+        Command::Exec { login, command, gateway: false } => exec::run(context, &login.parse()?, &command),
+        Command::Exec { login, command, gateway: true } => gateway::exec(context, &login.parse()?, &command),
+        Command::Gateway(options) => gateway::run(context, options),
+        Command::Ssh(options) => ssh::run(context, options),
+        Command::Agent(options) => agent::run(context, options),
+        Command::Grants { action, json } => grants::run(context, action, json),
+        Command::Status { login, json } => {
+            status::run(context, login.map(|login| login.parse()).transpose()?.as_ref(), json)
+        }
+        Command::Usage { login, json } => {
+            quota::run(context, login.map(|login| login.parse()).transpose()?.as_ref(), json)
+        }
+        Command::Providers { json } => providers::run(context, json),
+        Command::Secret { action } => secret::run(context, action),
+        Command::Authority(options) => authority::run(context, options),
+        Command::Token { .. }
+        | Command::Rpc
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::Doctor { .. } => Ok(ExitCode::SUCCESS),
+    }
 }

@@ -45,7 +45,9 @@ pub fn run(
     }
 }
 
-/// Asks a broker, tells what it wants told, and waits for what it has begun, even when asked to end.
+/// Asks a broker, tells what it wants told, and waits for what it has begun, even when asked to end. Apart
+/// from [`run`] for its stack, each page of which a function touches whatever it runs.
+#[inline(never)]
 pub fn ask(context: &Context, work: impl AsyncFnOnce(&Broker) -> Result<Credential>) -> Result<Credential> {
     context.block_on(async {
         let broker = context.broker();

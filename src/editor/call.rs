@@ -37,7 +37,8 @@ pub async fn answer(editor: &Editor, method: &str, params: Value) -> Result<Valu
         _ => {}
     }
     let session = said_hello(editor.session())?;
-    ask(&session, call).await
+    // Apart, for its size: what holds it is copied more than once before it runs.
+    Box::pin(ask(&session, call)).await
 }
 
 /// Asks a session.

@@ -67,7 +67,8 @@ pub fn run(paths: &Paths) -> ExitCode {
         Ok(runtime) => runtime,
         Err(_) => return failed("The runtime cannot be started."),
     };
-    let code = runtime.block_on(serve(paths.clone()));
+    // In a box for its size, which the stack would hold more than once.
+    let code = runtime.block_on(Box::pin(serve(paths.clone())));
     // A keyring that hangs holds a thread; the exit does not wait for it.
     runtime.shutdown_background();
     code
