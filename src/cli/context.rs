@@ -73,7 +73,7 @@ impl Context {
     /// # Errors
     /// Those of `work`; `busy` if there can be no runtime.
     pub fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|_| {
+        let runtime = crate::tasks::runtime().map_err(|_| {
             Error::new(Code::Busy, "The runtime cannot be started.")
                 .with_hint("The system may be out of threads.")
         })?;

@@ -63,7 +63,7 @@ struct Inner {
 pub fn run(paths: &Paths) -> ExitCode {
     harden::share_heap();
     store::greet_keyring_bus(&paths.index_file());
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tasks::runtime() {
         Ok(runtime) => runtime,
         Err(_) => return failed("The runtime cannot be started."),
     };

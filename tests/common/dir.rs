@@ -132,9 +132,11 @@ impl TestDir {
         command
     }
 
-    /// The program under test with this environment and no other.
+    /// The program under test with this environment and no other: the one that `CONVOCATIONS` names, as
+    /// `make bench` does and whoever holds one build against another, or the one that was built with the tests.
     pub fn convocations<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_convocations"));
+        let named = std::env::var_os("CONVOCATIONS");
+        let mut command = self.command(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_convocations").into()));
         command.args(args);
         command
     }
