@@ -31,6 +31,7 @@
 //! | [`peer`] | whose program is at the other end of a connection | descriptors |
 //! | [`descriptors`] | how many connections and files this process may have open | |
 //! | [`private_file`] | files that only their owner may read, and whom a file can be trusted by | |
+//! | [`heap`] | the heap that `main` gives the program | |
 //! | [`signals`] | being asked to end | |
 //! | `fuzzing` | what the fuzzers feed; in tests and under cargo-fuzz only | everything |
 //! | `test_support` | what the unit tests' own program counts; in tests only | |
@@ -51,6 +52,7 @@ pub mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gateway;
+pub mod heap;
 pub mod html;
 pub mod http;
 pub mod log;

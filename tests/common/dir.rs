@@ -133,7 +133,8 @@ impl TestDir {
     }
 
     /// The program under test with this environment and no other: the one that `CONVOCATIONS` names, as
-    /// `make bench` does and whoever holds one build against another, or the one that was built with the tests.
+    /// `make bench` does and whoever holds one build against another, or the one that was built with the
+    /// tests.
     pub fn convocations<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let named = std::env::var_os("CONVOCATIONS");
         let mut command = self.command(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_convocations").into()));
