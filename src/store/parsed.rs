@@ -47,10 +47,16 @@ impl Parsed {
         Ok(index)
     }
 
-    /// Takes note of what this process has written itself.
-    pub fn wrote(&self, bytes: Zeroizing<Vec<u8>>, index: Index) {
+    /// Takes note of what this process writes itself, before anybody who is woken by the change can ask for it.
+    ///
+    /// # Errors
+    /// Those of `write`, which returns the text.
+    pub fn write(&self, index: &Index, write: impl FnOnce() -> Result<String>) -> Result<()> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = write()?.into_bytes().into();
         tracing::debug!(revision = index.last_revision, "wrote credentials.toml");
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known { bytes, index });
+        *known = Some(Known { bytes, index: index.clone() });
+        Ok(())
     }
 }
 
@@ -73,7 +79,7 @@ mod tests {
             written,
             "parsed or written, it is the same"
         );
-        parsed.wrote(text.clone().into_bytes().into(), written.clone());
+        parsed.write(&written, || Ok(text.clone())).unwrap();
         assert_eq!(of(&text).unwrap(), written);
     }
 }

@@ -27,8 +27,6 @@ impl Writing<'_> {
     /// `store_unwritable`.
     pub(super) fn write(&self) -> Result<()> {
         let shared = &self.store.shared;
-        let text = self.index.write(&self.lock, &shared.paths.index_file())?;
-        shared.parsed.wrote(text.into_bytes().into(), self.index.clone());
-        Ok(())
+        shared.parsed.write(&self.index, || self.index.write(&self.lock, &shared.paths.index_file()))
     }
 }

@@ -326,6 +326,7 @@ const NOTHING_SECRET: &[&str] = &[
     "gateway::target::BadTarget",
     "gateway::target::Base",
     "gateway::target::Target",
+    "heap::Heap",
     "http::transport_error::BodyError",
     "http::transport_error::TransportError",
     "http::trust::Authorities",
@@ -452,6 +453,7 @@ const NOTHING_SECRET: &[&str] = &[
     "store::place::Place",
     "store::place::Unplaced",
     "store::update::Current",
+    "tasks::Executor",
     "wording::Face",
 ];
 

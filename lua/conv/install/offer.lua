@@ -117,11 +117,11 @@ local function download(release, done)
   if not window then
     return done(err)
   end
-  get(release, window, title, function(failed)
-    if not failed then
+  get(release, window, title, function(why)
+    if not why then
       use_it()
     end
-    done(failed)
+    done(why)
   end)
 end
 
