@@ -47,7 +47,7 @@ impl Parsed {
         Ok(index)
     }
 
-    /// Takes note of what this process writes itself, before anybody who is woken by the change can ask for it.
+    /// Takes note of what this process writes itself, before whoever is woken by the change can ask for it.
     ///
     /// # Errors
     /// Those of `write`, which returns the text.

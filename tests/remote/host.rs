@@ -204,6 +204,9 @@ fn inside(dir: &TestDir) -> Command {
     command.arg("--ro-bind").arg(far("shadow")).arg("/etc/shadow");
     command.arg("--ro-bind").arg(env!("CARGO_BIN_EXE_convocations")).arg(PROGRAM);
     command.args(["--ro-bind", root, "/opt/repository", "--chdir", "/"]);
+    // Neovim knows its own path, which may be below a folder that is another here.
+    let tools = std::path::Path::new(root).join(".deps");
+    command.arg("--ro-bind-try").arg(&tools).arg(&tools);
     command.args(["--unsetenv", "XDG_RUNTIME_DIR", "--unsetenv", "CONVOCATIONS_DIR", "--unsetenv", "TMPDIR"]);
     for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
         command.args(["--unsetenv", name]);
