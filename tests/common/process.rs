@@ -43,19 +43,35 @@ pub fn run(command: &mut Command, input: &str) -> Ran {
 
 /// Lets a program be ended by signals, though the tests were started with some of them ignored: with `nohup`,
 /// as a job in the background, by a CI. What is ignored is handed down to every program that is started.
+/// Where none is, nothing is done: a program that has something to do before it begins is started by a copy
+/// of this process, which takes the longer the larger this one is.
 #[cfg(unix)]
 pub fn heed_signals(command: &mut Command) -> &mut Command {
     use std::os::unix::process::CommandExt as _;
-    let heed = || {
-        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGTSTP, libc::SIGCONT]
-        {
+    let mut ignored =
+        [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGTSTP, libc::SIGCONT].to_vec();
+    ignored.retain(|signal| is_ignored(*signal));
+    if ignored.is_empty() {
+        return command;
+    }
+    let heed = move || {
+        for signal in &ignored {
             // SAFETY: SIG_DFL runs none of our code.
-            unsafe { libc::signal(signal, libc::SIG_DFL) };
+            unsafe { libc::signal(*signal, libc::SIG_DFL) };
         }
         Ok(())
     };
     // SAFETY: between fork and exec only signal(2) is called, which POSIX allows there.
     unsafe { command.pre_exec(heed) }
+}
+
+#[cfg(unix)]
+fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: what is all zeroes is an action; sigaction(2) fills it, and changes nothing without a new one.
+    let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: as above.
+    let told = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut now) };
+    told == 0 && now.sa_sigaction == libc::SIG_IGN
 }
 
 #[cfg(not(unix))]
