@@ -12,6 +12,9 @@ use crate::common;
 use crate::search::secrets;
 use crate::ways::{self, WAYS, Way};
 
+/// Bytes that are given back at once, at least.
+const PAGE: usize = 4096;
+
 /// Longest wait for a connection that nothing is asked of to be closed, and its memory with it.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -28,10 +31,11 @@ fn memory(pid: u32) -> std::io::Result<String> {
         let number = |text| u64::from_str_radix(text, 16).unwrap();
         let (start, end) = (number(start), number(end));
         let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-        // A part that is given back meanwhile holds nothing.
-        if file.read_exact_at(&mut bytes, start).is_ok() {
-            all.push_str(&String::from_utf8_lossy(&bytes));
+        // Page by page: a part that is given back meanwhile holds nothing, and must not hide the rest.
+        for (page, at) in bytes.chunks_mut(PAGE).zip((start..).step_by(PAGE)) {
+            let _ = file.read_exact_at(page, at);
         }
+        all.push_str(&String::from_utf8_lossy(&bytes));
     }
     Ok(all)
 }
